@@ -1,0 +1,40 @@
+"""Memory of this process and bytes on disk, without torch.
+
+Peak GPU memory is the trainer's to read (torch.cuda.max_memory_allocated); this module only knows the
+operating system. All figures are bytes.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+
+def peak_rss_bytes() -> int:
+    """Highest resident memory of this process so far."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024  # Linux counts kibibytes
+
+
+def rss_bytes() -> int:
+    """Resident memory of this process now."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def folder_bytes(folder: Path, patterns: Iterable[str] = ("*",)) -> int:
+    """Size of the files under `folder` (sub-folders included) that match any pattern; 0 if there is none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return 0
+    files = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
+    return sum(path.stat().st_size for path in files)
+
+
+def adapter_bytes(model_dir: Path) -> int:
+    """What a trained adapter adds to its base: the LoRA weights and, for a reward model, its head."""
+    return folder_bytes(model_dir, ("adapter_model.safetensors", "head.safetensors"))
