@@ -1,0 +1,245 @@
+"""Sampling from a causal language model, one token a step, with the log-probability of every sampled token.
+
+What it does: left-pads prompts of different lengths, passes the mask and the position ids (GPT-2 ignores the
+mask when it counts positions), keeps a KV cache, drops finished rows from the batch, and never holds more
+logits than those of one step. Each row has its own stream of random numbers, drawn before the first step, so
+that a row's answer does not depend on which other rows share its batch (up to the rounding of matrix products).
+
+What it does not do: beams, repetition penalties, or text. Token ids in, token ids out.
+
+    answers = generate(model, [[5, 9, 2], [7]], max_new_tokens=32, temperature=0.7, pad_id=0, eos_id=1)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+
+# A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
+SHRINK_BELOW = 0.9
+
+
+@dataclass
+class Generation:
+    """Answers in the order of the prompts; lists of different lengths.
+
+    tokens: sampled ids; an EOS is kept, and so are the tokens of a stop string.
+    logprobs: natural-log probability of each id under the distribution it was drawn from (that temperature,
+        renormalised without the forbidden ids); at temperature 0, under the model's own distribution.
+    ended: the row stopped by itself (EOS or stop string) and not for want of room.
+    """
+
+    tokens: list[list[int]]
+    logprobs: list[list[float]]
+    ended: list[bool]
+
+
+@torch.inference_mode()
+def generate(
+    model,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    pad_id: int,
+    eos_id: int,
+    generator: torch.Generator | None = None,
+    uniforms: torch.Tensor | None = None,
+    stop=None,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    on_step: Callable[[list[int], list[int]], bool | None] | None = None,
+    on_drop: Callable[[torch.Tensor], None] | None = None,
+    forbid_ids: Iterable[int] = (),
+) -> Generation:
+    """Sample an answer to each prompt.
+
+    stop: an object with `cut_response(ids) -> (ids, ended)` and, to make it cheap, `stop_last_ids`, the ids
+        that can complete its stop string (it is asked after every id where it has none).
+    generator: the source of the rows' random numbers; row i's depend on its place i, not on its batch-mates.
+    uniforms: [rows, max_new_tokens] in [0, 1), instead of a generator: equal rows give equal draws.
+    on_step(rows, ids): after each step, the prompts still going and the id that each has just been given;
+        returning True ends the generation as it stands.
+    on_drop(kept): the batch's rows that stay, before the next forward; for models that hold per-row state.
+
+    The pad id and `forbid_ids` are never produced. The model has to be in eval mode: dropout stays as it is.
+    Raises ValueError for an empty prompt or a negative temperature.
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature must be 0 or more, not {temperature}")
+    if any(len(prompt) == 0 for prompt in prompts):
+        raise ValueError("a prompt has no tokens")
+    count, device = len(prompts), model.device
+    result = Generation([[] for _ in prompts], [[] for _ in prompts], [False] * count)
+    if count == 0 or max_new_tokens <= 0:
+        return result
+    if uniforms is None and temperature > 0:
+        uniforms = row_uniforms(count, max_new_tokens, generator)
+    uniforms = None if temperature == 0 else uniforms.to(device)
+    forbidden = torch.tensor(sorted({pad_id, *forbid_ids} - {eos_id}), device=device)
+
+    longest = max(map(len, prompts))
+    batch = _PaddedBatch(model, prompts, longest, max_new_tokens, pad_id)
+    rows = list(range(count))  # the prompt that each row of the batch answers
+    for step in range(max_new_tokens):
+        logits = batch.next_logits()
+        logits[:, forbidden] = float("-inf")
+        if temperature == 0:
+            ids, logprobs = _greedy(logits)
+        else:
+            ids, logprobs = _sample(logits.div_(temperature), uniforms[:, step], top_k, top_p)
+        new_ids, new_logprobs = ids.tolist(), logprobs.tolist()
+        going, fresh = [], []
+        for place, row in enumerate(rows):
+            if result.ended[row]:
+                continue
+            tokens = result.tokens[row]
+            tokens.append(new_ids[place])
+            result.logprobs[row].append(new_logprobs[place])
+            result.ended[row] = new_ids[place] == eos_id or _stopped(stop, tokens)
+            fresh.append(place)
+            if not result.ended[row]:
+                going.append(place)
+        stopped = on_step is not None and on_step([rows[p] for p in fresh], [new_ids[p] for p in fresh])
+        if stopped or not going or step + 1 == max_new_tokens:
+            break
+        batch.append(ids)
+        if len(going) <= SHRINK_BELOW * len(rows):
+            kept = torch.tensor(going, device=device)
+            batch.keep(kept)
+            uniforms = None if uniforms is None else uniforms[kept]
+            rows = [rows[place] for place in going]
+            if on_drop is not None:
+                on_drop(kept)
+    return result
+
+
+def row_uniforms(count: int, steps: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    """[count, steps] numbers in [0, 1). A row's depend on the generator's state, its place and `steps`."""
+    device = generator.device if generator is not None else "cpu"
+    return torch.rand(count, steps, generator=generator, device=device)
+
+
+def _greedy(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    logprobs = torch.log_softmax(logits, dim=-1)
+    ids = logprobs.argmax(dim=-1)
+    return ids, logprobs.gather(1, ids[:, None])[:, 0]
+
+
+def _sample(logits: torch.Tensor, uniforms: torch.Tensor, top_k: int, top_p: float):
+    """Draw from logits [rows, V] by inverting the cumulative distribution: a row's uniform decides its id."""
+    if top_k > 0:
+        worst = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < worst, float("-inf"))
+    probs = torch.softmax(logits, dim=-1)
+    if top_p < 1.0:
+        ordered, order = probs.sort(dim=-1, descending=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= top_p  # the most likely id always stays
+        probs = torch.zeros_like(probs).scatter_(1, order, ordered.masked_fill_(outside, 0.0))
+        probs = probs / probs.sum(dim=-1, keepdim=True)
+    cumulative = probs.cumsum(dim=-1)
+    total = cumulative[:, -1:]
+    # Strictly below the total, so that the place found has a probability above 0 whatever the rounding.
+    threshold = torch.minimum(uniforms[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    ids = torch.searchsorted(cumulative, threshold, right=True)
+    return ids[:, 0], probs.gather(1, ids)[:, 0].log()
+
+
+def _stopped(stop, tokens: list[int]) -> bool:
+    if stop is None:
+        return False
+    last_ids = getattr(stop, "stop_last_ids", None)
+    if last_ids is not None and tokens[-1] not in last_ids:
+        return False
+    return stop.cut_response(tokens)[1]
+
+
+class _PaddedBatch:
+    """The tensors of one batch in flight: ids to feed next, mask, positions and cache."""
+
+    def __init__(self, model, prompts, longest: int, room: int, pad_id: int):
+        device = model.device
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        padded = [[pad_id] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+        self.model = model
+        self.ids = torch.tensor(padded, device=device)  # [rows, longest], then [rows, 1]
+        padding = (longest - lengths)[:, None]
+        mask = torch.arange(longest + room, device=device)[None, :] >= padding
+        # Without padding no mask is needed, and attention is quicker.
+        self.mask = None if bool((lengths == longest).all()) else mask  # [rows, longest + room]
+        self.positions = (torch.arange(longest, device=device)[None, :] - padding).clamp_(min=0)
+        self.length = longest
+        self.cache = _cache(model.config, longest + room)
+        # A ready-made 4-D mask saves the model from building the same one in every step.
+        self.ready_mask = getattr(model.config, "_attn_implementation", None) == "sdpa"
+
+    def next_logits(self) -> torch.Tensor:
+        """[rows, V] in fp32 for the next position."""
+        mask = None if self.mask is None else self.mask[:, : self.length]
+        if mask is not None and self.ready_mask and self.ids.shape[1] == 1:
+            mask = mask[:, None, None, :]
+        output = self.model(
+            input_ids=self.ids,
+            attention_mask=mask,
+            position_ids=self.positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[:, -1].float()
+
+    def append(self, ids: torch.Tensor) -> None:
+        self.ids = ids[:, None]
+        self.positions = self.positions[:, -1:] + 1
+        self.length += 1
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.ids, self.positions = self.ids[rows], self.positions[rows]
+        self.mask = None if self.mask is None else self.mask[rows]
+        self.cache.batch_select_indices(rows)
+
+
+def _cache(config, capacity: int) -> Cache:
+    """A cache that fills a buffer made once; the library's own where some layers see only a window."""
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
+        return DynamicCache(config=config)
+    return Cache(layer_class_to_replicate=lambda: _BufferedLayer(capacity))
+
+
+class _BufferedLayer(DynamicLayer):
+    """Keys and values [rows, heads, length, head size], views of buffers with room for `capacity` positions.
+
+    The library's layer concatenates in every step, which copies the whole cache for each token.
+    """
+
+    def __init__(self, capacity: int):
+        super().__init__()
+        self.capacity = capacity
+        self.buffers = None
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        used = 0 if self.buffers is None else self.keys.shape[-2]
+        if self.buffers is None:
+            self.lazy_initialization(key_states, value_states)
+            shape = (*key_states.shape[:2], self.capacity)
+            self.buffers = (
+                key_states.new_empty(*shape, key_states.shape[-1]),
+                value_states.new_empty(*shape, value_states.shape[-1]),
+            )
+        end = used + key_states.shape[-2]
+        for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
+            buffer[:, :, used:end] = states
+        self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices):
+        if self.buffers is None:
+            return
+        used = self.keys.shape[-2]
+        old = self.buffers
+        self.buffers = tuple(buffer.new_empty(len(indices), *buffer.shape[1:]) for buffer in old)
+        for new, buffer in zip(self.buffers, old, strict=True):
+            new[:, :, :used] = buffer[:, :, :used][indices]
+        self.keys, self.values = (buffer[:, :, :used] for buffer in self.buffers)
