@@ -1,0 +1,134 @@
+"""Reading and writing files so that a crash at any moment leaves either the old content or the new.
+
+Does: atomic writes (temporary file, fsync, rename, fsync of the folder), JSON without NaN, JSON lines that
+survive a torn last line, SHA-256 of files.
+Does not: know what is in the files, lock anything, or guard against two writers of one file.
+"""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+
+
+def write_atomic(path: Path | str, data: bytes | str) -> None:
+    """Replace ``path`` by ``data`` (text as UTF-8): after a crash either the old or the new content is there."""
+    path = Path(path)
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
+    try:
+        with open(staging, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staging, path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` durable. Windows has no handle for it and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write ``value`` atomically as indented JSON; NaN and infinities become null, which JSON can hold."""
+    write_atomic(path, _dump(value, indent=2) + b"\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file. Raises FileNotFoundError when it is not there, UserError when it is not JSON."""
+    raw = Path(path).read_bytes()
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); restore the file or remove it") from error
+
+
+def append_jsonl(path: Path | str, row: dict) -> None:
+    """Append one object as one flushed line. A line that an earlier crash left torn is closed off first."""
+    line = _dump(row) + b"\n"
+    with open(path, "ab+") as file:
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                line = b"\n" + line
+        file.write(line)
+
+
+def read_jsonl(path: Path | str, start: int = 0) -> list[dict]:
+    """The objects of a JSON-lines file from row ``start`` (0-based) on; [] when the file is not there.
+
+    Meant for files of our own that may be in the middle of being written: a torn line is left out. Files that
+    come from somebody else are read by ``data.validation``, which forgives nothing.
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in raw.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows[start:]
+
+
+def sha256_file(path: Path | str) -> str:
+    """Hex SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def sha256_files(paths: Iterable[Path | str]) -> str:
+    """Hex SHA-256 over the names and contents of several files, in whatever order they are given."""
+    total = hashlib.sha256()
+    for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
+        total.update(f"{name}\0{digest}\n".encode())
+    return total.hexdigest()
+
+
+def _dump(value: Any, indent: int | None = None) -> bytes:
+    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
+    value = _finite(value)
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with NaN and infinities replaced by None and paths by text, at every depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, Path):
+        return value.as_posix()
+    return value

@@ -1,0 +1,135 @@
+"""The preference pair and the transcript format of HH (Bai et al. 2022, arXiv:2204.05862).
+
+A prompt is a transcript that waits for an answer::
+
+    \\n\\nHuman: hi\\n\\nAssistant: hello\\n\\nHuman: bye\\n\\nAssistant:
+
+It opens with a blank line and "Human:", and ends with "Assistant:" and no space. Responses are plain text,
+stripped. This module turns message lists into transcripts and back, and splits whole transcripts into prompt
+and answers. It knows nothing of tokens or chat templates, nor of files.
+"""
+
+import os.path
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+HUMAN = "\n\nHuman:"
+ASSISTANT = "\n\nAssistant:"
+_TURN = re.compile(r"\n\n(Human|Assistant):")
+_FORGED = re.compile(r"\n\n(?=(?:Human|Assistant):)")
+_ROLES = {"user": HUMAN, "assistant": ASSISTANT}
+_NAMES = {"Human": "user", "Assistant": "assistant"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One preference: a canonical prompt and two responses. ``kind`` is the tiny world's kind of request."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    kind: str | None = None
+
+    def row(self) -> dict[str, str]:
+        """The pair as a row of a data set's file; ``kind`` only where there is one."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def transcript(messages: Sequence[dict], *, open: bool = True) -> str:
+    """The transcript of ``[{"role": "user"|"assistant"|"system", "content": str}, ...]``.
+
+    With ``open`` it ends with "Assistant:", ready for an answer. HH has no system role: a system message is
+    put before the text of the user's turn that follows it. A role marker inside a content is indented by a
+    space, so that no text can forge a turn. Raises ValueError for an unknown role or a content that is no text.
+    """
+    text, system = "", ""
+    for message in messages:
+        role, content = message.get("role"), message.get("content")
+        if not isinstance(content, str):
+            raise ValueError("the content of a message must be text")
+        if role == "system":
+            system = f"{system}\n\n{content.strip()}".strip()
+            continue
+        if role not in _ROLES:
+            raise ValueError(f"role {role!r} of a message is none of user, assistant, system")
+        if system and role == "user":
+            content, system = f"{system}\n\n{content.strip()}", ""
+        text += f"{_ROLES[role]} {neutral(content)}".rstrip()
+    return text + ASSISTANT if open else text
+
+
+def neutral(content: str) -> str:
+    """``content`` stripped, with Unix line ends, and with role markers that open no turn any more."""
+    return _FORGED.sub("\n\n ", content.replace("\r\n", "\n").replace("\r", "\n").strip())
+
+
+def messages(prompt: str) -> list[dict[str, str]]:
+    """The turns of a transcript as messages; the open "Assistant:" at the end of a prompt is no message.
+
+    Text without any marker is one user message. Text before the first marker is put before that turn's text.
+    """
+    parts = _TURN.split(prompt)
+    if len(parts) == 1:
+        return [{"role": "user", "content": prompt.strip()}]
+    turns = [
+        {"role": _NAMES[name], "content": content.strip()}
+        for name, content in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+    if parts[0].strip():
+        turns[0]["content"] = f"{parts[0].strip()}\n\n{turns[0]['content']}"
+    if turns[-1] == {"role": "assistant", "content": ""}:
+        turns.pop()
+    return turns
+
+
+def canonical_prompt(text: str) -> str:
+    """A prompt in whatever way files write it, as the canonical one.
+
+    "Human: hi", "\\n\\nHuman: hi\\n\\nAssistant:" and plain "hi" all become "\\n\\nHuman: hi\\n\\nAssistant:".
+    Raises ValueError when there is nothing to answer: no text, or a last turn that is the assistant's.
+    """
+    text = _unix(text).strip()
+    if text.startswith(("Human:", "Assistant:")):
+        text = "\n\n" + text
+    if not text:
+        raise ValueError("the prompt is empty")
+    if not _TURN.match(text):
+        # Plain text, or a preface before the first turn: the human says it.
+        text = f"{HUMAN} {text}"
+    if text.endswith(ASSISTANT):
+        return text
+    if _TURN.findall(text)[-1] == "Assistant":
+        raise ValueError("the prompt ends with an answer; it must end with a Human turn (or an open 'Assistant:')")
+    return text + ASSISTANT
+
+
+def canonical_response(text: str, prompt: str) -> str:
+    """A response in whatever way files write it, stripped; a repeated prompt or marker in front is removed."""
+    text = "\n\n" + _unix(text).strip()
+    for front in (prompt, ASSISTANT):
+        text = text.removeprefix(front)
+    return text.strip()
+
+
+def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:
+    """Split two whole transcripts at the last Assistant turn that both open: what is before it is the prompt.
+
+    Raises ValueError when they share no Assistant turn or do not start with a Human turn.
+    """
+    texts = [_whole(chosen_transcript), _whole(rejected_transcript)]
+    shared = os.path.commonprefix(texts)
+    cut = shared.rfind(ASSISTANT)
+    if not shared.startswith(HUMAN) or cut < 0:
+        raise ValueError("'chosen' and 'rejected' share no 'Human: ... Assistant:' opening")
+    end = cut + len(ASSISTANT)
+    return Pair(shared[:end], *(text[end:].strip() for text in texts))
+
+
+def _whole(text: str) -> str:
+    """A whole transcript with its leading blank line and Unix line ends."""
+    return "\n\n" + _unix(text).strip()
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

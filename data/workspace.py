@@ -1,0 +1,113 @@
+"""Where everything a user makes lives. Every path below the workspace comes from here.
+
+Does: name the folders, check the names that users choose, turn paths into relative ones and back.
+Does not: read or write records, and keep no global: a ``Workspace`` is passed in.
+"""
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import UserError
+
+_NAME = re.compile(r"\w[\w.\-]*", re.UNICODE)
+_NAME_BYTES = 120
+# Device names of Windows, with any extension: a workspace can be copied there.
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def check_name(name: str) -> str:
+    """``name`` if it can be the name of one folder anywhere; raises UserError otherwise."""
+    shown = ascii(name)[:60]
+    advice = "use letters, digits, '-', '_' and '.', at most 120 bytes, starting with a letter or digit"
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith("."):
+        raise UserError(f"name {shown}: not allowed; {advice}")
+    try:
+        length = len(name.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise UserError(f"name {shown}: not valid Unicode; {advice}") from error
+    if length > _NAME_BYTES:
+        raise UserError(f"name {shown}...: too long; {advice}")
+    if name.split(".")[0].lower() in _RESERVED:
+        raise UserError(f"name {shown}: reserved on Windows; choose another one")
+    return name
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of one user's data sets, runs, votes and experiments. ``root`` is made absolute."""
+
+    root: Path
+
+    def __post_init__(self):
+        object.__setattr__(self, "root", Path(self.root).expanduser().resolve())
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def arena(self) -> Path:
+        return self.root / "arena"
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def votes_db(self) -> Path:
+        return self.arena / "arena.sqlite"
+
+    def create(self) -> "Workspace":
+        """Make the folders that are missing. Raises UserError where the place cannot be written to."""
+        try:
+            for folder in (self.datasets, self.runs, self.arena, self.experiments, self.cache):
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+        except OSError as error:
+            raise UserError(
+                f"workspace {self.root}: cannot be written to ({error.strerror or error}); "
+                "choose another folder with --workspace"
+            ) from error
+        return self
+
+    def dataset(self, name: str) -> Path:
+        """The folder of the data set ``name`` (which need not be there). Raises UserError for a bad name."""
+        return self._child(self.datasets, name)
+
+    def run(self, run_id: str) -> Path:
+        """The folder of a run (which need not be there). Raises UserError for a bad id."""
+        return self._child(self.runs, run_id)
+
+    def relative(self, path: Path | str) -> str:
+        """``path`` relative to the root, with forward slashes, as records keep it. UserError if outside."""
+        path = Path(path)
+        try:
+            return (path if path.is_absolute() else self.root / path).relative_to(self.root).as_posix()
+        except ValueError as error:
+            raise UserError(f"{path}: not inside the workspace {self.root}") from error
+
+    def resolve(self, relative: str) -> Path:
+        """The absolute path of a record's relative one. UserError if it would lead out of the workspace."""
+        if "\0" in relative or Path(relative).is_absolute():
+            raise UserError(f"path {ascii(relative)[:80]}: must be relative to the workspace")
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root):
+            raise UserError(f"path {ascii(relative)[:80]}: leads out of the workspace")
+        return path
+
+    def _child(self, folder: Path, name: str) -> Path:
+        path = folder / check_name(name)
+        if path.is_symlink():
+            raise UserError(f"{path}: is a symbolic link; choose another name or remove the link")
+        return path
