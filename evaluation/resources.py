@@ -15,10 +15,15 @@ def peak_rss_bytes() -> int:
     """Highest resident memory of this process so far."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform.startswith("linux"):
+        # Not ru_maxrss: a child inherits that from the (larger) process that started it. VmHWM is its own.
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     import resource  # not on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024  # Linux counts kibibytes
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024  # kibibytes outside macOS
 
 
 def rss_bytes() -> int:

@@ -176,16 +176,18 @@ def length_bias(
     )
     if chosen_lengths is None or rejected_lengths is None:
         return dict.fromkeys(keys)
-    longs = np.asarray(chosen_lengths, dtype=np.float64)
-    shorts = np.asarray(rejected_lengths, dtype=np.float64)
+    chosen_lengths = np.asarray(chosen_lengths, dtype=np.float64)
+    rejected_lengths = np.asarray(rejected_lengths, dtype=np.float64)
     correct = credit(chosen - rejected)
-    matched = np.abs(longs - shorts) <= tolerance * np.maximum(longs, shorts)
+    difference = chosen_lengths - rejected_lengths
+    matched = np.abs(difference) <= tolerance * np.maximum(chosen_lengths, rejected_lengths)
+    lengths = np.concatenate([chosen_lengths, rejected_lengths])
     values = (
-        rank_correlation(np.concatenate([chosen, rejected]), np.concatenate([longs, shorts])),
+        rank_correlation(np.concatenate([chosen, rejected]), lengths),
         _mean(correct[matched]),
         int(matched.sum()),
-        _mean(correct[longs > shorts]),
-        _mean(correct[longs < shorts]),
+        _mean(correct[difference > 0]),
+        _mean(correct[difference < 0]),
     )
     return dict(zip(keys, values, strict=True))
 

@@ -1,0 +1,169 @@
+"""What PPO did to a policy: win rates, KL from the SFT model, and the verdict against the project's targets.
+
+Arrays in, plain numbers out. Sampling and scoring answers is `pipeline.measure`'s work.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+
+# The reference figures this project set out from (distilgpt2 on an 8 GB GPU): final reward, KL in nats a
+# token, minutes of PPO and peak GB of GPU memory. They are quoted beside ours, never mixed with them.
+SEED_REFERENCE = (
+    {"precision": "bf16", "final_reward": 0.35, "kl": 0.15, "minutes": 35, "peak_gb": 4.7},
+    {"precision": "int8", "final_reward": 0.31, "kl": 0.18, "minutes": 40, "peak_gb": 3.2},
+    {"precision": "int4", "final_reward": 0.28, "kl": 0.22, "minutes": 45, "peak_gb": 2.1},
+)
+SEED_SFT_REWARD = 0.12
+SEED_TARGET_REWARD = 0.30
+
+
+def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> list[float]:
+    """Wilson score interval [low, high] of a share (Wilson 1927); half successes (ties) are allowed."""
+    if n <= 0:
+        return [0.0, 1.0]
+    z = norm.ppf(0.5 + confidence / 2)
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return [float(max(0.0, centre - half)), float(min(1.0, centre + half))]
+
+
+def win_rate(scores_a: Sequence[float], scores_b: Sequence[float]) -> dict:
+    """How often a beats b on the same N prompts; a tie counts half.
+
+    Returns win_rate, ci (95 %, Wilson; a little wide when there are ties), wins, ties, losses, n.
+    Raises ValueError for unequal lengths, no prompts or a score that is not finite.
+    """
+    difference = _paired(scores_a, scores_b)
+    wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
+    ties = len(difference) - wins - losses
+    return {
+        "win_rate": (wins + ties / 2) / len(difference),
+        "ci": wilson_interval(wins + ties / 2, len(difference)),
+        "wins": wins,
+        "ties": ties,
+        "losses": losses,
+        "n": len(difference),
+    }
+
+
+def length_controlled_win_rate(
+    scores_a: Sequence[float],
+    scores_b: Sequence[float],
+    lengths_a: Sequence[float],
+    lengths_b: Sequence[float],
+) -> float:
+    """Win rate of a over b had both answers been of the same length.
+
+    Logistic regression of winning on the standardised length difference; the answer is the prediction at a
+    difference of zero (the idea of Dubois et al. 2024, arXiv 2404.04475, without their prompt terms). A tie
+    enters as half a win and half a loss. A unit Gaussian prior on the slope keeps a separated sample finite.
+    """
+    difference = _paired(scores_a, scores_b)
+    longer = np.asarray(lengths_a, dtype=np.float64) - np.asarray(lengths_b, dtype=np.float64)
+    wins = (np.sign(difference) + 1) / 2
+    if np.ptp(wins) == 0 or np.ptp(longer) == 0:
+        return float(wins.mean())
+    feature = (longer / longer.std())[:, None]
+    labels = np.repeat([1, 0], len(wins))
+    weights = np.concatenate([wins, 1 - wins])
+    model = LogisticRegression(C=1.0).fit(np.concatenate([feature, feature]), labels, sample_weight=weights)
+    return float(1 / (1 + np.exp(-model.intercept_[0])))
+
+
+def standardised_gain(scores: Sequence[float], sft_scores: Sequence[float]) -> float | None:
+    """(mean of scores - mean of SFT's) / sd of SFT's; None where the SFT scores do not vary."""
+    sft = np.asarray(sft_scores, dtype=np.float64)
+    spread = sft.std(ddof=1) if sft.size > 1 else 0.0
+    return float((np.mean(scores) - sft.mean()) / spread) if spread > 0 else None
+
+
+def kl_summary(
+    policy_logprobs: Sequence[Sequence[float]], reference_logprobs: Sequence[Sequence[float]]
+) -> dict:
+    """KL(policy || reference) from the log-probabilities of the policy's own samples, in nats.
+
+    One array per answer, one entry per real token, both at the temperature the answers were sampled at.
+    With r = p_ref / p_policy, k1 = -log r (unbiased) and k3 = (r - 1) - log r (unbiased, never negative;
+    Schulman 2020, "Approximating KL divergence"). Per token = all summed / number of tokens; per sequence
+    = mean of the sums. Returns kl_per_token, kl_per_sequence (k1), k3_per_token, k3_per_sequence,
+    kl_per_sequence_se (standard error of the mean), n_tokens, n_sequences.
+    """
+    if len(policy_logprobs) != len(reference_logprobs) or not len(policy_logprobs):
+        raise ValueError("policy and reference need log-probabilities of the same answers, at least one")
+    k1_sums, k3_sums, tokens = [], [], 0
+    for policy, reference in zip(policy_logprobs, reference_logprobs, strict=True):
+        log_ratio = np.asarray(reference, dtype=np.float64) - np.asarray(policy, dtype=np.float64)
+        k1_sums.append(-log_ratio.sum())
+        k3_sums.append((np.expm1(log_ratio) - log_ratio).sum())
+        tokens += log_ratio.size
+    n = len(k1_sums)
+    return {
+        "kl_per_token": float(np.sum(k1_sums) / max(tokens, 1)),
+        "kl_per_sequence": float(np.mean(k1_sums)),
+        "k3_per_token": float(np.sum(k3_sums) / max(tokens, 1)),
+        "k3_per_sequence": float(np.mean(k3_sums)),
+        "kl_per_sequence_se": float(np.std(k1_sums, ddof=1) / np.sqrt(n)) if n > 1 else None,
+        "n_tokens": tokens,
+        "n_sequences": n,
+    }
+
+
+def seed_targets(results: Mapping) -> list[dict]:
+    """The project's targets against one PPO run: rows of name, target, measured, passed, note.
+
+    `results` may hold score_gain, kl_per_token, seconds, peak_cuda_bytes, peak_rss_bytes; what is missing or
+    None is reported as not measured, with passed None. The reward target (0.30 where SFT had 0.12) is read as a gain: a reward
+    model's raw score has no zero and no unit, so ours is in standard deviations of the SFT scores.
+    """
+    gain_target = round(SEED_TARGET_REWARD - SEED_SFT_REWARD, 2)
+    cuda, rss = results.get("peak_cuda_bytes"), results.get("peak_rss_bytes")
+    memory_note = "peak GPU memory"
+    if not cuda:
+        memory_note = "no GPU in this run" + (f"; peak resident memory {rss / 1e9:.1f} GB" if rss else "")
+    seconds = results.get("seconds")
+    return [
+        _target(
+            "reward gain over SFT",
+            f"> {gain_target}",
+            results.get("score_gain"),
+            lambda value: value > gain_target,
+            f"{SEED_TARGET_REWARD} against {SEED_SFT_REWARD}, as a gain in sd of the SFT scores",
+        ),
+        _target(
+            "KL to SFT", "< 0.2", results.get("kl_per_token"), lambda value: value < 0.2, "nats a token, k1"
+        ),
+        _target(
+            "training time",
+            "< 60 min",
+            None if seconds is None else seconds / 60,
+            lambda value: value < 60,
+            "minutes, the PPO run",
+        ),
+        _target(
+            "peak GPU memory", "< 8 GB", cuda / 1e9 if cuda else None, lambda value: value < 8, memory_note
+        ),
+    ]
+
+
+def _target(name: str, target: str, measured: float | None, holds, note: str) -> dict:
+    known = measured is not None and np.isfinite(measured)
+    return {
+        "name": name,
+        "target": target,
+        "measured": float(measured) if known else None,
+        "passed": bool(holds(measured)) if known else None,
+        "note": note if known or "no GPU" in note else f"not measured; {note}",
+    }
+
+
+def _paired(scores_a: Sequence[float], scores_b: Sequence[float]) -> np.ndarray:
+    a, b = np.asarray(scores_a, dtype=np.float64), np.asarray(scores_b, dtype=np.float64)
+    if a.shape != b.shape or a.ndim != 1 or a.size == 0:
+        raise ValueError(f"scores of the same prompts are needed on both sides, got {a.shape} and {b.shape}")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("a score is not finite")
+    return a - b
