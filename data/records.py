@@ -41,7 +41,8 @@ def transcript(messages: Sequence[dict], *, open: bool = True) -> str:
 
     With ``open`` it ends with "Assistant:", ready for an answer. HH has no system role: a system message is
     put before the text of the user's turn that follows it. A role marker inside a content is indented by a
-    space, so that no text can forge a turn. Raises ValueError for an unknown role or a content that is no text.
+    space, so that no text can forge a turn. Raises ValueError for an unknown role or a content that is not
+    text.
     """
     text, system = "", ""
     for message in messages:
@@ -68,26 +69,30 @@ def messages(prompt: str) -> list[dict[str, str]]:
     """The turns of a transcript as messages; the open "Assistant:" at the end of a prompt is no message.
 
     Text without any marker is one user message. Text before the first marker is put before that turn's text.
+    Turns of one role that follow each other, as HH has them, become one: chat templates want them to alternate.
     """
     parts = _TURN.split(prompt)
     if len(parts) == 1:
         return [{"role": "user", "content": prompt.strip()}]
-    turns = [
-        {"role": _NAMES[name], "content": content.strip()}
-        for name, content in zip(parts[1::2], parts[2::2], strict=True)
-    ]
-    if parts[0].strip():
+    if prompt.endswith(ASSISTANT):
+        parts = parts[:-2]
+    turns: list[dict[str, str]] = []
+    for name, content in zip(parts[1::2], parts[2::2], strict=True):
+        if turns and turns[-1]["role"] == _NAMES[name]:
+            turns[-1]["content"] += f"\n\n{content.strip()}"
+        else:
+            turns.append({"role": _NAMES[name], "content": content.strip()})
+    if turns and parts[0].strip():
         turns[0]["content"] = f"{parts[0].strip()}\n\n{turns[0]['content']}"
-    if turns[-1] == {"role": "assistant", "content": ""}:
-        turns.pop()
     return turns
 
 
 def canonical_prompt(text: str) -> str:
     """A prompt in whatever way files write it, as the canonical one.
 
-    "Human: hi", "\\n\\nHuman: hi\\n\\nAssistant:" and plain "hi" all become "\\n\\nHuman: hi\\n\\nAssistant:".
-    Raises ValueError when there is nothing to answer: no text, or a last turn that is the assistant's.
+    "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH end with a turn of
+    the assistant (the next question is glued to it); they get an open "Assistant:" like all others.
+    Raises ValueError when there is no text.
     """
     text = _unix(text).strip()
     if text.startswith(("Human:", "Assistant:")):
@@ -99,13 +104,11 @@ def canonical_prompt(text: str) -> str:
         text = f"{HUMAN} {text}"
     if text.endswith(ASSISTANT):
         return text
-    if _TURN.findall(text)[-1] == "Assistant":
-        raise ValueError("the prompt ends with an answer; it must end with a Human turn (or an open 'Assistant:')")
     return text + ASSISTANT
 
 
 def canonical_response(text: str, prompt: str) -> str:
-    """A response in whatever way files write it, stripped; a repeated prompt or marker in front is removed."""
+    """A response in whatever way files write it, stripped, without a repeated prompt or marker in front."""
     text = "\n\n" + _unix(text).strip()
     for front in (prompt, ASSISTANT):
         text = text.removeprefix(front)
