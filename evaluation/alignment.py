@@ -116,8 +116,9 @@ def seed_targets(results: Mapping) -> list[dict]:
     """The project's targets against one PPO run: rows of name, target, measured, passed, note.
 
     `results` may hold score_gain, kl_per_token, seconds, peak_cuda_bytes, peak_rss_bytes; what is missing or
-    None is reported as not measured, with passed None. The reward target (0.30 where SFT had 0.12) is read as a gain: a reward
-    model's raw score has no zero and no unit, so ours is in standard deviations of the SFT scores.
+    None is reported as not measured, with passed None. The reward target (0.30 where SFT had 0.12) is read as
+    a gain: a reward model's raw score has no zero and no unit, so ours is in standard deviations of the SFT
+    scores.
     """
     gain_target = round(SEED_TARGET_REWARD - SEED_SFT_REWARD, 2)
     cuda, rss = results.get("peak_cuda_bytes"), results.get("peak_rss_bytes")
