@@ -2,8 +2,8 @@
 
 What it does: left-pads prompts of different lengths, passes the mask and the position ids (GPT-2 ignores the
 mask when it counts positions), keeps a KV cache, drops finished rows from the batch, and never holds more
-logits than those of one step. Each row has its own stream of random numbers, drawn before the first step, so
-that a row's answer does not depend on which other rows share its batch (up to the rounding of matrix products).
+logits than those of one step. Each row has its own stream of random numbers, drawn before the first step: a
+row's answer does not depend on which other rows share its batch (up to the rounding of matrix products).
 
 What it does not do: beams, repetition penalties, or text. Token ids in, token ids out.
 
