@@ -1,0 +1,1 @@
+"""Language models: loading in three precisions, prompts, adapters, generation, scoring."""

@@ -1,0 +1,79 @@
+"""The three precisions of a base model: bf16, int8 (LLM.int8) and int4 (NF4, as in QLoRA).
+
+What it does: the quantisation configurations, the two cures that make quantised bases trainable and
+reproducible, and a check that a loaded model really has the precision that was asked for. Heads and
+embeddings stay unquantised in each of them. It does not load models (models.loading does).
+
+Papers: LLM.int8, arXiv 2208.07339; QLoRA, arXiv 2305.14314.
+"""
+
+import logging
+
+import torch
+from torch import nn
+from transformers import BitsAndBytesConfig
+
+from data.errors import UserError
+
+PRECISIONS = ("bf16", "int8", "int4")
+UNQUANTISED = ("lm_head", "score", "embed_out")
+
+
+def quantization_config(precision: str) -> BitsAndBytesConfig | None:
+    """What `from_pretrained` needs for a precision; None for bf16. Raises UserError for an unknown one."""
+    if precision not in PRECISIONS:
+        raise UserError(f"precision {precision!r} is unknown: choose one of {', '.join(PRECISIONS)}")
+    if precision == "bf16":
+        return None
+    if precision == "int8":
+        # A threshold above 0 picks outlier columns over the whole batch: a row's output would depend on its
+        # batch-mates, and a reward on whom it was scored with.
+        return BitsAndBytesConfig(
+            load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=list(UNQUANTISED)
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_use_double_quant=True,
+        llm_int8_skip_modules=list(UNQUANTISED),
+    )
+
+
+def prepare(model: nn.Module, precision: str) -> None:
+    """Make a freshly loaded model fit for training, in place; before its first forward pass."""
+    if precision == "int4":
+        for module in _layers_named(model, "Linear4bit"):
+            # On CPUs with AVX512-BF16 an eval-mode forward repacks the weight for inference; that layout has
+            # no autograd and train() does not undo it.
+            module.support_avx512bf16_for_cpu = False
+    if precision == "int8":
+        # One warning a layer and step that bf16 activations are cast to fp16: known, and by design.
+        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_not_a_cast_warning)
+
+
+def verify(model: nn.Module, precision: str) -> None:
+    """Raise UserError unless the model's blocks really are in that precision."""
+    eight, four = _layers_named(model, "Linear8bitLt"), _layers_named(model, "Linear4bit")
+    expected = {"bf16": (False, False), "int8": (True, False), "int4": (False, True)}
+    if precision not in expected or (bool(eight), bool(four)) != expected[precision]:
+        raise UserError(
+            f"the base did not load in {precision}: {len(eight)} layers are int8 and {len(four)} are int4"
+        )
+    if any(module.state.threshold != 0.0 for module in eight):
+        raise UserError("int8 layers have an outlier threshold, which couples the rows of a batch")
+    if any(module.weight.quant_type != "nf4" for module in four):
+        raise UserError("the 4-bit layers are not NF4")
+    if precision == "bf16":
+        odd = {str(p.dtype) for p in model.parameters() if not p.requires_grad and p.dtype != torch.bfloat16}
+        if odd:
+            raise UserError(f"a bf16 base was expected, but some weights are {', '.join(sorted(odd))}")
+
+
+def _layers_named(model: nn.Module, name: str) -> list[nn.Module]:
+    # PEFT wraps a quantised layer in a class of the same name, which has no quantised weight of its own.
+    return [m for m in model.modules() if type(m).__name__ == name and not hasattr(m, "lora_A")]
+
+
+def _not_a_cast_warning(record: logging.LogRecord) -> bool:
+    return "inputs will be cast" not in record.getMessage()

@@ -1,0 +1,168 @@
+"""Text to token ids and back: the one place that knows how a conversation is written for a model.
+
+A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response plain text. The token sequence
+that every stage sees is `encode_prompt(prompt) + encode_response(response)`; the second ends with EOS. A
+tokenizer with a chat template writes the same conversation its own way. Text that a person typed can never
+become a special token: contents are encoded with special tokens split into ordinary ones, so nobody can
+forge a role or a stop.
+
+It does not load tokenizers (models.loading does) and does not generate.
+"""
+
+import re
+
+from data.errors import UserError
+from data.records import messages as to_messages
+
+ROLE_STOP = "\n\nHuman:"
+
+
+class PromptFormat:
+    """How one tokenizer writes conversations.
+
+    tokenizer: a fast tokenizer with an EOS and a pad token that differ (see models.loading.load_tokenizer).
+    """
+
+    def __init__(self, tokenizer):
+        if tokenizer.eos_token_id is None:
+            raise UserError("the tokenizer has no EOS token: choose a base model whose tokenizer has one")
+        if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+            raise UserError("the tokenizer needs a pad token of its own: load it with models.loading")
+        self.tokenizer = tokenizer
+        self.eos_id: int = tokenizer.eos_token_id
+        self.pad_id: int = tokenizer.pad_token_id
+        self.stop_ids: tuple[int, ...] = (self.eos_id,)
+        self.uses_chat_template = bool(tokenizer.chat_template)
+        self._prefix = self._bos()
+        self._stop_last_ids: frozenset[int] | None = None
+
+    def encode_prompt(self, prompt: str, max_length: int) -> list[int]:
+        """Ids of an HH transcript that ends with an open Assistant turn; of a long one, the last ones.
+
+        A BOS that the tokenizer writes survives the cut. Raises ValueError for max_length < 1.
+        """
+        if max_length < 1:
+            raise ValueError(f"max_length must be at least 1, not {max_length}")
+        if self.uses_chat_template:
+            ids, prefix = self._encode_chat(prompt), []
+        else:
+            ids, prefix = self._encode_text(prompt), self._prefix
+        room = max(max_length - len(prefix), 0)
+        return (prefix + (ids[-room:] if room else []))[:max_length]
+
+    def encode_response(self, response: str) -> list[int]:
+        """Ids of a response, EOS included."""
+        lead = "" if self.uses_chat_template else " "
+        return [*self._encode_text(lead + response.strip()), self.eos_id]
+
+    def encode_responses(self, responses: list[str]) -> list[list[int]]:
+        """`encode_response` for many at once (one call of the tokenizer)."""
+        lead = "" if self.uses_chat_template else " "
+        texts = [lead + text.strip() for text in responses]
+        return [[*ids, self.eos_id] for ids in self._encode_texts(texts)]
+
+    def encode_prompts(self, prompts: list[str], max_length: int) -> list[list[int]]:
+        """`encode_prompt` for many at once."""
+        if self.uses_chat_template:
+            return [self.encode_prompt(prompt, max_length) for prompt in prompts]
+        if max_length < 1:
+            raise ValueError(f"max_length must be at least 1, not {max_length}")
+        room = max(max_length - len(self._prefix), 0)
+        return [
+            (self._prefix + (ids[-room:] if room else []))[:max_length] for ids in self._encode_texts(prompts)
+        ]
+
+    def encode_pair(self, prompt: str, response: str, max_length: int) -> tuple[list[int], list[int]]:
+        """(prompt ids, response ids), together at most max_length; see `fit`."""
+        return self.fit(self.encode_prompt(prompt, max_length), self.encode_response(response), max_length)
+
+    @staticmethod
+    def fit(prompt_ids: list[int], response_ids: list[int], max_length: int) -> tuple[list[int], list[int]]:
+        """Cut to max_length together: the prompt gives way from the left, then the response from the right.
+
+        A response that had to be cut has lost its EOS, as it should: it did not end there. At least a quarter
+        of the room stays with the prompt, so that a long response is still an answer to something.
+        """
+        reserve = min(len(prompt_ids), max(max_length // 4, 1))
+        response_ids = response_ids[: max(max_length - reserve, 1)]
+        room = max_length - len(response_ids)
+        return (prompt_ids[-room:] if room > 0 else []), response_ids
+
+    def decode(self, ids: list[int]) -> str:
+        """Plain text of response ids: special tokens left out, outer white space stripped."""
+        return self.tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        ).strip()
+
+    def cut_response(self, ids: list[int]) -> tuple[list[int], bool]:
+        """Cut a sampled response at its end: (ids, ended).
+
+        The end is EOS, which stays, or the text "\\n\\nHuman:", which goes with every token that touches it.
+        ended is True in both cases; `ids[-1] == eos_id` tells which.
+        """
+        if self.eos_id in ids:
+            ids, ended = ids[: ids.index(self.eos_id) + 1], True
+        else:
+            ended = False
+        if self.uses_chat_template:
+            return ids, ended
+        text = self._raw(ids)
+        at = text.find(ROLE_STOP)
+        if at < 0:
+            return ids, ended
+        low, high = 0, len(ids)  # the longest prefix whose text ends at or before the marker
+        while low < high:
+            middle = (low + high + 1) // 2
+            if len(self._raw(ids[:middle])) <= at:
+                low = middle
+            else:
+                high = middle - 1
+        return ids[:low], True
+
+    @property
+    def stop_last_ids(self) -> frozenset[int]:
+        """Ids that can complete the "\\n\\nHuman:" marker: those whose text holds a colon."""
+        if self._stop_last_ids is None:
+            ids = [] if self.uses_chat_template else self._ids_with(":")
+            self._stop_last_ids = frozenset(ids)
+        return self._stop_last_ids
+
+    def _ids_with(self, character: str) -> list[int]:
+        # Byte-level and SentencePiece vocabularies both write ASCII punctuation as itself.
+        return [index for token, index in self.tokenizer.get_vocab().items() if character in token]
+
+    def _raw(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    def _bos(self) -> list[int]:
+        bos = self.tokenizer.bos_token_id
+        written = self.tokenizer("a")["input_ids"]
+        return [bos] if bos is not None and len(written) > 1 and written[0] == bos else []
+
+    def _encode_text(self, text: str) -> list[int]:
+        return self._encode_texts([text])[0]
+
+    def _encode_texts(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        return self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False,
+            verbose=False,
+        )["input_ids"]
+
+    def _encode_chat(self, prompt: str) -> list[int]:
+        """The chat template renders place-holders; only the template's own text may hold special tokens."""
+        turns = to_messages(prompt)
+        marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
+        rendered = self.tokenizer.apply_chat_template(
+            [{"role": turn["role"], "content": mark} for turn, mark in zip(turns, marks, strict=True)],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        ids: list[int] = []
+        for piece in re.split("(\ue000\\d+\ue001)", rendered):
+            if piece in marks:
+                ids += self._encode_text(turns[marks.index(piece)]["content"])
+            elif piece:
+                ids += self.tokenizer(piece, add_special_tokens=False)["input_ids"]
+        return ids

@@ -1,0 +1,85 @@
+"""Scores of a reward model: one number a token sequence, read at its last real token.
+
+What it does: right-pads, groups by length, runs the blocks without a language-model head, and applies the
+fp32 head to the state of the last token, found by length and never by comparing ids with pad. It does not
+standardise or clip scores (PPO does) and does not train.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models import adapters, loading
+
+
+class RewardModel:
+    """A base with a reward adapter, and its head.
+
+    model: a PeftModel, or a plain model whose adapter is already active.
+    adapter: the adapter to switch on while scoring; None leaves the model as it is.
+    """
+
+    def __init__(self, model: nn.Module, head: nn.Linear, pad_id: int, adapter: str | None = None):
+        self.model, self.head, self.pad_id, self.adapter = model, head, pad_id, adapter
+
+    @classmethod
+    def load(cls, folder: Path, base: str | Path, precision: str, device: torch.device) -> "RewardModel":
+        """A saved reward model on its own base. UserError where folder and base do not belong together."""
+        head = adapters.load_head(folder).to(device)
+        model = loading.load_reward_base(base, precision, device)
+        model = adapters.load(model, folder, "reward", base=base)
+        return cls(model.eval(), head, model.config.get_text_config().pad_token_id)
+
+    @torch.inference_mode()
+    def score(self, sequences: list[list[int]], batch_size: int = 32) -> torch.Tensor:
+        """Raw scores [N], fp32 on the CPU, of token sequences (prompt + response, EOS included).
+
+        Sequences of like length share a batch; the order of the result is that of the input. Raises
+        ValueError for an empty sequence.
+        """
+        if any(not ids for ids in sequences):
+            raise ValueError("an empty sequence has no score")
+        order = sorted(range(len(sequences)), key=lambda index: -len(sequences[index]))
+        scores = torch.empty(len(sequences), dtype=torch.float32)
+        was_training, switched = self.model.training, self._switch_on()
+        self.model.eval()
+        try:
+            for start in range(0, len(order), batch_size):
+                picked = order[start : start + batch_size]
+                scores[picked] = self._batch([sequences[index] for index in picked]).float().cpu()
+        finally:
+            self.model.train(was_training)
+            switched()
+        return scores
+
+    def _batch(self, rows: list[list[int]]) -> torch.Tensor:
+        device = self.head.weight.device
+        lengths = torch.tensor([len(row) for row in rows], device=device)  # (B,)
+        width = int(lengths.max())
+        ids = torch.tensor([[*row, *[self.pad_id] * (width - len(row))] for row in rows], device=device)
+        mask = torch.arange(width, device=device)[None] < lengths[:, None]  # (B, T), as ids
+        states = backbone(self.model)(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
+        last = states[torch.arange(len(rows), device=device), lengths - 1]  # (B, hidden) of (B, T, hidden)
+        return self.head(last).squeeze(-1)
+
+    def _switch_on(self):
+        """Activate the reward adapter; what it returns puts all back (set_adapter flips requires_grad)."""
+        if self.adapter is None or self.model.active_adapter == self.adapter:
+            return lambda: None
+        before = self.model.active_adapter
+        flags = {parameter: parameter.requires_grad for parameter in self.model.parameters()}
+        self.model.set_adapter(self.adapter)
+
+        def switch_back():
+            self.model.set_adapter(before)
+            for parameter, flag in flags.items():
+                parameter.requires_grad_(flag)
+
+        return switch_back
+
+
+def backbone(model: nn.Module) -> nn.Module:
+    """The transformer below the head (adapters included), which returns hidden states first."""
+    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    return inner.base_model if inner.base_model is not inner else inner
