@@ -4,7 +4,8 @@
 that both mean the same by a score and by a KL. It works on the adapter that is active in the model: whoever
 calls chooses the adapter, and puts requires_grad right afterwards when training goes on.
 
-    answers = respond(model, prompts, prompt_format, max_length=256, response_length=64, temperature=0.7, seed=1)
+    answers = respond(model, prompts, prompt_format, max_length=256, response_length=64,
+                      temperature=0.7, seed=42)
     logprobs = sequence_logprobs(model, answers.prompt_ids, answers.tokens, 0.7, forbid_ids=[pad_id])
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from data.world import world
+from data import world
 from models.generation import generate, row_uniforms
 
 # A chunk of the log-probability pass holds at most this many logits (fp32: 128 MB).
