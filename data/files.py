@@ -18,7 +18,7 @@ from data.errors import UserError
 
 
 def write_atomic(path: Path | str, data: bytes | str) -> None:
-    """Replace ``path`` by ``data`` (text as UTF-8); after a crash the old or the new content is there, whole."""
+    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new."""
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
     staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic

@@ -69,7 +69,8 @@ def messages(prompt: str) -> list[dict[str, str]]:
     """The turns of a transcript as messages; the open "Assistant:" at the end of a prompt is no message.
 
     Text without any marker is one user message. Text before the first marker is put before that turn's text.
-    Turns of one role that follow each other, as HH has them, become one: chat templates want them to alternate.
+    Turns of one role that follow each other, as in some rows of HH, become one: chat templates want them to
+    alternate.
     """
     parts = _TURN.split(prompt)
     if len(parts) == 1:
@@ -90,9 +91,9 @@ def messages(prompt: str) -> list[dict[str, str]]:
 def canonical_prompt(text: str) -> str:
     """A prompt in whatever way files write it, as the canonical one.
 
-    "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH end with a turn of
-    the assistant (the next question is glued to it); they get an open "Assistant:" like all others.
-    Raises ValueError when there is no text.
+    "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH
+    end with a turn of the assistant (the next question is glued to it); they get an open "Assistant:" like the
+    others. Raises ValueError when there is no text.
     """
     text = _unix(text).strip()
     if text.startswith(("Human:", "Assistant:")):

@@ -1,0 +1,201 @@
+"""Strict reading of preference files: a file is taken whole or refused with its line and the reason.
+
+Takes JSON lines with `chosen` and `rejected` as whole transcripts (HH's raw format), or with `prompt`,
+`chosen` and `rejected` as text or as message lists. A BOM, CRLF and blank lines are harmless; everything else
+that is not exactly such a row is an error. Nothing is guessed: a date stays text, a gzip is refused.
+Repeated pairs, pairs of two equal responses and pairs with an empty response are dropped and counted.
+Lines are read in bounded memory. Other formats of the hub are read in ``data.sources``, with the same rules.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from data.errors import UserError
+from data.records import Pair, canonical_prompt, canonical_response, split_transcripts, transcript
+
+MAX_LINE_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass
+class Parsed:
+    """Pairs in the order of the file, and what became of the lines.
+
+    ``counts`` holds ``lines`` (that are not blank), ``blank``, ``accepted``, ``duplicates``, ``identical``
+    and ``empty``; always ``accepted + duplicates + identical + empty (+ unusable, of the hub) == lines``.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("lines", "blank", "accepted", "duplicates", "identical", "empty"), 0
+        )
+    )
+    _seen: set[Pair] = field(default_factory=set, repr=False)
+
+    def add(self, pair: Pair) -> None:
+        """Take one line's pair, or drop and count it."""
+        self.count("lines")
+        if pair.chosen == pair.rejected:
+            self.count("identical")
+        elif not pair.chosen or not pair.rejected:
+            self.count("empty")
+        elif pair in self._seen:
+            self.count("duplicates")
+        else:
+            self._seen.add(pair)
+            self.pairs.append(pair)
+            self.count("accepted")
+
+    def count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def read_pairs(path: Path | str) -> Parsed:
+    """Read a JSON-lines file. Raises UserError ``FILE, line N: reason`` at the first line that is no pair."""
+    parsed = Parsed()
+    for number, row in read_rows(path):
+        if row is None:
+            parsed.count("blank")
+            continue
+        try:
+            parsed.add(parse_pair(row))
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: {error}") from error
+    if not parsed.pairs:
+        raise UserError(f"{path}: holds no usable pair ({describe(parsed.counts)})")
+    return parsed
+
+
+def read_rows(path: Path | str) -> Iterator[tuple[int, dict | None]]:
+    """(line number from 1, object) of each line of a JSON-lines file; None for a blank line.
+
+    Raises UserError where the file cannot be read or a line is not one JSON object of at most 1 MiB.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{ascii(str(path))[1:-1]}: no such file")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+            if start[:2] == b"\x1f\x8b":
+                raise UserError(f"{path}, line 1: gzip-compressed, not JSON lines; unpack it first")
+            if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise UserError(f"{path}, line 1: UTF-16, not UTF-8; save it as UTF-8")
+            file.seek(0)
+            yield from parse_lines(file, str(path))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def parse_lines(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict | None]]:
+    """As ``read_rows``, of an open binary file; ``shown`` is its name in errors."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 3):  # + CR, LF and one byte too many
+        number += 1
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        content = line.removesuffix(b"\n").removesuffix(b"\r")
+        if len(content) > MAX_LINE_BYTES:
+            raise UserError(f"{shown}, line {number}: longer than 1 MiB; split or remove it")
+        if not content.strip():
+            yield number, None
+            continue
+        try:
+            yield number, parse_object(content)
+        except ValueError as error:
+            raise UserError(f"{shown}, line {number}: {error}") from error
+
+
+def parse_object(line: bytes) -> dict:
+    """One line as an object. Raises ValueError with the reason."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not valid UTF-8 (byte {error.start + 1} of the line)") from error
+    try:
+        row = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg}, column {error.colno})") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"must be a JSON object, not {_type_name(row)}")
+    return row
+
+
+def parse_pair(row: dict) -> Pair:
+    """One row in any of the accepted shapes as a canonical pair. Raises ValueError with the reason."""
+    for key in ("chosen", "rejected"):
+        if key not in row:
+            raise ValueError(f"key '{key}' is missing")
+    chosen, rejected = (_conversation(row[key], key) for key in ("chosen", "rejected"))
+    if type(row["chosen"]) is not type(row["rejected"]):
+        raise ValueError("'chosen' and 'rejected' must both be text or both be message lists")
+    if "prompt" not in row:
+        return split_transcripts(chosen, rejected)
+    if isinstance(row["prompt"], list):
+        if row["prompt"] and isinstance(row["prompt"][-1], dict) and row["prompt"][-1].get("role") != "user":
+            raise ValueError("the last message of 'prompt' must be the user's")
+        prompt = _conversation(row["prompt"], "prompt", open_end=True)
+    else:
+        prompt = canonical_prompt(_conversation(row["prompt"], "prompt"))
+    responses = [canonical_response(text, prompt) for text in (chosen, rejected)]
+    if isinstance(row["chosen"], list):
+        for key, response in zip(("chosen", "rejected"), responses, strict=True):
+            if response.startswith("Human:"):
+                raise ValueError(f"the messages of '{key}' do not continue 'prompt'")
+    kind = row.get("kind")
+    return Pair(prompt, *responses, kind=kind if isinstance(kind, str) else None)
+
+
+def describe(counts: dict[str, int]) -> str:
+    """Counts as a phrase, zeros left out."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "it is empty"
+
+
+def _conversation(value: Any, key: str, open_end: bool = False) -> str:
+    """Text as it stands, or a message list as a transcript; checked for what no data set may hold."""
+    if isinstance(value, str):
+        return _clean(value, key)
+    if not isinstance(value, list):
+        raise ValueError(f"'{key}' must be text or a list of messages, not {_type_name(value)}")
+    if not value:
+        raise ValueError(f"'{key}' is an empty list")
+    for message in value:
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            raise ValueError(f"a message of '{key}' must be an object with the texts 'role' and 'content'")
+        _clean(message["content"], key)
+    return transcript(value, open=open_end)
+
+
+def _clean(text: str, key: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"'{key}' holds a NUL character")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"'{key}' holds half a character (a lone surrogate)") from error
+    return text
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique_keys(items: list[tuple[str, Any]]) -> dict:
+    row = dict(items)
+    if len(row) < len(items):
+        keys = [key for key, _ in items]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {ascii(repeated)[:60]} is given twice")
+    return row
+
+
+def _type_name(value: Any) -> str:
+    """What JSON calls the type of ``value``."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return {str: "text", list: "a list", dict: "an object"}.get(type(value), "a number")
