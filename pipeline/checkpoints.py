@@ -1,0 +1,146 @@
+"""Checkpoints that are whole or not there: staging folder, hash manifest, fsync, rename, fsync of the parent.
+
+A checkpoint counts as complete only when every file matches the manifest, so that a kill, a full disk, a
+truncated or a bit-flipped file leads to the one before. Rotation goes by step, never by time: clocks jump.
+What is inside is the business of whoever writes it. One process at a time writes to a folder.
+
+    save(folder, step, lambda path: torch.save(state, path / "state.pt"))
+    found = latest(folder)          # (step, path) or None
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from data.errors import UserError
+from data.files import read_json, sha256_file, write_json
+
+MANIFEST = "manifest.json"
+_NAME = re.compile(r"checkpoint-(\d+)")
+_STAGING = ".staging-"
+
+
+def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) -> Path:
+    """Write checkpoint `step` through `write(empty folder)`; keeps the newest `keep`. Returns its path.
+
+    Checkpoints of later steps are dropped: they belong to a future that a roll-back gave up. If `write`
+    fails, or the disk is full, the error goes on to the caller and the earlier checkpoints stay as they are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_staging(folder)
+    staging = folder / f"{_STAGING}{secrets.token_hex(4)}"
+    staging.mkdir()
+    try:
+        write(staging)
+        seal(staging, step)
+        target = folder / f"checkpoint-{step}"
+        if target.exists():
+            os.replace(target, folder / f"{_STAGING}{secrets.token_hex(4)}")
+        os.replace(staging, target)
+        _sync(folder)
+    finally:
+        _remove_staging(folder)
+    drop_after(folder, step)
+    rotate(folder, keep)
+    return target
+
+
+def seal(path: Path, step: int | None = None) -> None:
+    """Make a folder that somebody else wrote (a Trainer) a complete checkpoint: fsync, then the manifest.
+
+    `step` is read from the folder's name where it is not given.
+    """
+    if step is None:
+        step = _step(path)
+    files = _files(path)
+    for file in files:
+        _sync(file)
+    for inner in (item for item in path.rglob("*") if item.is_dir()):
+        _sync(inner)
+    entries = {
+        file.relative_to(path).as_posix(): {"sha256": sha256_file(file), "bytes": file.stat().st_size}
+        for file in files
+    }
+    write_json(path / MANIFEST, {"step": step, "files": entries})
+    _sync(path)
+
+
+def is_complete(path: Path) -> bool:
+    """True when the manifest is there and every file in it has the size and hash it had when it was saved."""
+    try:
+        entries = read_json(path / MANIFEST)["files"]
+        return all(
+            (path / name).stat().st_size == entry["bytes"] and sha256_file(path / name) == entry["sha256"]
+            for name, entry in entries.items()
+        )
+    except (OSError, UserError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def latest(folder: Path) -> tuple[int, Path] | None:
+    """The newest complete checkpoint as (step, path), or None."""
+    for step, path in reversed(_found(folder)):
+        if is_complete(path):
+            return step, path
+    return None
+
+
+def broken(folder: Path) -> list[Path]:
+    """Checkpoints that are there but not complete, to be named to the user."""
+    return [path for _, path in _found(folder) if not is_complete(path)]
+
+
+def rotate(folder: Path, keep: int) -> None:
+    """Remove all but the newest `keep` complete checkpoints, and incomplete ones older than the newest."""
+    complete = [(step, path) for step, path in _found(folder) if is_complete(path)]
+    kept = {path for _, path in complete[-keep:]} if keep > 0 else set()
+    for step, path in _found(folder):
+        if path not in kept and complete and step <= complete[-1][0]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Remove checkpoints of steps after `step`."""
+    for other, path in _found(folder):
+        if other > step:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _found(folder: Path) -> list[tuple[int, Path]]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        (_step(path), path) for path in folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)
+    )
+
+
+def _step(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    if not match:
+        raise ValueError(f"{path.name}: not the name of a checkpoint")
+    return int(match[1])
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(item for item in path.rglob("*") if item.is_file() and item.name != MANIFEST)
+
+
+def _remove_staging(folder: Path) -> None:
+    for path in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """fsync of a file or, where the system allows it, of a folder."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,107 @@
+"""What the machine is and what it is doing now, without torch and without a CUDA context.
+
+`hardware` and `software` go into every run's record; `live` is for the panel on the page. A machine without
+an NVIDIA driver simply has no GPU here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "gradio")
+
+
+def hardware() -> dict[str, Any]:
+    """gpu, vram_bytes, driver (None without a GPU), cpu, cores (physical), ram_bytes."""
+    gpu = _gpu() or {}
+    return {
+        "gpu": gpu.get("name"),
+        "vram_bytes": gpu.get("total_bytes"),
+        "driver": gpu.get("driver"),
+        "cpu": _cpu_name(),
+        "cores": physical_cores(),
+        "ram_bytes": psutil.virtual_memory().total,
+    }
+
+
+def software() -> dict[str, str]:
+    """Versions of Python, the system and the packages that a result depends on."""
+    versions = {"python": platform.python_version(), "system": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def live() -> dict[str, Any]:
+    """Load now: cpu_percent since the last call, ram_used_bytes, ram_bytes and, with a GPU, its memory, load
+    (percent), temperature (Celsius) and name."""
+    memory = psutil.virtual_memory()
+    gpu = _gpu() or {}
+    return {
+        "cpu_percent": psutil.cpu_percent(interval=None),
+        "ram_used_bytes": memory.total - memory.available,
+        "ram_bytes": memory.total,
+        "gpu": gpu.get("name"),
+        "vram_used_bytes": gpu.get("used_bytes"),
+        "vram_bytes": gpu.get("total_bytes"),
+        "gpu_percent": gpu.get("percent"),
+        "gpu_celsius": gpu.get("celsius"),
+    }
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, without hyper-threads: more threads than that only slow torch down."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _gpu() -> dict[str, Any] | None:
+    """The first GPU's readings, or None without an NVIDIA driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        found = {
+            "name": _text(pynvml.nvmlDeviceGetName(handle)),
+            "total_bytes": int(memory.total),
+            "used_bytes": int(memory.used),
+            "driver": _text(pynvml.nvmlSystemGetDriverVersion()),
+        }
+        try:  # some virtual GPUs do not say
+            found["percent"] = int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+            found["celsius"] = int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+        except pynvml.NVMLError:
+            pass
+        return found
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

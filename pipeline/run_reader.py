@@ -1,0 +1,166 @@
+"""Runs as the page and the command line see them: the reading side of a run's folder.
+
+The status that is shown is derived from the record and the live process: a run whose process is gone without
+a terminal state is "lost". Nothing here writes, except that an unreadable run.json is set aside. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.files import read_json, read_jsonl
+from data.workspace import Workspace
+from pipeline import processes
+
+_QUEUE_PATIENCE = 60  # seconds that a queued run may be outside the queue (it is being started)
+
+
+def read_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
+    """The record with its status as it is now ("lost" is derived). A running one has "progress" with
+    step, total, seconds_left and silent_seconds (since it last wrote a metric or a line of its log)."""
+    record = read_record(workspace, run_id)
+    record["status"] = _status(workspace, record)
+    if record["status"] == "lost" and not record["error"]:
+        record["error"] = (
+            "the process ended without a word (killed, or out of memory); resume goes on from the "
+            "last checkpoint"
+        )
+    if record["status"] == "running":
+        record["progress"] = _progress(workspace.run(run_id), record["attempts"][-1])
+    return record
+
+
+def list_runs(workspace: Workspace) -> list[dict[str, Any]]:
+    """All runs, newest first. A run.json that cannot be read is set aside and its run shown as failed."""
+    if not workspace.runs.is_dir():
+        return []
+    runs = []
+    for folder in sorted(workspace.runs.iterdir(), reverse=True):
+        if not folder.is_dir() or not any(
+            (folder / name).exists() for name in ("run.json", "run.json.corrupt")
+        ):
+            continue
+        try:
+            runs.append(read_run(workspace, folder.name))
+        except UserError as error:
+            if (folder / "run.json").exists():
+                os.replace(folder / "run.json", folder / "run.json.corrupt")
+            runs.append(
+                blank_record(folder.name)
+                | {"status": "failed", "error": f"{error} (set aside as run.json.corrupt)"}
+            )
+    return runs
+
+
+def read_metrics(workspace: Workspace, run_id: str, start: int = 0) -> list[dict]:
+    """Rows of metrics.jsonl from row `start` on."""
+    return read_jsonl(workspace.run(run_id) / "metrics.jsonl", start)
+
+
+def read_samples(workspace: Workspace, run_id: str, start: int = 0) -> list[dict]:
+    """Rows of samples.jsonl from row `start` on."""
+    return read_jsonl(workspace.run(run_id) / "samples.jsonl", start)
+
+
+def tail_log(workspace: Workspace, run_id: str, lines: int = 40) -> str:
+    """The last lines of log.txt; reads no more than its last 64 KiB."""
+    text = _tail(workspace.run(run_id) / "log.txt", 2**16).decode("utf-8", "replace")
+    return "\n".join(line.rpartition("\r")[2] for line in text.splitlines()[-lines:])
+
+
+def blank_record(run_id: str) -> dict[str, Any]:
+    """A record with every field and nothing in it."""
+    return {
+        "id": run_id,
+        "stage": None,
+        "preset": None,
+        "precision": None,
+        "seed": None,
+        "status": "queued",
+        "parents": {},
+        "config": {},
+        "hardware": {},
+        "software": {},
+        "attempts": [],
+        "started": None,
+        "ended": None,
+        "seconds": None,
+        "results": {},
+        "resources": {},
+        "events": [],
+        "error": None,
+    }
+
+
+def read_record(workspace: Workspace, run_id: str) -> dict[str, Any]:
+    """run.json as it is on disk. Raises UserError when there is none or it is not a record."""
+    path = workspace.run(run_id) / "run.json"
+    try:
+        record = read_json(path)
+    except FileNotFoundError:
+        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(record, dict) or blank_record(run_id).keys() - record.keys() or record["id"] != run_id:
+        raise UserError(f"{path}: not a run record")
+    return record
+
+
+def _status(workspace: Workspace, record: dict[str, Any]) -> str:
+    if record["status"] == "running":
+        attempt = record["attempts"][-1] if record["attempts"] else {}
+        return "running" if processes.alive(attempt.get("pid"), attempt.get("process_started")) else "lost"
+    if record["status"] == "queued":
+        folder = workspace.run(record["id"])
+        age = time.time() - (folder / "run.json").stat().st_mtime
+        return "queued" if abs(age) < _QUEUE_PATIENCE or record["id"] in queued(workspace) else "lost"
+    return record["status"]
+
+
+def queue_path(workspace: Workspace) -> Path:
+    """The app's queue: {"queue": [run ids], "launched": {"run", "pid", "process_started"} or null}."""
+    return workspace.root / "queue.json"
+
+
+def queued(workspace: Workspace) -> list[str]:
+    """The ids in the app's queue, the one just launched included."""
+    try:
+        state = read_json(queue_path(workspace))
+        return list(state["queue"]) + [state["launched"]["run"]] * bool(state["launched"])
+    except (OSError, UserError, KeyError, TypeError):
+        return []
+
+
+def _progress(folder: Path, attempt: dict[str, Any]) -> dict[str, Any]:
+    rows = _tail(folder / "metrics.jsonl", 2**14).splitlines()[-2:]
+    step, wall = attempt["from_step"], 0.0
+    for line in rows:
+        try:
+            row = json.loads(line)
+            step, wall = row["step"], row["wall_seconds"]
+        except (ValueError, KeyError, TypeError):
+            continue
+    total, done = attempt["total_steps"], step - attempt["from_step"]
+    left = wall / done * (total - step) if total and done > 0 else None
+    touched = [
+        path.stat().st_mtime
+        for name in ("metrics.jsonl", "log.txt", "run.json")
+        if (path := folder / name).exists()
+    ]
+    silent = max(0.0, time.time() - max(touched)) if touched else 0.0
+    return {"step": step, "total": total, "seconds_left": left, "silent_seconds": silent}
+
+
+def _tail(path: Path, size: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - size))
+            return file.read()
+    except FileNotFoundError:
+        return b""
