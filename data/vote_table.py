@@ -1,0 +1,33 @@
+"""Votes as a table for spreadsheets, with cells that a spreadsheet would run made plain text.
+
+For training data use `VoteStore.preference_pairs`; this is for people who read.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+VOTE_COLUMNS = ("vote", "round", "rater", "created", "order", "comment", "language", "turn", "message")
+ANSWER_COLUMNS = ("policy", "text", "tokens", "finish")
+FORMULA_STARTS = tuple("=+-@|%")
+
+
+def votes_csv(votes: Sequence[Mapping[str, Any]]) -> str:
+    """CSV of the votes (rows as `VoteStore.votes` gives them), one line an answer."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow((*VOTE_COLUMNS, "letter", *ANSWER_COLUMNS))
+    for vote in votes:
+        head = [vote[column] for column in VOTE_COLUMNS]
+        for letter, answer in vote["answers"].items():
+            tail = [answer[column] for column in ANSWER_COLUMNS]
+            writer.writerow([plain_cell(cell) for cell in (*head, letter, *tail)])
+    return out.getvalue()
+
+
+def plain_cell(value: Any) -> Any:
+    """The value; a text that a spreadsheet could take for a formula gets an apostrophe in front."""
+    if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
