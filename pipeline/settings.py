@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,7 @@ def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
     if preset not in PRESETS:
         raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
     values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
+    values |= {name: _absolute(values[name]) for name in ("base_model", "source") if name in values}
     settings = _validated(stage, cls, values)
     return _fitted(stage, settings, set(asked))
 
@@ -189,6 +191,13 @@ def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
         name: str(value) if hints[name] is str and isinstance(value, int | float) else value
         for name, value in asked.items()
     }
+
+
+def _absolute(place: Any) -> Any:
+    """A file or folder as an absolute path: the stage may run in another folder than it was asked from."""
+    if not isinstance(place, str) or place in ("", "tiny", "votes") or not os.path.exists(place):
+        return place
+    return os.path.abspath(place)
 
 
 def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:

@@ -33,7 +33,10 @@ class StageSettings:
     precision: Precision = _setting("bf16", "Number format of the frozen base weights")
     seed: int = _setting(42, "Seed of every random number in this run", ge=0, le=2**31 - 1)
     name: str = _setting(
-        "", "A name for the result; of a data set: its folder", group="naming", max_length=100
+        "",
+        "A name for the result; of a data set: its folder (empty = from its source)",
+        group="naming",
+        max_length=100,
     )
 
 
@@ -269,7 +272,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
     """What a preset sets apart from the fields' defaults: the one table to tune."""
     table: dict[str, dict[str, dict[str, Any]]] = {
         "tiny": {
-            "prepare": dict(source="tiny", name="tiny"),
+            "prepare": dict(source="tiny"),
             "pretrain": dict(
                 max_steps=6000, batch_size=64, micro_batch_size=64, learning_rate=2e-3, max_length=192
             ),
@@ -298,7 +301,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
             "evaluate": dict(max_length=192, response_length=48),
         },
         "edge": {
-            "prepare": dict(source="hub:Anthropic/hh-rlhf", name="hh-rlhf"),
+            "prepare": dict(source="hub:Anthropic/hh-rlhf"),
             "pretrain": {},
             "sft": dict(
                 base_model="distilgpt2",

@@ -1,0 +1,205 @@
+"""Runs one stage in this process, from its parents to its terminal state.
+
+`execute` finds the parents, takes the workspace's training lock, opens the run's record, seeds everything,
+calls the stage's function and closes the record, whatever happens. The stages themselves are in `prepare`,
+`pretrain`, `sft`, `reward`, `ppo` and `evaluate`, each imported only when it is its turn.
+
+    run = execute("sft", build("sft"), workspace)      # run.record["status"]: done or cancelled
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import os
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from data.errors import UserError
+from data.workspace import Workspace
+from evaluation.resources import adapter_bytes, peak_rss_bytes
+from pipeline import checkpoints, locks
+from pipeline.hardware import physical_cores
+from pipeline.lineage import resolve_parents
+from pipeline.progress import Progress, logged
+from pipeline.run_record import Cancelled, Run, read_run, withdraw_wish
+from pipeline.settings import from_dict, to_dict
+
+_FUNCTIONS = {
+    "prepare": ("pipeline.prepare", "prepare"),
+    "pretrain": ("pipeline.pretrain", "pretrain"),
+    "sft": ("pipeline.sft", "train"),
+    "reward": ("pipeline.reward", "train"),
+    "ppo": ("pipeline.ppo", "train"),
+    "evaluate": ("pipeline.evaluate", "evaluate"),
+}
+
+
+def execute(
+    stage: str,
+    settings: Any,
+    workspace: Workspace,
+    run: Run | None = None,
+    started: Callable[[Run], None] = lambda run: None,
+) -> Run:
+    """Run a stage to its end; `run` is an existing run (queued, or to be resumed), None makes a new one.
+
+    Returns the run, done or cancelled. Raises UserError for what the user can mend (the run, if there is one
+    by then, is "failed") and any other exception for a bug (its traceback is in the run's log). `started` is
+    called once the run's folder is there.
+    """
+    workspace.create()
+    with locks.hold(locks.training_lock(workspace), stage=stage) as tell:
+        parents: dict[str, Any] = {}
+        if run is None:
+            parents, resolved = resolve_parents(stage, settings, workspace)
+            run = Run.create(workspace, stage, settings, parents)
+        started(run)
+        tell(run=run.id)
+        with logged(run.log_path) as log, _signals(run):
+            resuming = bool(run.record["attempts"])
+            run.start_attempt()
+            with _closing(run):
+                if not resuming:
+                    if not parents:
+                        parents, resolved = resolve_parents(stage, settings, workspace)
+                    run.record |= {"parents": parents, "config": to_dict(resolved)}
+                    run.write()
+                    settings = resolved
+                progress = Progress(stage, lambda: run.record["attempts"][-1], sys.stderr, log)
+                run.on_log = progress
+                try:
+                    results = _call(stage, settings, run, workspace)
+                finally:
+                    progress.close()
+                _note_resources(run)
+                run.finish(results)
+    return run
+
+
+def resume(workspace: Workspace, run_id: str, started: Callable[[Run], None] = lambda run: None) -> Run:
+    """Start a queued run, or go on with one that failed, was cancelled or lost, from its last checkpoint."""
+    status = read_run(workspace, run_id)["status"]
+    run = Run.load(workspace, run_id)
+    if status == "done":
+        raise UserError(f"{run_id}: is done already; there is nothing to resume")
+    if status == "running":
+        raise UserError(f"{run_id}: is running (process {run.record['attempts'][-1]['pid']})")
+    if status != "queued":
+        withdraw_wish(run.folder)
+    settings = from_dict(run.record["stage"], run.record["config"])
+    return execute(run.record["stage"], settings, workspace, run, started)
+
+
+def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
+    for path in checkpoints.broken(run.checkpoints_dir):
+        run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
+    if stage != "prepare":
+        make_deterministic(settings.seed)
+    module, function = _FUNCTIONS[stage]
+    return getattr(importlib.import_module(module), function)(settings, run, workspace)
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed every generator, ask for deterministic kernels, and use one thread a physical core."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import numpy
+    import torch
+
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(physical_cores())
+
+
+@contextlib.contextmanager
+def _closing(run: Run) -> Iterator[None]:
+    """Whatever ends the stage, the attempt gets its terminal state."""
+    try:
+        yield
+    except Cancelled:
+        _note_resources(run)
+        run.cancel()
+    except KeyboardInterrupt:
+        run.cancel()
+        raise
+    except UserError as error:
+        run.fail(str(error))
+        print(f"failed: {error}", file=sys.stderr, flush=True)
+        raise
+    except Exception as error:
+        reason = _mendable(error)
+        traceback.print_exc()
+        run.fail(reason or f"{type(error).__name__}: {error}")
+        if reason:
+            raise UserError(reason) from error
+        raise
+
+
+def _mendable(error: Exception) -> str | None:
+    """What the user can do about an error that is no bug of ours: a full disk, too little memory."""
+    text = str(error)
+    if (
+        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    ) or "No space left" in text:
+        return "disk full: make room; the last checkpoint is whole, `resume` goes on from it"
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in text
+        or "not enough memory" in text
+    ):
+        return "out of memory: halve micro_batch_size or set gradient_checkpointing=true, and start again"
+    return None
+
+
+def _note_resources(run: Run) -> None:
+    torch = sys.modules.get("torch")
+    cuda = torch is not None and torch.cuda.is_initialized()
+    known = run.record["resources"]
+    run.note_resources(
+        peak_rss_bytes=peak_rss_bytes(),
+        peak_cuda_bytes=int(torch.cuda.max_memory_allocated()) if cuda else 0,
+        adapter_bytes=known.get("adapter_bytes") or adapter_bytes(run.model_dir),
+        base_bytes=known.get("base_bytes") or _base_bytes(run),
+    )
+
+
+def _base_bytes(run: Run) -> int:
+    """Size of the base's weights on disk; a stage that knows its size in memory notes that instead."""
+    base = run.record["config"].get("base_model")
+    if not base or "models.loading" not in sys.modules:
+        return 0
+    folder = sys.modules["models.loading"].resolve_base(base)
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+@contextlib.contextmanager
+def _signals(run: Run) -> Iterator[None]:
+    """SIGTERM and the first Ctrl-C ask the stage to save and stop; a second Ctrl-C ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if number == signal.SIGINT and run.should_stop():
+            raise KeyboardInterrupt
+        run.request_stop()
+        print("stopping after this step ...", file=sys.stderr, flush=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
