@@ -92,8 +92,8 @@ def canonical_prompt(text: str) -> str:
     """A prompt in whatever way files write it, as the canonical one.
 
     "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH
-    end with a turn of the assistant (the next question is glued to it); they get an open "Assistant:" like the
-    others. Raises ValueError when there is no text.
+    end with a turn of the assistant (the next question is glued to it); they get an open "Assistant:" like
+    all others. Raises ValueError when there is no text.
     """
     text = _unix(text).strip()
     if text.startswith(("Human:", "Assistant:")):

@@ -1,0 +1,182 @@
+"""Where preference pairs come from: the tiny world, the hub, a file, the votes of the arena.
+
+    tiny                        the tiny world, made from the seed
+    hub:OWNER/NAME[/FOLDER]     a data set of the hub (jsonl, gzipped jsonl or parquet), see ``data.hub``
+    FILE.jsonl                  a file of one's own, see ``data.validation``
+    votes                       what people preferred in the arena
+
+Every row goes through ``data.validation.parse_pair``. A file of the user's own is refused at its first bad
+row. In data sets of the hub and in votes, which the user cannot mend, a row that makes no pair is dropped and
+counted as ``unusable``; a file that is not what it claims to be is refused there too. Splits are not made
+here.
+"""
+
+import gzip
+import random
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.files import sha256_file
+from data.records import Pair
+from data.splits import SPLITS
+from data.validation import Parsed, describe, parse_lines, parse_pair, read_pairs, read_rows
+from data.workspace import Workspace
+
+WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Pairs by split: "train", "validation" and "test" as far as the source has them, or "all" in one.
+
+    ``counts`` as in ``data.validation.Parsed``, with ``left_out`` for what ``max_rows`` cut off; ``info`` is
+    what the card says about the source: ``kind``, ``licence`` and a hash or revision.
+    """
+
+    pairs: dict[str, list[Pair]]
+    counts: dict[str, int]
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def load_pairs(
+    source: str,
+    *,
+    workspace: Workspace,
+    seed: int,
+    max_rows: int = 0,
+    world_rows: Mapping[str, int] = WORLD_ROWS,
+) -> Loaded:
+    """Read a source. ``max_rows`` > 0 keeps a seeded sample of so many pairs in all (tiny: makes no more).
+
+    Raises UserError for a source that is not there, cannot be reached or is malformed.
+    """
+    if source == "tiny":
+        return _load_world(seed, world_rows, max_rows)
+    if source == "votes":
+        pairs, info = _load_votes(workspace)
+    elif source.startswith("hub:"):
+        pairs, info = _load_hub(source.removeprefix("hub:"))
+    elif source.endswith((".jsonl", ".json")) or Path(source).is_file():
+        path = Path(source).expanduser()
+        pairs = {"all": read_pairs(path)}
+        info = {"kind": "file", "file": path.name, "sha256": sha256_file(path), "licence": "unknown"}
+    else:
+        raise UserError(f"source {ascii(source)[:80]}: write tiny, votes, hub:OWNER/NAME or FILE.jsonl")
+    counts: dict[str, int] = {}
+    for parsed in pairs.values():
+        for what, count in parsed.counts.items():
+            counts[what] = counts.get(what, 0) + count
+    if not counts.get("accepted"):
+        raise UserError(f"{source}: holds no usable pair ({describe(counts)})")
+    kept = sample({name: parsed.pairs for name, parsed in pairs.items()}, max_rows, seed)
+    counts["left_out"] = counts["accepted"] - sum(map(len, kept.values()))
+    return Loaded(kept, counts, info)
+
+
+def default_name(source: str) -> str:
+    """A data set's name after its source: "tiny", "votes", "hh-rlhf", "my_pairs"."""
+    stem = source.removeprefix("hub:").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    name = re.sub(r"[^\w\-]+", "-", re.sub(r"\.jsonl?$", "", stem)).strip("-_")
+    return name[:40] or "data"
+
+
+def sample(pairs: Mapping[str, list[Pair]], max_rows: int, seed: int) -> dict[str, list[Pair]]:
+    """A seeded sample of ``max_rows`` pairs (0: all) from each split in proportion, in their old order."""
+    total = sum(map(len, pairs.values()))
+    if not max_rows or total <= max_rows:
+        return dict(pairs)
+    kept = {}
+    for name, rows in pairs.items():
+        wanted = min(len(rows), max(1, round(max_rows * len(rows) / total)))
+        kept[name] = [rows[i] for i in sorted(random.Random(seed).sample(range(len(rows)), wanted))]
+    return kept
+
+
+def _load_world(seed: int, world_rows: Mapping[str, int], max_rows: int) -> Loaded:
+    from data import world  # a large module, which only this source needs
+
+    total = sum(world_rows.values())
+    scale = min(1.0, max_rows / total) if max_rows else 1.0
+    sizes = {name: max(1, round(world_rows[name] * scale)) for name in SPLITS}
+    parsed = Parsed()
+    pairs: dict[str, list[Pair]] = {}
+    for name, rows in world.generate_splits(seed, **sizes).items():
+        start = len(parsed.pairs)
+        for row in rows:
+            parsed.add(parse_pair(row))
+        pairs[name] = parsed.pairs[start:]
+    info = {"kind": "tiny world", "licence": "MIT", "asked": sizes}
+    return Loaded(pairs, parsed.counts | {"left_out": 0}, info)
+
+
+def _load_votes(workspace: Workspace) -> tuple[dict[str, Parsed], dict[str, Any]]:
+    from data.votes import VoteStore  # opens a database, which only this source needs
+
+    if not workspace.votes_db.is_file():
+        raise UserError(f"source votes: no votes in {workspace.root} yet; vote in the arena first")
+    rows = VoteStore(workspace.votes_db).preference_pairs()
+    return {"all": _parse_leniently(rows)}, {"kind": "votes", "licence": "the raters'"}
+
+
+def _load_hub(place: str) -> tuple[dict[str, Parsed], dict[str, Any]]:
+    from data.hub import download_dataset
+
+    owner, _, rest = place.partition("/")
+    name, _, folder = rest.strip("/").partition("/")
+    repo_id = f"{owner}/{name}" if name else owner
+    found = download_dataset(repo_id, folder)
+    pairs: dict[str, Parsed] = {}
+    for split, path in found.files:
+        shown = f"hub:{repo_id}: {path.name}"
+        parsed = pairs.setdefault(split, Parsed())
+        _parse_leniently(_hub_rows(path, shown), parsed)
+    info = {"kind": "hub", "repository": repo_id, "revision": found.revision, "licence": found.licence}
+    return pairs, info | {"files": len(found.files)}
+
+
+def _hub_rows(path: Path, shown: str) -> Iterator[dict | None]:
+    """The rows of one file of the hub's cache. Raises UserError when it is broken."""
+    try:
+        if path.name.endswith(".parquet"):
+            yield from _parquet_rows(path)
+        elif path.name.endswith(".gz"):
+            with gzip.open(path, "rb") as file:
+                yield from (row for _, row in parse_lines(file, shown))
+        else:
+            yield from (row for _, row in read_rows(path))
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{shown}: broken ({error}); remove it from the hub's cache and try again") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[dict]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            wanted = [name for name in file.schema_arrow.names if name in ("prompt", "chosen", "rejected")]
+            for batch in file.iter_batches(batch_size=1000, columns=wanted):
+                yield from batch.to_pylist()
+    except pyarrow.ArrowException as error:
+        raise OSError(error) from error
+
+
+def _parse_leniently(rows, parsed: Parsed | None = None) -> Parsed:
+    parsed = parsed or Parsed()
+    for row in rows:
+        if row is None:
+            parsed.count("blank")
+            continue
+        try:
+            pair = parse_pair(row)
+        except ValueError:
+            parsed.count("lines")
+            parsed.count("unusable")
+            continue
+        parsed.add(pair)
+    return parsed
