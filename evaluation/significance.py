@@ -48,7 +48,7 @@ def friedman(ranks: Sequence[Sequence[float]]) -> dict | None:
 
 def position_bias(best_by_pane: Sequence[int]) -> dict | None:
     """Chi-square that the winner's pane is uniform, from the number of wins of each pane (blind, balanced
-    panes: any preference for a place is bias). Returns chi2, p_value, n; None without wins or a second pane."""
+    panes: any preference for a place is bias). Returns chi2, p_value, n; None without wins."""
     total = sum(best_by_pane)
     if total == 0 or len(best_by_pane) < 2:
         return None

@@ -9,6 +9,7 @@ calls chooses the adapter, and puts requires_grad right afterwards when training
     logprobs = sequence_logprobs(model, answers.prompt_ids, answers.tokens, 0.7, forbid_ids=[pad_id])
 """
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ import numpy as np
 import torch
 
 from data import world
+from data.errors import UserError
+from data.files import read_jsonl
+from data.workspace import Workspace
 from models.generation import generate, row_uniforms
 
 # A chunk of the log-probability pass holds at most this many logits (fp32: 128 MB).
@@ -41,6 +45,20 @@ class Responses:
         return [len(ids) for ids in self.tokens]
 
 
+def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> list[str]:
+    """`n` different prompts of a data set's test split (all of them where it has fewer), drawn by `seed`.
+
+    Raises UserError where the split is missing or empty.
+    """
+    path = workspace.dataset(dataset) / "test_prefs.jsonl"
+    if not path.is_file():
+        raise UserError(f"data set {dataset!r} has no test_prefs.jsonl; run the stage `prepare` again")
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    if not prompts:
+        raise UserError(f"data set {dataset!r} has an empty test split; prepare it from more rows")
+    return random.Random(seed).sample(prompts, min(n, len(prompts)))
+
+
 def respond(
     model,
     prompts: Sequence[str],
@@ -57,7 +75,7 @@ def respond(
     The prompt is left-truncated to `max_length` tokens. The answer to a prompt depends on `seed` and its
     place in the list, not on `batch_size`.
     """
-    prompt_ids = [prompt_format.encode_prompt(prompt, max_length) for prompt in prompts]
+    prompt_ids = prompt_format.encode_prompts(list(prompts), max_length)
     uniforms = row_uniforms(len(prompts), response_length, torch.Generator().manual_seed(seed))
     tokens, logprobs, ended = [], [], []
     for start in range(0, len(prompts), batch_size):
@@ -72,23 +90,24 @@ def respond(
             uniforms=uniforms[batch],
             stop=prompt_format,
         )
-        for ids, values, stopped in zip(sampled.tokens, sampled.logprobs, sampled.ended, strict=True):
-            kept = prompt_format.cut_response(ids)[0]
-            if ids[-1] == prompt_format.eos_id and (not kept or kept[-1] != prompt_format.eos_id):
-                kept = [*kept, prompt_format.eos_id]
+        for ids, values in zip(sampled.tokens, sampled.logprobs, strict=True):
+            kept, stopped = prompt_format.cut_response(ids)
             kept = kept or ids[:1]  # an answer that is nothing but a stop string still has one token
             tokens.append(kept)
             logprobs.append(values[: len(kept)])
             ended.append(stopped)
-    texts = [prompt_format.decode(ids).strip() for ids in tokens]
+    texts = [prompt_format.decode(ids) for ids in tokens]
     return Responses(prompt_ids, tokens, texts, logprobs, ended)
 
 
 def scored_sequences(responses: Responses, eos_id: int) -> list[list[int]]:
-    """Prompt + answer + EOS, as a reward model was trained to read them (one EOS, always)."""
+    """Prompt + answer as a reward model was trained to read them: an answer that ended has an EOS, even where
+    it was a stop string that ended it; one that ran out of room has none."""
     return [
-        [*prompt, *answer, *([] if answer[-1] == eos_id else [eos_id])]
-        for prompt, answer in zip(responses.prompt_ids, responses.tokens, strict=True)
+        [*prompt, *answer, *([eos_id] if stopped and answer[-1] != eos_id else [])]
+        for prompt, answer, stopped in zip(
+            responses.prompt_ids, responses.tokens, responses.ended, strict=True
+        )
     ]
 
 

@@ -1,0 +1,115 @@
+"""The experiment record of a PPO run: experiments/NAME.json, in the project's documented format and more.
+
+The keys experiment_id, date, model_config, training_config and results are the format's own; beside them
+stand hardware, software, the curves' files, what went wrong and was done about it, parents, targets and, once
+`evaluate` ran, its row. It only copies what run records hold; it measures nothing.
+
+    write_experiment(workspace, run.record, results=results)
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.files import read_json, read_jsonl, write_json
+from data.workspace import Workspace
+from evaluation.alignment import seed_targets
+
+
+def write_experiment(
+    workspace: Workspace,
+    run_record: Mapping[str, Any],
+    results: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write (or write again) the record of one PPO run and return its path.
+
+    `results` stands in for run_record["results"], which is empty until the run is done. `evaluation` is the
+    run's row of an `evaluate` run; an earlier one is kept when none is given. The file has the run's `name`
+    where it has one (with the end of the id where another run took it), else its id.
+    """
+    results = dict(results if results is not None else run_record["results"])
+    config, resources = run_record["config"], run_record["resources"]
+    seconds = run_record["seconds"] or _seconds_so_far(run_record)
+    path = _path(workspace, run_record)
+    if evaluation is None and path.is_file():
+        evaluation = read_json(path).get("evaluation")
+    model = _model_card(workspace, run_record)
+    folder = workspace.relative(workspace.run(run_record["id"]))
+    curve = read_jsonl(workspace.run(run_record["id"]) / "metrics.jsonl")
+    facts = {**results, **resources, "seconds": seconds}
+    record = {
+        "experiment_id": run_record["id"],
+        "date": (run_record["started"] or "")[:10],
+        "model_config": {
+            "base_model": model.get("base_model") or config.get("base_model"),
+            "precision": run_record["precision"],
+            "lora_rank": model.get("lora_rank") or config.get("lora_rank"),
+            "lora_alpha": model.get("lora_alpha") or config.get("lora_alpha"),
+            "mode": config.get("mode"),
+            "base_hash": model.get("base_hash"),
+        },
+        "training_config": {
+            "batch_size": config.get("batch_size"),
+            "learning_rate": config.get("learning_rate"),
+            "epochs": config.get("epochs"),
+            "seed": run_record["seed"],
+            "all": dict(config),
+        },
+        "results": {
+            "final_reward": results.get("score_mean"),
+            "kl_divergence": results.get("kl_per_token"),
+            "training_time": None if seconds is None else f"{seconds / 60:.1f}min",
+            "training_seconds": seconds,
+            **results,
+        },
+        "targets": seed_targets(facts),
+        "resources": dict(resources),
+        "parents": dict(run_record["parents"]),
+        "hardware": dict(run_record["hardware"]),
+        "software": dict(run_record["software"]),
+        "curves": {
+            "metrics": f"{folder}/metrics.jsonl",
+            "samples": f"{folder}/samples.jsonl",
+            "steps": len(curve),
+            "last": curve[-1] if curve else None,
+        },
+        "anomalies": list(run_record["events"]),
+        "evaluation": dict(evaluation) if evaluation else None,
+    }
+    write_json(path, record)
+    return path
+
+
+def _path(workspace: Workspace, run_record: Mapping[str, Any]) -> Path:
+    run_id = run_record["id"]
+    name = run_record["config"].get("name") or run_id
+    path = workspace.experiments / f"{name}.json"
+    if path.is_file():
+        try:
+            owner = read_json(path).get("experiment_id")
+        except UserError:  # damaged: leave it to whoever wants to mend it
+            owner = None
+        if owner != run_id:
+            return workspace.experiments / f"{name}-{run_id[-4:]}.json"
+    return path
+
+
+def _model_card(workspace: Workspace, run_record: Mapping[str, Any]) -> dict:
+    path = workspace.run(run_record["id"]) / "model" / "model.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _seconds_so_far(run_record: Mapping[str, Any]) -> float | None:
+    """Time of all attempts up to now; the run's own figure is written only when it ends."""
+    seconds, known = 0.0, False
+    for attempt in run_record["attempts"]:
+        spent = attempt.get("seconds")
+        if spent is None and attempt.get("status") == "running":
+            started = datetime.strptime(attempt["started"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            spent = (datetime.now(UTC) - started).total_seconds()
+        if spent is not None:
+            seconds, known = seconds + spent, True
+    return round(seconds, 1) if known else None
