@@ -115,10 +115,13 @@ def _status(workspace: Workspace, record: dict[str, Any]) -> str:
     if record["status"] == "running":
         attempt = record["attempts"][-1] if record["attempts"] else {}
         return "running" if processes.alive(attempt.get("pid"), attempt.get("process_started")) else "lost"
+    waiting, launched = queue_state(workspace)
     if record["status"] == "queued":
-        folder = workspace.run(record["id"])
-        age = time.time() - (folder / "run.json").stat().st_mtime
-        return "queued" if abs(age) < _QUEUE_PATIENCE or record["id"] in queued(workspace) else "lost"
+        age = time.time() - (workspace.run(record["id"]) / "run.json").stat().st_mtime
+        known = record["id"] in waiting or record["id"] == launched or abs(age) < _QUEUE_PATIENCE
+        return "queued" if known else "lost"
+    if record["id"] in waiting and record["status"] != "done":
+        return "queued"  # waits for its resume
     return record["status"]
 
 
@@ -127,13 +130,13 @@ def queue_path(workspace: Workspace) -> Path:
     return workspace.root / "queue.json"
 
 
-def queued(workspace: Workspace) -> list[str]:
-    """The ids in the app's queue, the one just launched included."""
+def queue_state(workspace: Workspace) -> tuple[list[str], str | None]:
+    """(ids that wait, id of the one that was launched last and has not been settled)."""
     try:
         state = read_json(queue_path(workspace))
-        return list(state["queue"]) + [state["launched"]["run"]] * bool(state["launched"])
+        return list(state["queue"]), state["launched"]["run"] if state["launched"] else None
     except (OSError, UserError, KeyError, TypeError):
-        return []
+        return [], None
 
 
 def _progress(folder: Path, attempt: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from data.errors import UserError
 from data.workspace import Workspace
@@ -65,7 +65,7 @@ def execute(
         with logged(run.log_path) as log, _signals(run):
             resuming = bool(run.record["attempts"])
             run.start_attempt()
-            with _closing(run):
+            with _closing(run, log):
                 if not resuming:
                     if not parents:
                         parents, resolved = resolve_parents(stage, settings, workspace)
@@ -123,8 +123,8 @@ def make_deterministic(seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _closing(run: Run) -> Iterator[None]:
-    """Whatever ends the stage, the attempt gets its terminal state."""
+def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
+    """Whatever ends the stage, the attempt gets its terminal state, and the log says why."""
     try:
         yield
     except Cancelled:
@@ -135,23 +135,27 @@ def _closing(run: Run) -> Iterator[None]:
         raise
     except UserError as error:
         run.fail(str(error))
-        print(f"failed: {error}", file=sys.stderr, flush=True)
+        _write(log, f"failed: {error}\n")
         raise
     except Exception as error:
         reason = _mendable(error)
-        traceback.print_exc()
+        _write(log, traceback.format_exc())
         run.fail(reason or f"{type(error).__name__}: {error}")
         if reason:
             raise UserError(reason) from error
         raise
 
 
+def _write(log: TextIO | None, text: str) -> None:
+    """To the log only: the command line prints to the terminal what belongs there."""
+    if log:
+        log.write(text)
+
+
 def _mendable(error: Exception) -> str | None:
     """What the user can do about an error that is no bug of ours: a full disk, too little memory."""
     text = str(error)
-    if (
-        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    ) or "No space left" in text:
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in text:
         return "disk full: make room; the last checkpoint is whole, `resume` goes on from it"
     if (
         isinstance(error, MemoryError)
@@ -195,7 +199,7 @@ def _signals(run: Run) -> Iterator[None]:
         if number == signal.SIGINT and run.should_stop():
             raise KeyboardInterrupt
         run.request_stop()
-        print("stopping after this step ...", file=sys.stderr, flush=True)
+        os.write(2, b"stopping after this step ...\n")  # print is not safe inside a handler
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,0 +1,229 @@
+"""`python -m pipeline all`: what is missing or stale, in order, for the three precisions, and the comparison.
+
+Each stage is a process of its own in the caller's process group, so that its memory is free afterwards and
+Ctrl-C reaches it. A failed arm does not stop the others; what would stand on it is left out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from data.errors import UserError
+from data.workspace import Workspace
+from pipeline.child import child_environment
+from pipeline.lineage import missing, newest_done
+from pipeline.progress import clock_time
+from pipeline.run_record import list_runs
+from pipeline.settings import PRECISIONS, STAGES, build, fields, parse_overrides, read_config, to_dict
+
+CHAIN = ("prepare", "sft", "reward", "ppo", "evaluate")
+
+
+def run_everything(
+    workspace: Workspace,
+    *,
+    preset: str | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    config_file: str | None = None,
+    overrides: Sequence[str] = (),
+    seeds: int = 1,
+) -> int:
+    """Run the chain; returns the exit code: 0 all done, else the worst of its stages.
+
+    Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
+    arms to one. With several seeds the data set stays and everything from SFT on is run once a seed.
+    """
+    wishes = _wishes(config_file, overrides)
+    preset = preset or next((str(w["preset"]) for w in wishes.values() if "preset" in w), "tiny")
+    first = seed if seed is not None else 42
+    for stage in CHAIN:
+        build(stage, preset, overrides=_texts(wishes[stage]))  # a wrong setting is told before anything runs
+    workspace.create()
+    begin, worst = time.monotonic(), 0
+    arms = [precision] if precision else list(PRECISIONS)
+    for number in range(first, first + seeds):
+        if seeds > 1 or seed is not None:
+            for stage in CHAIN[1:]:
+                wishes[stage]["seed"] = str(number)
+        worst = max(worst, _chain(workspace, preset, wishes, arms, fixed_parents=seeds > 1), key=_badness)
+    print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
+    print(f"\nall: {clock_time(time.monotonic() - begin)}", flush=True)
+    return worst
+
+
+def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = None) -> str:
+    """The table of reward models and policies, from the records; seeds=None takes the newest of each."""
+    lines = [
+        f"{'arm':<6} {'seed':>5}  {'accuracy':>8} {'AUC':>6} {'ECE':>6}  {'gain':>6} {'KL/token':>8} "
+        f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
+    ]
+    for seed in seeds if seeds is not None else [None]:
+        same = {} if seed is None else {"seed": seed}
+        for precision in PRECISIONS:
+            reward = newest_done(workspace, "reward", preset, precision, **same)
+            ppo = newest_done(workspace, "ppo", preset, precision, **same)
+            if reward or ppo:
+                lines.append(_row(precision, reward, ppo))
+    headroom = next(
+        (
+            run
+            for run in list_runs(workspace)
+            if run["stage"] == "ppo"
+            and run["status"] == "done"
+            and run["preset"] == preset
+            and run["config"].get("reward") == "gold"
+        ),
+        None,
+    )
+    if headroom:
+        lines.append(_row("gold", None, headroom))
+    return "\n".join(lines) if len(lines) > 1 else "nothing to compare yet"
+
+
+def _row(arm: str, reward: dict[str, Any] | None, ppo: dict[str, Any] | None) -> str:
+    def number(run: dict[str, Any] | None, name: str, width: int) -> str:
+        value = run["results"].get(name) if run else None
+        return f"{value:>{width}.3f}" if isinstance(value, int | float) else f"{'-':>{width}}"
+
+    either = ppo or reward
+    peak = max(either["resources"].get("peak_cuda_bytes") or 0, 0) or either["resources"].get(
+        "peak_rss_bytes"
+    )
+    return (
+        f"{arm:<6} {either['seed']:>5}  {number(reward, 'accuracy', 8)} {number(reward, 'auc', 6)} "
+        f"{number(reward, 'ece', 6)}  {number(ppo, 'score_gain', 6)} {number(ppo, 'kl_per_token', 8)} "
+        f"{number(ppo, 'win_rate_vs_sft', 8)}  {number(ppo, 'gold_mean', 6)} {number(ppo, 'gold_sft', 8)}  "
+        f"{clock_time(either['seconds'] or 0):>7} {(peak or 0) / 1e9:>7.2f}"
+    )
+
+
+def _chain(
+    workspace: Workspace, preset: str, wishes: dict[str, dict[str, str]], arms: list[str], fixed_parents: bool
+) -> int:
+    """One pass for one seed. With fixed parents a run names its parents, so that seeds do not mix."""
+    asked = {stage: _typed(stage, preset, wishes[stage]) for stage in CHAIN}
+    steps = missing(workspace, preset, asked, arms)
+    if not steps:
+        print("all: everything is done and fresh", flush=True)
+    worst = 0
+    failed: set[tuple[str, str]] = set()
+    for step in steps:
+        stage, precision = step["stage"], step["precision"]
+        blocker = _blocker(stage, precision, failed, arms)
+        if blocker:
+            print(f"\n== {stage} {precision}: left out, because {' '.join(blocker)} failed", flush=True)
+            failed.add((stage, precision))
+            continue
+        print(f"\n== {stage} {precision}: {step['reason']}", flush=True)
+        values = dict(wishes[stage])
+        if fixed_parents:
+            values = _parents(workspace, stage, preset, precision, asked) | values
+        code = _run_stage(workspace, stage, preset, precision, _texts(values))
+        if code:
+            failed.add((stage, precision))
+            worst = max(worst, code, key=_badness)
+    return worst
+
+
+def _blocker(
+    stage: str, precision: str, failed: set[tuple[str, str]], arms: list[str]
+) -> tuple[str, str] | None:
+    """The failed run without which this one cannot be: evaluate needs any policy, the rest its own parents."""
+    needs = [("prepare", "bf16"), ("sft", "bf16")] if stage != "prepare" else []
+    if stage == "ppo":
+        needs.append(("reward", precision))
+    if stage == "evaluate" and all(("ppo", arm) in failed for arm in arms):
+        needs.append(("ppo", arms[0]))
+    return next((need for need in needs if need in failed and need != (stage, precision)), None)
+
+
+def _parents(
+    workspace: Workspace, stage: str, preset: str, precision: str, asked: dict[str, dict[str, Any]]
+) -> dict[str, str]:
+    found = {}
+    if stage in ("reward", "ppo", "evaluate"):
+        sft = newest_done(workspace, "sft", preset, **asked["sft"])
+        found["sft_run"] = sft["id"] if sft else ""
+    if stage == "ppo":
+        reward = newest_done(workspace, "reward", preset, precision, **asked["reward"])
+        found["reward_run"] = reward["id"] if reward else ""
+    return found
+
+
+def _run_stage(workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str]) -> int:
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        stage,
+        "--workspace",
+        str(workspace.root),
+        "--preset",
+        preset,
+        "--precision",
+        precision,
+    ]
+    if overrides:
+        command += ["--set", *overrides]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=child_environment())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            if process.poll() is None:
+                try:
+                    process.wait()  # it got the signal as well: let it save
+                except KeyboardInterrupt:
+                    process.wait(timeout=10)
+            raise
+
+
+def _wishes(config_file: str | None, overrides: Sequence[str]) -> dict[str, dict[str, str]]:
+    """{stage: {field: text}} from the YAML file (sections or bare fields) and --set, the latter winning."""
+    wishes: dict[str, dict[str, str]] = {stage: {} for stage in CHAIN}
+    for name, value in (read_config(config_file) if config_file else {}).items():
+        if name in CHAIN and isinstance(value, dict):
+            for field, inner in value.items():
+                _wish(wishes, f"{name}.{field}", str(inner))
+        else:
+            _wish(wishes, str(name), str(value))
+    for name, value in parse_overrides(overrides).items():
+        _wish(wishes, name, value)
+    return wishes
+
+
+def _wish(wishes: dict[str, dict[str, str]], name: str, value: str) -> None:
+    stage, dot, field = name.partition(".")
+    if dot:
+        if stage not in CHAIN:
+            known = ", ".join(one for one in STAGES if one in CHAIN)
+            raise UserError(f"--set {name}: {stage} is no stage of all; choose one of {known}")
+        wishes[stage][field] = value
+        return
+    having = [one for one in CHAIN if name in {field.name for field in fields(one)}]
+    if not having:
+        raise UserError(
+            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage"
+        )
+    for one in having:
+        wishes[one][name] = value
+
+
+def _typed(stage: str, preset: str, wishes: dict[str, str]) -> dict[str, Any]:
+    """The wished fields as the records hold them."""
+    values = to_dict(build(stage, preset, overrides=_texts(wishes)))
+    return {name: values[name] for name in wishes if name not in ("preset", "precision", "name")}
+
+
+def _texts(wishes: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in wishes.items()]
+
+
+def _badness(code: int) -> int:
+    """0 before 2 (the user can mend it) before anything else (a bug, a kill)."""
+    return {0: 0, 2: 1}.get(code, 2)
