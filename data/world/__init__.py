@@ -1,0 +1,6 @@
+"""The tiny world: seeded English dialogues whose quality a program can check. See `generate.py` and `gold.py`."""
+
+from data.world.generate import dialogues, example_prompts, generate_splits, safety_prompts
+from data.world.gold import Gold, gold
+
+__all__ = ["Gold", "dialogues", "example_prompts", "generate_splits", "gold", "safety_prompts"]

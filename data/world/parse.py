@@ -1,0 +1,126 @@
+"""From a prompt as a person typed it back to the request it makes, or None where it is outside the world.
+
+The question's wordings in `kinds.py` are read backwards: case, greetings in front, "please" and the mark at the
+end do not matter. "What about X?" takes its kind from the human turn before it. A question that the world has a
+wording for but no subject ("What is the capital of Zorbia?") is a request about something unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from data.records import messages
+from data.world.kinds import Kind, Request, bare, by_name, kinds
+
+OPENERS = (
+    "Please tell me:", "Hello!", "Hi!", "I have a question.", "Quick question:", "Excuse me,", "Can you help me?",
+    "Please,", "Tell me,", "One more thing:", "I would like to know:",
+)  # fmt: skip
+CLOSERS = ("Thanks.", "Thank you.", "Please be brief.", "Please.")
+FOLLOW_UPS = ("What about {x}?", "And {x}?", "And what about {x}?", "How about {x}?")
+_SLOT = re.compile(r"\\{(\w+)\\}")
+
+
+def plain(text: str) -> str:
+    """Lower case, single spaces, no quotes, no closing mark."""
+    text = re.sub(r"[\"“”]", "", text.lower().replace("’", "'"))
+    return re.sub(r"\s+", " ", text).strip(" .!?")
+
+
+def _pattern(question: str) -> re.Pattern[str]:
+    return re.compile(_SLOT.sub(lambda m: f"(?P<{m.group(1)}>.+?)", re.escape(plain(question))))
+
+
+@cache
+def _patterns() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    return tuple((kind, _pattern(q)) for kind in kinds() for q in kind.questions)
+
+
+@cache
+def _follow_up_patterns() -> tuple[re.Pattern[str], ...]:
+    return tuple(_pattern(q) for q in FOLLOW_UPS)
+
+
+@cache
+def _index() -> dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, str]]:
+    """(kind name, the slots of one of its wordings) -> the item, for all kinds at once."""
+    found = {}
+    for kind in kinds():
+        for question in kind.questions:
+            slots = re.findall(r"{(\w+)}", question)
+            for item in kind.items:
+                found[kind.name, tuple(sorted((s, bare(item[s])) for s in slots))] = item
+    return found
+
+
+def _strip_wrapping(text: str) -> str:
+    text = plain(text)
+    for _ in range(2):
+        for opener in OPENERS:
+            opener = opener.lower()
+            if text.startswith(opener) and len(text) > len(opener) + 3:
+                text = text[len(opener) :].strip(" .!?,:")
+        for closer in CLOSERS:
+            closer = plain(closer)
+            if text.endswith(" " + closer) and len(text) > len(closer) + 3:
+                text = text[: -len(closer)].strip(" .!?,:")
+    return text
+
+
+def _named_item(kind: Kind, slots: dict[str, str], original: str) -> dict[str, str]:
+    """An item for a name the world has no entry for, spelled as the person spelled it."""
+    found = re.search(re.escape(slots.get("x", "")), original, re.IGNORECASE)
+    name = found.group(0) if found else slots.get("x", "")
+    return {**(kind.items[0] if kind.items else {}), **slots, "x": name, "s": name.removeprefix("my ")}
+
+
+def find(text: str) -> Request | None:
+    """The request that one human turn makes by itself."""
+    known = _index()
+    subject = None
+    for candidate in dict.fromkeys((plain(text), _strip_wrapping(text))):
+        for kind, pattern in _patterns():
+            match = pattern.fullmatch(candidate)
+            if not match:
+                continue
+            slots = match.groupdict()
+            item = known.get((kind.name, tuple(sorted((s, bare(v)) for s, v in slots.items()))))
+            if item is not None:
+                return Request(kind, item)
+            if kind.open_slot:
+                return Request(kind, _named_item(kind, slots, text))
+            # Without its subject a wording says nothing; remember the shortest reading as the unknown subject.
+            if "x" in slots and kind.group in ("fact", "unknown") and (subject is None or len(slots["x"]) < len(subject)):
+                subject = slots["x"]
+    if subject is None:
+        return None
+    unknown = by_name()["unknown"]
+    return Request(unknown, _named_item(unknown, {"x": bare(subject)}, text))
+
+
+@lru_cache(maxsize=65536)
+def parse(prompt: str) -> Request | None:
+    """The request of the last human turn of a canonical prompt; None outside the world."""
+    turns = [m["content"] for m in messages(prompt) if m["role"] == "user"]
+    if not turns:
+        return None
+    if len(turns) > 1 and (request := _follow_up(turns)):
+        return request
+    return find(turns[-1])
+
+
+def _follow_up(turns: list[str]) -> Request | None:
+    before = find(turns[-2])
+    if before is None or not before.kind.follow_up:
+        return None
+    for pattern in _follow_up_patterns():
+        if match := pattern.fullmatch(_strip_wrapping(turns[-1])):
+            key = (before.kind.name, (("x", bare(match.group("x"))),))
+            if item := _index().get(key):
+                return Request(before.kind, item)
+            unknown = by_name()["unknown"]
+            return Request(unknown, _named_item(unknown, {"x": bare(match.group("x"))}, turns[-1]))
+    return None
+
+
