@@ -133,7 +133,7 @@ def _chain(
 def _blocker(
     stage: str, precision: str, failed: set[tuple[str, str]], arms: list[str]
 ) -> tuple[str, str] | None:
-    """The failed run without which this one cannot be: evaluate needs any policy, the rest its own parents."""
+    """The failed run without which this one cannot be (evaluate needs one policy, whichever)."""
     needs = [("prepare", "bf16"), ("sft", "bf16")] if stage != "prepare" else []
     if stage == "ppo":
         needs.append(("reward", precision))

@@ -137,7 +137,7 @@ def _dataset(settings: Any, workspace: Workspace, runs: list[Record]) -> dict[st
         newest = next((run for run in made if run["preset"] == settings.preset), None)
         if newest is None:
             raise UserError(
-                f"there is no data set of the preset {settings.preset} yet: run `prepare`, or set dataset=NAME"
+                f"no data set of the preset {settings.preset} yet: run `prepare`, or set dataset=NAME"
             )
         name = dataset_name(newest)
     if not (workspace.dataset(name) / "train_prefs.jsonl").is_file():
