@@ -178,8 +178,11 @@ def _chunk_logprobs(model, prompts, responses, temperature: float, forbidden: to
 def gold_parts(prompts: Sequence[str], texts: Sequence[str]) -> list[dict[str, float] | None]:
     """The gold reward of each answer with its parts, None for a prompt from outside the tiny world.
 
-    Keys: total, helpful, honest, harmless, well_put, all in [0, 1].
+    Keys: total, helpful, honest, harmless, well_put, all in [0, 1]. Real data has a few prompts that the
+    world could have asked too; where most are foreign, gold says nothing of the data, and all are None.
     """
     golds = [world.gold(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+    if 2 * sum(gold is None for gold in golds) > len(golds):
+        return [None] * len(golds)
     names = ("total", "helpful", "honest", "harmless", "well_put")
     return [None if gold is None else {name: getattr(gold, name) for name in names} for gold in golds]
