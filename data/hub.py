@@ -20,18 +20,31 @@ from pathlib import Path
 
 from data.errors import UserError
 
-SILENCE_SECONDS = 10.0  # without a byte; a clear error has to come within 15 s
+SILENCE_SECONDS = 9.0  # without a byte; then a look into the cache, and a clear error within 15 s
 _REPO = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 _TOKENIZER = (
-    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "chat_template.jinja",
-)  # fmt: skip
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+)
 _MODEL = ("config.json", "generation_config.json", "README.md", "model.safetensors.index.json", *_TOKENIZER)
 _ROWS = (".jsonl", ".jsonl.gz", ".parquet")
 _SPLIT_WORDS = {
-    "train": "train", "training": "train", "test": "test", "eval": "test",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "eval": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+}
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,13 @@ def canonical_prompt(text: str) -> str:
 
 def canonical_response(text: str, prompt: str) -> str:
     """A response in whatever way files write it, stripped, without a repeated prompt or marker in front."""
-    text = "\n\n" + _unix(text).strip()
-    for front in (prompt, ASSISTANT):
-        text = text.removeprefix(front)
-    return text.strip()
+    text, start = _unix(text).strip(), 0
+    fronts = (prompt.strip(), ASSISTANT.strip())
+    while front := next((front for front in fronts if text.startswith(front, start)), ""):
+        start += len(front)
+        while text[start : start + 1].isspace():
+            start += 1
+    return text[start:]
 
 
 def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:

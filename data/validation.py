@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from data.errors import UserError
-from data.records import Pair, canonical_prompt, canonical_response, split_transcripts, transcript
+from data.records import HUMAN, Pair, canonical_prompt, canonical_response, split_transcripts, transcript
 
 MAX_LINE_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -137,11 +137,13 @@ def parse_pair(row: dict) -> Pair:
     if "prompt" not in row:
         return split_transcripts(chosen, rejected)
     if isinstance(row["prompt"], list):
-        if row["prompt"] and isinstance(row["prompt"][-1], dict) and row["prompt"][-1].get("role") != "user":
-            raise ValueError("the last message of 'prompt' must be the user's")
         prompt = _conversation(row["prompt"], "prompt", open_end=True)
+        if row["prompt"][-1]["role"] != "user":
+            raise ValueError("the last message of 'prompt' must be the user's")
     else:
         prompt = canonical_prompt(_conversation(row["prompt"], "prompt"))
+    if not prompt.startswith(HUMAN):
+        raise ValueError("the prompt must open with a Human turn")
     responses = [canonical_response(text, prompt) for text in (chosen, rejected)]
     if isinstance(row["chosen"], list):
         for key, response in zip(("chosen", "rejected"), responses, strict=True):

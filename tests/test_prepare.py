@@ -1,0 +1,136 @@
+"""The stage prepare: the data set it leaves, the card, and that a failure leaves nothing."""
+
+import json
+
+import pytest
+
+from data.errors import UserError
+from data.files import read_json, read_jsonl, sha256_file
+from pipeline import prepare as stage
+from pipeline.run_record import Cancelled, Run
+from pipeline.stage_settings import PrepareSettings
+
+
+def pairs_file(tmp_path, count=40, bad=False):
+    rows = [
+        {"prompt": f"What is {n}?", "chosen": f"It is {n}, of course.", "rejected": "No."}
+        for n in range(count)
+    ]
+    rows += [rows[0], {"prompt": "x", "chosen": "same", "rejected": "same"}]
+    text = "".join(json.dumps(row) + "\n" for row in rows) + ("{bad\n" if bad else "")
+    (tmp_path / "pairs.jsonl").write_text(text)
+    return str(tmp_path / "pairs.jsonl")
+
+
+def run_prepare(workspace, **settings):
+    settings = PrepareSettings(**settings)
+    run = Run.create(workspace, "prepare", settings)
+    run.start_attempt()
+    return stage.prepare(settings, run, workspace)
+
+
+def names(workspace):
+    return sorted(path.name for path in workspace.datasets.iterdir())
+
+
+def test_data_set_has_three_files_and_a_true_card(tmp_path, workspace):
+    results = run_prepare(workspace, source=pairs_file(tmp_path), name="mine")
+    folder = workspace.dataset("mine")
+    card = read_json(folder / "dataset.json")
+    assert names(workspace) == ["mine"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dataset.json",
+        "test_prefs.jsonl",
+        "train_prefs.jsonl",
+        "validation_prefs.jsonl",
+    ]
+    assert card["counts"]["lines"] == 42 and card["counts"]["accepted"] == 40
+    assert card["counts"]["duplicates"] == card["counts"]["identical"] == 1
+    prompts = []
+    for split, facts in card["splits"].items():
+        rows = read_jsonl(folder / f"{split}_prefs.jsonl")
+        assert len(rows) == facts["pairs"] > 0
+        assert sha256_file(folder / facts["file"]) == facts["sha256"]
+        assert all(set(row) == {"prompt", "chosen", "rejected"} for row in rows)
+        prompts += [row["prompt"] for row in rows]
+    assert len(prompts) == len(set(prompts)) == card["counts"]["kept"] == 40
+    assert card["leakage"]["passed"] and card["leakage"]["shared_prompts"] == 0
+    assert card["lengths"]["rejected"]["max"] == 3 and card["lengths"]["chosen_longer"] == 1.0
+    assert card["turns"] == {"1": 40} and card["seed"] == 42 and card["licence"] == "unknown"
+    assert results["dataset"] == "mine" and results["sha256"] == card["sha256"]
+
+
+def test_same_seed_makes_the_same_files(tmp_path, workspace):
+    source = pairs_file(tmp_path)
+    first, second, other = (
+        run_prepare(workspace, source=source, name=f"d{i}", seed=seed)["sha256"]
+        for i, seed in enumerate((1, 1, 2))
+    )
+    assert first == second != other
+
+
+def test_malformed_file_leaves_no_data_set(tmp_path, workspace):
+    with pytest.raises(UserError, match="pairs.jsonl, line 43: not valid JSON"):
+        run_prepare(workspace, source=pairs_file(tmp_path, bad=True))
+    assert names(workspace) == []
+
+
+@pytest.mark.parametrize("where", ["_card", "_replace", "_write_rows"])
+def test_failure_in_the_middle_keeps_the_earlier_data_set(tmp_path, workspace, monkeypatch, where):
+    source = pairs_file(tmp_path)
+    before = run_prepare(workspace, source=source, name="mine")["sha256"]
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stage, where, full)
+    with pytest.raises(OSError, match="No space"):
+        run_prepare(workspace, source=source, name="mine", seed=7)
+    assert names(workspace) == ["mine"]
+    assert read_json(workspace.dataset("mine") / "dataset.json")["sha256"] == before
+
+
+def test_preparing_again_replaces_the_data_set(tmp_path, workspace):
+    source = pairs_file(tmp_path)
+    before = run_prepare(workspace, source=source, name="mine")["sha256"]
+    after = run_prepare(workspace, source=source, name="mine", seed=7)["sha256"]
+    assert names(workspace) == ["mine"] and before != after
+    assert read_json(workspace.dataset("mine") / "dataset.json")["sha256"] == after
+
+
+def test_data_set_set_aside_by_a_killed_prepare_comes_back(tmp_path, workspace):
+    source = pairs_file(tmp_path)
+    before = run_prepare(workspace, source=source, name="mine")["sha256"]
+    folder = workspace.dataset("mine")
+    folder.rename(folder.with_name(".mine~00ff.old"))  # killed between the two renames
+    folder.with_name(".mine~00aa.new").mkdir()
+    with pytest.raises(UserError):
+        run_prepare(workspace, source=pairs_file(tmp_path, bad=True), name="mine")
+    assert names(workspace) == ["mine"]
+    assert read_json(folder / "dataset.json")["sha256"] == before
+
+
+def test_tiny_data_set_is_noted_as_such(tmp_path, workspace):
+    (tmp_path / "one.jsonl").write_text('{"prompt": "hi", "chosen": "a", "rejected": "b"}\n')
+    settings = PrepareSettings(source=str(tmp_path / "one.jsonl"))
+    run = Run.create(workspace, "prepare", settings)
+    run.start_attempt()
+    results = stage.prepare(settings, run, workspace)
+    assert results["splits"]["train"]["pairs"] == 1
+    assert "nothing in validation and test" in run.record["events"][0]["message"]
+
+
+def test_wish_to_cancel_is_heard(tmp_path, workspace):
+    settings = PrepareSettings(source=pairs_file(tmp_path))
+    run = Run.create(workspace, "prepare", settings)
+    run.start_attempt()
+    run.request_stop()
+    with pytest.raises(Cancelled):
+        stage.prepare(settings, run, workspace)
+    assert names(workspace) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "CON", "a/b"])
+def test_bad_name_of_a_data_set_is_refused(tmp_path, workspace, name):
+    with pytest.raises(UserError, match="name"):
+        run_prepare(workspace, source=pairs_file(tmp_path), name=name)

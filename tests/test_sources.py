@@ -1,0 +1,110 @@
+"""Sources: which one a text names, the tiny world's rows, votes, samples."""
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from data.errors import UserError
+from data.records import Pair
+from data.sources import default_name, load_pairs, sample
+
+
+def write_pairs(path, count):
+    rows = [{"prompt": f"question {n}", "chosen": "yes", "rejected": "no"} for n in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_file_is_read_with_its_hash_and_counts(tmp_path, workspace):
+    loaded = load_pairs(write_pairs(tmp_path / "my.jsonl", 5), workspace=workspace, seed=1)
+    assert len(loaded.pairs["all"]) == 5 and loaded.counts["accepted"] == 5
+    assert loaded.info["kind"] == "file" and len(loaded.info["sha256"]) == 64
+
+
+def test_max_rows_is_a_seeded_sample_in_the_old_order(tmp_path, workspace):
+    source = write_pairs(tmp_path / "my.jsonl", 100)
+    first, again, other = (
+        load_pairs(source, workspace=workspace, seed=seed, max_rows=10) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert len(first.pairs["all"]) == 10 and first.counts["left_out"] == 90
+    numbers = [int(pair.prompt.split()[2]) for pair in first.pairs["all"]]
+    assert numbers == sorted(numbers)
+
+
+def test_sample_is_taken_from_each_split_in_proportion():
+    pairs = {"train": [Pair(str(n), "a", "b") for n in range(90)], "test": [Pair("t", "a", "b")] * 10}
+    assert {name: len(rows) for name, rows in sample(pairs, 20, 0).items()} == {"train": 18, "test": 2}
+
+
+def test_world_is_asked_for_the_wanted_rows_and_keeps_their_kinds(monkeypatch, workspace):
+    asked = {}
+
+    def generate_splits(seed, train, validation, test):
+        asked.update(seed=seed, train=train, validation=validation, test=test)
+        row = {"chosen": "It is 4.", "rejected": "It is 5.", "kind": "sum"}
+        sizes = {"train": train, "validation": validation, "test": test}
+        return {
+            name: [row | {"prompt": f"\n\nHuman: {name} {n}?\n\nAssistant:"} for n in range(size)]
+            for name, size in sizes.items()
+        }
+
+    world = ModuleType("data.world")
+    world.generate_splits = generate_splits
+    monkeypatch.setitem(sys.modules, "data.world", world)
+    monkeypatch.setattr(sys.modules["data"], "world", world, raising=False)
+    sizes = {"train": 60, "validation": 10, "test": 30}
+    loaded = load_pairs("tiny", workspace=workspace, seed=7, world_rows=sizes)
+    assert asked == {"seed": 7, **sizes}
+    assert {name: len(rows) for name, rows in loaded.pairs.items()} == sizes
+    assert loaded.pairs["test"][0].kind == "sum" and loaded.info["licence"] == "MIT"
+    load_pairs("tiny", workspace=workspace, seed=7, max_rows=50, world_rows=sizes)
+    assert asked == {"seed": 7, "train": 30, "validation": 5, "test": 15}
+
+
+def test_votes_become_pairs(monkeypatch, workspace):
+    class VoteStore:
+        def __init__(self, path):
+            assert path == workspace.votes_db
+
+        def preference_pairs(self):
+            row = {"prompt": "\n\nHuman: hi\n\nAssistant:", "chosen": "Hello.", "rejected": "Go."}
+            return [row, row, row | {"rejected": "Hello."}]
+
+    votes = ModuleType("data.votes")
+    votes.VoteStore = VoteStore
+    monkeypatch.setitem(sys.modules, "data.votes", votes)
+    workspace.votes_db.write_bytes(b"")
+    loaded = load_pairs("votes", workspace=workspace, seed=1)
+    assert loaded.pairs == {"all": [Pair("\n\nHuman: hi\n\nAssistant:", "Hello.", "Go.")]}
+    assert loaded.counts["duplicates"] == loaded.counts["identical"] == 1
+
+
+def test_no_votes_yet_is_a_clear_error(workspace):
+    with pytest.raises(UserError, match="no votes"):
+        load_pairs("votes", workspace=workspace, seed=1)
+    assert not workspace.votes_db.exists()
+
+
+@pytest.mark.parametrize("source", ["nonsense", "", "hub:", "hub:a/../b", "none.jsonl", "a\0.jsonl"])
+def test_source_that_is_none_is_a_clear_error(workspace, source):
+    with pytest.raises(UserError):
+        load_pairs(source, workspace=workspace, seed=1)
+
+
+@pytest.mark.parametrize(
+    "source, name",
+    [
+        ("tiny", "tiny"),
+        ("votes", "votes"),
+        ("hub:Anthropic/hh-rlhf", "hh-rlhf"),
+        ("/x/my pairs.jsonl", "my-pairs"),
+        ("C:\\x\\a.b.jsonl", "a-b"),
+        ("../...jsonl", "data"),
+        ("数据.jsonl", "数据"),
+    ],
+)
+def test_data_set_is_named_after_its_source(source, name):
+    assert default_name(source) == name
