@@ -1,0 +1,239 @@
+"""The job runner with real processes and real signals; only the training is left out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from data.errors import UserError
+from pipeline import processes
+from pipeline.jobs import JobRunner, command_line
+from pipeline.run_record import Run, read_run
+from pipeline.settings import build
+
+ROOT = Path(__file__).resolve().parent.parent
+posix = pytest.mark.skipif(os.name == "nt", reason="process groups and SIGTERM are POSIX")
+
+
+def fake(workspace, run_id):
+    return [sys.executable, str(ROOT / "tests" / "fake_stage.py"), str(workspace.root), run_id]
+
+
+@pytest.fixture
+def jobs(workspace):
+    runners = []
+
+    def open_runner(**options):
+        runners.append(JobRunner(workspace, child_command=fake, poll=0.05, **({"grace": 5.0} | options)))
+        return runners[-1]
+
+    yield open_runner
+    for runner in runners:
+        runner.close()
+    for process in psutil.Process().children(recursive=True):
+        process.kill()
+
+
+def wait_for(condition, seconds=15.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def start(runner, how):
+    return runner.start("sft", overrides=[f"name={how}"])
+
+
+def status(workspace, run_id):
+    return read_run(workspace, run_id)["status"]
+
+
+def steps(workspace, run_id):
+    record = read_run(workspace, run_id)
+    return record.get("progress", {}).get("step", 0)
+
+
+def test_runs_are_done_one_at_a_time_in_order(jobs, workspace):
+    runner = jobs()
+    ids = [start(runner, "short") for _ in range(3)]
+    assert [status(workspace, run_id) for run_id in ids].count("running") <= 1
+    wait_for(lambda: all(status(workspace, run_id) == "done" for run_id in ids))
+    records = [read_run(workspace, run_id) for run_id in ids]
+    for record, following in zip(records, records[1:], strict=False):
+        assert record["ended"] <= following["started"]
+    wait_for(lambda: runner.active() is None)
+    assert runner.queue() == []
+
+
+def test_a_wrong_setting_is_refused_before_a_run_exists(jobs, workspace):
+    runner = jobs()
+    with pytest.raises(UserError, match="has no setting"):
+        runner.start("sft", overrides=["nonsense=1"])
+    assert list(workspace.runs.iterdir()) == []
+
+
+def test_a_cancelled_run_ends_cancelled_and_can_be_resumed(jobs, workspace):
+    runner = jobs()
+    run_id = start(runner, "long")
+    wait_for(lambda: steps(workspace, run_id) > 1)
+    assert runner.active()["id"] == run_id
+    runner.cancel(run_id)
+    wait_for(lambda: status(workspace, run_id) == "cancelled")
+    wait_for(lambda: runner.active() is None)
+    with pytest.raises(UserError, match="nothing to cancel"):
+        runner.cancel(run_id)
+    runner.resume(run_id)
+    wait_for(lambda: status(workspace, run_id) == "running")
+    assert len(read_run(workspace, run_id)["attempts"]) == 2
+    runner.cancel(run_id)
+    wait_for(lambda: status(workspace, run_id) == "cancelled")
+
+
+def test_a_queued_run_is_cancelled_without_ever_starting(jobs, workspace):
+    runner = jobs()
+    first, second = start(runner, "long"), start(runner, "long")
+    wait_for(lambda: steps(workspace, first) > 0)
+    assert runner.queue() == [second]
+    runner.cancel(second)
+    assert status(workspace, second) == "cancelled" and runner.queue() == []
+    assert status(workspace, first) == "running"
+    runner.cancel(first)
+
+
+@posix
+def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(jobs, workspace):
+    runner = jobs(grace=0.5)
+    run_id = start(runner, "deaf")
+    wait_for(lambda: steps(workspace, run_id) > 0)
+    pid = runner.active()["attempts"][-1]["pid"]
+    family = processes.family(pid)
+    assert len(family) == 2
+    began = time.monotonic()
+    runner.cancel(run_id)
+    assert time.monotonic() - began < 0.3  # the page does not wait
+    wait_for(lambda: status(workspace, run_id) == "cancelled", 5)
+    assert not any(processes.alive(*member) for member in family.items())
+    assert read_run(workspace, run_id)["attempts"][-1]["status"] == "cancelled"
+
+
+@posix
+def test_a_killed_child_is_lost_not_cancelled_and_the_queue_goes_on(jobs, workspace):
+    runner = jobs()
+    killed, after = start(runner, "killed"), start(runner, "short")
+    wait_for(lambda: status(workspace, after) == "done")
+    assert status(workspace, killed) == "lost"
+    assert json.loads((workspace.run(killed) / "run.json").read_text())["status"] == "running"
+
+
+def test_failures_are_told_apart_and_do_not_stop_the_queue(jobs, workspace):
+    runner = jobs()
+    stillborn, broken, after = (start(runner, how) for how in ("stillborn", "fails", "short"))
+    wait_for(lambda: status(workspace, after) == "done")
+    assert read_run(workspace, stillborn)["error"] == "ImportError: no such module"
+    assert read_run(workspace, broken)["error"] == "broken"
+    assert status(workspace, stillborn) == status(workspace, broken) == "failed"
+
+
+def test_a_second_app_is_refused_and_told_who_is_first(jobs):
+    jobs(address="http://127.0.0.1:7860")
+    with pytest.raises(UserError, match=rf"process {os.getpid()} at http://127.0.0.1:7860"):
+        jobs()
+
+
+@posix
+def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
+    runner = jobs()
+    run_id, waiting = start(runner, "long"), start(runner, "short")
+    wait_for(lambda: steps(workspace, run_id) > 0)
+    runner.close()
+    before = steps(workspace, run_id)
+    wait_for(lambda: steps(workspace, run_id) > before + 1)
+    second = jobs()
+    assert second.active()["id"] == run_id and second.queue() == [waiting]
+    time.sleep(0.2)
+    assert status(workspace, waiting) == "queued"
+    second.cancel(run_id)
+    wait_for(lambda: status(workspace, run_id) == "cancelled" and status(workspace, waiting) == "done")
+
+
+@posix
+def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
+    app = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent("""
+            import sys, time
+            from pathlib import Path
+            sys.path.insert(0, "tests")
+            from test_jobs import fake, start
+            from data.workspace import Workspace
+            from pipeline.jobs import JobRunner
+            runner = JobRunner(Workspace(Path(sys.argv[1])), child_command=fake, poll=0.05)
+            print(start(runner, "long"), flush=True)
+            time.sleep(60)
+        """), str(workspace.root)],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )
+    run_id = app.stdout.readline().strip()
+    wait_for(lambda: steps(workspace, run_id) > 0)
+    with pytest.raises(UserError, match=f"process {app.pid}"):
+        jobs()
+    app.send_signal(signal.SIGKILL)
+    app.wait()
+    runner = jobs()
+    assert runner.active()["id"] == run_id
+    pid = runner.active()["attempts"][-1]["pid"]
+    runner.cancel(run_id)
+    wait_for(lambda: status(workspace, run_id) == "cancelled")
+    wait_for(lambda: processes.identity(pid) is None)  # no orphan stays
+
+
+@posix
+def test_a_stranger_with_the_process_id_of_a_run_is_never_signalled(jobs, workspace):
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    run = Run.create(workspace, "sft", build("sft"))
+    run.start_attempt()
+    run.record["attempts"][-1] |= {"pid": stranger.pid, "process_started": "boot:123"}
+    run.write()
+    runner = jobs(grace=0.1)
+    with pytest.raises(UserError, match="is lost"):
+        runner.cancel(run.id)
+    processes.stop(stranger.pid, "boot:123", 0.1)
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+@posix
+def test_a_run_from_the_command_line_is_shown_waited_for_and_stopped_alone(jobs, workspace):
+    run = Run.create(workspace, "sft", build("sft", overrides=["name=long"]))
+    child = subprocess.Popen(fake(workspace, run.id), cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    wait_for(lambda: steps(workspace, run.id) > 0)
+    runner = jobs()
+    waiting = start(runner, "short")
+    assert runner.active()["id"] == run.id
+    time.sleep(0.2)
+    assert status(workspace, waiting) == "queued"
+    runner.cancel(run.id)  # shares the group of this very test: only the child may get the signal
+    child.wait(timeout=10)
+    wait_for(lambda: status(workspace, waiting) == "done")
+    assert status(workspace, run.id) == "cancelled"
+
+
+def test_a_corrupt_queue_is_set_aside(jobs, workspace):
+    (workspace.root / "queue.json").write_text("{")
+    runner = jobs()
+    assert runner.queue() == [] and (workspace.root / "queue.json.corrupt").exists()
+
+
+def test_the_command_that_is_shown_is_the_one_that_would_be_typed(workspace):
+    words = command_line("ppo", "tiny", "int4", ["max_steps=5", "seed=1"])
+    assert " ".join(words) == (
+        "python -m pipeline ppo --preset tiny --precision int4 --set max_steps=5 seed=1"
+    )
