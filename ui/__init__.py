@@ -1,0 +1,1 @@
+"""The Gradio page: one module a tab, and what they share. No torch here, and nothing happens at import."""

@@ -1,0 +1,72 @@
+"""The public API of the page: the endpoints that scripts, tests and MCP clients may call, and no others.
+
+    from gradio_client import Client
+    client = Client("http://127.0.0.1:7860")
+    answer = client.predict("What is the capital of France?", "me", api_name="/ask")
+    client.predict(answer["round"], "B>A=D>C", "", "", api_name="/vote")
+
+Nothing before the vote names a policy. The functions are made by `endpoints`, so that they can be tested directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from data.errors import UserError
+from pipeline import run_reader as runs
+from ui.events import shown
+from ui.parts import Services
+
+LONGEST_PROMPT = 8000  # characters; the page's box has the same limit
+
+
+def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
+    """The public functions by name."""
+
+    def ask(prompt: str, rater: str = "api") -> dict[str, Any]:
+        """Let all four policies answer a prompt, blind: {"round", "answers": {"A": text, ...}}."""
+        if not prompt.strip() or len(prompt) > LONGEST_PROMPT:
+            raise UserError(f"the prompt has to have between 1 and {LONGEST_PROMPT} characters")
+        view = None
+        for view in services.arena.ask(prompt.strip(), f"api:{rater}"):
+            pass
+        if view is None or not view.done:
+            raise UserError("the models gave no answer; ask again")
+        return {"round": view.round, "answers": dict(view.answers)}
+
+    def vote(round: str, order: str, comment: str = "", vote_id: str = "") -> dict[str, Any]:
+        """Vote on a round with an order such as "B>A=D>C", or "none"; tells which policy was behind each letter.
+        The same vote_id again gives the same answer and stores nothing new."""
+        return dict(services.arena.vote(round, order, comment=comment, vote_id=vote_id or None))
+
+    def leaderboard() -> list[dict[str, Any]]:
+        """The policies, strongest first, with intervals."""
+        return list(services.arena.leaderboard())
+
+    def list_of_runs() -> list[dict[str, Any]]:
+        """All runs, newest first."""
+        keys = ("id", "stage", "preset", "precision", "seed", "status", "started", "ended", "seconds", "results",
+                "error", "progress")
+        return [{key: record.get(key) for key in keys} for record in runs.list_runs(services.workspace)]
+
+    def start(stage: str, precision: str = "bf16", preset: str = "tiny") -> str:
+        """Put a stage into the queue; the run's id."""
+        return services.jobs.start(stage, preset, precision, [])
+
+    def cancel(run: str) -> str:
+        """Cancel a run that waits or trains; its id."""
+        services.jobs.cancel(run)
+        return run
+
+    return {"ask": ask, "vote": vote, "leaderboard": leaderboard, "runs": list_of_runs, "start": start,
+            "cancel": cancel}
+
+
+def build(services: Services) -> None:
+    """Add the endpoints to the Blocks that are being built."""
+    for name, function in endpoints(services).items():
+        line = {"concurrency_id": "inference", "concurrency_limit": 1} if name == "ask" else {}
+        gr.api(shown(function), api_name=name, **line)

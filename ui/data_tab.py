@@ -1,0 +1,209 @@
+"""The data tab: choose a source, check an upload line by line, prepare it, read its card and browse its pairs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from data import world
+from data.errors import UserError
+from data.files import read_json, read_jsonl
+from data.sources import default_name
+from data.validation import read_pairs
+from data.workspace import check_name
+from ui import form as forms
+from ui import parts
+from ui.events import QUIET, WORK, shown
+from ui.parts import Services
+from ui.texts import Texts
+from ui.training import find, parent_choices
+
+SPLITS = ("train", "validation", "test")
+LEFT_OUT = frozenset({"source"})
+
+
+@dataclass
+class Source:
+    """The components that say where pairs come from."""
+
+    kind: gr.Radio
+    hub: gr.Textbox
+    upload: gr.File
+
+    def inputs(self) -> list[gr.components.Component]:
+        return [self.kind, self.hub, self.upload]
+
+
+def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
+    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it."""
+    gr.HTML(parts.intro(t("intro.data")), padding=False)
+    with gr.Row(elem_classes="work"):
+        with gr.Column(scale=4, min_width=320):
+            source, checked = build_source(t)
+            form = forms.build("prepare", t, leave_out=LEFT_OUT)
+            problem = gr.HTML(padding=False)
+            command = gr.Textbox(label=t("form.command"), lines=2, interactive=False, buttons=["copy"],
+                                 elem_classes="command")
+            start = gr.Button(t("start.prepare"), variant="primary", elem_id="start-prepare")
+        with gr.Column(scale=7, min_width=320):
+            card = gr.HTML(padding=False, elem_id="card-prepare")
+            chosen = gr.Dropdown([], label=t("data.choose"), filterable=False)
+            about = gr.HTML(padding=False)
+            with gr.Row():
+                split = gr.Radio([(t("data." + s), s) for s in SPLITS], value="train", label=t("data.split"), scale=3,
+                                 min_width=240)
+                index = gr.Number(label=t("data.pair"), value=1, precision=0, minimum=1, scale=1, min_width=100)
+            prompt = gr.Textbox(label=t("data.prompt"), lines=3, max_lines=10, interactive=False)
+            with gr.Row():
+                better = gr.Textbox(label=t("data.chosen"), lines=3, max_lines=10, interactive=False, min_width=240)
+                worse = gr.Textbox(label=t("data.rejected"), lines=3, max_lines=10, interactive=False, min_width=240)
+            gold = gr.HTML(padding=False)
+    pair_outputs = [prompt, better, worse, gold]
+    timer, seen = gr.Timer(2.0, active=False), gr.State("")
+
+    def plan(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[str, str]:
+        return preview(services, preset_value, kind, hub, upload, form.names(), values)
+
+    def launch(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[Any, ...]:
+        changed = changes(services, preset_value, kind, hub, upload, form.names(), values, keep=True)
+        services.jobs.start("prepare", preset_value, None, changed)
+        gr.Info(t("start.done", count=1), duration=4)
+        return show(services, "", t)
+
+    def refresh(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[Any, ...]:
+        return (*show(services, "", t), *plan(preset_value, kind, hub, upload, *values))
+
+    forms.on_change(form, [preset, *source.inputs()], plan, [problem, command])
+    source.kind.change(kind_fields, [source.kind], [source.hub, source.upload, checked], **QUIET)
+    source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
+    start.click(shown(launch), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
+    timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
+    chosen.change(lambda name: about_html(services, name, t), [chosen], [about], **QUIET)
+    gr.on([chosen.change, split.change, index.change], lambda n, s, i: pair(services, n, s, i, t),
+          [chosen, split, index], pair_outputs, **QUIET)
+    return {
+        "timer": timer,
+        "form": form,
+        "refresh": {"fn": refresh, "inputs": [preset, *source.inputs(), *form.components],
+                    "outputs": [seen, card, chosen, problem, command]},
+    }
+
+
+def build_source(t: Texts) -> tuple[Source, gr.HTML]:
+    """Where pairs come from, and what a check of an upload found."""
+    kind = gr.Radio([(t("data.source." + k), k) for k in ("preset", "hub", "file", "votes")], value="preset",
+                    label=t("data.source"), elem_id="data-source")
+    hub = gr.Textbox(label=t("data.hub"), value="Anthropic/hh-rlhf", info=t("data.hub_info"), visible=False, max_lines=1)
+    upload = gr.File(label=t("data.upload"), file_types=[".jsonl"], type="filepath", visible=False, height=140)
+    return Source(kind, hub, upload), gr.HTML(padding=False, elem_id="upload-check")
+
+
+def kind_fields(kind: str) -> tuple[Any, ...]:
+    """Show the fields that belong to a kind of source."""
+    return gr.Textbox(visible=kind == "hub"), gr.File(visible=kind == "file"), ""
+
+
+def check_upload(path: str | None, t: Texts) -> str:
+    """What strict reading says of an upload: counts, or the first line that is wrong."""
+    if not path:
+        return ""
+    name = Path(path).name
+    try:
+        counts = read_pairs(path).counts
+    except UserError as error:
+        return parts.advice(str(error).replace(str(path), name), bad=True)
+    dropped = {k: v for k, v in counts.items() if k not in ("lines", "accepted", "blank") and v}
+    found = t("data.upload_ok", accepted=counts["accepted"], lines=counts["lines"])
+    if dropped:
+        found += " " + t("data.upload_dropped", what=", ".join(f"{v} {t('count.' + k)}" for k, v in dropped.items()))
+    return f'<p class="pass">✓ {escape(found)}</p>'
+
+
+def changes(services: Services, preset: str, kind: str, hub: str, upload: str | None, names: Sequence[str],
+            values: Sequence[Any], keep: bool = False) -> list[str]:
+    """The overrides of a prepare run. With `keep` an upload is copied into the workspace, where the job reads it."""
+    changed = forms.overrides("prepare", preset, names, values)
+    if kind == "preset":
+        return changed
+    source = {"hub": f"hub:{hub.strip()}", "votes": "votes"}.get(kind) or keep_upload(services, upload, keep)
+    if not any(text.startswith("name=") for text in changed):
+        changed.append(f"name={default_name(source)}")
+    return [f"source={source}", *changed]
+
+
+def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
+    """The place of an upload in the workspace's cache. UserError where nothing was uploaded."""
+    if not upload:
+        raise UserError("upload a .jsonl file first")
+    folder = services.workspace.cache / "uploads"
+    target = folder / check_name(f"{default_name(Path(upload).name)}.jsonl")
+    if keep:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(upload, target)
+    return str(target)
+
+
+def preview(services: Services, preset: str, kind: str, hub: str, upload: str | None, names: Sequence[str],
+            values: Sequence[Any]) -> tuple[str, str]:
+    """What is wrong with the form, and its command line."""
+    try:
+        changed = changes(services, preset, kind, hub or "", upload, names, values)
+    except UserError as error:
+        return parts.problem(str(error)), ""
+    wrong = forms.problem("prepare", preset, None, changed)
+    return parts.problem(wrong), parts.command(services, "prepare", preset, None, changed)
+
+
+def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
+    """State of the newest prepare run and the data sets that are there; skips what has not changed."""
+    record = find(services, "prepare", "")
+    choices = [value for _, value in parent_choices(services, "dataset", t) if value]
+    now = f"{record and record['id']} {record and record['status']} {choices}"
+    if now == seen:
+        return (gr.skip(),) * 3
+    newest = (record or {}).get("results", {}).get("dataset")
+    value = newest if newest in choices else choices[0] if choices else None
+    return now, parts.job_card(record, t) if record else "", gr.Dropdown(choices=choices, value=value)
+
+
+def about_html(services: Services, name: str | None, t: Texts) -> str:
+    """The data set's card as two small tables."""
+    if not name:
+        return f'<p class="quiet">{escape(t("data.none"))}</p>'
+    card = read_json(services.workspace.dataset(name) / "dataset.json")
+    lengths = card.get("lengths", {})
+    rows = [[t("data." + split), f["pairs"], f["prompts"], f["sha256"][:10]] for split, f in card["splits"].items()]
+    dropped = ", ".join(f"{v} {t('count.' + k)}" for k, v in card["counts"].items()
+                        if v and k in ("duplicates", "identical", "empty", "overlap", "left_out", "unusable"))
+    facts = [
+        t("data.from", source=card["source"], licence=card.get("licence") or "–"),
+        t("data.lengths", prompt=lengths.get("prompt", {}).get("median", "–"),
+          chosen=lengths.get("chosen", {}).get("median", "–"), rejected=lengths.get("rejected", {}).get("median", "–")),
+        t("data.leak_ok" if card["leakage"]["passed"] else "data.leak_bad"),
+    ]
+    if dropped:
+        facts.append(t("data.dropped", what=dropped))
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    head = [t("data.split"), t("data.pairs"), t("data.prompts"), "SHA-256"]
+    return parts.table(head, rows) + f'<ul class="reading">{listed}</ul>'
+
+
+def pair(services: Services, name: str | None, split: str, index: float | None, t: Texts) -> tuple[str, str, str, str]:
+    """One pair: prompt, chosen, rejected, and the gold reward of both where the tiny world knows them."""
+    if not name:
+        return "", "", "", ""
+    rows = read_jsonl(services.workspace.dataset(name) / f"{split}_prefs.jsonl")
+    if not rows:
+        return "", "", "", ""
+    row = rows[min(max(1, int(index or 1)), len(rows)) - 1]
+    golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
+    note = ""
+    if all(golds):
+        note = t("data.gold", chosen=f"{golds[0].total:.2f}", rejected=f"{golds[1].total:.2f}")
+    return row["prompt"].strip(), row["chosen"], row["rejected"], f'<p class="quiet">{escape(note)}</p>'

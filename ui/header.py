@@ -1,0 +1,166 @@
+"""The bar on top of every tab: name, language, preset, where the pipeline stands, what comes next, and the job of now.
+
+It reads everything from disk on each tick and sends only what has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from pipeline import hardware, lineage
+from pipeline import run_reader as runs
+from ui import parts
+from ui.events import QUIET, WORK, shown
+from ui.parts import PRECISIONS, Services
+from ui.texts import Texts
+
+POLL_SECONDS = 2.0
+STEPS = [
+    ("prepare", ("",)),
+    ("sft", ("",)),
+    ("reward", PRECISIONS),
+    ("ppo", PRECISIONS),
+    ("evaluate", ("",)),
+]
+
+
+@dataclass
+class Header:
+    """Components of the bar that other modules use."""
+
+    preset: gr.Radio
+    timer: gr.Timer
+    outputs: list[gr.components.Component]
+    refresh: dict[str, Any]
+
+
+def build(services: Services, t: Texts, language: str) -> Header:
+    """Draw the bar and bind its handlers."""
+    with gr.Row(elem_id="top"):
+        gr.HTML(f'<h1 class="brand-name">EdgeRLHF Playground</h1><p class="brand-line">{escape(t("brand.line"))}</p>',
+                elem_id="brand", padding=False)
+        preset = gr.Radio([(t("preset.tiny"), "tiny"), (t("preset.edge"), "edge")], value="tiny", show_label=False,
+                          container=False, elem_id="preset", scale=0, min_width=230)
+        gr.HTML(language_links(language), padding=False)
+    with gr.Row(elem_id="bar"):
+        strip = gr.HTML(padding=False, elem_id="pipeline")
+        missing = gr.Button(t("bar.run_missing"), size="sm", variant="secondary", scale=0, min_width=190,
+                            elem_id="run-missing")
+    with gr.Row(elem_id="now", visible=False) as now:
+        card = gr.HTML(padding=False, elem_id="now-card")
+        cancel = gr.Button(t("run.cancel"), size="sm", scale=0, min_width=110, elem_id="cancel-now")
+    machine = gr.HTML(padding=False, elem_id="machine")
+    seen = gr.State("")
+    outputs = [seen, strip, now, card, missing, machine]
+    timer = gr.Timer(POLL_SECONDS)
+
+    def poll(preset_value: str, last: str) -> tuple[Any, ...]:
+        return show(services, preset_value, last, t)
+
+    def run_missing(preset_value: str) -> tuple[Any, ...]:
+        started = services.jobs.start_missing(preset_value)
+        gr.Info(t("start.done", count=len(started)), duration=4)
+        return show(services, preset_value, "", t)
+
+    def cancel_now(preset_value: str) -> tuple[Any, ...]:
+        record = active(services)
+        if record is not None:
+            services.jobs.cancel(record["id"])
+        return show(services, preset_value, "", t)
+
+    timer.tick(poll, [preset, seen], outputs, **QUIET)
+    missing.click(shown(run_missing), [preset], outputs, **WORK)
+    cancel.click(shown(cancel_now), [preset], outputs, **WORK)
+    return Header(preset, timer, outputs, {"fn": lambda p: show(services, p, "", t), "inputs": [preset],
+                                           "outputs": outputs})
+
+
+def language_links(language: str) -> str:
+    """The switch: plain links, so that it works without a script."""
+    links = [
+        f"<b>{name}</b>" if code == language else f'<a href="{path}?lang={code}" hreflang="{code}">{name}</a>'
+        for code, name, path in (("en", "English", "/"), ("zh", "简体中文", "/zh/"))
+    ]
+    return f'<nav class="languages" aria-label="Language">{"".join(links)}</nav>'
+
+
+def active(services: Services) -> dict[str, Any] | None:
+    """The run that trains now, whoever started it."""
+    return next((r for r in runs.list_runs(services.workspace) if r["status"] == "running"), None)
+
+
+def state_of(records: list[dict[str, Any]], stale: dict[str, str], stage: str, precision: str) -> str:
+    """The state of one step of the pipeline: that of a live run, else of the newest done one, else of the newest."""
+    own = [r for r in records if r["stage"] == stage and precision in ("", r["precision"])]
+    for status in ("running", "queued"):
+        if any(r["status"] == status for r in own):
+            return status
+    done = next((r for r in own if r["status"] == "done"), None)
+    if done is not None:
+        return "stale" if done["id"] in stale else "done"
+    return own[0]["status"] if own else "missing"
+
+
+def strip_html(services: Services, preset: str, records: list[dict[str, Any]], t: Texts) -> str:
+    """The steps of the pipeline with their states, and what comes next."""
+    stale = lineage.stale(services.workspace)
+    own = [r for r in records if r["preset"] == preset]
+    steps = []
+    for stage, precisions in STEPS:
+        chips = []
+        for precision in precisions:
+            state = state_of(own, stale, stage, precision)
+            text = precision or t("bar." + stage)
+            chips.append(parts.chip(state, text, t("status." + state)))
+        name = f'<span class="step-name">{escape(t("bar." + stage))}</span>' if len(precisions) > 1 else ""
+        steps.append(f'<span class="step">{name}{"".join(chips)}</span>')
+    joined = '<span class="arrow">→</span>'.join(steps)
+    return f'<div class="pipeline">{joined}</div><div class="next">{next_text(services, preset, own, t)}</div>'
+
+
+def next_text(services: Services, preset: str, records: list[dict[str, Any]], t: Texts) -> str:
+    """What comes next, in a sentence."""
+    waiting = len([r for r in records if r["status"] == "queued"])
+    if waiting:
+        return escape(t("bar.waiting", count=waiting))
+    steps = lineage.missing(services.workspace, preset)
+    if not steps:
+        return escape(t("bar.complete"))
+    stage, precision = steps[0]["stage"], steps[0]["precision"]
+    name = t("stage." + stage) + (f" {precision}" if stage in ("reward", "ppo") else "")
+    key = "bar.next_first" if not records else "bar.next"
+    return f"{escape(t(key))} <b>{escape(name)}</b>"
+
+
+def machine_html(t: Texts) -> str:
+    """One line on the machine's load."""
+    now = hardware.live()
+    facts = [t("machine.cpu", percent=f"{now['cpu_percent']:.0f}"),
+             t("machine.ram", used=f"{now['ram_used_bytes'] / 1e9:.1f}", total=f"{now['ram_bytes'] / 1e9:.0f}")]
+    if now["gpu"]:
+        facts.append(t("machine.gpu", name=now["gpu"], used=f"{(now['vram_used_bytes'] or 0) / 1e9:.1f}",
+                       total=f"{(now['vram_bytes'] or 0) / 1e9:.0f}", percent=now.get("gpu_percent") or 0))
+    else:
+        facts.append(t("machine.no_gpu"))
+    return '<div class="machine">' + "".join(f"<span>{escape(fact)}</span>" for fact in facts) + "</div>"
+
+
+def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...]:
+    """Everything of the header's outputs; parts that have not changed are skipped."""
+    records = runs.list_runs(services.workspace)
+    running = next((r for r in records if r["status"] == "running"), None)
+    states = " ".join(f"{r['id'][-4:]}:{r['status']}" for r in records)
+    step = (running.get("progress") or {}).get("step") if running else None
+    now = f"{preset} {states} {step}"
+    machine = machine_html(t)
+    if now == seen:
+        return (*[gr.skip()] * 5, machine)
+    strip = strip_html(services, preset, records, t)
+    busy = any(r["status"] in parts.LIVE for r in records)
+    complete = not busy and not lineage.missing(services.workspace, preset)
+    return (now, strip, gr.Row(visible=running is not None), parts.job_card(running, t) if running else gr.skip(),
+            gr.Button(interactive=not busy and not complete), machine)

@@ -1,0 +1,192 @@
+"""Small pieces of HTML that several tabs share. Everything that comes from a record is escaped here.
+
+Text that a model or another person wrote never passes through here: it is shown in text boxes and chat panes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from data.workspace import Workspace
+from pipeline.arena import Arena
+from pipeline.jobs import JobRunner, command_line
+from ui.plots import finite
+from ui.reading import Reading
+from ui.texts import Texts
+
+PRECISIONS = ("bf16", "int8", "int4")
+LIVE = ("running", "queued")
+ENDED = ("failed", "cancelled", "lost")
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers of the page work with; made once in app.py and passed in."""
+
+    workspace: Workspace
+    jobs: JobRunner
+    arena: Arena
+
+
+def command(services: Services, stage: str, preset: str, precision: str | None, changed: Sequence[str]) -> str:
+    """The command line for the same run, ready to be pasted into a shell."""
+    return shlex.join(command_line(stage, preset, precision, changed, services.workspace))
+
+
+def duration(seconds: float | None, t: Texts) -> str:
+    """ "35 s", "4 min", "1 h 20 min"; an em dash where unknown."""
+    if seconds is None:
+        return "–"
+    seconds = max(0, int(seconds))
+    if seconds < 60:
+        return t("time.seconds", n=seconds)
+    minutes = round(seconds / 60)
+    return t("time.minutes", n=minutes) if minutes < 60 else t("time.hours", h=minutes // 60, n=minutes % 60)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number for a table; an en dash where there is none."""
+    found = finite(value)
+    if found is None:
+        return "–"
+    return f"{found:.0f}" if float(found).is_integer() and abs(found) >= 10 else f"{found:.{digits}g}"
+
+
+def gigabytes(value: Any) -> str:
+    """Bytes as gigabytes (10^9) or megabytes."""
+    found = finite(value)
+    if found is None:
+        return "–"
+    return f"{found / 1e9:.1f} GB" if found >= 1e9 else f"{found / 1e6:.1f} MB"
+
+
+def interval(pair: Any, digits: int = 2) -> str:
+    """ "0.61–0.68" of [low, high]; nothing where there is none."""
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2 or None in (finite(pair[0]), finite(pair[1])):
+        return ""
+    return f"{pair[0]:.{digits}f}–{pair[1]:.{digits}f}"
+
+
+def run_title(record: dict[str, Any], t: Texts) -> str:
+    """ "PPO int4" and the run's own name where it has one (not escaped)."""
+    stage = record.get("stage")
+    title = t(f"stage.{stage}") if stage else record["id"]
+    if stage in ("reward", "ppo") or record.get("precision") not in (None, "bf16"):
+        title += f" {record.get('precision') or ''}"
+    name = (record.get("config") or {}).get("name")
+    return f"{title} · {name}" if name else title
+
+
+def run_label(record: dict[str, Any], t: Texts) -> str:
+    """One line for a choice of runs: what, state, when, id's last four letters."""
+    stamp = record["id"].split("-")[0]
+    when = f"{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}" if len(stamp) > 12 else stamp
+    return f"{run_title(record, t)} · {t('status.' + record['status'])} · {when} · {record['id'][-4:]}"
+
+
+def chip(state: str, text: str, title: str = "") -> str:
+    """A coloured mark with a text."""
+    return f'<span class="chip {escape(state)}" title="{escape(title, quote=True)}">{escape(text)}</span>'
+
+
+def job_card(record: dict[str, Any] | None, t: Texts) -> str:
+    """State, progress and time left of a run; an error with one suggestion where it ended badly."""
+    if record is None:
+        return f'<div class="quiet">{escape(t("run.none"))}</div>'
+    status, progress = record["status"], record.get("progress") or {}
+    step, total = progress.get("step"), progress.get("total")
+    share = 1.0 if status == "done" else min(1.0, step / total) if step and total else 0.0
+    facts = [chip(status, t("status." + status)), f"<b>{escape(run_title(record, t))}</b>"]
+    if status == "running" and total:
+        facts.append(escape(t("run.step", step=step, total=total)))
+        left = progress.get("seconds_left")
+        facts.append(f'<span class="quiet">{escape(t("run.left", time=duration(left, t)) if left is not None else "")}</span>')
+    elif status == "running":
+        facts.append(f'<span class="quiet">{escape(t("run.starting"))}</span>')
+    elif record.get("seconds") is not None:
+        facts.append(f'<span class="quiet">{escape(t("run.took", time=duration(record["seconds"], t)))}</span>')
+    facts.append(f'<span class="grow"></span><span class="quiet">{escape(record["id"][-9:])}</span>')
+    lines = [f'<div class="job-line">{"".join(facts)}</div>']
+    if status in ("running", "done") or share:
+        lines.append(f'<div class="meter {status}"><i style="width:{100 * share:.1f}%"></i></div>')
+    if status == "running" and (progress.get("silent_seconds") or 0) > 180:
+        lines.append(advice(t("run.silent", time=duration(progress["silent_seconds"], t))))
+    if status in ENDED and record.get("error"):
+        lines.append(advice(str(record["error"]), bad=True))
+        lines.append(advice(suggestion(record, t)))
+    return f'<div class="job">{"".join(lines)}</div>'
+
+
+def suggestion(record: dict[str, Any], t: Texts) -> str:
+    """One change to try, read from the error of a run that ended badly."""
+    error = str(record.get("error") or "").lower()
+    if "memory" in error:
+        return t("advice.memory")
+    if "nan" in error or "not finite" in error or "diverged" in error:
+        return t("advice.nan")
+    if "disk" in error or "no space" in error:
+        return t("advice.disk")
+    if "hub" in error or "offline" in error or "connect" in error:
+        return t("advice.hub")
+    if record["status"] == "failed" and ("parent" in error or "train" in error and "first" in error):
+        return t("advice.parent")
+    return t("advice.resume" if record["status"] != "failed" else "advice.log")
+
+
+def advice(text: str, bad: bool = False) -> str:
+    """A line set apart."""
+    return f'<div class="advice{" bad" if bad else ""}">{escape(text)}</div>'
+
+
+def problem(text: str) -> str:
+    """What keeps a form from being run; nothing where it can."""
+    return f'<div class="problem" role="alert">{escape(text)}</div>' if text else ""
+
+
+def reading(found: Reading) -> str:
+    """The reading of the curves as a list with marks."""
+    return "".join(['<ul class="reading">', *(f'<li class="{m}">{escape(x)}</li>' for m, x in found), "</ul>"])
+
+
+def intro(text: str) -> str:
+    """The few lines that open a tab (our own text)."""
+    return f'<div class="intro"><p>{text}</p></div>'
+
+
+def title(text: str) -> str:
+    return f'<div class="card-title">{escape(text)}</div>'
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], text_columns: int = 1) -> str:
+    """A plain table; the first `text_columns` columns are text, the others numbers at the right. Cells that are
+    `Mark` are HTML of our own, everything else is escaped."""
+    head = "".join(f'<th class="{"number" if i >= text_columns else ""}">{escape(h)}</th>' for i, h in enumerate(headers))
+    body = "".join(
+        "<tr>" + "".join(
+            f'<td class="{"number" if i >= text_columns else ""}">{cell if isinstance(cell, Mark) else escape(str(cell))}</td>'
+            for i, cell in enumerate(row)
+        ) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="table-wrap"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+class Mark(str):
+    """HTML made here, which `table` does not escape."""
+
+
+def policy_mark(name: str, colour: str) -> Mark:
+    """A policy's name with its colour."""
+    return Mark(f'<span class="dot" style="background:{colour}"></span>{escape(name)}')
+
+
+def verdict(passed: bool | None, t: Texts) -> Mark:
+    """A tick, a cross, or not measured."""
+    if passed is None:
+        return Mark(f'<span class="quiet">{escape(t("verdict.none"))}</span>')
+    return Mark(f'<span class="{"pass" if passed else "fail"}">{"✓" if passed else "✗"} '
+                f'{escape(t("verdict.pass" if passed else "verdict.fail"))}</span>')

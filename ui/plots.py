@@ -1,0 +1,201 @@
+"""Plotly figures of the page, from rows of metrics.jsonl and from results; no Gradio, no reading of files.
+
+Every figure has a fixed height and a constant `uirevision`, so that a live chart keeps its zoom and does not flicker.
+A value that is missing or not finite is a gap in its line, never a zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import plotly.graph_objects as go
+
+from ui.theme import COLOURS
+
+HEIGHT = 210
+MOST_POINTS = 400
+GREY = "#8792a8"
+GRID = "rgba(135,146,168,.22)"
+Texts = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart: `keys` are names in a metrics row, the first one found in a row is drawn."""
+
+    name: str
+    keys: Sequence[str]
+    colour: str
+    dash: str = "solid"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One live chart: its title's text key, its lines, and horizontal marks as (value, text key)."""
+
+    title: str
+    lines: Sequence[Line]
+    marks: Sequence[tuple[float, str]] = field(default_factory=tuple)
+    log_y: bool = False
+
+
+MAIN, SECOND = COLOURS["bf16"], COLOURS["int4"]
+LEARNING_RATE = Chart("chart.lr", [Line("lr", ("lr", "learning_rate"), MAIN)])
+GRAD_NORM = Chart("chart.grad_norm", [Line("grad_norm", ("grad_norm",), MAIN)])
+CHARTS: dict[str, list[Chart]] = {
+    "pretrain": [
+        Chart("chart.loss", [Line("train", ("loss",), MAIN), Line("validation", ("eval_loss",), SECOND)]),
+        LEARNING_RATE,
+        GRAD_NORM,
+    ],
+    "sft": [
+        Chart("chart.loss", [Line("train", ("loss",), MAIN), Line("validation", ("eval_loss",), SECOND)]),
+        Chart("chart.token_accuracy", [Line("train", ("mean_token_accuracy",), MAIN),
+                                       Line("validation", ("eval_mean_token_accuracy",), SECOND)]),
+        LEARNING_RATE,
+        GRAD_NORM,
+    ],
+    "reward": [
+        Chart("chart.accuracy", [Line("train", ("accuracy",), MAIN), Line("validation", ("eval_accuracy",), SECOND)],
+              marks=[(0.5, "mark.chance")]),
+        Chart("chart.margin", [Line("train", ("margin",), MAIN), Line("validation", ("eval_margin",), SECOND)]),
+        Chart("chart.loss", [Line("train", ("loss",), MAIN), Line("validation", ("eval_loss",), SECOND)]),
+        LEARNING_RATE,
+        GRAD_NORM,
+    ],
+    "ppo": [
+        Chart("chart.reward", [Line("score", ("objective/scores",), MAIN)]),
+        Chart("chart.gold", [Line("gold", ("gold/mean",), COLOURS["gold"])]),
+        Chart("chart.kl", [Line("KL", ("objective/kl",), MAIN)]),
+        Chart("chart.entropy", [Line("entropy", ("policy/entropy_avg",), MAIN)]),
+        Chart("chart.value_loss", [Line("value loss", ("loss/value_avg",), MAIN)]),
+        Chart("chart.clip", [Line("clip fraction", ("policy/clipfrac_avg",), MAIN)]),
+        Chart("chart.length", [Line("tokens", ("response/length",), MAIN)]),
+        GRAD_NORM,
+        LEARNING_RATE,
+    ],
+}
+
+
+def finite(value: object) -> float | None:
+    """The value as a float, or None where it is missing or not finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def series(rows: Sequence[dict], keys: Sequence[str]) -> tuple[list, list]:
+    """Steps and values of a metric; rows that do not carry it are left out, a null in a row is a gap."""
+    steps, values = [], []
+    for row in rows:
+        key = next((k for k in keys if k in row), None)
+        if key is not None and "step" in row:
+            steps.append(row["step"])
+            values.append(finite(row[key]))
+    stride = max(1, math.ceil(len(steps) / MOST_POINTS))
+    if stride == 1:
+        return steps, values
+    keep = [i for i in range(len(steps)) if i % stride == 0 or i == len(steps) - 1 or values[i] is None]
+    return [steps[i] for i in keep], [values[i] for i in keep]
+
+
+def empty(title: str, height: int = HEIGHT) -> go.Figure:
+    """A figure with axes and no line, in the page's manner: see-through, readable on light and dark."""
+    figure = go.Figure()
+    figure.update_layout(
+        title={"text": title, "font": {"size": 13}, "x": 0.01, "y": 0.97, "yanchor": "top"},
+        height=height,
+        autosize=True,
+        margin={"l": 48, "r": 12, "t": 34, "b": 30},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": GREY, "size": 11, "family": "system-ui, sans-serif"},
+        uirevision="keep",
+        showlegend=False,
+        hovermode="x unified",
+        hoverlabel={"bgcolor": "#1c2233", "font": {"color": "#f3f5fa"}},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.17, "font": {"size": 10}},
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, linecolor=GRID)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, linecolor=GRID)
+    return figure
+
+
+def live(chart: Chart, rows: Sequence[dict], t: Texts) -> go.Figure:
+    """A chart of one run's metrics."""
+    figure = empty(t(chart.title))
+    drawn = 0
+    for line in chart.lines:
+        steps, values = series(rows, line.keys)
+        if any(v is not None for v in values):
+            drawn += 1
+            few = len(steps) < 25
+            figure.add_scatter(x=steps, y=values, name=t("line." + line.name.replace(" ", "_").lower()),
+                               mode="lines+markers" if few else "lines", marker={"size": 4},
+                               line={"color": line.colour, "width": 2, "dash": line.dash}, connectgaps=False)
+    for value, text in chart.marks:
+        figure.add_hline(y=value, line={"color": GREY, "dash": "dot", "width": 1}, annotation_text=t(text),
+                         annotation_font={"size": 10})
+    if not drawn:
+        figure.add_annotation(text=t("chart.nothing"), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+        figure.update_xaxes(showticklabels=False)
+        figure.update_yaxes(showticklabels=False)
+    return figure.update_layout(showlegend=drawn > 1)
+
+
+def live_charts(stage: str, rows: Sequence[dict], t: Texts) -> list[go.Figure]:
+    """All the charts of a stage, in the order of `CHARTS`."""
+    return [live(chart, rows, t) for chart in CHARTS[stage]]
+
+
+def overlay(runs: dict[str, Sequence[dict]], key: str, title: str) -> go.Figure:
+    """One metric of several runs in one chart; `runs` maps a run's label to its metrics rows."""
+    figure = empty(title, height=340)
+    colours = ["#5b6ee1", "#d9822b", "#159a8c", "#d64545", "#8b5cf6", "#c9a227", "#7c8aa5"]
+    for number, (label, rows) in enumerate(runs.items()):
+        steps, values = series(rows, (key,))
+        figure.add_scatter(x=steps, y=values, name=label, mode="lines",
+                           line={"color": colours[number % len(colours)], "width": 2}, connectgaps=False)
+    return figure.update_layout(showlegend=True, margin={"t": 44, "b": 60},
+                                legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16})
+
+
+def bars(title: str, values: dict[str, float | None], *, errors: dict[str, tuple[float, float]] | None = None,
+         line: tuple[float, str] | None = None) -> go.Figure:
+    """One bar a policy, in its colour; `errors` are intervals (low, high), `line` a horizontal mark with its text."""
+    figure = empty(title, height=260)
+    known = {name: finite(v) for name, v in values.items() if finite(v) is not None}
+    interval = None
+    if errors:
+        spans = {n: errors.get(n) for n in known}
+        interval = {
+            "type": "data", "symmetric": False, "color": GREY, "thickness": 1.4,
+            "array": [s[1] - known[n] if s else 0 for n, s in spans.items()],
+            "arrayminus": [known[n] - s[0] if s else 0 for n, s in spans.items()],
+        }
+    figure.add_bar(x=list(known), y=list(known.values()), error_y=interval, width=0.55,
+                   marker={"color": [COLOURS.get(n, GREY) for n in known]},
+                   text=[f"{v:.3g}" for v in known.values()], textposition="outside", cliponaxis=False)
+    if line:
+        figure.add_hline(y=line[0], line={"color": GREY, "dash": "dot"}, annotation_text=line[1])
+    top = max([v for v in known.values()] + ([line[0]] if line else []) + [0.0])
+    bottom = min([v for v in known.values()] + [0.0])
+    room = (top - bottom) * 0.15 or 1.0
+    return figure.update_yaxes(range=[bottom - (room if bottom < 0 else 0), top + room])
+
+
+def frontier(points: dict[str, tuple[float | None, float | None]], title: str, x_title: str, y_title: str,
+             limit: tuple[float, str] | None = None) -> go.Figure:
+    """A scatter of policies: x (KL a token) against y (gold or score); `limit` marks a goal on x."""
+    figure = empty(title, height=320)
+    for name, (x, y) in points.items():
+        if finite(x) is None or finite(y) is None:
+            continue
+        figure.add_scatter(x=[x], y=[y], name=name, mode="markers+text", text=[name], textposition="top center",
+                           marker={"size": 14, "color": COLOURS.get(name, GREY), "line": {"width": 1, "color": "#fff"}})
+    if limit:
+        figure.add_vline(x=limit[0], line={"color": GREY, "dash": "dot"}, annotation_text=limit[1])
+    figure.update_xaxes(title=x_title, rangemode="tozero")
+    return figure.update_yaxes(title=y_title).update_layout(hovermode="closest", margin={"b": 44})

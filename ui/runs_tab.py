@@ -1,0 +1,182 @@
+"""The runs tab: every run with its state; one in detail; several compared, with only what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from data.errors import UserError
+from pipeline import lineage
+from pipeline import run_reader as runs
+from ui import parts, plots
+from ui.events import QUIET, WORK, shown
+from ui.parts import ENDED, LIVE, Services
+from ui.texts import Texts
+
+METRICS = ("objective/scores", "gold/mean", "objective/kl", "policy/entropy_avg", "loss/value_avg", "response/length",
+           "loss", "eval_loss", "accuracy", "eval_accuracy", "margin", "grad_norm", "lr")
+WALL_CLOCK = {"wall_seconds", "seconds"}
+
+
+def build(services: Services, t: Texts) -> dict[str, Any]:
+    """Draw the tab and bind its handlers. Returns its timer and the handler that fills it."""
+    gr.HTML(parts.intro(t("intro.runs")), padding=False)
+    listing = gr.Dataframe(headers=headers(t), datatype="str", interactive=False, max_height=330, elem_id="runs-list",
+                           wrap=False, show_label=False)
+    with gr.Row(elem_classes="work"):
+        with gr.Column(scale=6, min_width=320):
+            gr.HTML(parts.title(t("runs.detail")), padding=False)
+            choice = gr.Dropdown([], label=t("run.shown"), filterable=False)
+            card = gr.HTML(padding=False)
+            with gr.Row():
+                cancel = gr.Button(t("run.cancel"), size="sm", visible=False, scale=0, min_width=110)
+                resume = gr.Button(t("run.resume"), size="sm", visible=False, scale=0, min_width=110)
+            facts = gr.HTML(padding=False)
+            with gr.Accordion(t("runs.config"), open=False):
+                config = gr.Code(language="json", interactive=False, show_label=False, max_lines=24)
+            with gr.Accordion(t("runs.log"), open=False):
+                log = gr.Textbox(lines=12, max_lines=20, interactive=False, show_label=False, buttons=["copy"],
+                                 elem_classes="command")
+        with gr.Column(scale=5, min_width=320):
+            gr.HTML(parts.title(t("runs.compare")), padding=False)
+            picked = gr.Dropdown([], label=t("runs.pick"), multiselect=True, max_choices=6)
+            metric = gr.Dropdown(list(METRICS), value="objective/scores", label=t("runs.metric"), filterable=False)
+            chart = gr.Plot(show_label=False)
+            differing = gr.HTML(padding=False)
+    timer, seen = gr.Timer(2.0, active=False), gr.State("")
+    list_outputs = [seen, listing, choice, picked]
+    detail = [card, cancel, resume, facts, config, log]
+
+    def on_choice(run_id: str | None) -> tuple[Any, ...]:
+        return details(services, run_id, t)
+
+    def act(run_id: str | None, what: str) -> tuple[Any, ...]:
+        if run_id:
+            getattr(services.jobs, what)(run_id)
+        return details(services, run_id, t)
+
+    def poll(last: str, run_id: str | None) -> tuple[Any, ...]:
+        listed = show(services, last, run_id, t)
+        live = run_id and runs.read_run(services.workspace, run_id)["status"] in LIVE
+        changed = isinstance(listed[0], str)
+        return (*listed, *(details(services, run_id, t) if live or changed else [gr.skip()] * len(detail)))
+
+    timer.tick(poll, [seen, choice], [*list_outputs, *detail], **QUIET)
+    choice.change(shown(on_choice), [choice], detail, **QUIET)
+    cancel.click(shown(lambda run_id: act(run_id, "cancel")), [choice], detail, **WORK)
+    resume.click(shown(lambda run_id: act(run_id, "resume")), [choice], detail, **WORK)
+    listing.select(selected, [listing], [choice], **QUIET)
+    gr.on([picked.change, metric.change], lambda ids, key: compare(services, ids or [], key, t), [picked, metric],
+          [chart, differing], **QUIET)
+    return {"timer": timer, "refresh": {"fn": lambda run_id: show(services, "", run_id, t), "inputs": [choice],
+                                        "outputs": list_outputs}}
+
+
+def headers(t: Texts) -> list[str]:
+    return [t("runs.what"), t("runs.state"), t("runs.started"), t("runs.time"), t("runs.result"), t("runs.id")]
+
+
+def selected(rows: Any, event: gr.SelectData) -> str:
+    """The id of the run whose row was clicked."""
+    return str(rows.iloc[event.index[0], -1])
+
+
+def row(record: dict[str, Any], stale: dict[str, str], t: Texts) -> list[str]:
+    """One line of the list."""
+    state = t("status." + record["status"]) + (f" · {t('status.stale')}" if record["id"] in stale else "")
+    started = (record.get("started") or "").replace("T", " ").removesuffix("Z")[:16]
+    return [parts.run_title(record, t), state, started or "–", parts.duration(record.get("seconds"), t),
+            headline(record, t), record["id"]]
+
+
+def headline(record: dict[str, Any], t: Texts) -> str:
+    """The one figure by which a run of this stage is known."""
+    results = record.get("results") or {}
+    keys = {"sft": ("eval_loss", "loss"), "reward": ("accuracy",), "ppo": ("gold_mean", "score_gain"),
+            "pretrain": ("eval_loss", "loss")}.get(record.get("stage") or "", ())
+    key = next((k for k in keys if plots.finite(results.get(k)) is not None), None)
+    return f"{t('result.' + key)} {parts.number(results[key])}" if key else "–"
+
+
+def show(services: Services, seen: str, current: str | None, t: Texts) -> tuple[Any, ...]:
+    """The list of runs and the choices made from it; skips all where nothing has changed."""
+    records = runs.list_runs(services.workspace)
+    now = " ".join(f"{r['id']}:{r['status']}" for r in records) or "none"
+    if now == seen:
+        return (gr.skip(),) * 4
+    stale = lineage.stale(services.workspace)
+    choices = [(parts.run_label(r, t), r["id"]) for r in records]
+    ids = {r["id"] for r in records}
+    value = current if current in ids else records[0]["id"] if records else None
+    return (now, gr.Dataframe(value=[row(r, stale, t) for r in records]), gr.Dropdown(choices=choices, value=value),
+            gr.Dropdown(choices=choices))
+
+
+def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]:
+    """Card, buttons, facts, configuration and the end of the log of one run."""
+    if not run_id:
+        return "", gr.Button(visible=False), gr.Button(visible=False), "", "", ""
+    try:
+        record = runs.read_run(services.workspace, run_id)
+    except UserError as error:
+        return parts.advice(str(error), bad=True), gr.Button(visible=False), gr.Button(visible=False), "", "", ""
+    return (parts.job_card(record, t), gr.Button(visible=record["status"] in LIVE),
+            gr.Button(visible=record["status"] in ENDED), facts_html(record, t),
+            json.dumps(record.get("config") or {}, indent=2, ensure_ascii=False),
+            runs.tail_log(services.workspace, run_id, 60))
+
+
+def facts_html(record: dict[str, Any], t: Texts) -> str:
+    """Results, parents, resources, machine and what happened on the way."""
+    found = []
+    results = {k: v for k, v in (record.get("results") or {}).items() if isinstance(v, (int, float, str, bool))}
+    if results:
+        found.append(parts.table([t("runs.result"), ""], [[k, shown_value(v)] for k, v in list(results.items())[:24]]))
+    parents = [f"{role}: {value}" for role, value in (record.get("parents") or {}).items() if value]
+    resources = record.get("resources") or {}
+    machine = record.get("hardware") or {}
+    lines = [
+        t("runs.parents", what="; ".join(parents)) if parents else "",
+        t("runs.memory", rss=parts.gigabytes(resources.get("peak_rss_bytes")),
+          cuda=parts.gigabytes(resources.get("peak_cuda_bytes")),
+          adapter=parts.gigabytes(resources.get("adapter_bytes"))) if resources else "",
+        t("runs.machine", what=", ".join(str(machine[k]) for k in ("gpu", "cpu") if machine.get(k))) if machine else "",
+        t("runs.attempts", count=len(record["attempts"])) if len(record.get("attempts") or []) > 1 else "",
+    ]
+    found.append('<ul class="reading">' + "".join(f"<li>{escape(x)}</li>" for x in lines if x) + "</ul>")
+    found += [parts.advice(f"{e.get('kind', '')}: {e.get('message', '')}") for e in (record.get("events") or [])[-8:]]
+    return "".join(found)
+
+
+def shown_value(value: Any) -> str:
+    return parts.number(value, 4) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tuple[go.Figure | None, str]:
+    """Curves of several runs in one chart, and the settings and results in which they differ."""
+    if not ids:
+        return None, f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
+    records = [runs.read_run(services.workspace, run_id) for run_id in ids]
+    names = [f"{parts.run_title(r, t)} {r['id'][-4:]}" for r in records]
+    curves = {n: runs.read_metrics(services.workspace, r["id"]) for n, r in zip(names, records, strict=True)}
+    return plots.overlay(curves, metric, metric), differences(records, names, t)
+
+
+def differences(records: Sequence[dict[str, Any]], names: Sequence[str], t: Texts) -> str:
+    """A table of the settings and plain results whose values are not the same in all runs."""
+    rows = []
+    for part in ("config", "results"):
+        sources = [r.get(part) or {} for r in records]
+        for key in dict.fromkeys(k for source in sources for k in source):
+            values = [source.get(key) for source in sources]
+            plain = all(v is None or isinstance(v, (int, float, str, bool)) for v in values)
+            if plain and key not in WALL_CLOCK and len({repr(v) for v in values}) > 1:
+                rows.append([key, *("–" if v is None else shown_value(v) for v in values)])
+    if not rows:
+        return f'<p class="quiet">{escape(t("runs.same"))}</p>'
+    return parts.table([t("runs.differs"), *names], rows)
