@@ -121,6 +121,7 @@ def _card(
     """The data set's card, dataset.json: where it is from, what was dropped, how long it is, its hashes."""
     pairs = [pair for name in SPLITS for pair in splits[name]]
     kinds = Counter(pair.kind for pair in pairs if pair.kind)
+    turns = Counter(len(messages(pair.prompt)) for pair in pairs)
     return {
         "name": name,
         "created": now(),
@@ -142,7 +143,7 @@ def _card(
             **{part: _lengths([getattr(pair, part) for pair in pairs]) for part in FORMAT},
             "chosen_longer": fmean(len(pair.chosen) > len(pair.rejected) for pair in pairs),
         },
-        "turns": dict(sorted(Counter(str(len(messages(pair.prompt))) for pair in pairs).items())),
+        "turns": {str(turns): count for turns, count in sorted(turns.items())},
         "kinds": dict(sorted(kinds.items())),
         "format": FORMAT,
     }
