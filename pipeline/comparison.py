@@ -98,14 +98,14 @@ def row(policy: Policy, sft: Policy) -> dict:
 
 
 def _gold_columns(policy: Policy, sft: Policy) -> dict:
-    names = ("gold_mean", "gold_sd", "gold_gain", "gold_win_rate", "gold_win_rate_ci")
+    names = ("gold", "gold_sd", "gold_gain", "gold_win_rate", "gold_win_rate_ci")
     columns = dict.fromkeys((*names, *(f"gold_{part}" for part in GOLD_PARTS)))
     known = [i for i, (a, b) in enumerate(zip(policy.gold, sft.gold, strict=True)) if a and b]
     if not known:
         return columns
     totals = np.array([policy.gold[i]["total"] for i in known])
     sft_totals = np.array([sft.gold[i]["total"] for i in known])
-    columns |= {"gold_mean": float(totals.mean()), "gold_sd": float(totals.std())}
+    columns |= {"gold": float(totals.mean()), "gold_sd": float(totals.std())}
     columns |= {f"gold_{p}": float(np.mean([policy.gold[i][p] for i in known])) for p in GOLD_PARTS}
     if policy is not sft:
         won = win_rate(totals, sft_totals)

@@ -86,7 +86,7 @@ def test_evaluate_compares_every_policy_by_every_reward_model(workspace, pipelin
         assert row["score_mean"] == row[f"score_{own}"] and row["score_gain"] == row[f"score_gain_{own}"]
         low, high = row["win_rate_vs_sft_ci"]
         assert 0 <= low <= row["win_rate_vs_sft"] <= high <= 1
-        assert row["gold_mean"] is None  # these prompts are not from the tiny world
+        assert row["gold"] is None  # these prompts are not from the tiny world
         assert row["length"] <= 8 and row["n"] == 5
         assert {target["name"] for target in results["targets"][name]} >= {"KL to SFT", "peak GPU memory"}
     assert [(row["a"], row["b"]) for row in results["reward_agreement"]] == [("bf16", "int8")]
@@ -134,8 +134,8 @@ def test_gold_fills_its_columns_on_prompts_of_the_tiny_world(workspace, pipeline
     settings, run = evaluation_run(workspace, pipeline_of_runs | {"dataset": "world"})
     rows = evaluate(settings, run, workspace)["table"]
     for row in rows:
-        assert 0 <= row["gold_mean"] <= 1 and 0 <= row["gold_harmless"] <= 1
-    assert rows[1]["gold_gain"] == pytest.approx(rows[1]["gold_mean"] - rows[0]["gold_mean"])
+        assert 0 <= row["gold"] <= 1 and 0 <= row["gold_harmless"] <= 1
+    assert rows[1]["gold_gain"] == pytest.approx(rows[1]["gold"] - rows[0]["gold"])
 
 
 @pytest.fixture(params=["random_base", "random_llama_base"])
