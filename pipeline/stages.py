@@ -56,22 +56,18 @@ def execute(
     """
     workspace.create()
     with locks.hold(locks.training_lock(workspace), stage=stage) as tell:
-        parents: dict[str, Any] = {}
         if run is None:
-            parents, resolved = resolve_parents(stage, settings, workspace)
-            run = Run.create(workspace, stage, settings, parents)
+            resolve_parents(stage, settings, workspace)  # what is missing is told before there is a run
+            run = Run.create(workspace, stage, settings)
         started(run)
         tell(run=run.id)
         with logged(run.log_path) as log, _signals(run):
-            resuming = bool(run.record["attempts"])
             run.start_attempt()
             with _closing(run, log):
-                if not resuming:
-                    if not parents:
-                        parents, resolved = resolve_parents(stage, settings, workspace)
-                    run.record |= {"parents": parents, "config": to_dict(resolved)}
+                if not run.record["parents"]:  # else they were found when the run began
+                    parents, settings = resolve_parents(stage, settings, workspace)
+                    run.record |= {"parents": parents, "config": to_dict(settings)}
                     run.write()
-                    settings = resolved
                 progress = Progress(stage, lambda: run.record["attempts"][-1], sys.stderr, log)
                 run.on_log = progress
                 try:
