@@ -236,6 +236,13 @@ class VoteStore:
             row = _vote_row(db, vote_id)
         return row
 
+    def letters(self, round_id: str) -> list[str]:
+        """The letters of a round's answers. Raises UserError for an unknown round."""
+        rows = self._read("SELECT arrangement FROM rounds WHERE id = ?", (round_id,))
+        if not rows:
+            raise UserError("this round is unknown: ask first, then vote on your own round")
+        return sorted(json.loads(rows[0]["arrangement"]))
+
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
         with self._file.write() as db:

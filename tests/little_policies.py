@@ -1,0 +1,23 @@
+"""Random adapters on a random base, as model folders: policies that answer differently, made in a moment."""
+
+from pathlib import Path
+
+import torch
+
+from models import adapters, loading
+
+NAMES = ("sft", "ppo-bf16", "ppo-int8", "ppo-int4")
+
+
+def save_policies(base: Path, folder: Path, names=NAMES, ranks=(4, 4, 4, 4)) -> dict[str, Path]:
+    """{name: model folder}; large random updates, so that each policy has its own mind."""
+    model = loading.load_causal(base, "bf16", torch.device("cpu"))
+    generator = torch.Generator().manual_seed(1)
+    shapes = [adapters.lora_config(model, rank, 2 * rank) for rank in ranks]
+    for name, shape in zip(names, shapes, strict=False):
+        inside = name.replace("-", "_")
+        model = adapters.attach(model, shape, inside)
+        for parameter in adapters.adapter_parameters(model, inside).values():
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
+        adapters.save(model, folder / name, inside, base=base, precision="bf16")
+    return {name: folder / name for name in names}
