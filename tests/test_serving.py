@@ -44,7 +44,7 @@ def test_each_row_equals_its_adapter_under_peft(base, folders, precision):
         ours = served.model(IDS.expand(len(rows), -1)).logits.float()
     expected = {name: peft_logits(base, precision, folder)[0] for name, folder in folders.items()}
     for row, name in enumerate(rows):
-        assert distance(ours[row], expected[name]) < 0.02 * distance(expected["sft"], expected["ppo-int4"])
+        assert distance(ours[row], expected[name]) < 0.05 * distance(expected["sft"], expected["ppo-int4"])
 
 
 def test_answers_do_not_depend_on_the_other_policies(base, folders):
@@ -76,7 +76,7 @@ def test_policies_can_be_exchanged_on_the_same_base(base, folders):
     with torch.inference_mode():
         ours = served.model(IDS).logits.float()
     other, mine = (peft_logits(base, "bf16", folders[name]) for name in ("sft", "ppo-int4"))
-    assert distance(ours, mine) < 0.02 * distance(other, mine)
+    assert distance(ours, mine) < 0.05 * distance(other, mine)
     assert served.names == ("x", "y")
     with pytest.raises(UserError, match="not served"):
         served.select(["sft"])

@@ -1,0 +1,162 @@
+"""The inference process for real: it answers, stops, dies, comes back, and ends with the app."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from data.errors import UserError
+from data.workspace import Workspace
+from pipeline.child import child_environment
+from pipeline.inference_client import InferenceClient, InferenceLost
+from pipeline.lineup import Lineup, Policy
+from pipeline.processes import identity
+from tests.little_policies import NAMES, save_policies
+
+PROMPT = "\n\nHuman: What is the capital of France?\n\nAssistant:"
+
+
+@pytest.fixture(scope="module")
+def lineup(random_base, tmp_path_factory):
+    folders = save_policies(random_base, tmp_path_factory.mktemp("policies"))
+    policies = tuple(Policy(name, folder, "bf16") for name, folder in folders.items())
+    return Lineup(str(random_base), "tiny", policies)
+
+
+@pytest.fixture(scope="module")
+def client(lineup, tmp_path_factory):
+    client = InferenceClient(Workspace(tmp_path_factory.mktemp("inference")).create())
+    client.start(lineup)
+    yield client
+    client.close()
+
+
+def ask(client, lineup, *, tokens=16, seed=1, prompt=PROMPT):
+    return client.stream(
+        lineup, dict.fromkeys(lineup.names, prompt), max_new_tokens=tokens, temperature=1.0, seed=seed
+    )
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_four_policies_stream_side_by_side_and_say_which_weights_answered(client, lineup):
+    *texts, last = list(ask(client, lineup))
+    assert texts and texts[0].answers is None and set(texts[0].texts) == set(NAMES)
+    assert set(last.answers) == set(NAMES) and last.texts == {n: last.answers[n]["text"] for n in NAMES}
+    assert len({answer["text"] for answer in last.answers.values()}) == 4
+    for answer in last.answers.values():
+        assert 1 <= answer["tokens"] <= 16 and answer["finish"] in ("stop", "length")
+        assert 0 < answer["first_token_seconds"] <= answer["seconds"]
+    hashes = {facts["adapter_sha256"] for facts in last.facts["policies"].values()}
+    assert len(hashes) == 4 and last.facts["base"]["base_hash"] and last.facts["software"]["torch"]
+
+
+def test_the_first_words_come_at_once_when_warm(client, lineup):
+    list(ask(client, lineup))
+    start = time.perf_counter()
+    stream = ask(client, lineup, tokens=64)
+    next(stream)
+    assert time.perf_counter() - start < 0.5
+    stream.close()
+
+
+def test_the_seed_decides_and_each_policy_has_the_same_random_numbers(client, lineup):
+    first, again, other = (list(ask(client, lineup, seed=seed))[-1].texts for seed in (1, 1, 2))
+    assert first == again and first != other
+    twins = Lineup(lineup.base_model, "tiny", tuple(
+        Policy(name, lineup.policies[0].folder, "bf16") for name in ("sft", "ppo-bf16")
+    ))  # fmt: skip
+    texts = list(ask(client, twins))[-1].texts
+    assert texts["sft"] == texts["ppo-bf16"] == first["sft"]
+
+
+def test_policies_of_several_precisions_answer_one_round(client, lineup):
+    mixed = Lineup(lineup.base_model, "tiny", tuple(
+        Policy(policy.name, policy.folder, precision)
+        for policy, precision in zip(lineup.policies, ("bf16", "bf16", "int8", "int4"), strict=True)
+    ))  # fmt: skip
+    last = list(ask(client, mixed))[-1]
+    assert set(last.answers) == set(NAMES)
+    assert {name: facts["served_in"] for name, facts in last.facts["policies"].items()} == {
+        "sft": "bf16", "ppo-bf16": "bf16", "ppo-int8": "int8", "ppo-int4": "int4"
+    }  # fmt: skip
+
+
+def test_a_reader_who_leaves_stops_the_generation(client, lineup):
+    stream = ask(client, lineup, tokens=400)
+    next(stream)
+    stream.close()
+    start = time.perf_counter()
+    assert list(ask(client, lineup, tokens=4))[-1].answers
+    assert time.perf_counter() - start < 2
+
+
+def test_a_long_conversation_is_cut_on_the_left_and_still_answered(client, lineup):
+    last = list(ask(client, lineup, prompt="\n\nHuman: " + "word " * 1500 + "\n\nAssistant:"))[-1]
+    assert all(answer["tokens"] for answer in last.answers.values())
+
+
+def test_policies_that_cannot_be_loaded_are_an_error_and_the_process_lives(client, lineup, tmp_path):
+    broken = Lineup(lineup.base_model, "tiny", (Policy("sft", tmp_path, "bf16"), lineup.policies[1]))
+    pid = client.pid
+    with pytest.raises(UserError, match="missing"):
+        list(ask(client, broken))
+    assert list(ask(client, lineup))[-1].answers and client.pid == pid
+
+
+def test_a_process_that_dies_in_mid_answer_is_reported_and_started_again(client, lineup):
+    stream = ask(client, lineup, tokens=400)
+    next(stream)
+    dead = client.pid
+    os.kill(dead, signal.SIGKILL)
+    with pytest.raises(InferenceLost, match="once more"):
+        list(stream)
+    assert list(ask(client, lineup))[-1].answers
+    assert client.pid not in (None, dead)
+
+
+def test_the_process_makes_room_and_comes_back(client, lineup):
+    list(ask(client, lineup))
+    pid = client.pid
+    client.step_aside("PPO is training on the GPU")
+    assert client.pid is None and identity(pid) is None
+    with pytest.raises(UserError, match="PPO is training"):
+        list(ask(client, lineup))
+    client.come_back()
+    assert list(ask(client, lineup))[-1].answers
+
+
+APP = """
+import sys, time
+from pathlib import Path
+from data.workspace import Workspace
+from pipeline.inference_client import InferenceClient
+from pipeline.lineup import Lineup, Policy
+client = InferenceClient(Workspace(Path(sys.argv[1])))
+client.start(Lineup(sys.argv[2], "tiny", (Policy("sft", Path(sys.argv[3]), "bf16"),)))
+while client.pid is None:
+    time.sleep(0.01)
+print(client.pid, "torch" in sys.modules, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_process_ends_when_its_app_is_killed_and_the_app_has_no_torch(lineup, workspace):
+    app = subprocess.Popen(
+        [sys.executable, "-c", APP, str(workspace.root), lineup.base_model, str(lineup.policies[0].folder)],
+        stdout=subprocess.PIPE, env=child_environment(), text=True,
+    )  # fmt: skip
+    pid, torch_is_there = app.stdout.readline().split()
+    assert torch_is_there == "False" and identity(int(pid))
+    app.kill()
+    app.wait()
+    wait_until(lambda: identity(int(pid)) is None)
+    app.stdout.close()
