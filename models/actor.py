@@ -1,0 +1,124 @@
+"""The trained side of PPO: one base in memory with a policy adapter, a frozen SFT adapter as reference, a value head.
+
+What it does: log-probabilities, entropies and values at response positions, for either adapter, in micro-batches,
+with or without gradient. Sequences are right-padded, so neither mask nor position ids are needed: no real token can
+see padding. Only response positions reach the head.
+It does not generate (`models.generation`), score (`models.scoring`) or update weights (`pipeline.ppo`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import nn
+
+from models import adapters
+from models.loading import Head, load_causal
+from models.logprobs import token_logprobs
+from models.scoring import backbone
+
+POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Prompts and responses as token ids, one entry a row; every response has at least one token."""
+
+    prompts: Sequence[Sequence[int]]
+    responses: Sequence[Sequence[int]]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def mask(self, device: torch.device | None = None) -> torch.Tensor:
+        """response_mask [N, T], True on real tokens; T is the longest response."""
+        lengths = torch.tensor([len(r) for r in self.responses], device=device)
+        return torch.arange(int(lengths.max()), device=device)[None] < lengths[:, None]
+
+    def pick(self, index: Sequence[int]) -> Rows:
+        return Rows([self.prompts[i] for i in index], [self.responses[i] for i in index])
+
+    def micro_batches(self, index: Sequence[int], size: int) -> Iterator[list[int]]:
+        """`index` in groups of at most `size` rows of like length, so that little is computed for padding."""
+        order = sorted(index, key=lambda i: -(len(self.prompts[i]) + len(self.responses[i])))
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Flat over the response tokens of some rows, row by row. logprobs and values carry gradients if asked for."""
+
+    logprobs: torch.Tensor
+    values: torch.Tensor
+    entropy: torch.Tensor
+
+
+class Actor:
+    """The base with its adapters "policy" (trainable) and "sft" (reference), and the value head."""
+
+    def __init__(self, model: PeftModel, base: Path, pad_id: int, eos_id: int):
+        self.model, self.base = model, base
+        self.pad_id, self.eos_id = pad_id, eos_id
+        self.device = model.device
+        hidden = model.get_base_model().config.get_text_config().hidden_size
+        self.value_head = Head(hidden).to(self.device)
+        nn.init.zeros_(self.value_head.weight)
+        self.use(POLICY)
+
+    @classmethod
+    def load(cls, sft_model: Path, base: Path, precision: str, device: torch.device, pad_id: int, eos_id: int) -> Actor:
+        """The raw base at a precision; policy and reference both start as the SFT adapter."""
+        model = load_causal(base, precision, device)
+        model = adapters.load(model, sft_model, POLICY, base=base, trainable=True)
+        model = adapters.load(model, sft_model, REFERENCE, base=base)
+        return cls(model, base, pad_id, eos_id)
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What PPO trains: the policy adapter's tensors and the value head, in fp32."""
+        return {**adapters.adapter_parameters(self.model, POLICY), "value_head.weight": self.value_head.weight}
+
+    def use(self, adapter: str) -> None:
+        """Make an adapter the active one. PEFT flips requires_grad on the way: only the policy's stays on."""
+        self.model.set_adapter(adapter)
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(False)
+        for parameter in self.parameters().values():
+            parameter.requires_grad_(True)
+
+    def evaluate(self, rows: Rows, index: Sequence[int], temperature: float) -> Evaluated:
+        """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
+        picked = rows.pick(index)
+        lengths = [len(p) + len(r) for p, r in zip(picked.prompts, picked.responses, strict=True)]
+        ids = torch.full((len(picked), max(lengths)), self.eos_id)
+        places, targets = [], []
+        for k, (prompt, response) in enumerate(zip(picked.prompts, picked.responses, strict=True)):
+            ids[k, : lengths[k]] = torch.tensor([*prompt, *response])
+            # The state at the token before predicts a token, and its value is the value before that token.
+            first = k * ids.shape[1] + len(prompt) - 1
+            places.append(torch.arange(first, first + len(response)))
+            targets.append(torch.tensor(response))
+        states = backbone(self.model)(input_ids=ids.to(self.device), use_cache=False)[0]
+        states = states.flatten(0, 1)[torch.cat(places).to(self.device)]  # [tokens, d]
+        head = self.model.get_base_model().lm_head
+        scored = token_logprobs(states, head, torch.cat(targets).to(self.device), temperature, [self.pad_id])
+        return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
+
+    @torch.no_grad()
+    def evaluate_all(self, rows: Rows, adapter: str, temperature: float, micro: int) -> tuple[torch.Tensor, ...]:
+        """(logprobs, values, entropy) of all rows under an adapter, each [N, T], 0 on padding."""
+        self.use(adapter)
+        mask = rows.mask(self.device)
+        results = tuple(torch.zeros(mask.shape, device=self.device) for _ in range(3))
+        for index in rows.micro_batches(range(len(rows)), micro):
+            got = self.evaluate(rows, index, temperature)
+            for result, flat in zip(results, (got.logprobs, got.values, got.entropy), strict=True):
+                part = torch.zeros(len(index), mask.shape[1], device=self.device)
+                part[mask[index]] = flat
+                result[index] = part
+        self.use(POLICY)
+        return results

@@ -1,0 +1,269 @@
+"""PPO of the SFT policy against a reward model (or the tiny world's gold reward itself).
+
+One step: sample responses, score them, turn scores and KL into token rewards, estimate advantages, then several
+epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third adapter on it where
+its precision is the base's (or the mode is shared), else it has a base of its own. Every random choice of a step is drawn
+from the seed and the step's number, so a resumed run goes on exactly as an undisturbed one.
+The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the final figures in `ppo_report.py`.
+
+    python -m pipeline ppo --precision int4 --set max_steps=20
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from data.errors import UserError
+from data.files import read_jsonl
+from data.workspace import Workspace
+from models import adapters
+from models.actor import POLICY, REWARD, Actor, Rows
+from models.loading import device, load_tokenizer, resolve_base
+from models.prompting import PromptFormat
+from models.scoring import RewardModel
+from pipeline import checkpoints, ppo_core
+from pipeline.experiments import write_experiment
+from pipeline.ppo_alarms import Alarms
+from pipeline.ppo_report import final_report, probe_safety
+from pipeline.rollout import Collector, Rollout, Scorer, Standard
+from pipeline.run_record import Cancelled, Run
+from pipeline.settings import PpoSettings
+
+
+def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
+    """Train a policy into the run's model folder; returns the results that DESIGN's run.json names."""
+    trainer = Trainer(settings, run, workspace)
+    trainer.run_to_end()
+    trainer.save_model()
+    results = final_report(trainer.actor, trainer.scorer, trainer.text, settings, run, workspace)
+    results |= trainer.facts()
+    write_experiment(workspace, run.record, results=results)
+    return results
+
+
+class Trainer:
+    """The loop, with everything that a checkpoint has to hold as its attributes."""
+
+    def __init__(self, settings: PpoSettings, run: Run, workspace: Workspace):
+        self.settings, self.run = settings, run
+        parents = run.record["parents"]
+        sft_model = workspace.run(parents["sft"]) / "model"
+        base = resolve_base(settings.base_model)
+        self.text = PromptFormat(load_tokenizer(base))
+        policy_precision = settings.precision if settings.mode == "shared" else "bf16"
+        self.actor = Actor.load(sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id)
+        if settings.gradient_checkpointing:
+            self.actor.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.actor.model.train()  # checkpointing works in train mode only; there is no dropout to wake
+        self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
+        prompts = _prompts(workspace, parents["dataset"], settings)
+        self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts)
+        self.parameters = self.actor.parameters()
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=settings.learning_rate, eps=1e-5, weight_decay=settings.weight_decay
+        )
+        self.total = settings.max_steps or math.ceil(len(prompts) / settings.batch_size)
+        self.step, self.kl_coef = 0, settings.kl_coef
+        self.without_gradient = set(self.parameters)
+        self.alarms = Alarms(run)
+        self.standard: Standard | None = None
+
+    def _reward_model(self, workspace: Workspace, parents: dict, base: Path, policy_precision: str) -> RewardModel | None:
+        if self.settings.reward == "gold":
+            return None
+        folder = workspace.run(parents["reward"]) / "model"
+        if self.settings.precision != policy_precision:
+            return RewardModel.load(folder, base, self.settings.precision, self.actor.device)
+        adapters.load(self.actor.model, folder, REWARD, base=base)
+        self.actor.use(POLICY)
+        head = adapters.load_head(folder).to(self.actor.device)
+        return RewardModel(self.actor.model, head, self.text.pad_id, adapter=REWARD)
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def run_to_end(self) -> None:
+        self.run.set_total(self.total)
+        if not self._resume():
+            self.standard = self.collector.standard()
+            self._check_start()
+        self.collector.use_standard(self.standard)
+        while self.step < self.total:
+            self._one_step()
+            if self.step % self.settings.save_steps == 0 or self.run.should_stop() or self.step == self.total:
+                checkpoints.save(self.run.checkpoints_dir, self.step, self._write)
+            if self.run.should_stop() and self.step < self.total:
+                raise Cancelled
+        if self.without_gradient:
+            names = sorted(self.without_gradient)
+            self.run.event("zero gradient", f"{len(names)} trained tensors never had a gradient", names=names[:20])
+
+    def _one_step(self) -> None:
+        rollout = self.collector.collect(self.step, self.kl_coef)
+        rate = self._set_learning_rate()
+        row = {"step": self.step + 1, **rollout.metrics(self.kl_coef), **self._update(rollout), "lr": rate}
+        settings = self.settings
+        if settings.adaptive_kl:
+            self.kl_coef = ppo_core.next_kl_coef(
+                self.kl_coef, row["objective/kl"], settings.kl_target, settings.kl_horizon, len(rollout.rows)
+            )
+        self.step += 1
+        if settings.safety_steps and (self.step % settings.safety_steps == 0 or self.step == self.total):
+            row |= probe_safety(self.actor, self.text, settings, in_world=rollout.gold is not None)
+        if self.step % settings.sample_steps == 0 or self.step in (1, self.total):
+            for sample in rollout.samples(self.text, 4):
+                self.run.sample({"step": self.step, **sample})
+        self.run.log(row)
+        self.alarms.look(row)
+
+    def _update(self, rollout: Rollout) -> dict[str, float]:
+        """Several epochs over a rollout; returns means over everything that was done."""
+        settings = self.settings
+        order = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
+        sums = dict.fromkeys(("policy", "value", "clipped", "approx_kl", "entropy", "tokens", "norm", "updates"), 0.0)
+        for epoch in range(settings.epochs):
+            shuffled = torch.randperm(len(rollout.rows), generator=order).tolist()
+            size = math.ceil(len(shuffled) / settings.num_minibatches)
+            epoch_kl = epoch_tokens = 0.0
+            for start in range(0, len(shuffled), size):
+                got = self._minibatch(rollout, shuffled[start : start + size], first=epoch == 0 and start == 0)
+                for name, value in got.items():
+                    sums[name] += value
+                epoch_kl, epoch_tokens = epoch_kl + got["approx_kl"], epoch_tokens + got["tokens"]
+            if settings.target_kl and epoch_kl / epoch_tokens > settings.target_kl:
+                break
+        tokens, updates = max(sums["tokens"], 1), max(sums["updates"], 1)
+        return {
+            "loss/policy_avg": sums["policy"] / tokens,
+            "loss/value_avg": sums["value"] / tokens,
+            "policy/clipfrac_avg": sums["clipped"] / tokens,
+            "policy/approxkl_avg": sums["approx_kl"] / tokens,
+            "policy/entropy_avg": sums["entropy"] / tokens,
+            "grad_norm": sums["norm"] / updates,
+            "updates": int(sums["updates"]),
+        }
+
+    def _minibatch(self, rollout: Rollout, index: list[int], first: bool) -> dict[str, float]:
+        """One optimizer step on some rows of a rollout, accumulated over micro-batches."""
+        settings = self.settings
+        tokens = int(rollout.mask[index].sum())
+        sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0}
+        for micro in rollout.rows.micro_batches(index, settings.micro_batch_size):
+            mask = rollout.mask[micro]
+            now = self.actor.evaluate(rollout.rows, micro, settings.temperature)
+            old, advantages, values, returns = (
+                t[micro][mask] for t in (rollout.logprobs, rollout.advantages, rollout.values, rollout.returns)
+            )
+            real = torch.ones_like(old)
+            policy = ppo_core.policy_loss(now.logprobs, old, advantages, real, settings.cliprange)
+            value = ppo_core.value_loss(now.values, values, returns, real, settings.vf_cliprange)
+            # Divided by the minibatch's tokens, not the micro-batch's: the split into micro-batches leaves no trace.
+            loss = (policy.loss + settings.vf_coef * value) / tokens
+            if not torch.isfinite(loss):
+                raise UserError(
+                    f"ppo: the loss became {loss.item()} in step {self.step + 1}; the checkpoint before is whole: "
+                    "lower learning_rate or max_grad_norm and start again"
+                )
+            loss.backward()
+            sums["policy"] += policy.loss.item()
+            sums["value"] += value.item()
+            sums["clipped"] += policy.clipped.item()
+            sums["approx_kl"] += policy.approx_kl.item()
+            sums["entropy"] += now.entropy.sum().item()
+        if first and self.step == 0 and sums["approx_kl"] / tokens > 1e-3:
+            raise RuntimeError(f"the first update's ratio is not 1: approximate KL {sums['approx_kl'] / tokens}")
+        self._note_gradients()
+        norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), settings.max_grad_norm).item()
+        if not math.isfinite(norm):
+            raise UserError(f"ppo: the gradient became {norm} in step {self.step + 1}; lower learning_rate and start again")
+        self.alarms.gradient(norm, self.step + 1)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return {**sums, "tokens": tokens, "norm": norm, "updates": 1}
+
+    def _note_gradients(self) -> None:
+        for name in list(self.without_gradient):
+            gradient = self.parameters[name].grad
+            if gradient is not None and bool(gradient.any()):
+                self.without_gradient.discard(name)
+
+    def _check_start(self) -> None:
+        """Policy and reference are the same weights on the same path: their KL is exactly nothing."""
+        prompt = self.collector.prompt_ids[0]
+        rows = Rows([prompt], [prompt[:8]])
+        got = [self.actor.evaluate_all(rows, name, self.settings.temperature, 1)[0] for name in ("policy", "sft")]
+        if not torch.equal(*got):
+            raise RuntimeError("policy and reference differ before the first update; the adapters are mixed up")
+
+    def _set_learning_rate(self) -> float:
+        settings, done = self.settings, self.step / max(self.total, 1)
+        warmup = settings.warmup_ratio
+        fall = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}
+        factor = fall[settings.lr_scheduler] if done >= warmup else (self.step + 1) / max(1, round(warmup * self.total))
+        rate = settings.learning_rate * min(1.0, factor)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    # -- what outlives the process ---------------------------------------------------------------------------------
+
+    def _write(self, folder: Path) -> None:
+        state = {
+            "parameters": {name: p.detach().cpu() for name, p in self.parameters.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "kl_coef": self.kl_coef,
+            "standard": asdict(self.standard),
+            "without_gradient": sorted(self.without_gradient),
+            "alarms": self.alarms.state(),
+        }
+        torch.save(state, folder / "state.pt")
+
+    def _resume(self) -> bool:
+        found = checkpoints.latest(self.run.checkpoints_dir)
+        if found is None:
+            return False
+        self.step, folder = found
+        state = torch.load(folder / "state.pt", map_location=self.actor.device, weights_only=True)
+        with torch.no_grad():
+            for name, saved in state["parameters"].items():
+                self.parameters[name].copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.kl_coef, self.standard = state["kl_coef"], Standard(**state["standard"])
+        self.without_gradient = set(state["without_gradient"])
+        self.alarms.restore(state["alarms"])
+        self.run.cut_back(self.step)
+        return True
+
+    def save_model(self) -> None:
+        adapters.save(
+            self.actor.model,
+            self.run.model_dir,
+            POLICY,
+            base=self.actor.base,
+            precision=self.settings.precision if self.settings.mode == "shared" else "bf16",
+            name=self.settings.base_model,
+            extra={"reward_precision": self.settings.precision, "mode": self.settings.mode},
+        )
+
+    def facts(self) -> dict:
+        return {
+            "steps": self.step,
+            "kl_coef": self.kl_coef,
+            "standardisation": asdict(self.standard),
+            "parameters_trained": len(self.parameters),
+            "parameters_without_gradient": sorted(self.without_gradient),
+        }
+
+
+def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
+    """The training split's prompts, each once."""
+    path = workspace.dataset(dataset) / "train_prefs.jsonl"
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    if not prompts:
+        raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
+    return prompts[: settings.max_rows] if settings.max_rows else prompts
+
+

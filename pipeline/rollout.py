@@ -1,0 +1,167 @@
+"""One rollout of PPO: prompts, sampled responses, scores, rewards and advantages.
+
+The responses are sampled by the policy; their log-probabilities and values are then computed once more on the path that
+the updates take, because kernels differ a little between the two (quantised bases most of all), and a ratio should start
+at exactly 1. It does not update anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from data import world
+from models.actor import POLICY, REFERENCE, Actor, Rows
+from models.prompting import PromptFormat
+from models.scoring import RewardModel
+from pipeline import measure, ppo_core
+from pipeline.settings import PpoSettings
+
+STANDARD_PROMPTS = 128  # SFT responses from which the scale of a reward model's scores is taken
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Mean and standard deviation of the raw scores of SFT responses: one unit of score means the same everywhere."""
+
+    mean: float
+    sd: float
+
+
+class Scorer:
+    """Raw scores of responses: by a reward model, or by the gold reward where that is what is trained on."""
+
+    def __init__(self, kind: str, reward_model: RewardModel | None):
+        self.kind, self.reward_model = kind, reward_model
+
+    def score(self, prompts: list[str], answers: measure.Responses, eos_id: int, batch_size: int) -> torch.Tensor:
+        """[N] fp32 on the CPU."""
+        if self.kind == "gold":
+            golds = measure.gold_parts(prompts, answers.texts)
+            return torch.tensor([0.0 if g is None else g["total"] for g in golds])
+        return self.reward_model.score(measure.scored_sequences(answers, eos_id), batch_size)
+
+
+@dataclass
+class Rollout:
+    """N responses and all that the update needs; tensors are [N, T] or [N], padding 0, mask True on real tokens."""
+
+    prompts: list[str]
+    answers: measure.Responses
+    rows: Rows
+    mask: torch.Tensor
+    raw_scores: torch.Tensor
+    scores: torch.Tensor
+    logprobs: torch.Tensor
+    ref_logprobs: torch.Tensor
+    values: torch.Tensor
+    rewards: torch.Tensor
+    advantages: torch.Tensor
+    returns: torch.Tensor
+    gold: list[float] | None
+
+    def metrics(self, kl_coef: float) -> dict[str, float]:
+        """Means over the rollout; KL in nats a sequence (objective/kl) and a token, lengths in tokens."""
+        kl = ppo_core.kl_k1(self.logprobs, self.ref_logprobs) * self.mask
+        k3 = ppo_core.kl_k3(self.logprobs, self.ref_logprobs) * self.mask
+        sampled = torch.nn.utils.rnn.pad_sequence([torch.tensor(x) for x in self.answers.logprobs], batch_first=True)
+        drift = (sampled.to(self.logprobs.device) - self.logprobs).abs() * self.mask
+        row = {
+            "objective/scores": self.raw_scores.mean().item(),
+            "objective/scores_standardised": self.scores.mean().item(),
+            "objective/kl": kl.sum(dim=1).mean().item(),
+            "objective/kl_per_token": (kl.sum() / self.mask.sum()).item(),
+            "objective/k3_per_token": (k3.sum() / self.mask.sum()).item(),
+            "objective/rlhf_reward": self.rewards.sum(dim=1).mean().item(),
+            "objective/kl_coef": kl_coef,
+            "response/length": self.mask.sum(dim=1).float().mean().item(),
+            "response/ended": sum(self.answers.ended) / len(self.answers.ended),
+            "value/mean": ppo_core.masked_mean(self.values, self.mask).item(),
+            "rollout/logprob_drift": (drift.sum() / self.mask.sum()).item(),
+        }
+        if self.gold is not None:
+            row["gold/mean"] = sum(self.gold) / len(self.gold)
+        return row
+
+    def samples(self, text: PromptFormat, n: int) -> list[dict]:
+        """The first n responses, as a person reads them."""
+        return [
+            {
+                "prompt": self.prompts[k],
+                "response": self.answers.texts[k],
+                "score": self.raw_scores[k].item(),
+                "gold": None if self.gold is None else self.gold[k],
+            }
+            for k in range(min(n, len(self.prompts)))
+        ]
+
+
+class Collector:
+    """Draws rollouts. A rollout depends on the weights, the seed and the step, and on nothing that ran before."""
+
+    def __init__(self, actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, prompts: list[str]):
+        self.actor, self.scorer, self.text, self.settings, self.prompts = actor, scorer, text, settings, prompts
+        self.room = max(1, settings.max_length - settings.response_length)
+        self.prompt_ids = text.encode_prompts(prompts[:1], self.room)
+        self.standard_: Standard | None = None
+
+    def use_standard(self, standard: Standard) -> None:
+        self.standard_ = standard
+
+    def standard(self) -> Standard:
+        """The scale of the scores, from SFT responses to training prompts."""
+        prompts = [self.prompts[i] for i in self._order(-1)[:STANDARD_PROMPTS]]
+        self.actor.use(REFERENCE)
+        answers = self._respond(prompts, seed=self.settings.seed)
+        self.actor.use(POLICY)
+        scores = self._score(prompts, answers)
+        return Standard(scores.mean().item(), scores.std().item() if len(scores) > 1 else 1.0)
+
+    def collect(self, step: int, kl_coef: float) -> Rollout:
+        settings, actor = self.settings, self.actor
+        prompts = self._batch(step)
+        # 1. Sample, and cut at the stop; an EOS stays and is learned.
+        answers = self._respond(prompts, seed=settings.seed * 1_000_003 + step)
+        rows = Rows(answers.prompt_ids, answers.tokens)
+        # 2. Log-probabilities and values on the update's path; the reference's beside them.
+        micro = 2 * settings.micro_batch_size
+        logprobs, values, _ = actor.evaluate_all(rows, POLICY, settings.temperature, micro)
+        ref_logprobs, _, _ = actor.evaluate_all(rows, REFERENCE, settings.temperature, micro)
+        # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
+        raw = self._score(prompts, answers)
+        scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
+        scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
+        # 4. Rewards and advantages.
+        mask = rows.mask(actor.device)
+        rewards = ppo_core.token_rewards(scores.to(actor.device), logprobs, ref_logprobs, mask, kl_coef)
+        advantages, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)
+        if settings.whiten_advantages:
+            advantages = ppo_core.masked_whiten(advantages, mask)
+        return Rollout(
+            prompts, answers, rows, mask, raw, scores, logprobs, ref_logprobs, values, rewards, advantages, returns,
+            self._gold(prompts, answers),
+        )  # fmt: skip
+
+    def _respond(self, prompts: list[str], seed: int) -> measure.Responses:
+        settings = self.settings
+        return measure.respond(
+            self.actor.model, prompts, self.text, max_length=self.room, response_length=settings.response_length,
+            temperature=settings.temperature, seed=seed, batch_size=settings.batch_size,
+        )  # fmt: skip
+
+    def _score(self, prompts: list[str], answers: measure.Responses) -> torch.Tensor:
+        return self.scorer.score(prompts, answers, self.text.eos_id, 2 * self.settings.micro_batch_size)
+
+    def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
+        golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]
+        return None if any(g is None for g in golds) else [g.total for g in golds]
+
+    def _batch(self, step: int) -> list[str]:
+        """The step's prompts: the training prompts in a new order each time they are used up."""
+        size, n = self.settings.batch_size, len(self.prompts)
+        return [self.prompts[self._order(k // n)[k % n]] for k in range(step * size, (step + 1) * size)]
+
+    def _order(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(self.settings.seed * 7919 + epoch + 1)
+        return torch.randperm(len(self.prompts), generator=generator).tolist()
