@@ -1,4 +1,4 @@
-"""Executing a stage: parents, lock, terminal states, the log, resume. The stage itself is a small function."""
+"""Executing a stage: parents, lock, terminal states, log, resume. The stage itself is a small function."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def test_a_bug_is_raised_and_its_traceback_is_in_the_log(execute, workspace):
     [
         (OSError(28, "No space left on device"), "disk full"),
         (MemoryError(), "out of memory"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
         (UserError("mend me"), "mend me"),
     ],
 )
