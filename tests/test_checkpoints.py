@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import checkpoints
 
+pytestmark = pytest.mark.faults
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -18,6 +18,7 @@ from pipeline.jobs import JobRunner, command_line
 from pipeline.run_record import Run, read_run
 from pipeline.settings import build
 
+pytestmark = pytest.mark.faults
 ROOT = Path(__file__).resolve().parent.parent
 posix = pytest.mark.skipif(os.name == "nt", reason="process groups and SIGTERM are POSIX")
 
