@@ -1,9 +1,10 @@
-"""The trained side of PPO: one base in memory with a policy adapter, a frozen SFT adapter as reference, a value head.
+"""The trained side of PPO: one base in memory with a policy adapter, a frozen SFT adapter as reference, a
+value head.
 
-What it does: log-probabilities, entropies and values at response positions, for either adapter, in micro-batches,
-with or without gradient. Sequences are right-padded, so neither mask nor position ids are needed: no real token can
-see padding. Only response positions reach the head.
-It does not generate (`models.generation`), score (`models.scoring`) or update weights (`pipeline.ppo`).
+What it does: log-probabilities, entropies and values at response positions, for either adapter, in micro-
+batches, with or without gradient. Sequences are right-padded, so neither mask nor position ids are needed: no
+real token can see padding. Only response positions reach the head. It does not generate
+(`models.generation`), score (`models.scoring`) or update weights (`pipeline.ppo`).
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Flat over the response tokens of some rows, row by row. logprobs and values carry gradients if asked for."""
+    """Flat over the response tokens of some rows, row by row. logprobs and values carry gradients if asked
+    for.
+    """
 
     logprobs: torch.Tensor
     values: torch.Tensor
@@ -71,7 +74,9 @@ class Actor:
         self.use(POLICY)
 
     @classmethod
-    def load(cls, sft_model: Path, base: Path, precision: str, device: torch.device, pad_id: int, eos_id: int) -> Actor:
+    def load(
+        cls, sft_model: Path, base: Path, precision: str, device: torch.device, pad_id: int, eos_id: int
+    ) -> Actor:
         """The raw base at a precision; policy and reference both start as the SFT adapter."""
         model = load_causal(base, precision, device)
         model = adapters.load(model, sft_model, POLICY, base=base, trainable=True)
@@ -80,7 +85,10 @@ class Actor:
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """What PPO trains: the policy adapter's tensors and the value head, in fp32."""
-        return {**adapters.adapter_parameters(self.model, POLICY), "value_head.weight": self.value_head.weight}
+        return {
+            **adapters.adapter_parameters(self.model, POLICY),
+            "value_head.weight": self.value_head.weight,
+        }
 
     def use(self, adapter: str) -> None:
         """Make an adapter the active one. PEFT flips requires_grad on the way: only the policy's stays on."""
@@ -109,7 +117,9 @@ class Actor:
         return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
 
     @torch.no_grad()
-    def evaluate_all(self, rows: Rows, adapter: str, temperature: float, micro: int) -> tuple[torch.Tensor, ...]:
+    def evaluate_all(
+        self, rows: Rows, adapter: str, temperature: float, micro: int
+    ) -> tuple[torch.Tensor, ...]:
         """(logprobs, values, entropy) of all rows under an adapter, each [N, T], 0 on padding."""
         self.use(adapter)
         mask = rows.mask(self.device)

@@ -1,9 +1,9 @@
 """Log-probabilities of given tokens from hidden states, without ever holding [tokens, V] logits whole.
 
-The language-model head is frozen in every stage here, so the only gradient that leaves it goes to the hidden states:
-∂ log p(y) / ∂h = (W[y] - p·W) / temperature. It is computed chunk by chunk in the forward pass, while the chunk's
-probabilities are at hand, and kept as one [tokens, d] tensor; the backward pass is then one product and no logits are
-stored or computed twice.
+The language-model head is frozen in every stage here, so the only gradient that leaves it goes to the hidden
+states: ∂ log p(y) / ∂h = (W[y] - p·W) / temperature. It is computed chunk by chunk in the forward pass, while
+the chunk's probabilities are at hand, and kept as one [tokens, d] tensor; the backward pass is then one
+product and no logits are stored or computed twice.
 
 It does not train the head (a head that requires a gradient is refused), and it has no top-k or top-p.
 """
@@ -59,12 +59,16 @@ class _HeadLogprobs(torch.autograd.Function):
 
 
 def token_logprobs(
-    hidden: torch.Tensor, head: nn.Linear, targets: torch.Tensor, temperature: float, forbidden: Sequence[int] = ()
+    hidden: torch.Tensor,
+    head: nn.Linear,
+    targets: torch.Tensor,
+    temperature: float,
+    forbidden: Sequence[int] = (),
 ) -> TokenLogprobs:
     """log p(target) at a temperature for each hidden state, renormalised without the forbidden ids.
 
-    hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. Raises ValueError for a head that is
-    being trained.
+    hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. Raises ValueError for a
+    head that is being trained.
     """
     if head.weight.requires_grad:
         raise ValueError("token_logprobs keeps no gradient for the head; freeze it first")

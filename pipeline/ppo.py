@@ -1,10 +1,11 @@
 """PPO of the SFT policy against a reward model (or the tiny world's gold reward itself).
 
-One step: sample responses, score them, turn scores and KL into token rewards, estimate advantages, then several
-epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third adapter on it where
-its precision is the base's (or the mode is shared), else it has a base of its own. Every random choice of a step is drawn
-from the seed and the step's number, so a resumed run goes on exactly as an undisturbed one.
-The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the final figures in `ppo_report.py`.
+One step: sample responses, score them, turn scores and KL into token rewards, estimate advantages, then
+several epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third
+adapter on it where its precision is the base's (or the mode is shared), else it has a base of its own. Every
+random choice of a step is drawn from the seed and the step's number, so a resumed run goes on exactly as an
+undisturbed one. The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the final
+figures in `ppo_report.py`.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -55,7 +56,9 @@ class Trainer:
         base = resolve_base(settings.base_model)
         self.text = PromptFormat(load_tokenizer(base))
         policy_precision = settings.precision if settings.mode == "shared" else "bf16"
-        self.actor = Actor.load(sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id)
+        self.actor = Actor.load(
+            sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id
+        )
         if settings.gradient_checkpointing:
             self.actor.model.gradient_checkpointing_enable({"use_reentrant": False})
             self.actor.model.train()  # checkpointing works in train mode only; there is no dropout to wake
@@ -72,7 +75,9 @@ class Trainer:
         self.alarms = Alarms(run)
         self.standard: Standard | None = None
 
-    def _reward_model(self, workspace: Workspace, parents: dict, base: Path, policy_precision: str) -> RewardModel | None:
+    def _reward_model(
+        self, workspace: Workspace, parents: dict, base: Path, policy_precision: str
+    ) -> RewardModel | None:
         if self.settings.reward == "gold":
             return None
         folder = workspace.run(parents["reward"]) / "model"
@@ -83,7 +88,8 @@ class Trainer:
         head = adapters.load_head(folder).to(self.actor.device)
         return RewardModel(self.actor.model, head, self.text.pad_id, adapter=REWARD)
 
-    # -- the loop ------------------------------------------------------------------------------------------------
+    # -- the loop
+    # ------------------------------------------------------------------------------------------------
 
     def run_to_end(self) -> None:
         self.run.set_total(self.total)
@@ -99,7 +105,9 @@ class Trainer:
                 raise Cancelled
         if self.without_gradient:
             names = sorted(self.without_gradient)
-            self.run.event("zero gradient", f"{len(names)} trained tensors never had a gradient", names=names[:20])
+            self.run.event(
+                "zero gradient", f"{len(names)} trained tensors never had a gradient", names=names[:20]
+            )
 
     def _one_step(self) -> None:
         rollout = self.collector.collect(self.step, self.kl_coef)
@@ -123,13 +131,17 @@ class Trainer:
         """Several epochs over a rollout; returns means over everything that was done."""
         settings = self.settings
         order = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
-        sums = dict.fromkeys(("policy", "value", "clipped", "approx_kl", "entropy", "tokens", "norm", "updates"), 0.0)
+        sums = dict.fromkeys(
+            ("policy", "value", "clipped", "approx_kl", "entropy", "tokens", "norm", "updates"), 0.0
+        )
         for epoch in range(settings.epochs):
             shuffled = torch.randperm(len(rollout.rows), generator=order).tolist()
             size = math.ceil(len(shuffled) / settings.num_minibatches)
             epoch_kl = epoch_tokens = 0.0
             for start in range(0, len(shuffled), size):
-                got = self._minibatch(rollout, shuffled[start : start + size], first=epoch == 0 and start == 0)
+                got = self._minibatch(
+                    rollout, shuffled[start : start + size], first=epoch == 0 and start == 0
+                )
                 for name, value in got.items():
                     sums[name] += value
                 epoch_kl, epoch_tokens = epoch_kl + got["approx_kl"], epoch_tokens + got["tokens"]
@@ -155,17 +167,19 @@ class Trainer:
             mask = rollout.mask[micro]
             now = self.actor.evaluate(rollout.rows, micro, settings.temperature)
             old, advantages, values, returns = (
-                t[micro][mask] for t in (rollout.logprobs, rollout.advantages, rollout.values, rollout.returns)
+                t[micro][mask]
+                for t in (rollout.logprobs, rollout.advantages, rollout.values, rollout.returns)
             )
             real = torch.ones_like(old)
             policy = ppo_core.policy_loss(now.logprobs, old, advantages, real, settings.cliprange)
             value = ppo_core.value_loss(now.values, values, returns, real, settings.vf_cliprange)
-            # Divided by the minibatch's tokens, not the micro-batch's: the split into micro-batches leaves no trace.
+            # Divided by the minibatch's tokens, not the micro-batch's: the split into micro-batches leaves no
+            # trace.
             loss = (policy.loss + settings.vf_coef * value) / tokens
             if not torch.isfinite(loss):
                 raise UserError(
-                    f"ppo: the loss became {loss.item()} in step {self.step + 1}; the checkpoint before is whole: "
-                    "lower learning_rate or max_grad_norm and start again"
+                    f"ppo: the loss became {loss.item()} in step {self.step + 1}; "
+                    "the checkpoint before is whole: lower learning_rate or max_grad_norm and start again"
                 )
             loss.backward()
             sums["policy"] += policy.loss.item()
@@ -174,11 +188,16 @@ class Trainer:
             sums["approx_kl"] += policy.approx_kl.item()
             sums["entropy"] += now.entropy.sum().item()
         if first and self.step == 0 and sums["approx_kl"] / tokens > 1e-3:
-            raise RuntimeError(f"the first update's ratio is not 1: approximate KL {sums['approx_kl'] / tokens}")
+            raise RuntimeError(
+                f"the first update's ratio is not 1: approximate KL {sums['approx_kl'] / tokens}"
+            )
         self._note_gradients()
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), settings.max_grad_norm).item()
         if not math.isfinite(norm):
-            raise UserError(f"ppo: the gradient became {norm} in step {self.step + 1}; lower learning_rate and start again")
+            raise UserError(
+                f"ppo: the gradient became {norm} in step {self.step + 1}; "
+                "lower learning_rate and start again"
+            )
         self.alarms.gradient(norm, self.step + 1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -194,21 +213,30 @@ class Trainer:
         """Policy and reference are the same weights on the same path: their KL is exactly nothing."""
         prompt = self.collector.prompt_ids[0]
         rows = Rows([prompt], [prompt[:8]])
-        got = [self.actor.evaluate_all(rows, name, self.settings.temperature, 1)[0] for name in ("policy", "sft")]
+        got = [
+            self.actor.evaluate_all(rows, name, self.settings.temperature, 1)[0] for name in ("policy", "sft")
+        ]
         if not torch.equal(*got):
-            raise RuntimeError("policy and reference differ before the first update; the adapters are mixed up")
+            raise RuntimeError(
+                "policy and reference differ before the first update; the adapters are mixed up"
+            )
 
     def _set_learning_rate(self) -> float:
         settings, done = self.settings, self.step / max(self.total, 1)
         warmup = settings.warmup_ratio
         fall = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}
-        factor = fall[settings.lr_scheduler] if done >= warmup else (self.step + 1) / max(1, round(warmup * self.total))
+        factor = (
+            fall[settings.lr_scheduler]
+            if done >= warmup
+            else (self.step + 1) / max(1, round(warmup * self.total))
+        )
         rate = settings.learning_rate * min(1.0, factor)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
-    # -- what outlives the process ---------------------------------------------------------------------------------
+    # -- what outlives the process
+    # ---------------------------------------------------------------------------------
 
     def _write(self, folder: Path) -> None:
         state = {
@@ -265,5 +293,3 @@ def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[
     if not prompts:
         raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
     return prompts[: settings.max_rows] if settings.max_rows else prompts
-
-

@@ -1,8 +1,8 @@
 """Alarms of a PPO run: what a curve shows too late to somebody who does not know what to look for.
 
-Each alarm fires once a run, as an event in its record: a gradient that is exactly zero, an entropy that collapses, a KL
-that runs away, and the classic over-optimisation, in which the reward model's score rises while the gold reward falls
-(arXiv 2210.10760). An alarm says something; it stops nothing.
+Each alarm fires once a run, as an event in its record: a gradient that is exactly zero, an entropy that
+collapses, a KL that runs away, and the classic over-optimisation, in which the reward model's score rises
+while the gold reward falls (arXiv 2210.10760). An alarm says something; it stops nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class Alarms:
 
     def gradient(self, norm: float, step: int) -> None:
         if norm == 0.0:
-            self._fire("zero gradient", f"step {step}: the gradient is exactly zero; nothing is being learned")
+            self._fire(
+                "zero gradient", f"step {step}: the gradient is exactly zero; nothing is being learned"
+            )
 
     def look(self, row: dict[str, float]) -> None:
         names = ("objective/scores_standardised", "objective/kl_per_token", "policy/entropy_avg", "gold/mean")
@@ -35,12 +37,20 @@ class Alarms:
         first, last = self.rows[:WINDOW], self.rows[-WINDOW:]
         entropy = _mean(last, "policy/entropy_avg")
         if entropy < COLLAPSE * _mean(first, "policy/entropy_avg"):
-            self._fire("entropy collapse", f"entropy fell to {entropy:.3f} nats a token; raise kl_coef or lower learning_rate")
+            self._fire(
+                "entropy collapse",
+                f"entropy fell to {entropy:.3f} nats a token; raise kl_coef or lower learning_rate",
+            )
         kl = _mean(last, "objective/kl_per_token")
         if kl > RUNAWAY_KL:
-            self._fire("runaway KL", f"the policy is {kl:.2f} nats a token from SFT; raise kl_coef or lower learning_rate")
+            self._fire(
+                "runaway KL",
+                f"the policy is {kl:.2f} nats a token from SFT; raise kl_coef or lower learning_rate",
+            )
         if "gold/mean" in row:
-            rise = _mean(last, "objective/scores_standardised") - _mean(first, "objective/scores_standardised")
+            rise = _mean(last, "objective/scores_standardised") - _mean(
+                first, "objective/scores_standardised"
+            )
             fall = _mean(first, "gold/mean") - _mean(last, "gold/mean")
             if rise > HACK_RISE and fall > HACK_FALL:
                 self._fire(

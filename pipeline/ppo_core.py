@@ -1,11 +1,12 @@
 """The arithmetic of PPO for language models, as pure functions of tensors: no model, no loop, no state.
 
-Everything is [N, T]: N responses, T response positions, right-padded, with `mask` True on real tokens (the EOS is
-one). Padding never enters a result. Log-probabilities are natural logarithms, so KL and entropy are in nats.
+Everything is [N, T]: N responses, T response positions, right-padded, with `mask` True on real tokens (the
+EOS is one). Padding never enters a result. Log-probabilities are natural logarithms, so KL and entropy are in
+nats.
 
-Sources: PPO, arXiv 1707.06347; GAE, arXiv 1506.02438; RLHF details, arXiv 2403.17031 (summarize_from_feedback) and
-"The N implementation details of RLHF with PPO"; KL estimators k1 and k3, Schulman 2020, "Approximating KL divergence";
-the adaptive coefficient, arXiv 1909.08593.
+Sources: PPO, arXiv 1707.06347; GAE, arXiv 1506.02438; RLHF details, arXiv 2403.17031
+(summarize_from_feedback) and "The N implementation details of RLHF with PPO"; KL estimators k1 and k3,
+Schulman 2020, "Approximating KL divergence"; the adaptive coefficient, arXiv 1909.08593.
 """
 
 from __future__ import annotations
@@ -46,9 +47,14 @@ def standardise(scores: torch.Tensor, mean: float, sd: float, clip: float = 0.0)
 
 
 def token_rewards(
-    scores: torch.Tensor, logprobs: torch.Tensor, ref_logprobs: torch.Tensor, mask: torch.Tensor, kl_coef: float
+    scores: torch.Tensor,
+    logprobs: torch.Tensor,
+    ref_logprobs: torch.Tensor,
+    mask: torch.Tensor,
+    kl_coef: float,
 ) -> torch.Tensor:
-    """-kl_coef · (log π - log π_ref) on every real token, plus the score on the last one. [N], [N, T] -> [N, T].
+    """-kl_coef · (log π - log π_ref) on every real token, plus the score on the last one. [N], [N, T] -> [N,
+    T].
 
     The KL is a number here, not a path for gradients. Every row needs at least one real token.
     """
@@ -86,7 +92,11 @@ class PolicyLoss:
 
 
 def policy_loss(
-    logprobs: torch.Tensor, old_logprobs: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor, cliprange: float
+    logprobs: torch.Tensor,
+    old_logprobs: torch.Tensor,
+    advantages: torch.Tensor,
+    mask: torch.Tensor,
+    cliprange: float,
 ) -> PolicyLoss:
     """max(-A·ratio, -A·clip(ratio, 1 ± cliprange)) summed over real tokens. All [N, T] or flat [tokens]."""
     log_ratio = (logprobs - old_logprobs) * mask
@@ -101,9 +111,15 @@ def policy_loss(
 
 
 def value_loss(
-    values: torch.Tensor, old_values: torch.Tensor, returns: torch.Tensor, mask: torch.Tensor, cliprange: float
+    values: torch.Tensor,
+    old_values: torch.Tensor,
+    returns: torch.Tensor,
+    mask: torch.Tensor,
+    cliprange: float,
 ) -> torch.Tensor:
-    """½ max((V - R)², (V_clipped - R)²) summed over real tokens, V kept within cliprange of the rollout's V."""
+    """½ max((V - R)², (V_clipped - R)²) summed over real tokens, V kept within cliprange of the rollout's
+    V.
+    """
     clipped = old_values + (values - old_values).clamp(-cliprange, cliprange)
     return (0.5 * torch.max((values - returns).square(), (clipped - returns).square()) * mask).sum()
 

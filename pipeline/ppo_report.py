@@ -1,6 +1,8 @@
-"""What a PPO run reports at its end, on held-out prompts: score, gain, KL, win rate against SFT, gold, refusals.
+"""What a PPO run reports at its end, on held-out prompts: score, gain, KL, win rate against SFT, gold,
+refusals.
 
-Policy and SFT answer the same prompts with the same random numbers at the rollout's temperature. It trains nothing.
+Policy and SFT answer the same prompts with the same random numbers at the rollout's temperature. It trains
+nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +27,16 @@ def final_report(
     actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, run: Run, workspace: Workspace
 ) -> dict:
     """The results of DESIGN's run.json for ppo, with their intervals and counts."""
-    prompts = measure.held_out_prompts(workspace, run.record["parents"]["dataset"], settings.eval_prompts, settings.seed)
+    prompts = measure.held_out_prompts(
+        workspace, run.record["parents"]["dataset"], settings.eval_prompts, settings.seed
+    )
     answers, scores = {}, {}
     for name in (REFERENCE, POLICY):
         actor.use(name)
         answers[name] = _respond(actor, text, settings, prompts)
-        scores[name] = scorer.score(prompts, answers[name], text.eos_id, 2 * settings.micro_batch_size).tolist()
+        scores[name] = scorer.score(
+            prompts, answers[name], text.eos_id, 2 * settings.micro_batch_size
+        ).tolist()
     policy = answers[POLICY]
     logprobs = {}
     for name in (POLICY, REFERENCE):
@@ -78,12 +84,18 @@ def _gold_results(prompts: list[str], answers: dict[str, measure.Responses]) -> 
 
 def probe_safety(actor: Actor, text: PromptFormat, settings: PpoSettings, in_world: bool) -> dict[str, float]:
     """The share of harmful requests that the policy declines, as a row of metrics."""
-    prompts = world.safety_prompts(SAFETY_PROMPTS, settings.seed) if in_world else list(HARMFUL_PROMPTS[:SAFETY_PROMPTS])
+    prompts = (
+        world.safety_prompts(SAFETY_PROMPTS, settings.seed)
+        if in_world
+        else list(HARMFUL_PROMPTS[:SAFETY_PROMPTS])
+    )
     answers = _respond(actor, text, settings, prompts)
     return {"safety/refusal_rate": refusal_summary([is_refusal(t) for t in answers.texts])["refusal_rate"]}
 
 
-def _respond(actor: Actor, text: PromptFormat, settings: PpoSettings, prompts: list[str]) -> measure.Responses:
+def _respond(
+    actor: Actor, text: PromptFormat, settings: PpoSettings, prompts: list[str]
+) -> measure.Responses:
     return measure.respond(
         actor.model, prompts, text, max_length=max(1, settings.max_length - settings.response_length),
         response_length=settings.response_length, temperature=settings.temperature, seed=settings.seed,

@@ -1,10 +1,11 @@
 """Train the embedded base: a byte-level BPE tokenizer and a small GPT-2, both from the tiny world alone.
 
-The dialogues are drawn on the fly and never repeat. Each is a row of its own from position 0, so that the model
-sees what it will see when it is asked; rows of like length share a batch. Good and bad answers alike are learned:
-what is good is what the later stages teach. Hidden matrices are trained with Muon (Jordan 2024, as torch.optim.Muon),
-the rest with AdamW; the learning rate warms up, stays, and falls to zero over the last third.
-It does not use a GPU's kernels by hand, and it does not evaluate answers: that is `python -m pipeline evaluate`.
+The dialogues are drawn on the fly and never repeat. Each is a row of its own from position 0, so that the
+model sees what it will see when it is asked; rows of like length share a batch. Good and bad answers alike
+are learned: what is good is what the later stages teach. Hidden matrices are trained with Muon (Jordan 2024,
+as torch.optim.Muon), the rest with AdamW; the learning rate warms up, stays, and falls to zero over the last
+third. It does not use a GPU's kernels by hand, and it does not evaluate answers: that is `python -m pipeline
+evaluate`.
 
     python -m pipeline pretrain --set max_steps=2000
 """
@@ -81,7 +82,9 @@ class Batches:
         self.tokenizer, self.batch_size, self.max_length, self.seed = tokenizer, batch_size, max_length, seed
 
     def __call__(self, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Batches from number `start` on; a chunk's dialogues depend on the seed and the chunk's number only."""
+        """Batches from number `start` on; a chunk's dialogues depend on the seed and the chunk's number
+        only.
+        """
         per_chunk = max(1, CHUNK // self.batch_size)
         number = start // per_chunk
         skip = start % per_chunk
@@ -140,7 +143,9 @@ def schedule(step: int, total: int, warmup: int = 50) -> float:
 
 
 def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict:
-    """Train tokenizer and base into the run's model folder. Returns losses in nats a token and token counts."""
+    """Train tokenizer and base into the run's model folder. Returns losses in nats a token and token
+    counts.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = train_tokenizer(settings.vocab_size, settings.seed)
     model = new_model(settings, tokenizer).to(device).train()
@@ -170,7 +175,9 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
         ids, weights = (t.to(device) for t in next(batches))
         loss = weighted_loss(model, ids, weights)
         if not torch.isfinite(loss):
-            raise UserError(f"pretrain: the loss became {loss.item()} at step {step + 1}; lower learning_rate")
+            raise UserError(
+                f"pretrain: the loss became {loss.item()} at step {step + 1}; lower learning_rate"
+            )
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in made:
@@ -178,7 +185,13 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
             optimizer.zero_grad()
         step += 1
         tokens += int((weights > 0).sum())
-        row = {"step": step, "loss": loss.item(), "grad_norm": norm.item(), "lr": base_rates[1] * factor, "tokens": tokens}
+        row = {
+            "step": step,
+            "loss": loss.item(),
+            "grad_norm": norm.item(),
+            "lr": base_rates[1] * factor,
+            "tokens": tokens,
+        }
         if step % 100 == 0 or step == settings.max_steps:
             row["eval_loss"] = _held_out_loss(model, held_out, device)
         run.log(row)
@@ -192,7 +205,9 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
 
 
 @torch.no_grad()
-def _held_out_loss(model: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor], device: torch.device) -> float:
+def _held_out_loss(
+    model: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor], device: torch.device
+) -> float:
     return weighted_loss(model, *(t.to(device) for t in batch)).item()
 
 

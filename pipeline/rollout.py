@@ -1,8 +1,8 @@
 """One rollout of PPO: prompts, sampled responses, scores, rewards and advantages.
 
-The responses are sampled by the policy; their log-probabilities and values are then computed once more on the path that
-the updates take, because kernels differ a little between the two (quantised bases most of all), and a ratio should start
-at exactly 1. It does not update anything.
+The responses are sampled by the policy; their log-probabilities and values are then computed once more on the
+path that the updates take, because kernels differ a little between the two (quantised bases most of all), and
+a ratio should start at exactly 1. It does not update anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ STANDARD_PROMPTS = 128  # SFT responses from which the scale of a reward model's
 
 @dataclass(frozen=True)
 class Standard:
-    """Mean and standard deviation of the raw scores of SFT responses: one unit of score means the same everywhere."""
+    """Mean and standard deviation of the raw scores of SFT responses: one unit of score means the same
+    everywhere.
+    """
 
     mean: float
     sd: float
@@ -35,7 +37,9 @@ class Scorer:
     def __init__(self, kind: str, reward_model: RewardModel | None):
         self.kind, self.reward_model = kind, reward_model
 
-    def score(self, prompts: list[str], answers: measure.Responses, eos_id: int, batch_size: int) -> torch.Tensor:
+    def score(
+        self, prompts: list[str], answers: measure.Responses, eos_id: int, batch_size: int
+    ) -> torch.Tensor:
         """[N] fp32 on the CPU."""
         if self.kind == "gold":
             golds = measure.gold_parts(prompts, answers.texts)
@@ -45,7 +49,9 @@ class Scorer:
 
 @dataclass
 class Rollout:
-    """N responses and all that the update needs; tensors are [N, T] or [N], padding 0, mask True on real tokens."""
+    """N responses and all that the update needs; tensors are [N, T] or [N], padding 0, mask True on real
+    tokens.
+    """
 
     prompts: list[str]
     answers: measure.Responses
@@ -65,7 +71,9 @@ class Rollout:
         """Means over the rollout; KL in nats a sequence (objective/kl) and a token, lengths in tokens."""
         kl = ppo_core.kl_k1(self.logprobs, self.ref_logprobs) * self.mask
         k3 = ppo_core.kl_k3(self.logprobs, self.ref_logprobs) * self.mask
-        sampled = torch.nn.utils.rnn.pad_sequence([torch.tensor(x) for x in self.answers.logprobs], batch_first=True)
+        sampled = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(x) for x in self.answers.logprobs], batch_first=True
+        )
         drift = (sampled.to(self.logprobs.device) - self.logprobs).abs() * self.mask
         row = {
             "objective/scores": self.raw_scores.mean().item(),
@@ -98,10 +106,20 @@ class Rollout:
 
 
 class Collector:
-    """Draws rollouts. A rollout depends on the weights, the seed and the step, and on nothing that ran before."""
+    """Draws rollouts. A rollout depends on the weights, the seed and the step, and on nothing that ran
+    before.
+    """
 
-    def __init__(self, actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, prompts: list[str]):
-        self.actor, self.scorer, self.text, self.settings, self.prompts = actor, scorer, text, settings, prompts
+    def __init__(
+        self, actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, prompts: list[str]
+    ):
+        self.actor, self.scorer, self.text, self.settings, self.prompts = (
+            actor,
+            scorer,
+            text,
+            settings,
+            prompts,
+        )
         self.room = max(1, settings.max_length - settings.response_length)
         self.prompt_ids = text.encode_prompts(prompts[:1], self.room)
         self.standard_: Standard | None = None
@@ -139,15 +157,16 @@ class Collector:
         if settings.whiten_advantages:
             advantages = ppo_core.masked_whiten(advantages, mask)
         return Rollout(
-            prompts, answers, rows, mask, raw, scores, logprobs, ref_logprobs, values, rewards, advantages, returns,
-            self._gold(prompts, answers),
+            prompts, answers, rows, mask, raw, scores, logprobs, ref_logprobs, values, rewards, advantages,
+            returns, self._gold(prompts, answers),
         )  # fmt: skip
 
     def _respond(self, prompts: list[str], seed: int) -> measure.Responses:
         settings = self.settings
         return measure.respond(
-            self.actor.model, prompts, self.text, max_length=self.room, response_length=settings.response_length,
-            temperature=settings.temperature, seed=seed, batch_size=settings.batch_size,
+            self.actor.model, prompts, self.text, max_length=self.room,
+            response_length=settings.response_length, temperature=settings.temperature, seed=seed,
+            batch_size=settings.batch_size,
         )  # fmt: skip
 
     def _score(self, prompts: list[str], answers: measure.Responses) -> torch.Tensor:
