@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from data.errors import UserError
@@ -21,6 +21,22 @@ from pipeline.run_record import list_runs
 from pipeline.settings import PRECISIONS, STAGES, build, fields, parse_overrides, read_config, to_dict
 
 CHAIN = ("prepare", "sft", "reward", "ppo", "evaluate")
+RunStage = Callable[[Workspace, str, str, str, list[str]], int]
+
+
+def run_in_a_process(
+    workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str]
+) -> int:
+    """`python -m pipeline STAGE` in this process group; returns its exit code."""
+    command = [sys.executable, "-m", "pipeline", stage, "--workspace", str(workspace.root)]
+    command += ["--preset", preset, "--precision", precision]
+    command += ["--set", *overrides] if overrides else []
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=child_environment())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it got the signal as well: let it save
+        raise
 
 
 def run_everything(
@@ -32,6 +48,7 @@ def run_everything(
     config_file: str | None = None,
     overrides: Sequence[str] = (),
     seeds: int = 1,
+    run_stage: RunStage = run_in_a_process,
 ) -> int:
     """Run the chain; returns the exit code: 0 all done, else the worst of its stages.
 
@@ -50,7 +67,7 @@ def run_everything(
         if seeds > 1 or seed is not None:
             for stage in CHAIN[1:]:
                 wishes[stage]["seed"] = str(number)
-        worst = max(worst, _chain(workspace, preset, wishes, arms, fixed_parents=seeds > 1), key=_badness)
+        worst = max(worst, _chain(workspace, preset, wishes, arms, seeds > 1, run_stage), key=_badness)
     print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
     print(f"\nall: {clock_time(time.monotonic() - begin)}", flush=True)
     return worst
@@ -103,7 +120,12 @@ def _row(arm: str, reward: dict[str, Any] | None, ppo: dict[str, Any] | None) ->
 
 
 def _chain(
-    workspace: Workspace, preset: str, wishes: dict[str, dict[str, str]], arms: list[str], fixed_parents: bool
+    workspace: Workspace,
+    preset: str,
+    wishes: dict[str, dict[str, str]],
+    arms: list[str],
+    fixed_parents: bool,
+    run_stage: RunStage,
 ) -> int:
     """One pass for one seed. With fixed parents a run names its parents, so that seeds do not mix."""
     asked = {stage: _typed(stage, preset, wishes[stage]) for stage in CHAIN}
@@ -123,7 +145,7 @@ def _chain(
         values = dict(wishes[stage])
         if fixed_parents:
             values = _parents(workspace, stage, preset, precision, asked) | values
-        code = _run_stage(workspace, stage, preset, precision, _texts(values))
+        code = run_stage(workspace, stage, preset, precision, _texts(values))
         if code:
             failed.add((stage, precision))
             worst = max(worst, code, key=_badness)
@@ -153,34 +175,6 @@ def _parents(
         reward = newest_done(workspace, "reward", preset, precision, **asked["reward"])
         found["reward_run"] = reward["id"] if reward else ""
     return found
-
-
-def _run_stage(workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str]) -> int:
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline",
-        stage,
-        "--workspace",
-        str(workspace.root),
-        "--preset",
-        preset,
-        "--precision",
-        precision,
-    ]
-    if overrides:
-        command += ["--set", *overrides]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=child_environment())
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            if process.poll() is None:
-                try:
-                    process.wait()  # it got the signal as well: let it save
-                except KeyboardInterrupt:
-                    process.wait(timeout=10)
-            raise
 
 
 def _wishes(config_file: str | None, overrides: Sequence[str]) -> dict[str, dict[str, str]]:

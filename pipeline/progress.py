@@ -29,6 +29,7 @@ class Progress:
         self._name, self._attempt, self._terminal, self._log = name, attempt, terminal, log
         self._bar = terminal.isatty()
         self._last_line = -_LINE_EVERY
+        self._first: tuple[int, float] | None = None  # step, wall_seconds: after the start-up
 
     def __call__(self, row: dict[str, Any]) -> None:
         step, total = row.get("step", 0), self._attempt()["total_steps"]
@@ -58,9 +59,10 @@ class Progress:
             for name in _SHOWN
             if isinstance(row.get(name), int | float)
         ]
-        done = step - self._attempt()["from_step"]
-        if done > 0 and row.get("wall_seconds"):
-            each = row["wall_seconds"] / done
+        self._first = self._first or (step, row["wall_seconds"])
+        done = step - self._first[0]
+        if done > 0:
+            each = (row["wall_seconds"] - self._first[1]) / done
             shown.append(f"{each:.2f} s/step")
             if total:
                 shown.append(f"{clock_time(each * max(0, total - step))} left")

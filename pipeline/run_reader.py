@@ -6,6 +6,7 @@ a terminal state is "lost". Nothing here writes, except that an unreadable run.j
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -140,16 +141,16 @@ def queue_state(workspace: Workspace) -> tuple[list[str], str | None]:
 
 
 def _progress(folder: Path, attempt: dict[str, Any]) -> dict[str, Any]:
-    rows = _tail(folder / "metrics.jsonl", 2**14).splitlines()[-2:]
-    step, wall = attempt["from_step"], 0.0
-    for line in rows:
-        try:
+    rows = []
+    for line in _tail(folder / "metrics.jsonl", 2**15).splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # torn, or not of ours
             row = json.loads(line)
-            step, wall = row["step"], row["wall_seconds"]
-        except (ValueError, KeyError, TypeError):
-            continue
-    total, done = attempt["total_steps"], step - attempt["from_step"]
-    left = wall / done * (total - step) if total and done > 0 else None
+            rows.append((int(row["step"]), float(row["wall_seconds"])))
+    step = rows[-1][0] if rows else attempt["from_step"]
+    rows = [row for row in rows if row[0] > attempt["from_step"]]  # the clock of this attempt
+    total, left = attempt["total_steps"], None
+    if total and len(rows) > 1 and rows[-1][0] > rows[0][0]:
+        left = (rows[-1][1] - rows[0][1]) / (rows[-1][0] - rows[0][0]) * (total - step)
     touched = [
         path.stat().st_mtime
         for name in ("metrics.jsonl", "log.txt", "run.json")

@@ -12,12 +12,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import logging
 import os
 import random
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -97,9 +99,17 @@ def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
     if stage != "prepare":
+        _quiet()
         make_deterministic(settings.seed)
     module, function = _FUNCTIONS[stage]
     return getattr(importlib.import_module(module), function)(settings, run, workspace)
+
+
+def _quiet() -> None:
+    """Keep out of the log what the pinned libraries say about each other and nobody here can change."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def make_deterministic(seed: int) -> None:
