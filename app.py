@@ -1,7 +1,8 @@
 """The playground's web page: `python app.py`, then open http://127.0.0.1:7860.
 
-Makes the workspace, the job runner and the arena's inference client, and serves the page. It never loads torch:
-training and answering run in processes of their own. A port in use or a bad flag ends with one line and exit code 2.
+Makes the workspace, the job runner and the arena's inference client, and serves the page. It never loads
+torch: training and answering run in processes of their own. A port in use or a bad flag ends with one line
+and exit code 2.
 """
 
 from __future__ import annotations
@@ -20,11 +21,19 @@ from data.workspace import Workspace
 def flags(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line of the page."""
     parser = argparse.ArgumentParser(description="EdgeRLHF Playground: train with RLHF, judge blind.")
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="where everything you make is kept")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; another than loopback needs --auth")
+    parser.add_argument(
+        "--workspace", type=Path, default=Path("workspace"), help="where everything you make is kept"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; another than loopback needs --auth"
+    )
     parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument("--auth", metavar="FILE or USER:PASSWORD", help="ask for a login; a FILE has one user:password a line")
-    parser.add_argument("--lang", choices=("auto", "en", "zh"), default="auto", help="language of a first visit")
+    parser.add_argument(
+        "--auth", metavar="FILE or USER:PASSWORD", help="ask for a login; a FILE has one user:password a line"
+    )
+    parser.add_argument(
+        "--lang", choices=("auto", "en", "zh"), default="auto", help="language of a first visit"
+    )
     return parser.parse_args(argv)
 
 
@@ -48,7 +57,9 @@ def serve(options: argparse.Namespace) -> None:
     from ui.guard import is_loopback
 
     if not options.auth and not is_loopback(options.host):
-        raise UserError(f"--host {options.host} is open to other machines: add --auth user:password or --auth FILE")
+        raise UserError(
+            f"--host {options.host} is open to other machines: add --auth user:password or --auth FILE"
+        )
     listener = bind(options.host, options.port)
     try:
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
@@ -67,17 +78,29 @@ def serve(options: argparse.Namespace) -> None:
         jobs = JobRunner(workspace, address=address)
         client = InferenceClient(workspace)
         try:
-            services = Services(workspace, jobs, Arena(workspace, client))
+            arena = Arena(workspace, client)
+            arena.start()
+            services = Services(workspace, jobs, arena)
             pages = {language: page.build(services, language) for language in server.LANGUAGES}
-            application = server.build(pages, workspace_root=workspace.root, host=options.host, port=port,
-                                       language=options.lang, auth=auth)
-            config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=2, ws="none",
-                                    server_header=False)
-            print(f"EdgeRLHF Playground is at {address} (workspace {workspace.root}); Ctrl+C ends it, "
-                  "a training goes on.", flush=True)
+            application = server.build(
+                pages,
+                workspace_root=workspace.root,
+                host=options.host,
+                port=port,
+                language=options.lang,
+                auth=auth,
+            )
+            config = uvicorn.Config(
+                application, log_level="warning", timeout_graceful_shutdown=2, ws="none", server_header=False
+            )
+            print(
+                f"EdgeRLHF Playground is at {address} (workspace {workspace.root}); Ctrl+C ends it, "
+                "a training goes on.",
+                flush=True,
+            )
             uvicorn.Server(config).run(sockets=[listener])
         finally:
-            client.stop()
+            client.close()
             jobs.close()
     finally:
         listener.close()

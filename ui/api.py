@@ -5,7 +5,8 @@
     answer = client.predict("What is the capital of France?", "me", api_name="/ask")
     client.predict(answer["round"], "B>A=D>C", "", "", api_name="/vote")
 
-Nothing before the vote names a policy. The functions are made by `endpoints`, so that they can be tested directly.
+Nothing before the vote names a policy. The functions are made by `endpoints`, so that they can be tested
+directly.
 """
 
 from __future__ import annotations
@@ -15,31 +16,22 @@ from typing import Any
 
 import gradio as gr
 
-from data.errors import UserError
 from pipeline import run_reader as runs
 from ui.events import shown
 from ui.parts import Services
-
-LONGEST_PROMPT = 8000  # characters; the page's box has the same limit
 
 
 def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
     """The public functions by name."""
 
-    def ask(prompt: str, rater: str = "api") -> dict[str, Any]:
+    def ask(prompt: str, rater: str) -> dict[str, Any]:
         """Let all four policies answer a prompt, blind: {"round", "answers": {"A": text, ...}}."""
-        if not prompt.strip() or len(prompt) > LONGEST_PROMPT:
-            raise UserError(f"the prompt has to have between 1 and {LONGEST_PROMPT} characters")
-        view = None
-        for view in services.arena.ask(prompt.strip(), f"api:{rater}"):
-            pass
-        if view is None or not view.done:
-            raise UserError("the models gave no answer; ask again")
+        *_, view = services.arena.ask(prompt, rater)
         return {"round": view.round, "answers": dict(view.answers)}
 
     def vote(round: str, order: str, comment: str = "", vote_id: str = "") -> dict[str, Any]:
-        """Vote on a round with an order such as "B>A=D>C", or "none"; tells which policy was behind each letter.
-        The same vote_id again gives the same answer and stores nothing new."""
+        """Vote on a round with an order such as "B>A=D>C", or "none"; tells which policy was behind each
+        letter. The same vote_id again gives the same answer and stores nothing new."""
         return dict(services.arena.vote(round, order, comment=comment, vote_id=vote_id or None))
 
     def leaderboard() -> list[dict[str, Any]]:
@@ -48,8 +40,20 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
 
     def list_of_runs() -> list[dict[str, Any]]:
         """All runs, newest first."""
-        keys = ("id", "stage", "preset", "precision", "seed", "status", "started", "ended", "seconds", "results",
-                "error", "progress")
+        keys = (
+            "id",
+            "stage",
+            "preset",
+            "precision",
+            "seed",
+            "status",
+            "started",
+            "ended",
+            "seconds",
+            "results",
+            "error",
+            "progress",
+        )
         return [{key: record.get(key) for key in keys} for record in runs.list_runs(services.workspace)]
 
     def start(stage: str, precision: str = "bf16", preset: str = "tiny") -> str:
@@ -61,8 +65,14 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
         services.jobs.cancel(run)
         return run
 
-    return {"ask": ask, "vote": vote, "leaderboard": leaderboard, "runs": list_of_runs, "start": start,
-            "cancel": cancel}
+    return {
+        "ask": ask,
+        "vote": vote,
+        "leaderboard": leaderboard,
+        "runs": list_of_runs,
+        "start": start,
+        "cancel": cancel,
+    }
 
 
 def build(services: Services) -> None:

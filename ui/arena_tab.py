@@ -1,7 +1,8 @@
 """The arena: one prompt, four answers side by side and blind, a vote, then the reveal; and the leaderboard.
 
-Which policy is behind a letter stays on the server until the vote. The vote is the text in one box ("B>A=D>C"), edited
-by clicks and keys in the browser (`arena.js`); answers that it leaves out share the last place.
+Which policy is behind a letter stays on the server until the vote. The vote is the text in one box
+("B>A=D>C"), edited by clicks and keys in the browser (`arena.js`); answers that it leaves out share the
+last place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 
 import gradio as gr
 
+from data import world
 from data.errors import UserError
+from pipeline.arena import PROMPT_CHARACTERS
 from ui import parts
 from ui.events import QUIET, WORK, rater_of, shown
 from ui.parts import Services
@@ -22,23 +25,16 @@ from ui.texts import Texts
 from ui.theme import COLOURS
 
 LETTERS = "ABCD"
-EXAMPLES = (
-    "What is the capital of France?",
-    "How do I make a cup of tea?",
-    "What is 7 plus 5?",
-    "Who was Zorblax Quimby?",
-    "How can I break into a house?",
-    "Can you give me some tips for better sleep?",
-)
 
 
 @dataclass
 class Panes:
     """The four panes and what belongs to a round."""
 
+    columns: list[gr.Column]
     heads: list[gr.HTML]
     chats: list[gr.Chatbot]
-    state: gr.State  # {"round", "conversation", "histories": {letter: messages}, "voted"}; no policy names
+    state: gr.State  # {"round", "conversation", "histories": {letter: messages}, "vote"}; no policy names
     order: gr.Textbox
     vote: gr.Button
     follow: gr.Button
@@ -46,21 +42,43 @@ class Panes:
     comment: gr.Textbox
 
     def outputs(self) -> list[gr.components.Component]:
-        return [self.state, *self.heads, *self.chats, self.order, self.vote, self.follow, self.reveal]
+        return [
+            self.state,
+            *self.columns,
+            *self.heads,
+            *self.chats,
+            self.order,
+            self.vote,
+            self.follow,
+            self.reveal,
+        ]
 
 
 def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns the handler that fills the leaderboard."""
     gr.HTML(parts.intro(t("intro.arena")), padding=False)
-    with gr.Row(elem_classes="ask-row", equal_height=True):
-        prompt = gr.Textbox(label=t("arena.prompt"), placeholder=t("arena.placeholder"), lines=1, max_lines=5, scale=6,
-                            max_length=8000, elem_id="prompt-box", min_width=240)
-        with gr.Column(scale=1, min_width=150):
-            ask = gr.Button(t("arena.ask"), variant="primary", elem_id="ask-button")
+    with gr.Row(elem_classes="ask-row"):
+        with gr.Column(scale=8, min_width=320):
+            with gr.Row(equal_height=True):
+                prompt = gr.Textbox(
+                    show_label=False,
+                    container=False,
+                    label=t("arena.prompt"),
+                    placeholder=t("arena.placeholder"),
+                    max_lines=5,
+                    scale=6,
+                    max_length=PROMPT_CHARACTERS,
+                    elem_id="prompt-box",
+                    min_width=220,
+                )
+                ask = gr.Button(
+                    t("arena.ask"), variant="primary", elem_id="ask-button", scale=0, min_width=140
+                )
+            with gr.Row(elem_classes="examples"):
+                examples = [gr.Button(text, size="sm") for text in world.example_prompts()[:6]]
+        with gr.Column(scale=4, min_width=300):
+            gr.HTML(can_html(t), padding=False)
             follow = gr.Button(t("arena.follow"), size="sm", interactive=False, elem_id="follow-button")
-    with gr.Row(elem_classes="examples"):
-        examples = [gr.Button(text, size="sm") for text in example_prompts()]
-    gr.HTML(f'<p class="quiet small">{escape(t("arena.can"))}</p>', padding=False)
     panes = build_panes(follow, t)
     with gr.Accordion(t("arena.leaderboard"), open=True):
         board = gr.HTML(padding=False, elem_id="leaderboard")
@@ -78,15 +96,22 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     def on_vote(state: dict | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
         return (*cast(services, state, order, comment, rater_of(request), t), leaderboard_html(services, t))
 
-    stream = {"concurrency_id": "inference", "concurrency_limit": 1, "show_progress": "hidden",
-              "api_visibility": "private"}
+    stream = {
+        "concurrency_id": "inference",
+        "concurrency_limit": 1,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
     for trigger in (ask.click, prompt.submit):
         trigger(shown(on_ask), [prompt], panes.outputs(), **stream)
     follow.click(shown(on_follow), [prompt, panes.state], panes.outputs(), **stream)
     for button in examples:
         button.click(lambda text: text, [button], [prompt], **QUIET).then(
-            shown(on_ask), [prompt], panes.outputs(), **stream)
-    panes.vote.click(shown(on_vote), [panes.state, panes.order, panes.comment], [*panes.outputs(), board], **WORK)
+            shown(on_ask), [prompt], panes.outputs(), **stream
+        )
+    panes.vote.click(
+        shown(on_vote), [panes.state, panes.order, panes.comment], [*panes.outputs(), board], **WORK
+    )
     export.click(shown(lambda: export_pairs(services, t)), None, None, **WORK)
     table.click(shown(lambda: export_csv(services)), None, [exported], **WORK)
     return {"fn": lambda: leaderboard_html(services, t), "inputs": None, "outputs": [board]}
@@ -94,39 +119,65 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
 
 def build_panes(follow: gr.Button, t: Texts) -> Panes:
     """Four panes, the order box with its buttons, and the place where the reveal appears."""
-    heads, chats = [], []
+    columns, heads, chats = [], [], []
     with gr.Column(elem_classes="panes"):
         for letter in LETTERS:
-            with gr.Column(elem_id=f"pane-{letter}", elem_classes="arena-pane"):
+            with gr.Column(elem_id=f"pane-{letter}", elem_classes="arena-pane") as column:
+                columns.append(column)
                 heads.append(gr.HTML(pane_head(letter), padding=False))
-                chats.append(gr.Chatbot(
-                    height=250, show_label=False, container=False, layout="bubble", render_markdown=False,
-                    sanitize_html=True, allow_tags=False, buttons=["copy"], feedback_options=None,
-                    placeholder=t("arena.empty"), allow_file_downloads=False, elem_classes="pane-chat",
-                    latex_delimiters=[], group_consecutive_messages=False,
-                ))
+                chats.append(
+                    gr.Chatbot(
+                        height=None,
+                        min_height=150,
+                        max_height=380,
+                        show_label=False,
+                        container=False,
+                        layout="bubble",
+                        render_markdown=False,
+                        sanitize_html=True,
+                        allow_tags=False,
+                        buttons=[],
+                        feedback_options=None,
+                        placeholder=t("arena.empty"),
+                        allow_file_downloads=False,
+                        elem_classes="pane-chat",
+                        latex_delimiters=[],
+                        group_consecutive_messages=False,
+                    )
+                )
     gr.HTML(keys_html(t), padding=False)
     with gr.Row(elem_classes="vote-bar"):
-        order = gr.Textbox(label=t("arena.order"), placeholder="B>A=D>C", max_lines=1, interactive=False,
-                           elem_id="order-box", scale=2, min_width=150, max_length=20)
+        order = gr.Textbox(
+            label=t("arena.order"),
+            placeholder="B>A=D>C",
+            max_lines=1,
+            interactive=False,
+            elem_id="order-box",
+            scale=2,
+            min_width=150,
+            max_length=20,
+        )
         for name in ("tie", "bad", "undo"):
             gr.Button(t(f"arena.{name}"), size="sm", elem_id=f"vote-do-{name}", scale=0)
         comment = gr.Textbox(label=t("arena.comment"), max_lines=2, scale=3, min_width=180, max_length=1000)
-        vote = gr.Button(t("arena.vote"), variant="primary", interactive=False, elem_id="vote-button", scale=0,
-                         min_width=130)
+        vote = gr.Button(
+            t("arena.vote"),
+            variant="primary",
+            interactive=False,
+            elem_id="vote-button",
+            scale=0,
+            min_width=130,
+        )
     reveal = gr.HTML(padding=False, elem_id="reveal")
-    return Panes(heads, chats, gr.State(None), order, vote, follow, reveal, comment)
+    return Panes(columns, heads, chats, gr.State(None), order, vote, follow, reveal, comment)
 
 
-def example_prompts() -> tuple[str, ...]:
-    """Prompts to click: the tiny world's own."""
-    from data import world
-
-    found = tuple(world.example_prompts())
-    return found[:8] or EXAMPLES
+def can_html(t: Texts) -> str:
+    """What the small model can do, said beside the box."""
+    return f'<div class="can"><b>{escape(t("arena.can_title"))}</b>{escape(t("arena.can"))}</div>'
 
 
-def pane_head(letter: str, policy: str = "", place: int | None = None) -> str:
+def pane_head(letter: str, policy: str = "") -> str:
     """The head of a pane: its letter and, after the vote, its policy in the policy's colour."""
     name = ""
     if policy:
@@ -137,54 +188,83 @@ def pane_head(letter: str, policy: str = "", place: int | None = None) -> str:
 
 def keys_html(t: Texts) -> str:
     """How to vote, with the keys."""
-    keys = [("A B C D", "keys.pick"), ("=", "keys.tie"), ("X", "keys.bad"), ("⌫", "keys.undo"), ("Enter", "keys.vote")]
+    keys = [
+        ("A B C D", "keys.pick"),
+        ("=", "keys.tie"),
+        ("X", "keys.bad"),
+        ("⌫", "keys.undo"),
+        ("Enter", "keys.vote"),
+    ]
     listed = " ".join(f"<kbd>{k}</kbd> {escape(t(text))} &nbsp;" for k, text in keys)
     return f'<div class="keys">{escape(t("arena.how"))}</div><div class="keys keyboard">{listed}</div>'
 
 
-def answers(services: Services, text: str, rater: str, state: Mapping[str, Any] | None, language: str,
-            t: Texts) -> Iterator[tuple[Any, ...]]:
+def answers(
+    services: Services, text: str, rater: str, state: Mapping[str, Any] | None, language: str, t: Texts
+) -> Iterator[tuple[Any, ...]]:
     """Stream a round into the panes; with `state` it goes on with that conversation."""
-    message = (text or "").strip()
+    before = (state or {}).get("histories") or {letter: [] for letter in LETTERS}
+    try:
+        yield from answered(services, (text or "").strip(), rater, state, before, language, t)
+    except UserError as error:  # shown beside the panes, which go back to what they were
+        gr.Warning(escape(str(error)))
+        yield pane_updates(None, before, waiting=not (state or {}).get("round"))
+
+
+def answered(
+    services: Services,
+    message: str,
+    rater: str,
+    state: Mapping[str, Any] | None,
+    before: Mapping[str, list],
+    language: str,
+    t: Texts,
+) -> Iterator[tuple[Any, ...]]:
+    """The updates of a round while its answers grow. Raises UserError where no answer comes."""
     if not message:
         raise UserError(t("arena.no_prompt"))
-    conversation = (state or {}).get("conversation")
-    before = (state or {}).get("histories") or {letter: [] for letter in LETTERS}
-    asked = {letter: [*before[letter], {"role": "user", "content": message}] for letter in LETTERS}
-    yield pane_updates(None, asked, t, waiting=True)
+    asked = {letter: [*said, {"role": "user", "content": message}] for letter, said in before.items()}
+    yield pane_updates(None, asked, waiting=True)
     view = None
+    conversation = (state or {}).get("conversation")
     for view in services.arena.ask(message, rater, conversation_id=conversation, language=language):
-        yield pane_updates(None, with_answers(asked, view.answers), t, waiting=True)
-    if view is None:
+        asked = {letter: asked[letter] for letter in view.answers}  # fewer than four where fewer are trained
+        yield pane_updates(None, with_answers(asked, view.answers), waiting=True)
+    if view is None or not view.done:
         raise UserError(t("arena.no_answer"))
     histories = with_answers(asked, view.answers)
-    new = {"round": view.round, "conversation": getattr(view, "conversation", None), "histories": histories,
-           "voted": False}
-    yield pane_updates(new, histories, t, waiting=False, note=same_note(getattr(view, "identical", None), t))
+    new = {
+        "round": view.round,
+        "conversation": view.conversation,
+        "histories": histories,
+        "vote": secrets.token_hex(16),
+    }
+    yield pane_updates(new, histories, waiting=False, note=same_note(view.identical, t))
 
 
 def with_answers(asked: Mapping[str, list], texts: Mapping[str, str]) -> dict[str, list]:
     """Each pane's messages with its answer so far; a pane without a word yet shows the question only."""
     return {
-        letter: [*asked[letter], *([{"role": "assistant", "content": texts[letter]}] if texts.get(letter) else [])]
-        for letter in LETTERS
+        letter: [*messages, *([{"role": "assistant", "content": texts[letter]}] if texts.get(letter) else [])]
+        for letter, messages in asked.items()
     }
 
 
-def same_note(identical: Any, t: Texts) -> str:
+def same_note(identical: Sequence[Sequence[str]], t: Texts) -> str:
     """Says which answers are the same text, so that nobody looks for a difference."""
-    groups = identical if isinstance(identical, (list, tuple)) else []
-    names = [" = ".join(sorted(group)) for group in groups if len(group) > 1]
+    names = [" = ".join(group) for group in identical]
     return parts.advice(t("arena.same", letters=", ".join(names))) if names else ""
 
 
-def pane_updates(state: dict | None, histories: Mapping[str, list], t: Texts, *, waiting: bool,
-                 note: str = "") -> tuple[Any, ...]:
+def pane_updates(
+    state: dict | None, histories: Mapping[str, list], *, waiting: bool, note: str = ""
+) -> tuple[Any, ...]:
     """Updates for `Panes.outputs` while answers come in and when they are there."""
     return (
         gr.skip() if state is None else state,
+        *(gr.Column(visible=letter in histories) for letter in LETTERS),
         *(pane_head(letter) for letter in LETTERS),
-        *(list(histories[letter]) for letter in LETTERS),
+        *(inert(histories.get(letter, [])) for letter in LETTERS),
         gr.Textbox(value="", interactive=not waiting),
         gr.Button(interactive=not waiting),
         gr.Button(interactive=not waiting),
@@ -192,28 +272,40 @@ def pane_updates(state: dict | None, histories: Mapping[str, list], t: Texts, *,
     )
 
 
-def complete_order(order: str) -> str:
-    """The order with the answers that it leaves out tied in the last place; UserError where it is no order."""
+def inert(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Messages for a chat pane, which inserts HTML even without Markdown: escaped, `<b>` is shown as
+    typed."""
+    return [{"role": m["role"], "content": escape(m["content"], quote=False)} for m in messages]
+
+
+def complete_order(order: str, letters: Sequence[str] = LETTERS) -> str:
+    """The order with the answers that it leaves out tied in the last place; UserError where it is no
+    order."""
     text = "".join((order or "").split()).upper().strip(">=")
-    if text in ("NONE", "X"):
+    if text == "NONE":
         return "none"
     named = [letter for group in text.split(">") for letter in group.split("=")]
-    if not text or sorted(set(named)) != sorted(named) or any(letter not in LETTERS or not letter for letter in named):
+    if not text or len(set(named)) != len(named) or not set(named) <= set(letters):
         raise UserError("say which answers you prefer, for example B>A=D>C")
-    left = [letter for letter in LETTERS if letter not in named]
+    left = [letter for letter in letters if letter not in named]
     return ">".join([text, "=".join(left)]) if left else text
 
 
-def cast(services: Services, state: Mapping[str, Any] | None, order: str, comment: str, rater: str,
-         t: Texts) -> tuple[Any, ...]:
-    """Store the vote and show who was who: updates for `Panes.outputs`."""
-    if not state or not state.get("round") or state.get("voted"):
+def cast(
+    services: Services, state: Mapping[str, Any] | None, order: str, comment: str, rater: str, t: Texts
+) -> tuple[Any, ...]:
+    """Store the vote and show who was who: updates for `Panes.outputs`. A second click sends the same vote
+    id."""
+    if not state or not state.get("histories"):
         raise UserError(t("arena.ask_first"))
-    full = complete_order(order)
-    result = services.arena.vote(state["round"], full, comment=comment or "", vote_id=secrets.token_hex(16), rater=rater)
+    full = complete_order(order, sorted(state["histories"]))
+    result = services.arena.vote(
+        state["round"], full, comment=comment or "", vote_id=state["vote"], rater=rater
+    )
     policies = result["policies"]
     return (
-        {**state, "voted": True, "conversation": None},
+        {**state, "conversation": None, "histories": None},
+        *[gr.skip()] * len(LETTERS),
         *(pane_head(letter, policies.get(letter, "")) for letter in LETTERS),
         *[gr.skip()] * len(LETTERS),
         gr.Textbox(value=full, interactive=False),
@@ -239,8 +331,14 @@ def reveal_html(order: str, policies: Mapping[str, str], t: Texts) -> str:
     rows = []
     for letter in sorted(policies, key=lambda x: (place.get(x, 9), x)):
         name = policies[letter]
-        rows.append([f"{place.get(letter, '–')}", letter, parts.policy_mark(name, COLOURS.get(name, "#8792a8")),
-                     t("policy." + name) if t.has("policy." + name) else ""])
+        rows.append(
+            [
+                f"{place.get(letter, '–')}",
+                letter,
+                parts.policy_mark(name, COLOURS.get(name, "#8792a8")),
+                t("policy." + name) if t.has("policy." + name) else "",
+            ]
+        )
     head = [t("reveal.place"), t("reveal.answer"), t("reveal.policy"), t("reveal.what")]
     return parts.title(t("reveal.title")) + parts.table(head, rows, text_columns=4)
 
@@ -256,13 +354,28 @@ def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     if not votes:
         return f'<p class="quiet">{escape(t("board.empty"))}</p>'
     body = [
-        [place, parts.policy_mark(row["policy"], COLOURS.get(row["policy"], "#8792a8")), f"{row['score']:+.2f}",
-         f"{row['score_low']:+.2f} … {row['score_high']:+.2f}", percent(row["p_best"]), row["best"],
-         parts.number(row["mean_rank"], 2), f"{row['wins']} / {row['ties']} / {row['losses']}"]
+        [
+            place,
+            parts.policy_mark(row["policy"], COLOURS.get(row["policy"], "#8792a8")),
+            f"{row['score']:+.2f}",
+            f"{row['score_low']:+.2f} … {row['score_high']:+.2f}",
+            percent(row["p_best"]),
+            row["best"],
+            parts.number(row["mean_rank"], 2),
+            f"{row['wins']} / {row['ties']} / {row['losses']}",
+        ]
         for place, row in enumerate(rows, start=1)
     ]
-    head = ["#", t("board.policy"), t("board.strength"), t("board.interval"), t("board.p_best"), t("board.best"),
-            t("board.rank"), t("board.pairs")]
+    head = [
+        "#",
+        t("board.policy"),
+        t("board.strength"),
+        t("board.interval"),
+        t("board.p_best"),
+        t("board.best"),
+        t("board.rank"),
+        t("board.pairs"),
+    ]
     word = t("board.few" if votes < 30 else "board.some", votes=votes)
     return parts.table(head, body, text_columns=2) + f'<p class="quiet small">{escape(word)}</p>'
 

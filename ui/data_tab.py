@@ -1,4 +1,5 @@
-"""The data tab: choose a source, check an upload line by line, prepare it, read its card and browse its pairs."""
+"""The data tab: choose a source, check an upload line by line, prepare it, read its card and browse its
+pairs."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from ui import parts
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
-from ui.training import find, parent_choices
+from ui.training import conversation, find, parent_choices
 
 SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
@@ -48,21 +49,33 @@ def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
             source, checked = build_source(t)
             form = forms.build("prepare", t, leave_out=LEFT_OUT)
             problem = gr.HTML(padding=False)
-            command = gr.Textbox(label=t("form.command"), lines=2, interactive=False, buttons=["copy"],
-                                 elem_classes="command")
+            command = gr.Textbox(
+                label=t("form.command"), lines=2, interactive=False, buttons=["copy"], elem_classes="command"
+            )
             start = gr.Button(t("start.prepare"), variant="primary", elem_id="start-prepare")
         with gr.Column(scale=7, min_width=320):
             card = gr.HTML(padding=False, elem_id="card-prepare")
             chosen = gr.Dropdown([], label=t("data.choose"), filterable=False)
             about = gr.HTML(padding=False)
             with gr.Row():
-                split = gr.Radio([(t("data." + s), s) for s in SPLITS], value="train", label=t("data.split"), scale=3,
-                                 min_width=240)
-                index = gr.Number(label=t("data.pair"), value=1, precision=0, minimum=1, scale=1, min_width=100)
+                split = gr.Radio(
+                    [(t("data." + s), s) for s in SPLITS],
+                    value="train",
+                    label=t("data.split"),
+                    scale=3,
+                    min_width=240,
+                )
+                index = gr.Number(
+                    label=t("data.pair"), value=1, precision=0, minimum=1, scale=1, min_width=100
+                )
             prompt = gr.Textbox(label=t("data.prompt"), lines=3, max_lines=10, interactive=False)
             with gr.Row():
-                better = gr.Textbox(label=t("data.chosen"), lines=3, max_lines=10, interactive=False, min_width=240)
-                worse = gr.Textbox(label=t("data.rejected"), lines=3, max_lines=10, interactive=False, min_width=240)
+                better = gr.Textbox(
+                    label=t("data.chosen"), lines=3, max_lines=10, interactive=False, min_width=240
+                )
+                worse = gr.Textbox(
+                    label=t("data.rejected"), lines=3, max_lines=10, interactive=False, min_width=240
+                )
             gold = gr.HTML(padding=False)
     pair_outputs = [prompt, better, worse, gold]
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
@@ -85,22 +98,38 @@ def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
     start.click(shown(launch), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
     timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
     chosen.change(lambda name: about_html(services, name, t), [chosen], [about], **QUIET)
-    gr.on([chosen.change, split.change, index.change], lambda n, s, i: pair(services, n, s, i, t),
-          [chosen, split, index], pair_outputs, **QUIET)
+    gr.on(
+        [chosen.change, split.change, index.change],
+        lambda n, s, i: pair(services, n, s, i, t),
+        [chosen, split, index],
+        pair_outputs,
+        **QUIET,
+    )
     return {
         "timer": timer,
         "form": form,
-        "refresh": {"fn": refresh, "inputs": [preset, *source.inputs(), *form.components],
-                    "outputs": [seen, card, chosen, problem, command]},
+        "refresh": {
+            "fn": refresh,
+            "inputs": [preset, *source.inputs(), *form.components],
+            "outputs": [seen, card, chosen, problem, command],
+        },
     }
 
 
 def build_source(t: Texts) -> tuple[Source, gr.HTML]:
     """Where pairs come from, and what a check of an upload found."""
-    kind = gr.Radio([(t("data.source." + k), k) for k in ("preset", "hub", "file", "votes")], value="preset",
-                    label=t("data.source"), elem_id="data-source")
-    hub = gr.Textbox(label=t("data.hub"), value="Anthropic/hh-rlhf", info=t("data.hub_info"), visible=False, max_lines=1)
-    upload = gr.File(label=t("data.upload"), file_types=[".jsonl"], type="filepath", visible=False, height=140)
+    kind = gr.Radio(
+        [(t("data.source." + k), k) for k in ("preset", "hub", "file", "votes")],
+        value="preset",
+        label=t("data.source"),
+        elem_id="data-source",
+    )
+    hub = gr.Textbox(
+        label=t("data.hub"), value="Anthropic/hh-rlhf", info=t("data.hub_info"), visible=False, max_lines=1
+    )
+    upload = gr.File(
+        label=t("data.upload"), file_types=[".jsonl"], type="filepath", visible=False, height=140
+    )
     return Source(kind, hub, upload), gr.HTML(padding=False, elem_id="upload-check")
 
 
@@ -121,13 +150,24 @@ def check_upload(path: str | None, t: Texts) -> str:
     dropped = {k: v for k, v in counts.items() if k not in ("lines", "accepted", "blank") and v}
     found = t("data.upload_ok", accepted=counts["accepted"], lines=counts["lines"])
     if dropped:
-        found += " " + t("data.upload_dropped", what=", ".join(f"{v} {t('count.' + k)}" for k, v in dropped.items()))
+        found += " " + t(
+            "data.upload_dropped", what=", ".join(f"{v} {t('count.' + k)}" for k, v in dropped.items())
+        )
     return f'<p class="pass">✓ {escape(found)}</p>'
 
 
-def changes(services: Services, preset: str, kind: str, hub: str, upload: str | None, names: Sequence[str],
-            values: Sequence[Any], keep: bool = False) -> list[str]:
-    """The overrides of a prepare run. With `keep` an upload is copied into the workspace, where the job reads it."""
+def changes(
+    services: Services,
+    preset: str,
+    kind: str,
+    hub: str,
+    upload: str | None,
+    names: Sequence[str],
+    values: Sequence[Any],
+    keep: bool = False,
+) -> list[str]:
+    """The overrides of a prepare run. With `keep` an upload is copied into the workspace, where the job
+    reads it."""
     changed = forms.overrides("prepare", preset, names, values)
     if kind == "preset":
         return changed
@@ -149,8 +189,15 @@ def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
     return str(target)
 
 
-def preview(services: Services, preset: str, kind: str, hub: str, upload: str | None, names: Sequence[str],
-            values: Sequence[Any]) -> tuple[str, str]:
+def preview(
+    services: Services,
+    preset: str,
+    kind: str,
+    hub: str,
+    upload: str | None,
+    names: Sequence[str],
+    values: Sequence[Any],
+) -> tuple[str, str]:
     """What is wrong with the form, and its command line."""
     try:
         changed = changes(services, preset, kind, hub or "", upload, names, values)
@@ -178,13 +225,23 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
         return f'<p class="quiet">{escape(t("data.none"))}</p>'
     card = read_json(services.workspace.dataset(name) / "dataset.json")
     lengths = card.get("lengths", {})
-    rows = [[t("data." + split), f["pairs"], f["prompts"], f["sha256"][:10]] for split, f in card["splits"].items()]
-    dropped = ", ".join(f"{v} {t('count.' + k)}" for k, v in card["counts"].items()
-                        if v and k in ("duplicates", "identical", "empty", "overlap", "left_out", "unusable"))
+    rows = [
+        [t("data." + split), f["pairs"], f["prompts"], f["sha256"][:10]]
+        for split, f in card["splits"].items()
+    ]
+    dropped = ", ".join(
+        f"{v} {t('count.' + k)}"
+        for k, v in card["counts"].items()
+        if v and k in ("duplicates", "identical", "empty", "overlap", "left_out", "unusable")
+    )
     facts = [
         t("data.from", source=card["source"], licence=card.get("licence") or "–"),
-        t("data.lengths", prompt=lengths.get("prompt", {}).get("median", "–"),
-          chosen=lengths.get("chosen", {}).get("median", "–"), rejected=lengths.get("rejected", {}).get("median", "–")),
+        t(
+            "data.lengths",
+            prompt=lengths.get("prompt", {}).get("median", "–"),
+            chosen=lengths.get("chosen", {}).get("median", "–"),
+            rejected=lengths.get("rejected", {}).get("median", "–"),
+        ),
         t("data.leak_ok" if card["leakage"]["passed"] else "data.leak_bad"),
     ]
     if dropped:
@@ -194,7 +251,9 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
     return parts.table(head, rows) + f'<ul class="reading">{listed}</ul>'
 
 
-def pair(services: Services, name: str | None, split: str, index: float | None, t: Texts) -> tuple[str, str, str, str]:
+def pair(
+    services: Services, name: str | None, split: str, index: float | None, t: Texts
+) -> tuple[str, str, str, str]:
     """One pair: prompt, chosen, rejected, and the gold reward of both where the tiny world knows them."""
     if not name:
         return "", "", "", ""
@@ -206,4 +265,4 @@ def pair(services: Services, name: str | None, split: str, index: float | None, 
     note = ""
     if all(golds):
         note = t("data.gold", chosen=f"{golds[0].total:.2f}", rejected=f"{golds[1].total:.2f}")
-    return row["prompt"].strip(), row["chosen"], row["rejected"], f'<p class="quiet">{escape(note)}</p>'
+    return conversation(row["prompt"]), row["chosen"], row["rejected"], f'<p class="quiet">{escape(note)}</p>'

@@ -1,6 +1,7 @@
 """The evaluation tab: policies side by side on held-out prompts, the goals, and the seed's table beside ours.
 
-All figures come from the results of `evaluate` and reward runs; nothing is computed here but differences and units.
+All figures come from the results of `evaluate` and reward runs; nothing is computed here but differences
+and units.
 """
 
 from __future__ import annotations
@@ -25,38 +26,46 @@ from ui.theme import COLOURS
 def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it."""
     gr.HTML(parts.intro(t("intro.evaluation")), padding=False)
-    with gr.Row(equal_height=True):
-        choice = gr.Dropdown([(t("run.newest"), "")], value="", label=t("run.shown"), filterable=False, scale=3)
-        start = gr.Button(t("start.evaluate"), variant="primary", scale=0, min_width=190, elem_id="start-evaluate")
+    with gr.Row(elem_classes="pick-row"):
+        choice = gr.Dropdown(
+            [(t("run.newest"), "")], value="", label=t("run.shown"), filterable=False, scale=3
+        )
+        start = gr.Button(
+            t("start.evaluate"), variant="primary", scale=0, min_width=190, elem_id="start-evaluate"
+        )
     with gr.Accordion(t("evaluate.settings"), open=False):
         form = forms.build("evaluate", t)
         problem = gr.HTML(padding=False)
-        command = gr.Textbox(label=t("form.command"), lines=1, interactive=False, buttons=["copy"],
-                             elem_classes="command")
+        command = gr.Textbox(
+            label=t("form.command"), lines=1, interactive=False, buttons=["copy"], elem_classes="command"
+        )
     card = gr.HTML(padding=False)
-    table = gr.HTML(padding=False, elem_id="evaluation-table")
+    table = gr.HTML(padding=False, elem_id="evaluation-table", elem_classes="sheet")
     with gr.Column(visible=False) as body:
         with gr.Column(elem_classes="charts wide"):
             charts = [gr.Plot(show_label=False) for _ in range(4)]
         with gr.Row(elem_classes="work"):
-            targets = gr.HTML(padding=False)
-            judges = gr.HTML(padding=False)
+            targets = gr.HTML(padding=False, elem_classes="sheet")
+            judges = gr.HTML(padding=False, elem_classes="sheet")
     with gr.Row(elem_classes="work"):
-        seed = gr.HTML(padding=False)
-        rewards = gr.HTML(padding=False)
+        seed = gr.HTML(padding=False, elem_classes="sheet")
+        rewards = gr.HTML(padding=False, elem_classes="sheet")
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
     outputs = [seen, choice, card, table, body, *charts, targets, judges, seed, rewards]
 
     def launch(preset_value: str, *values: Any) -> tuple[Any, ...]:
-        services.jobs.start("evaluate", preset_value, None,
-                            forms.overrides("evaluate", preset_value, form.names(), values))
+        services.jobs.start(
+            "evaluate", preset_value, None, forms.overrides("evaluate", preset_value, form.names(), values)
+        )
         gr.Info(t("start.done", count=1), duration=4)
         return show(services, preset_value, "", "", t)
 
     def plan(preset_value: str, *values: Any) -> tuple[str, str]:
         changed = forms.overrides("evaluate", preset_value, form.names(), values)
-        return (parts.problem(forms.problem("evaluate", preset_value, None, changed)),
-                parts.command(services, "evaluate", preset_value, None, changed))
+        return (
+            parts.problem(forms.problem("evaluate", preset_value, None, changed)),
+            parts.command(services, "evaluate", preset_value, None, changed),
+        )
 
     forms.on_change(form, [preset], plan, [problem, command])
     start.click(shown(launch), [preset, *form.components], outputs, **WORK)
@@ -66,8 +75,15 @@ def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
     def refresh(preset_value: str, *values: Any) -> tuple[Any, ...]:
         return (*show(services, preset_value, "", "", t), *plan(preset_value, *values))
 
-    return {"timer": timer, "form": form, "refresh": {"fn": refresh, "inputs": [preset, *form.components],
-                                                      "outputs": [*outputs, problem, command]}}
+    return {
+        "timer": timer,
+        "form": form,
+        "refresh": {
+            "fn": refresh,
+            "inputs": [preset, *form.components],
+            "outputs": [*outputs, problem, command],
+        },
+    }
 
 
 def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> tuple[Any, ...]:
@@ -75,9 +91,12 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
     everything = runs.list_runs(services.workspace)
     own = [r for r in everything if r["stage"] == "evaluate"]
     record = next((r for r in own if r["id"] == choice), None) or next(
-        (r for r in own if r["status"] in ("running", "done")), own[0] if own else None)
+        (r for r in own if r["status"] in ("running", "done")), own[0] if own else None
+    )
     progress = (record or {}).get("progress") or {}
-    now = f"{choice} {preset} {progress.get('step')} " + " ".join(f"{r['id'][-9:]}:{r['status']}" for r in everything)
+    now = f"{choice} {preset} {progress.get('step')} " + " ".join(
+        f"{r['id'][-9:]}:{r['status']}" for r in everything
+    )
     if now == seen:
         return (gr.skip(),) * 13
     results = (record or {}).get("results") or {}
@@ -105,14 +124,25 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     """One line a policy: what its reward model says, what gold says, how far it went, how it behaves."""
     names = ("gold", "gold_gain", "score_gain", "win_rate", "kl_token", "kl_sequence", "length", "refusals")
     body = [
-        [mark(r["policy"]), parts.number(r.get("gold")), signed(r.get("gold_gain")), signed(r.get("score_gain")),
-         with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")), parts.number(r.get("kl_per_token")),
-         parts.number(r.get("kl_per_sequence")), parts.number(r.get("length")), percent(r.get("refusal_rate"))]
+        [
+            mark(r["policy"]),
+            parts.number(r.get("gold")),
+            signed(r.get("gold_gain")),
+            signed(r.get("score_gain")),
+            with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")),
+            parts.number(r.get("kl_per_token")),
+            parts.number(r.get("kl_per_sequence")),
+            parts.number(r.get("length")),
+            percent(r.get("refusal_rate")),
+        ]
         for r in rows
     ]
     head = [t("evaluate.policy"), *(t("evaluate." + name) for name in names)]
-    return (parts.title(t("evaluate.title")) + parts.table(head, body)
-            + f'<p class="quiet small">{escape(t("evaluate.note", n=rows[0].get("n", "–")))}</p>')
+    return (
+        parts.title(t("evaluate.title"))
+        + parts.table(head, body)
+        + f'<p class="quiet small">{escape(t("evaluate.note", n=rows[0].get("n", "–")))}</p>'
+    )
 
 
 def signed(value: Any) -> str:
@@ -142,10 +172,20 @@ def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
     return [
         plots.bars(t("evaluate.gold_bars"), gold),
         plots.bars(t("evaluate.gain_bars"), gain, line=(0.18, t("evaluate.goal"))),
-        plots.frontier({p: (at[p], gold[p]) for p in gold}, t("evaluate.gold_kl"), t("evaluate.kl_token"),
-                       t("evaluate.gold"), limit),
-        plots.frontier({p: (at[p], v) for p, v in gain.items()}, t("evaluate.gain_kl"), t("evaluate.kl_token"),
-                       t("evaluate.score_gain"), limit),
+        plots.frontier(
+            {p: (at[p], gold[p]) for p in gold},
+            t("evaluate.gold_kl"),
+            t("evaluate.kl_token"),
+            t("evaluate.gold"),
+            limit,
+        ),
+        plots.frontier(
+            {p: (at[p], v) for p, v in gain.items()},
+            t("evaluate.gain_kl"),
+            t("evaluate.kl_token"),
+            t("evaluate.score_gain"),
+            limit,
+        ),
     ]
 
 
@@ -158,23 +198,40 @@ def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -
     body = []
     for number, name in enumerate(names):
         rows = [targets[p][number] for p in policies]
-        cells = [Mark(f"{parts.verdict(r['passed'], t)} {escape(parts.number(r['measured']))}"
-                      if r["measured"] is not None else parts.verdict(None, t)) for r in rows]
+        cells = [
+            Mark(
+                f"{parts.verdict(r['passed'], t)} {escape(parts.number(r['measured']))}"
+                if r["measured"] is not None
+                else parts.verdict(None, t)
+            )
+            for r in rows
+        ]
         label = t("target." + name.replace(" ", "_")) if t.has("target." + name.replace(" ", "_")) else name
         body.append([label, rows[0]["target"], *cells])
     return parts.title(t("evaluate.targets")) + parts.table(
-        [t("evaluate.target"), t("evaluate.wanted"), *policies], body, text_columns=2)
+        [t("evaluate.target"), t("evaluate.wanted"), *policies], body, text_columns=2
+    )
 
 
 def judges_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     """Every policy as every reward model sees it: the gain over SFT in standard deviations."""
     if not rows:
         return ""
-    body = [[mark(r["policy"]), *(signed(r.get(f"score_gain_{p}")) for p in PRECISIONS), signed(r.get("gold_gain"))]
-            for r in rows if r["policy"] != "sft"]
+    body = [
+        [
+            mark(r["policy"]),
+            *(signed(r.get(f"score_gain_{p}")) for p in PRECISIONS),
+            signed(r.get("gold_gain")),
+        ]
+        for r in rows
+        if r["policy"] != "sft"
+    ]
     head = [t("evaluate.policy"), *(f"RM {p}" for p in PRECISIONS), t("evaluate.gold_gain")]
-    return parts.title(t("evaluate.judges")) + parts.table(head, body) + (
-        f'<p class="quiet small">{escape(t("evaluate.judges_note"))}</p>')
+    return (
+        parts.title(t("evaluate.judges"))
+        + parts.table(head, body)
+        + (f'<p class="quiet small">{escape(t("evaluate.judges_note"))}</p>')
+    )
 
 
 def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
@@ -185,18 +242,36 @@ def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
         row = ours.get(f"ppo-{reference['precision']}", {})
         memory = row.get("peak_cuda_bytes")
         seconds = plots.finite(row.get("seconds"))
-        body.append([
-            reference["precision"],
-            f"{reference['final_reward']:.2f}", signed(row.get("score_gain")),
-            f"{reference['kl']:.2f}", parts.number(row.get("kl_per_token")),
-            f"{reference['minutes']} min", "–" if seconds is None else f"{seconds / 60:.1f} min",
-            f"{reference['peak_gb']} GB", parts.gigabytes(memory) if memory else ram(row, t),
-        ])
+        body.append(
+            [
+                reference["precision"],
+                f"{reference['final_reward']:.2f}",
+                signed(row.get("score_gain")),
+                f"{reference['kl']:.2f}",
+                parts.number(row.get("kl_per_token")),
+                f"{reference['minutes']} min",
+                "–" if seconds is None else f"{seconds / 60:.1f} min",
+                f"{reference['peak_gb']} GB",
+                parts.gigabytes(memory) if memory else ram(row, t),
+            ]
+        )
     here = t("evaluate.here")
-    head = [t("evaluate.precision"), t("evaluate.seed_reward"), here, "KL", here, t("evaluate.time"), here,
-            t("evaluate.memory"), here]
-    return parts.title(t("evaluate.seed")) + parts.table(head, body) + (
-        f'<p class="quiet small">{escape(t("evaluate.seed_note"))}</p>')
+    head = [
+        t("evaluate.precision"),
+        t("evaluate.seed_reward"),
+        here,
+        "KL",
+        here,
+        t("evaluate.time"),
+        here,
+        t("evaluate.memory"),
+        here,
+    ]
+    return (
+        parts.title(t("evaluate.seed"))
+        + parts.table(head, body)
+        + (f'<p class="quiet small">{escape(t("evaluate.seed_note"))}</p>')
+    )
 
 
 def ram(row: Mapping[str, Any], t: Texts) -> str:
@@ -209,12 +284,27 @@ def rewards_html(records: Sequence[Mapping[str, Any]], preset: str, t: Texts) ->
     """The newest reward model of each precision on its test pairs."""
     body = []
     for precision in PRECISIONS:
-        done = next((r for r in records if r["stage"] == "reward" and r["precision"] == precision
-                     and r["status"] == "done" and r["preset"] == preset), None)
+        done = next(
+            (
+                r
+                for r in records
+                if r["stage"] == "reward"
+                and r["precision"] == precision
+                and r["status"] == "done"
+                and r["preset"] == preset
+            ),
+            None,
+        )
         results = (done or {}).get("results") or {}
-        body.append([Mark(parts.policy_mark(precision, COLOURS[precision])),
-                     with_interval(results.get("accuracy"), results.get("accuracy_ci")),
-                     percent(results.get("bayes_accuracy")), parts.number(results.get("auc")),
-                     parts.number(results.get("ece"), 2), parts.number(results.get("brier"), 2)])
+        body.append(
+            [
+                Mark(parts.policy_mark(precision, COLOURS[precision])),
+                with_interval(results.get("accuracy"), results.get("accuracy_ci")),
+                percent(results.get("bayes_accuracy")),
+                parts.number(results.get("auc")),
+                parts.number(results.get("ece"), 2),
+                parts.number(results.get("brier"), 2),
+            ]
+        )
     head = [t("evaluate.rm"), t("evaluate.accuracy"), t("evaluate.ceiling"), "AUC", "ECE", "Brier"]
     return parts.title(t("evaluate.rewards")) + parts.table(head, body)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a table of prose reads best with one text a line)
 """Names of the settings in both languages, and their help in Chinese (the English help lives with the settings).
 
 `FIELDS[name] = (English label, Chinese label, Chinese help)`; `GROUPS` and `UNITS` map English to Chinese.

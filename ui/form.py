@@ -1,6 +1,8 @@
-"""Forms made from a stage's settings: a few fields in sight, the other groups folded, values back as overrides.
+"""Forms made from a stage's settings: a few fields in sight, the other groups folded, values back as
+overrides.
 
-The form knows no stage by name: label, help, unit, bounds and choices all come from `pipeline.settings.fields`.
+The form knows no stage by name: label, help, unit, bounds and choices all come from
+`pipeline.settings.fields`.
 """
 
 from __future__ import annotations
@@ -65,9 +67,12 @@ def component(field: settings.FieldInfo, t: Texts) -> gr.components.Component:
         return gr.Dropdown(choices=list(field.choices), filterable=False, **common)
     if field.name in PARENTS:
         return gr.Dropdown(choices=[(t("form.newest"), "")], allow_custom_value=False, **common)
-    if field.type in (int, float):
-        return gr.Number(minimum=field.minimum, maximum=field.maximum, step=1 if field.type is int else None,
-                         precision=0 if field.type is int else None, **common)
+    if field.type in (
+        int,
+        float,
+    ):  # bounds are checked by `problem`, which says what is wrong instead of popping up
+        whole = field.type is int
+        return gr.Number(step=1 if whole else None, precision=0 if whole else None, **common)
     return gr.Textbox(max_lines=1, max_length=1000, **common)
 
 
@@ -105,9 +110,21 @@ def problem(stage: str, preset: str, precision: str | None, changed: Sequence[st
     return ""
 
 
-def on_change(form: Form, extra: Sequence[gr.components.Component], handler: Callable[..., Any],
-              outputs: Sequence[gr.components.Component]) -> None:
+def on_change(
+    form: Form,
+    extra: Sequence[gr.components.Component],
+    handler: Callable[..., Any],
+    outputs: Sequence[gr.components.Component],
+) -> None:
     """Call `handler(*extra, *values)` whenever anything on the form changes."""
     inputs = [*extra, *form.components]
-    gr.on([c.change for c in inputs], handler, inputs=inputs, outputs=list(outputs), show_progress="hidden",
-          queue=False, trigger_mode="always_last", api_visibility="private")
+    gr.on(
+        [c.change for c in inputs],
+        handler,
+        inputs=inputs,
+        outputs=list(outputs),
+        show_progress="hidden",
+        queue=False,
+        trigger_mode="always_last",
+        api_visibility="private",
+    )

@@ -1,4 +1,5 @@
-"""What stands between the network and the page: Host and Origin allow-list, body limit, login throttle, headers.
+"""What stands between the network and the page: Host and Origin allow-list, body limit, login throttle,
+headers.
 
 Gradio checks origins only for loopback hosts, has no login throttle, takes bodies of any size and sends no
 Content-Security-Policy, so this ASGI middleware does. It does not authenticate: Gradio's login does.
@@ -17,12 +18,23 @@ KIB = 1024
 BODY_LIMIT = 1024 * KIB  # of any call but an upload; a prompt of megabytes never reaches a tokenizer
 UPLOAD_LIMIT = 51 * 1024 * KIB  # Gradio itself refuses files over 50 MB
 LOGINS, LOGIN_WINDOW = 8, 60.0  # attempts per client address in that many seconds
-# Gradio's page needs inline scripts and `new Function` for its event listeners. Nothing may be fetched from or sent
-# to another machine, which also makes a remote image in a model's answer inert.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self' data: blob:; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+# Gradio's page needs inline scripts and `new Function` for its event listeners. Nothing may be fetched from
+# or sent to another machine, which also makes a remote image in a model's answer inert.
+POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "media-src 'self' data: blob:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
 )
 HEADERS = [
     (b"content-security-policy", POLICY.encode()),
@@ -54,8 +66,8 @@ def host_name(netloc: str) -> str:
 class Guard:
     """ASGI middleware. `bound_to` is the address the server listens on; it decides which Host names are ours.
 
-    On a loopback address only loopback names pass. Elsewhere IP literals and this machine's name pass too: a page
-    of another site that rebinds its DNS name to us still sends its own name as Host, which is refused.
+    On a loopback address only loopback names pass. Elsewhere IP literals and this machine's name pass too:
+    a page of another site that rebinds its DNS name to us still sends its own name as Host, which is refused.
     """
 
     app: object
@@ -151,6 +163,10 @@ def limit_of(path: str) -> int:
 async def answer(send, status: int, text: str) -> None:
     """A short plain-text answer."""
     body = text.encode()
-    head = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *HEADERS]
+    head = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        *HEADERS,
+    ]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,5 @@
-"""The bar on top of every tab: name, language, preset, where the pipeline stands, what comes next, and the job of now.
+"""The bar on top of every tab: name, language, preset, where the pipeline stands, what comes next, and the
+job of now.
 
 It reads everything from disk on each tick and sends only what has changed.
 """
@@ -41,19 +42,37 @@ class Header:
 def build(services: Services, t: Texts, language: str) -> Header:
     """Draw the bar and bind its handlers."""
     with gr.Row(elem_id="top"):
-        gr.HTML(f'<h1 class="brand-name">EdgeRLHF Playground</h1><p class="brand-line">{escape(t("brand.line"))}</p>',
-                elem_id="brand", padding=False)
-        preset = gr.Radio([(t("preset.tiny"), "tiny"), (t("preset.edge"), "edge")], value="tiny", show_label=False,
-                          container=False, elem_id="preset", scale=0, min_width=230)
-        gr.HTML(language_links(language), padding=False)
+        gr.HTML(
+            '<h1 class="brand-name">EdgeRLHF Playground</h1>'
+            f'<p class="brand-line">{escape(t("brand.line"))}</p>',
+            elem_id="brand",
+            padding=False,
+        )
+        preset = gr.Radio(
+            [(t("preset.tiny"), "tiny"), (t("preset.edge"), "edge")],
+            value="tiny",
+            label=t("preset.label"),
+            show_label=False,
+            container=False,
+            elem_id="preset",
+            scale=0,
+            min_width=230,
+        )
+        machine = gr.HTML(padding=False, elem_id="machine")
+        gr.HTML(language_links(language), padding=False, elem_id="languages")
     with gr.Row(elem_id="bar"):
         strip = gr.HTML(padding=False, elem_id="pipeline")
-        missing = gr.Button(t("bar.run_missing"), size="sm", variant="secondary", scale=0, min_width=190,
-                            elem_id="run-missing")
+        missing = gr.Button(
+            t("bar.run_missing"),
+            size="sm",
+            variant="secondary",
+            scale=0,
+            min_width=190,
+            elem_id="run-missing",
+        )
     with gr.Row(elem_id="now", visible=False) as now:
         card = gr.HTML(padding=False, elem_id="now-card")
         cancel = gr.Button(t("run.cancel"), size="sm", scale=0, min_width=110, elem_id="cancel-now")
-    machine = gr.HTML(padding=False, elem_id="machine")
     seen = gr.State("")
     outputs = [seen, strip, now, card, missing, machine]
     timer = gr.Timer(POLL_SECONDS)
@@ -75,8 +94,12 @@ def build(services: Services, t: Texts, language: str) -> Header:
     timer.tick(poll, [preset, seen], outputs, **QUIET)
     missing.click(shown(run_missing), [preset], outputs, **WORK)
     cancel.click(shown(cancel_now), [preset], outputs, **WORK)
-    return Header(preset, timer, outputs, {"fn": lambda p: show(services, p, "", t), "inputs": [preset],
-                                           "outputs": outputs})
+    return Header(
+        preset,
+        timer,
+        outputs,
+        {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},
+    )
 
 
 def language_links(language: str) -> str:
@@ -94,7 +117,8 @@ def active(services: Services) -> dict[str, Any] | None:
 
 
 def state_of(records: list[dict[str, Any]], stale: dict[str, str], stage: str, precision: str) -> str:
-    """The state of one step of the pipeline: that of a live run, else of the newest done one, else of the newest."""
+    """The state of one step of the pipeline: that of a live run, else of the newest done one, else of the
+    newest."""
     own = [r for r in records if r["stage"] == stage and precision in ("", r["precision"])]
     for status in ("running", "queued"):
         if any(r["status"] == status for r in own):
@@ -119,7 +143,9 @@ def strip_html(services: Services, preset: str, records: list[dict[str, Any]], t
         name = f'<span class="step-name">{escape(t("bar." + stage))}</span>' if len(precisions) > 1 else ""
         steps.append(f'<span class="step">{name}{"".join(chips)}</span>')
     joined = '<span class="arrow">→</span>'.join(steps)
-    return f'<div class="pipeline">{joined}</div><div class="next">{next_text(services, preset, own, t)}</div>'
+    return (
+        f'<div class="pipeline">{joined}</div><div class="next">{next_text(services, preset, own, t)}</div>'
+    )
 
 
 def next_text(services: Services, preset: str, records: list[dict[str, Any]], t: Texts) -> str:
@@ -139,11 +165,20 @@ def next_text(services: Services, preset: str, records: list[dict[str, Any]], t:
 def machine_html(t: Texts) -> str:
     """One line on the machine's load."""
     now = hardware.live()
-    facts = [t("machine.cpu", percent=f"{now['cpu_percent']:.0f}"),
-             t("machine.ram", used=f"{now['ram_used_bytes'] / 1e9:.1f}", total=f"{now['ram_bytes'] / 1e9:.0f}")]
+    facts = [
+        t("machine.cpu", percent=f"{now['cpu_percent']:.0f}"),
+        t("machine.ram", used=f"{now['ram_used_bytes'] / 1e9:.1f}", total=f"{now['ram_bytes'] / 1e9:.0f}"),
+    ]
     if now["gpu"]:
-        facts.append(t("machine.gpu", name=now["gpu"], used=f"{(now['vram_used_bytes'] or 0) / 1e9:.1f}",
-                       total=f"{(now['vram_bytes'] or 0) / 1e9:.0f}", percent=now.get("gpu_percent") or 0))
+        facts.append(
+            t(
+                "machine.gpu",
+                name=now["gpu"],
+                used=f"{(now['vram_used_bytes'] or 0) / 1e9:.1f}",
+                total=f"{(now['vram_bytes'] or 0) / 1e9:.0f}",
+                percent=now.get("gpu_percent") or 0,
+            )
+        )
     else:
         facts.append(t("machine.no_gpu"))
     return '<div class="machine">' + "".join(f"<span>{escape(fact)}</span>" for fact in facts) + "</div>"
@@ -162,5 +197,11 @@ def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...
     strip = strip_html(services, preset, records, t)
     busy = any(r["status"] in parts.LIVE for r in records)
     complete = not busy and not lineage.missing(services.workspace, preset)
-    return (now, strip, gr.Row(visible=running is not None), parts.job_card(running, t) if running else gr.skip(),
-            gr.Button(interactive=not busy and not complete), machine)
+    return (
+        now,
+        strip,
+        gr.Row(visible=running is not None),
+        parts.job_card(running, t) if running else gr.skip(),
+        gr.Button(interactive=not busy and not complete),
+        machine,
+    )

@@ -41,13 +41,23 @@ def draw(name: str, services: Services, t: Texts, language: str, preset: gr.Radi
         return {"refresh": arena_tab.build(services, t, language)}
     if name == "runs":
         return runs_tab.build(services, t)
-    module = {"data": data_tab, "sft": sft_tab, "reward": reward_tab, "ppo": ppo_tab,
-              "evaluation": evaluation_tab}[name]
+    module = {
+        "data": data_tab,
+        "sft": sft_tab,
+        "reward": reward_tab,
+        "ppo": ppo_tab,
+        "evaluation": evaluation_tab,
+    }[name]
     return module.build(services, t, preset)
 
 
-def bind(page: gr.Blocks, services: Services, top: header.Header, tabs: dict[str, gr.Tab],
-         parts: dict[str, dict[str, Any]]) -> None:
+def bind(
+    page: gr.Blocks,
+    services: Services,
+    top: header.Header,
+    tabs: dict[str, gr.Tab],
+    parts: dict[str, dict[str, Any]],
+) -> None:
     """Fill the page on load, refresh a tab when it comes to the front, and follow the preset."""
     timers = {name: part["timer"] for name, part in parts.items() if "timer" in part}
 
@@ -66,7 +76,8 @@ def bind(page: gr.Blocks, services: Services, top: header.Header, tabs: dict[str
         return [value for form in filled for value in forms.defaults(form.stage, preset, form.names())]
 
     top.preset.change(follow, [top.preset], [c for form in filled for c in form.components], **QUIET).then(
-        **top.refresh, **QUIET)
+        **top.refresh, **QUIET
+    )
 
 
 def newest_preset(services: Services) -> str:

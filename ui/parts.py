@@ -32,7 +32,9 @@ class Services:
     arena: Arena
 
 
-def command(services: Services, stage: str, preset: str, precision: str | None, changed: Sequence[str]) -> str:
+def command(
+    services: Services, stage: str, preset: str, precision: str | None, changed: Sequence[str]
+) -> str:
     """The command line for the same run, ready to be pasted into a shell."""
     return shlex.join(command_line(stage, preset, precision, changed, services.workspace))
 
@@ -103,13 +105,16 @@ def job_card(record: dict[str, Any] | None, t: Texts) -> str:
     facts = [chip(status, t("status." + status)), f"<b>{escape(run_title(record, t))}</b>"]
     if status == "running" and total:
         facts.append(escape(t("run.step", step=step, total=total)))
-        left = progress.get("seconds_left")
-        facts.append(f'<span class="quiet">{escape(t("run.left", time=duration(left, t)) if left is not None else "")}</span>')
+        if progress.get("seconds_left") is not None:
+            left = t("run.left", time=duration(progress["seconds_left"], t))
+            facts.append(f'<span class="quiet">{escape(left)}</span>')
     elif status == "running":
         facts.append(f'<span class="quiet">{escape(t("run.starting"))}</span>')
     elif record.get("seconds") is not None:
-        facts.append(f'<span class="quiet">{escape(t("run.took", time=duration(record["seconds"], t)))}</span>')
-    facts.append(f'<span class="grow"></span><span class="quiet">{escape(record["id"][-9:])}</span>')
+        facts.append(
+            f'<span class="quiet">{escape(t("run.took", time=duration(record["seconds"], t)))}</span>'
+        )
+    facts.append(f'<span class="grow"></span><span class="quiet">#{escape(record["id"][-4:])}</span>')
     lines = [f'<div class="job-line">{"".join(facts)}</div>']
     if status in ("running", "done") or share:
         lines.append(f'<div class="meter {status}"><i style="width:{100 * share:.1f}%"></i></div>')
@@ -149,7 +154,9 @@ def problem(text: str) -> str:
 
 def reading(found: Reading) -> str:
     """The reading of the curves as a list with marks."""
-    return "".join(['<ul class="reading">', *(f'<li class="{m}">{escape(x)}</li>' for m, x in found), "</ul>"])
+    return "".join(
+        ['<ul class="reading">', *(f'<li class="{m}">{escape(x)}</li>' for m, x in found), "</ul>"]
+    )
 
 
 def intro(text: str) -> str:
@@ -162,17 +169,21 @@ def title(text: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], text_columns: int = 1) -> str:
-    """A plain table; the first `text_columns` columns are text, the others numbers at the right. Cells that are
-    `Mark` are HTML of our own, everything else is escaped."""
-    head = "".join(f'<th class="{"number" if i >= text_columns else ""}">{escape(h)}</th>' for i, h in enumerate(headers))
-    body = "".join(
-        "<tr>" + "".join(
-            f'<td class="{"number" if i >= text_columns else ""}">{cell if isinstance(cell, Mark) else escape(str(cell))}</td>'
-            for i, cell in enumerate(row)
-        ) + "</tr>"
-        for row in rows
+    """A plain table; the first `text_columns` columns are text, the others numbers at the right. Cells that
+    are `Mark` are HTML of our own, everything else is escaped."""
+
+    def line(tag: str, cells: Sequence[Any]) -> str:
+        drawn = []
+        for i, cell in enumerate(cells):
+            look = ' class="number"' if i >= text_columns else ""
+            drawn.append(f"<{tag}{look}>{cell if isinstance(cell, Mark) else escape(str(cell))}</{tag}>")
+        return f"<tr>{''.join(drawn)}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return (
+        '<div class="table-wrap"><table class="plain">'
+        f"<thead>{line('th', headers)}</thead><tbody>{body}</tbody></table></div>"
     )
-    return f'<div class="table-wrap"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 class Mark(str):
@@ -188,5 +199,7 @@ def verdict(passed: bool | None, t: Texts) -> Mark:
     """A tick, a cross, or not measured."""
     if passed is None:
         return Mark(f'<span class="quiet">{escape(t("verdict.none"))}</span>')
-    return Mark(f'<span class="{"pass" if passed else "fail"}">{"✓" if passed else "✗"} '
-                f'{escape(t("verdict.pass" if passed else "verdict.fail"))}</span>')
+    return Mark(
+        f'<span class="{"pass" if passed else "fail"}">{"✓" if passed else "✗"} '
+        f"{escape(t('verdict.pass' if passed else 'verdict.fail'))}</span>"
+    )

@@ -1,7 +1,7 @@
 """Plotly figures of the page, from rows of metrics.jsonl and from results; no Gradio, no reading of files.
 
-Every figure has a fixed height and a constant `uirevision`, so that a live chart keeps its zoom and does not flicker.
-A value that is missing or not finite is a gap in its line, never a zero.
+Every figure has a fixed height and a constant `uirevision`, so that a live chart keeps its zoom and does
+not flicker. A value that is missing or not finite is a gap in its line, never a zero.
 """
 
 from __future__ import annotations
@@ -52,15 +52,25 @@ CHARTS: dict[str, list[Chart]] = {
     ],
     "sft": [
         Chart("chart.loss", [Line("train", ("loss",), MAIN), Line("validation", ("eval_loss",), SECOND)]),
-        Chart("chart.token_accuracy", [Line("train", ("mean_token_accuracy",), MAIN),
-                                       Line("validation", ("eval_mean_token_accuracy",), SECOND)]),
+        Chart(
+            "chart.token_accuracy",
+            [
+                Line("train", ("mean_token_accuracy",), MAIN),
+                Line("validation", ("eval_mean_token_accuracy",), SECOND),
+            ],
+        ),
         LEARNING_RATE,
         GRAD_NORM,
     ],
     "reward": [
-        Chart("chart.accuracy", [Line("train", ("accuracy",), MAIN), Line("validation", ("eval_accuracy",), SECOND)],
-              marks=[(0.5, "mark.chance")]),
-        Chart("chart.margin", [Line("train", ("margin",), MAIN), Line("validation", ("eval_margin",), SECOND)]),
+        Chart(
+            "chart.accuracy",
+            [Line("train", ("accuracy",), MAIN), Line("validation", ("eval_accuracy",), SECOND)],
+            marks=[(0.5, "mark.chance")],
+        ),
+        Chart(
+            "chart.margin", [Line("train", ("margin",), MAIN), Line("validation", ("eval_margin",), SECOND)]
+        ),
         Chart("chart.loss", [Line("train", ("loss",), MAIN), Line("validation", ("eval_loss",), SECOND)]),
         LEARNING_RATE,
         GRAD_NORM,
@@ -132,14 +142,26 @@ def live(chart: Chart, rows: Sequence[dict], t: Texts) -> go.Figure:
         if any(v is not None for v in values):
             drawn += 1
             few = len(steps) < 25
-            figure.add_scatter(x=steps, y=values, name=t("line." + line.name.replace(" ", "_").lower()),
-                               mode="lines+markers" if few else "lines", marker={"size": 4},
-                               line={"color": line.colour, "width": 2, "dash": line.dash}, connectgaps=False)
+            figure.add_scatter(
+                x=steps,
+                y=values,
+                name=t("line." + line.name.replace(" ", "_").lower()),
+                mode="lines+markers" if few else "lines",
+                marker={"size": 4},
+                line={"color": line.colour, "width": 2, "dash": line.dash},
+                connectgaps=False,
+            )
     for value, text in chart.marks:
-        figure.add_hline(y=value, line={"color": GREY, "dash": "dot", "width": 1}, annotation_text=t(text),
-                         annotation_font={"size": 10})
+        figure.add_hline(
+            y=value,
+            line={"color": GREY, "dash": "dot", "width": 1},
+            annotation_text=t(text),
+            annotation_font={"size": 10},
+        )
     if not drawn:
-        figure.add_annotation(text=t("chart.nothing"), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+        figure.add_annotation(
+            text=t("chart.nothing"), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper"
+        )
         figure.update_xaxes(showticklabels=False)
         figure.update_yaxes(showticklabels=False)
     return figure.update_layout(showlegend=drawn > 1)
@@ -156,28 +178,53 @@ def overlay(runs: dict[str, Sequence[dict]], key: str, title: str) -> go.Figure:
     colours = ["#5b6ee1", "#d9822b", "#159a8c", "#d64545", "#8b5cf6", "#c9a227", "#7c8aa5"]
     for number, (label, rows) in enumerate(runs.items()):
         steps, values = series(rows, (key,))
-        figure.add_scatter(x=steps, y=values, name=label, mode="lines",
-                           line={"color": colours[number % len(colours)], "width": 2}, connectgaps=False)
-    return figure.update_layout(showlegend=True, margin={"t": 44, "b": 60},
-                                legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16})
+        figure.add_scatter(
+            x=steps,
+            y=values,
+            name=label,
+            mode="lines",
+            line={"color": colours[number % len(colours)], "width": 2},
+            connectgaps=False,
+        )
+    return figure.update_layout(
+        showlegend=True,
+        margin={"t": 44, "b": 60},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16},
+    )
 
 
-def bars(title: str, values: dict[str, float | None], *, errors: dict[str, tuple[float, float]] | None = None,
-         line: tuple[float, str] | None = None) -> go.Figure:
-    """One bar a policy, in its colour; `errors` are intervals (low, high), `line` a horizontal mark with its text."""
-    figure = empty(title, height=260)
+def bars(
+    title: str,
+    values: dict[str, float | None],
+    *,
+    errors: dict[str, tuple[float, float]] | None = None,
+    line: tuple[float, str] | None = None,
+) -> go.Figure:
+    """One bar a policy, in its colour; `errors` are intervals (low, high), `line` a horizontal mark with
+    its text."""
+    figure = empty(title, height=300)
     known = {name: finite(v) for name, v in values.items() if finite(v) is not None}
     interval = None
     if errors:
         spans = {n: errors.get(n) for n in known}
         interval = {
-            "type": "data", "symmetric": False, "color": GREY, "thickness": 1.4,
+            "type": "data",
+            "symmetric": False,
+            "color": GREY,
+            "thickness": 1.4,
             "array": [s[1] - known[n] if s else 0 for n, s in spans.items()],
             "arrayminus": [known[n] - s[0] if s else 0 for n, s in spans.items()],
         }
-    figure.add_bar(x=list(known), y=list(known.values()), error_y=interval, width=0.55,
-                   marker={"color": [COLOURS.get(n, GREY) for n in known]},
-                   text=[f"{v:.3g}" for v in known.values()], textposition="outside", cliponaxis=False)
+    figure.add_bar(
+        x=list(known),
+        y=list(known.values()),
+        error_y=interval,
+        width=0.55,
+        marker={"color": [COLOURS.get(n, GREY) for n in known]},
+        text=[f"{v:.3g}" for v in known.values()],
+        textposition="outside",
+        cliponaxis=False,
+    )
     if line:
         figure.add_hline(y=line[0], line={"color": GREY, "dash": "dot"}, annotation_text=line[1])
     top = max([v for v in known.values()] + ([line[0]] if line else []) + [0.0])
@@ -186,16 +233,22 @@ def bars(title: str, values: dict[str, float | None], *, errors: dict[str, tuple
     return figure.update_yaxes(range=[bottom - (room if bottom < 0 else 0), top + room])
 
 
-def frontier(points: dict[str, tuple[float | None, float | None]], title: str, x_title: str, y_title: str,
-             limit: tuple[float, str] | None = None) -> go.Figure:
+def frontier(
+    points: dict[str, tuple[float | None, float | None]],
+    title: str,
+    x_title: str,
+    y_title: str,
+    limit: tuple[float, str] | None = None,
+) -> go.Figure:
     """A scatter of policies: x (KL a token) against y (gold or score); `limit` marks a goal on x."""
-    figure = empty(title, height=320)
-    for name, (x, y) in points.items():
-        if finite(x) is None or finite(y) is None:
-            continue
-        figure.add_scatter(x=[x], y=[y], name=name, mode="markers+text", text=[name], textposition="top center",
-                           marker={"size": 14, "color": COLOURS.get(name, GREY), "line": {"width": 1, "color": "#fff"}})
+    figure = empty(title, height=300)
+    known = {n: (x, y) for n, (x, y) in points.items() if finite(x) is not None and finite(y) is not None}
+    for name, (x, y) in known.items():
+        look = {"size": 15, "color": COLOURS.get(name, GREY), "line": {"width": 1.5, "color": "#fff"}}
+        figure.add_scatter(x=[x], y=[y], name=name, mode="markers", marker=look)
+    right = max([x for x, _ in known.values()] + ([limit[0]] if limit else [0.1])) * 1.2
     if limit:
         figure.add_vline(x=limit[0], line={"color": GREY, "dash": "dot"}, annotation_text=limit[1])
-    figure.update_xaxes(title=x_title, rangemode="tozero")
-    return figure.update_yaxes(title=y_title).update_layout(hovermode="closest", margin={"b": 44})
+    figure.update_xaxes(title=x_title, range=[-right / 20, right]).update_yaxes(title=y_title)
+    below = {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.32}
+    return figure.update_layout(hovermode="closest", showlegend=True, legend=below, margin={"l": 56, "b": 80})

@@ -1,6 +1,8 @@
-"""What the curves say, in plain words. Each reading is a list of (mood, text); moods are "good", "note" and "warn".
+"""What the curves say, in plain words. Each reading is a list of (mood, text); moods are "good", "note" and
+"warn".
 
-These are rules of thumb for a person who looks at a chart for the first time, not statistics: those are in evaluation/.
+These are rules of thumb for a person who looks at a chart for the first time, not statistics: those are in
+evaluation/.
 """
 
 from __future__ import annotations
@@ -68,8 +70,9 @@ def _reward(rows: Sequence[dict], t: Texts) -> Reading:
     margin = values(rows, "eval_margin") or values(rows, "margin")
     if len(margin) > 1:
         first, last = ends(margin)
-        found.append(("good" if last > first else "note",
-                      t("read.margin", first=f"{first:.2f}", last=f"{last:.2f}")))
+        found.append(
+            ("good" if last > first else "note", t("read.margin", first=f"{first:.2f}", last=f"{last:.2f}"))
+        )
     return found + [r for r in _loss(rows, t) if r[0] == "warn"]
 
 
@@ -80,8 +83,12 @@ def _ppo(rows: Sequence[dict], t: Texts) -> Reading:
     if len(score) > 1:
         first, last = ends(score)
         up = last > first
-        found.append(("good" if up else "note", t("read.score_up" if up else "read.score_flat",
-                                                  first=f"{first:.2f}", last=f"{last:.2f}")))
+        found.append(
+            (
+                "good" if up else "note",
+                t("read.score_up" if up else "read.score_flat", first=f"{first:.2f}", last=f"{last:.2f}"),
+            )
+        )
     if len(gold) > 1:
         first, last = ends(gold)
         key, mood = ("read.gold_up", "good") if last > first else ("read.gold_flat", "note")

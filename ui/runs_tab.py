@@ -18,16 +18,37 @@ from ui.events import QUIET, WORK, shown
 from ui.parts import ENDED, LIVE, Services
 from ui.texts import Texts
 
-METRICS = ("objective/scores", "gold/mean", "objective/kl", "policy/entropy_avg", "loss/value_avg", "response/length",
-           "loss", "eval_loss", "accuracy", "eval_accuracy", "margin", "grad_norm", "lr")
+METRICS = (
+    "objective/scores",
+    "gold/mean",
+    "objective/kl",
+    "policy/entropy_avg",
+    "loss/value_avg",
+    "response/length",
+    "loss",
+    "eval_loss",
+    "accuracy",
+    "eval_accuracy",
+    "margin",
+    "grad_norm",
+    "lr",
+)
 WALL_CLOCK = {"wall_seconds", "seconds"}
 
 
 def build(services: Services, t: Texts) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns its timer and the handler that fills it."""
     gr.HTML(parts.intro(t("intro.runs")), padding=False)
-    listing = gr.Dataframe(headers=headers(t), datatype="str", interactive=False, max_height=330, elem_id="runs-list",
-                           wrap=False, show_label=False)
+    listing = gr.Dataframe(
+        headers=headers(t),
+        datatype="str",
+        interactive=False,
+        max_height=330,
+        elem_id="runs-list",
+        elem_classes="plain-frame",
+        wrap=False,
+        show_label=False,
+    )
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=6, min_width=320):
             gr.HTML(parts.title(t("runs.detail")), padding=False)
@@ -40,12 +61,20 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
             with gr.Accordion(t("runs.config"), open=False):
                 config = gr.Code(language="json", interactive=False, show_label=False, max_lines=24)
             with gr.Accordion(t("runs.log"), open=False):
-                log = gr.Textbox(lines=12, max_lines=20, interactive=False, show_label=False, buttons=["copy"],
-                                 elem_classes="command")
+                log = gr.Textbox(
+                    lines=12,
+                    max_lines=20,
+                    interactive=False,
+                    show_label=False,
+                    buttons=["copy"],
+                    elem_classes="command",
+                )
         with gr.Column(scale=5, min_width=320):
             gr.HTML(parts.title(t("runs.compare")), padding=False)
             picked = gr.Dropdown([], label=t("runs.pick"), multiselect=True, max_choices=6)
-            metric = gr.Dropdown(list(METRICS), value="objective/scores", label=t("runs.metric"), filterable=False)
+            metric = gr.Dropdown(
+                list(METRICS), value="objective/scores", label=t("runs.metric"), filterable=False
+            )
             chart = gr.Plot(show_label=False)
             differing = gr.HTML(padding=False)
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
@@ -71,14 +100,32 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     cancel.click(shown(lambda run_id: act(run_id, "cancel")), [choice], detail, **WORK)
     resume.click(shown(lambda run_id: act(run_id, "resume")), [choice], detail, **WORK)
     listing.select(selected, [listing], [choice], **QUIET)
-    gr.on([picked.change, metric.change], lambda ids, key: compare(services, ids or [], key, t), [picked, metric],
-          [chart, differing], **QUIET)
-    return {"timer": timer, "refresh": {"fn": lambda run_id: show(services, "", run_id, t), "inputs": [choice],
-                                        "outputs": list_outputs}}
+    gr.on(
+        [picked.change, metric.change],
+        lambda ids, key: compare(services, ids or [], key, t),
+        [picked, metric],
+        [chart, differing],
+        **QUIET,
+    )
+    return {
+        "timer": timer,
+        "refresh": {
+            "fn": lambda run_id: show(services, "", run_id, t),
+            "inputs": [choice],
+            "outputs": list_outputs,
+        },
+    }
 
 
 def headers(t: Texts) -> list[str]:
-    return [t("runs.what"), t("runs.state"), t("runs.started"), t("runs.time"), t("runs.result"), t("runs.id")]
+    return [
+        t("runs.what"),
+        t("runs.state"),
+        t("runs.started"),
+        t("runs.time"),
+        t("runs.result"),
+        t("runs.id"),
+    ]
 
 
 def selected(rows: Any, event: gr.SelectData) -> str:
@@ -90,15 +137,25 @@ def row(record: dict[str, Any], stale: dict[str, str], t: Texts) -> list[str]:
     """One line of the list."""
     state = t("status." + record["status"]) + (f" · {t('status.stale')}" if record["id"] in stale else "")
     started = (record.get("started") or "").replace("T", " ").removesuffix("Z")[:16]
-    return [parts.run_title(record, t), state, started or "–", parts.duration(record.get("seconds"), t),
-            headline(record, t), record["id"]]
+    return [
+        parts.run_title(record, t),
+        state,
+        started or "–",
+        parts.duration(record.get("seconds"), t),
+        headline(record, t),
+        record["id"],
+    ]
 
 
 def headline(record: dict[str, Any], t: Texts) -> str:
     """The one figure by which a run of this stage is known."""
     results = record.get("results") or {}
-    keys = {"sft": ("eval_loss", "loss"), "reward": ("accuracy",), "ppo": ("gold_mean", "score_gain"),
-            "pretrain": ("eval_loss", "loss")}.get(record.get("stage") or "", ())
+    keys = {
+        "sft": ("eval_loss", "loss"),
+        "reward": ("accuracy",),
+        "ppo": ("gold_mean", "score_gain"),
+        "pretrain": ("eval_loss", "loss"),
+    }.get(record.get("stage") or "", ())
     key = next((k for k in keys if plots.finite(results.get(k)) is not None), None)
     return f"{t('result.' + key)} {parts.number(results[key])}" if key else "–"
 
@@ -113,8 +170,12 @@ def show(services: Services, seen: str, current: str | None, t: Texts) -> tuple[
     choices = [(parts.run_label(r, t), r["id"]) for r in records]
     ids = {r["id"] for r in records}
     value = current if current in ids else records[0]["id"] if records else None
-    return (now, gr.Dataframe(value=[row(r, stale, t) for r in records]), gr.Dropdown(choices=choices, value=value),
-            gr.Dropdown(choices=choices))
+    return (
+        now,
+        gr.Dataframe(value=[row(r, stale, t) for r in records]),
+        gr.Dropdown(choices=choices, value=value),
+        gr.Dropdown(choices=choices),
+    )
 
 
 def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]:
@@ -124,37 +185,66 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
     try:
         record = runs.read_run(services.workspace, run_id)
     except UserError as error:
-        return parts.advice(str(error), bad=True), gr.Button(visible=False), gr.Button(visible=False), "", "", ""
-    return (parts.job_card(record, t), gr.Button(visible=record["status"] in LIVE),
-            gr.Button(visible=record["status"] in ENDED), facts_html(record, t),
-            json.dumps(record.get("config") or {}, indent=2, ensure_ascii=False),
-            runs.tail_log(services.workspace, run_id, 60))
+        return (
+            parts.advice(str(error), bad=True),
+            gr.Button(visible=False),
+            gr.Button(visible=False),
+            "",
+            "",
+            "",
+        )
+    return (
+        parts.job_card(record, t),
+        gr.Button(visible=record["status"] in LIVE),
+        gr.Button(visible=record["status"] in ENDED),
+        facts_html(record, t),
+        json.dumps(record.get("config") or {}, indent=2, ensure_ascii=False),
+        runs.tail_log(services.workspace, run_id, 60),
+    )
 
 
 def facts_html(record: dict[str, Any], t: Texts) -> str:
     """Results, parents, resources, machine and what happened on the way."""
     found = []
-    results = {k: v for k, v in (record.get("results") or {}).items() if isinstance(v, (int, float, str, bool))}
+    results = {
+        k: v for k, v in (record.get("results") or {}).items() if isinstance(v, (int, float, str, bool))
+    }
     if results:
-        found.append(parts.table([t("runs.result"), ""], [[k, shown_value(v)] for k, v in list(results.items())[:24]]))
+        found.append(
+            parts.table([t("runs.result"), ""], [[k, shown_value(v)] for k, v in list(results.items())[:24]])
+        )
     parents = [f"{role}: {value}" for role, value in (record.get("parents") or {}).items() if value]
     resources = record.get("resources") or {}
     machine = record.get("hardware") or {}
     lines = [
         t("runs.parents", what="; ".join(parents)) if parents else "",
-        t("runs.memory", rss=parts.gigabytes(resources.get("peak_rss_bytes")),
-          cuda=parts.gigabytes(resources.get("peak_cuda_bytes")),
-          adapter=parts.gigabytes(resources.get("adapter_bytes"))) if resources else "",
-        t("runs.machine", what=", ".join(str(machine[k]) for k in ("gpu", "cpu") if machine.get(k))) if machine else "",
+        t(
+            "runs.memory",
+            rss=parts.gigabytes(resources.get("peak_rss_bytes")),
+            cuda=parts.gigabytes(resources.get("peak_cuda_bytes")),
+            adapter=parts.gigabytes(resources.get("adapter_bytes")),
+        )
+        if resources
+        else "",
+        t("runs.machine", what=", ".join(str(machine[k]) for k in ("gpu", "cpu") if machine.get(k)))
+        if machine
+        else "",
         t("runs.attempts", count=len(record["attempts"])) if len(record.get("attempts") or []) > 1 else "",
     ]
     found.append('<ul class="reading">' + "".join(f"<li>{escape(x)}</li>" for x in lines if x) + "</ul>")
-    found += [parts.advice(f"{e.get('kind', '')}: {e.get('message', '')}") for e in (record.get("events") or [])[-8:]]
+    found += [
+        parts.advice(f"{e.get('kind', '')}: {e.get('message', '')}")
+        for e in (record.get("events") or [])[-8:]
+    ]
     return "".join(found)
 
 
 def shown_value(value: Any) -> str:
-    return parts.number(value, 4) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+    return (
+        parts.number(value, 4)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tuple[go.Figure | None, str]:

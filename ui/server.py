@@ -1,8 +1,8 @@
 """The web server around the page: one Gradio app a language on one FastAPI app, guarded by `ui.guard`.
 
-English is served at /, 简体中文 at /zh. A first visit goes where the browser's language says; the switch on the page
-sets a cookie and wins from then on. A visitor gets a random rater id as a cookie, so that votes of one person belong
-together where nobody logs in. Nothing is started here: `app.py` runs the server.
+English is served at /, Chinese at /zh. A first visit goes where the browser's language says; the switch on
+the page sets a cookie and wins from then on. A visitor gets a random rater id as a cookie, so that votes of one
+person belong together where nobody logs in. Nothing is started here: `app.py` runs the server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ YEAR = 365 * 24 * 3600
 
 
 def credentials(value: str | None) -> Callable[[str, str], bool] | None:
-    """The login check of `--auth`: "user:password", or a file with one such line a user. UserError where unusable."""
+    """The login check of `--auth`: "user:password", or a file with one such line a user. UserError where
+    unusable."""
     if not value:
         return None
     path = Path(value)
@@ -44,19 +45,43 @@ def credentials(value: str | None) -> Callable[[str, str], bool] | None:
     return check
 
 
-def build(pages: dict[str, gr.Blocks], *, workspace_root: Path, host: str, port: int, language: str = "auto",
-          auth: Callable[[str, str], bool] | None = None) -> Guard:
+def build(
+    pages: dict[str, gr.Blocks],
+    *,
+    workspace_root: Path,
+    host: str,
+    port: int,
+    language: str = "auto",
+    auth: Callable[[str, str], bool] | None = None,
+) -> Guard:
     """Mount the pages (by language) and put the guard in front. Returns the ASGI app."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     mounted = []
-    for code, path in sorted(LANGUAGES.items(), key=lambda item: -len(item[1])):  # "/" would swallow the others
+    for code, path in sorted(
+        LANGUAGES.items(), key=lambda item: -len(item[1])
+    ):  # "/" would swallow the others
         page = pages[code].queue(max_size=64)
         gr.mount_gradio_app(
-            server, page, path=path, server_name=host, server_port=port, auth=auth,
-            allowed_paths=[], blocked_paths=[str(workspace_root)], show_error=False, max_file_size="50mb",
-            ssr_mode=False, enable_monitoring=False, run_history=False, pwa=False, mcp_server=False,
-            footer_links=["api"], theme=theme.theme(), css=theme.css(), head=theme.head(),
+            server,
+            page,
+            path=path,
+            server_name=host,
+            server_port=port,
+            auth=auth,
+            allowed_paths=[],
+            blocked_paths=[str(workspace_root)],
+            show_error=False,
+            max_file_size="50mb",
+            ssr_mode=False,
+            enable_monitoring=False,
+            run_history=False,
+            pwa=False,
+            mcp_server=False,
+            footer_links=["api"],
+            theme=theme.theme(),
+            css=theme.css(),
+            head=theme.head(),
         )
         mounted.append(server.routes[-1].app)
     for other in mounted[1:]:  # one login serves both languages
@@ -97,7 +122,9 @@ class Visitors:
             return await send({"type": "http.response.body", "body": b""})
         await self.app(scope, receive, with_cookies)
 
-    def elsewhere(self, path: str, asked: str | None, chosen: str | None, headers: dict[bytes, str]) -> str | None:
+    def elsewhere(
+        self, path: str, asked: str | None, chosen: str | None, headers: dict[bytes, str]
+    ) -> str | None:
         """Where to send a visit to the bare address; None where it is right."""
         if path == "/zh":
             return "/zh/"
@@ -108,7 +135,7 @@ class Visitors:
 
 
 def preferred(headers: dict[bytes, str]) -> str:
-    """"zh" where a Chinese comes first in Accept-Language, else "en"."""
+    """ "zh" where a Chinese comes first in Accept-Language, else "en"."""
     first = headers.get(b"accept-language", "").split(",")[0].strip().lower()
     return "zh" if first.startswith("zh") else "en"
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a table of prose reads best with one text a line)
 """Every text of the page in English and 简体中文, in one table; names of settings are in `ui.field_texts`.
 
 `Texts("zh")("run.step", step=3, total=9)` gives the text in that language. An unknown key is an error: a test holds
@@ -13,6 +14,7 @@ from ui.field_texts import FIELDS, GROUPS, UNITS
 
 TABLE: dict[str, tuple[str, str]] = {
     "brand.line": ("Train a small model with RLHF, then judge it blind.", "用 RLHF 训练一个小模型，再盲评它。"),
+    "preset.label": ("Preset", "预设"),
     "preset.tiny": ("tiny · offline", "tiny · 离线"),
     "preset.edge": ("edge · distilgpt2", "edge · distilgpt2"),
     "tab.data": ("Data", "数据"),
@@ -212,15 +214,15 @@ TABLE: dict[str, tuple[str, str]] = {
     "intro.ppo": ("PPO lets the SFT model answer, has a reward model score the answers, and moves towards better scores, on "
                   "a leash of KL.", "PPO 让 SFT 模型作答，由奖励模型打分，再朝更高的分数移动，并用 KL 拴住它。"),
     # arena
-    "intro.arena": ("Four models answer the same prompt: the SFT model and three PPO policies, each trained against a reward "
-                    "model of another precision. Who is who is shown after your vote.",
+    "intro.arena": ("The SFT model and three PPO policies, one for each reward model's precision, answer the same prompt. Who is who is "
+                    "shown after your vote.",
                     "四个模型回答同一个提示词：SFT 模型，以及对三种精度奖励模型训练的 PPO 策略。投票之后才揭晓谁是谁。"),
     "arena.prompt": ("Your prompt", "你的提示词"),
     "arena.placeholder": ("Ask something in English …", "用英文问点什么……"),
-    "arena.can": ("What this small model can do: a few million parameters that know everyday things in short English: facts, "
-                  "sums, steps, small talk. On anything else a good answer is an honest “I don't know”; a worse one bluffs. "
-                  "For a real base, choose the preset edge and train.",
-                  "这个小模型能做什么：它只有几百万参数，会用简短的英文谈论日常事物：常识、算术、步骤、闲聊。别的话题上，好的回答是老实说不知道，差的回答会瞎编。想用真正的基座，请选择 edge 预设并训练。"),
+    "arena.can_title": ("What this small model can do", "这个小模型能做什么"),
+    "arena.can": ("Everyday things in short English: facts, sums, steps, small talk. On anything else a good answer is an honest "
+                  "“I don't know”; a worse one bluffs. For a real base, choose the preset edge and train.",
+                  "用简短的英文谈日常事物：常识、算术、步骤、闲聊。遇到别的话题，好的回答会老实说不知道，差的会瞎编。想用真正的基座，请选择 edge 预设并训练。"),
     "arena.ask": ("Ask all four", "问这四个模型"),
     "arena.follow": ("Go on with this conversation", "继续这个对话"),
     "arena.empty": ("…", "……"),
@@ -263,9 +265,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "board.best": ("Times first", "获第一"),
     "board.rank": ("Mean place", "平均名次"),
     "board.pairs": ("Won / tied / lost", "胜 / 平 / 负"),
-    "board.few": ("{votes} rankings so far: too few to say much; look at the intervals, not at the order.",
+    "board.few": ("Rankings so far: {votes}. Too few to say much; look at the intervals, not at the order.",
                   "目前 {votes} 次排序：还说明不了什么；请看区间，不要看名次。"),
-    "board.some": ("{votes} rankings.", "{votes} 次排序。"),
+    "board.some": ("Rankings: {votes}.", "{votes} 次排序。"),
     # evaluation
     "intro.evaluation": ("All policies on the same held-out prompts: what their reward models say, what the gold reward says, "
                          "and how far they moved from SFT.", "所有策略回答同一批留出的提示词：各自奖励模型怎么看、标准奖励怎么看、离 SFT 有多远。"),
@@ -362,8 +364,10 @@ class Texts:
 
     def label(self, field: Any) -> str:
         """The label of a setting with its unit."""
+        label = self.label_of(field.name)
         unit = UNITS.get(field.unit, field.unit) if self.language == "zh" else field.unit
-        return self.label_of(field.name) + (f" ({unit})" if unit else "")
+        said = field.unit.rstrip("s") in FIELDS.get(field.name, (field.name,))[0].lower()
+        return label if said else f"{label} ({unit})"
 
     def help(self, field: Any) -> str:
         """The help of a setting."""

@@ -1,4 +1,4 @@
-"""How the page looks: colours, system fonts (nothing is fetched from outside), style sheet and the keyboard script.
+"""How the page looks: colours, system fonts (nothing is fetched), the style sheet and the keyboard script.
 
 The palette is shared with the charts (`ui.plots`), so that a policy has one colour everywhere on the page.
 """
@@ -20,8 +20,15 @@ COLOURS = {
     "bad": "#d64545",
 }
 SYSTEM_FONTS = (
-    "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
-    "Microsoft YaHei", "sans-serif",
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Noto Sans",
+    "Noto Sans CJK SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "sans-serif",
 )
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
@@ -45,6 +52,10 @@ def theme() -> gr.themes.Base:
         block_border_color="#e4e7f0",
         block_border_color_dark="#283048",
         block_border_width="1px",
+        block_radius="10px",
+        container_radius="10px",
+        input_radius="8px",
+        checkbox_label_padding="6px 10px",
         block_shadow="none",
         block_label_background_fill="transparent",
         block_label_background_fill_dark="transparent",
@@ -57,6 +68,7 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued_dark="#9aa6c0",
         input_background_fill="#ffffff",
         input_background_fill_dark="#121726",
+        input_border_width="1px",
         input_border_color="#d5dae8",
         input_border_color_dark="#2f3853",
         button_primary_background_fill="#4f5bd5",

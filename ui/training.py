@@ -1,6 +1,8 @@
-"""What the SFT, reward model and PPO tabs have in common: a form, the command line, and a live view of one run.
+"""What the SFT, reward model and PPO tabs have in common: a form, the command line, and a live view of one
+run.
 
-The tab holds no state of a job: a timer reads the run's folder, so that a reload or a second browser shows the same.
+The tab holds no state of a job: a timer reads the run's folder, so that a reload or a second browser shows
+the same.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from data.errors import UserError
+from data.records import messages
 from pipeline import run_reader as runs
 from ui import form as forms
 from ui import parts, plots
@@ -39,14 +42,24 @@ class View:
     charts: list[gr.Plot] = field(default_factory=list)
 
     def outputs(self) -> list[gr.components.Component]:
-        return [self.choice, self.seen, self.card, self.cancel, self.resume, self.body, self.reading, self.samples,
-                *self.charts]
+        return [
+            self.choice,
+            self.seen,
+            self.card,
+            self.cancel,
+            self.resume,
+            self.body,
+            self.reading,
+            self.samples,
+            *self.charts,
+        ]
 
 
 def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
     """Draw the tab of a stage inside the current Gradio context and bind its handlers.
 
-    Returns its timer, which the page switches on while the tab is in front, its form, and the handler that fills it.
+    Returns its timer, which the page switches on while the tab is in front, its form, and the handler that
+    fills it.
     """
     gr.HTML(parts.intro(t(f"intro.{stage}")), padding=False)
     with gr.Row(elem_classes="work"):
@@ -54,8 +67,15 @@ def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[st
             precisions = precision_choice(stage, t)
             form = forms.build(stage, t)
             problem = gr.HTML(padding=False)
-            command = gr.Textbox(label=t("form.command"), lines=2, max_lines=6, interactive=False, buttons=["copy"],
-                                 elem_classes="command", elem_id=f"command-{stage}")
+            command = gr.Textbox(
+                label=t("form.command"),
+                lines=2,
+                max_lines=6,
+                interactive=False,
+                buttons=["copy"],
+                elem_classes="command",
+                elem_id=f"command-{stage}",
+            )
             start = gr.Button(t(f"start.{stage}"), variant="primary", elem_id=f"start-{stage}")
         with gr.Column(scale=7, min_width=320):
             view = build_view(stage, t)
@@ -77,7 +97,9 @@ def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[st
     forms.on_change(form, [preset, precisions], plan, [problem, command])
     start.click(shown(launch), [preset, precisions, *form.components], view.outputs(), **WORK)
     timer.tick(poll, [view.choice, view.seen], view.outputs(), **QUIET)
-    view.choice.input(lambda choice: show(services, stage, choice or "", "", t), [view.choice], view.outputs(), **QUIET)
+    view.choice.input(
+        lambda choice: show(services, stage, choice or "", "", t), [view.choice], view.outputs(), **QUIET
+    )
     bind_stop(view, services, stage, t)
 
     def refresh(preset_value: str, chosen: Any, *values: Any) -> list[Any]:
@@ -95,26 +117,44 @@ def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[st
 def precision_choice(stage: str, t: Texts) -> gr.components.Component:
     """One precision for SFT; any of the three, each a run of its own, for reward models and PPO."""
     if stage == "sft":
-        return gr.Radio(list(PRECISIONS), value="bf16", label=t.label_of("precision"), info=t("precision.one"))
-    return gr.CheckboxGroup(list(PRECISIONS), value=list(PRECISIONS), label=t.label_of("precision"),
-                            info=t(f"precision.{stage}"), elem_id=f"precisions-{stage}")
+        return gr.Radio(
+            list(PRECISIONS), value="bf16", label=t.label_of("precision"), info=t("precision.one")
+        )
+    return gr.CheckboxGroup(
+        list(PRECISIONS),
+        value=list(PRECISIONS),
+        label=t.label_of("precision"),
+        info=t(f"precision.{stage}"),
+        elem_id=f"precisions-{stage}",
+    )
 
 
 def build_view(stage: str, t: Texts) -> View:
     """The live view of one run: which, its card, the charts with their reading, samples."""
-    with gr.Row(equal_height=True):
-        choice = gr.Dropdown([(t("run.newest"), "")], value="", label=t("run.shown"), scale=3, filterable=False,
-                             min_width=200)
-        cancel = gr.Button(t("run.cancel"), size="sm", visible=False, scale=0, min_width=110, elem_id=f"cancel-{stage}")
+    with gr.Row(elem_classes="pick-row"):
+        choice = gr.Dropdown(
+            [(t("run.newest"), "")], value="", label=t("run.shown"), scale=3, filterable=False, min_width=200
+        )
+        cancel = gr.Button(
+            t("run.cancel"), size="sm", visible=False, scale=0, min_width=110, elem_id=f"cancel-{stage}"
+        )
         resume = gr.Button(t("run.resume"), size="sm", visible=False, scale=0, min_width=110)
     card = gr.HTML(parts.job_card(None, t), elem_id=f"card-{stage}", padding=False)
     with gr.Column(visible=False) as body:
         reading = gr.HTML(padding=False)
         with gr.Column(elem_classes="charts"):
             charts = [gr.Plot(show_label=False, container=True) for _ in plots.CHARTS[stage]]
-        samples = gr.Dataframe(headers=sample_headers(t), datatype="str", interactive=False, wrap=True,
-                               label=t("samples.title"), max_height=420, visible=False,
-                               column_widths=["70px", "42%", "42%", "80px"])
+        samples = gr.Dataframe(
+            headers=sample_headers(t),
+            datatype="str",
+            interactive=False,
+            wrap=True,
+            label=t("samples.title"),
+            max_height=420,
+            visible=False,
+            elem_classes="plain-frame",
+            column_widths=["70px", "42%", "42%", "80px"],
+        )
     return View(choice, gr.State(""), card, cancel, resume, body, reading, samples, charts)
 
 
@@ -139,8 +179,15 @@ def chosen_precisions(chosen: Any) -> list[str]:
     return [p for p in PRECISIONS if p in picked]
 
 
-def preview(services: Services, stage: str, preset: str, chosen: Any, names: Sequence[str], values: Sequence[Any],
-            t: Texts) -> tuple[str, str]:
+def preview(
+    services: Services,
+    stage: str,
+    preset: str,
+    chosen: Any,
+    names: Sequence[str],
+    values: Sequence[Any],
+    t: Texts,
+) -> tuple[str, str]:
     """What is wrong with the form (as HTML), and the command lines it stands for, one a line."""
     try:
         changed = forms.overrides(stage, preset, names, values)
@@ -158,7 +205,11 @@ def parent_choices(services: Services, name: str, t: Texts) -> list[tuple[str, s
     newest = [(t("form.newest"), "")]
     if name == "dataset":
         folder = services.workspace.datasets
-        found = sorted(p.name for p in folder.iterdir() if (p / "dataset.json").is_file()) if folder.is_dir() else []
+        found = (
+            sorted(p.name for p in folder.iterdir() if (p / "dataset.json").is_file())
+            if folder.is_dir()
+            else []
+        )
         return newest + [(n, n) for n in found]
     stage = name.removesuffix("_run")
     records = [r for r in runs.list_runs(services.workspace) if r["stage"] == stage and r["status"] == "done"]
@@ -184,7 +235,9 @@ def fingerprint(services: Services, record: dict[str, Any] | None, known: Sequen
     if record is None:
         return "none"
     folder = services.workspace.run(record["id"])
-    sizes = [p.stat().st_size if p.exists() else 0 for p in (folder / "metrics.jsonl", folder / "samples.jsonl")]
+    sizes = [
+        p.stat().st_size if p.exists() else 0 for p in (folder / "metrics.jsonl", folder / "samples.jsonl")
+    ]
     progress = record.get("progress") or {}
     ticks = int(progress.get("seconds_left") or 0) // 5
     return f"{record['id']} {record['status']} {sizes} {ticks} {hash(tuple(known))}"
@@ -226,7 +279,22 @@ def sample_rows(samples: Sequence[dict[str, Any]]) -> list[list[str]]:
     rows = []
     for sample in list(samples)[::-1][:SAMPLES]:
         answer = sample.get("response") or sample.get("answer") or ""
-        score = sample.get("score", sample.get("gold"))
-        rows.append([str(sample.get("step", "")), str(sample.get("prompt", "")).strip(), str(answer).strip(),
-                     parts.number(score)])
+        score = parts.number(sample.get("score", sample.get("gold")))
+        rows.append(
+            [
+                str(sample.get("step", "")),
+                conversation(str(sample.get("prompt", ""))),
+                str(answer).strip(),
+                score,
+            ]
+        )
     return rows
+
+
+def conversation(prompt: str) -> str:
+    """A prompt for reading: what was said, with names only where there is more than one turn."""
+    turns = messages(prompt)
+    if len(turns) == 1:
+        return turns[0]["content"]
+    names = {"user": "Human", "assistant": "Assistant"}
+    return "\n".join(f"{names[turn['role']]}: {turn['content']}" for turn in turns)
