@@ -1,0 +1,1 @@
+"""Measurements and the scripts that ship their results; run each as `python -m benchmarks.NAME`."""
