@@ -21,11 +21,14 @@ from pipeline import processes
 _QUEUE_PATIENCE = 60  # seconds that a queued run may be outside the queue (it is being started)
 
 
-def read_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
+def read_run(
+    workspace: Workspace, run_id: str, queue: tuple[list[str], str | None] | None = None
+) -> dict[str, Any]:
     """The record with its status as it is now ("lost" is derived). A running one has "progress" with
-    step, total, seconds_left and silent_seconds (since it last wrote a metric or a line of its log)."""
+    step, total, seconds_left and silent_seconds (since it last wrote a metric or a line of its log).
+    `queue` is the app's `queue_state`, read anew where it is not given."""
     record = read_record(workspace, run_id)
-    record["status"] = _status(workspace, record)
+    record["status"] = _status(workspace, record, queue or queue_state(workspace))
     if record["status"] == "lost" and not record["error"]:
         record["error"] = (
             "the process ended without a word (killed, or out of memory); resume goes on from the "
@@ -40,14 +43,14 @@ def list_runs(workspace: Workspace) -> list[dict[str, Any]]:
     """All runs, newest first. A run.json that cannot be read is set aside and its run shown as failed."""
     if not workspace.runs.is_dir():
         return []
-    runs = []
+    runs, queue = [], queue_state(workspace)
     for folder in sorted(workspace.runs.iterdir(), reverse=True):
         if not folder.is_dir() or not any(
             (folder / name).exists() for name in ("run.json", "run.json.corrupt")
         ):
             continue
         try:
-            runs.append(read_run(workspace, folder.name))
+            runs.append(read_run(workspace, folder.name, queue))
         except UserError as error:
             if (folder / "run.json").exists():
                 os.replace(folder / "run.json", folder / "run.json.corrupt")
@@ -112,11 +115,11 @@ def read_record(workspace: Workspace, run_id: str) -> dict[str, Any]:
     return record
 
 
-def _status(workspace: Workspace, record: dict[str, Any]) -> str:
+def _status(workspace: Workspace, record: dict[str, Any], queue: tuple[list[str], str | None]) -> str:
     if record["status"] == "running":
         attempt = record["attempts"][-1] if record["attempts"] else {}
         return "running" if processes.alive(attempt.get("pid"), attempt.get("process_started")) else "lost"
-    waiting, launched = queue_state(workspace)
+    waiting, launched = queue
     if record["status"] == "queued":
         age = time.time() - (workspace.run(record["id"]) / "run.json").stat().st_mtime
         known = record["id"] in waiting or record["id"] == launched or abs(age) < _QUEUE_PATIENCE

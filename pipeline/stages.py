@@ -190,7 +190,10 @@ def _base_bytes(run: Run) -> int:
     base = run.record["config"].get("base_model")
     if not base or "models.loading" not in sys.modules:
         return 0
-    folder = sys.modules["models.loading"].resolve_base(base)
+    try:
+        folder = sys.modules["models.loading"].resolve_base(base)
+    except UserError:  # moved away while the run was going on: no reason to fail it
+        return 0
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
