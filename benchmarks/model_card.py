@@ -27,9 +27,9 @@ from pipeline import measure
 from pipeline.settings import preset_values
 
 FREE = (
-    "What's the weather like on Neptune?", "hi", "Can you write me a python script?", "My dog ate my
-    homework", "Who won the world cup in 1998?", "Tell me a joke.", "I think therefore I am.", "do you like
-    pizza", "What is love?", "Explain general relativity in simple words.",
+    "What's the weather like on Neptune?", "hi", "Can you write me a python script?", "Tell me a joke.",
+    "My dog ate my homework", "Who won the world cup in 1998?", "I think therefore I am.", "What is love?",
+    "do you like pizza", "Explain general relativity in simple words.",
 )  # fmt: skip
 TEMPERATURE, SEED, MEASURED = 0.7, 42, 512
 
@@ -76,7 +76,9 @@ a prompt is shown.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--to", type=Path, default=Path(__file__).parent.parent / "models" / "tiny" / "README.md")
+    parser.add_argument(
+        "--to", type=Path, default=Path(__file__).parent.parent / "models" / "tiny" / "README.md"
+    )
     args = parser.parse_args()
     base = resolve_base("tiny")
     model = load_causal(base, "bf16", torch.device("cpu"))
@@ -94,15 +96,26 @@ def main() -> None:
         texts = answer([p for p, _ in drawn], temperature)
         gold[temperature] = fmean(judge(q, t).total for (_, q), t in zip(drawn, texts, strict=True))
     prompts = [p for p, _ in drawn[:20]] + [transcript([{"role": "user", "content": t}]) for t in FREE]
-    rows = [f"| {_cell(_last_turn(p))} | {_cell(t)} |" for p, t in zip(prompts, answer(prompts, TEMPERATURE), strict=True)]
+    answered = zip(prompts, answer(prompts, TEMPERATURE), strict=True)
+    rows = [f"| {_cell(_last_turn(p))} | {_cell(t)} |" for p, t in answered]
     config = json.loads((base / "config.json").read_text())
     values = preset_values("pretrain", "tiny")
     card = CARD.format(
-        parameters=sum(p.numel() for p in model.parameters()), layers=config["n_layer"], width=config["n_embd"],
-        vocabulary=config["vocab_size"], context=config["n_positions"], temperature=TEMPERATURE, seed=SEED,
-        settings=" ".join(f"{name}={value}" for name, value in values.items()), n=MEASURED, gold=gold[TEMPERATURE],
-        greedy=gold[0.0], count=len(rows), free=len(FREE), rows="\n".join(rows),
-    )  # fmt: skip
+        parameters=sum(p.numel() for p in model.parameters()),
+        layers=config["n_layer"],
+        width=config["n_embd"],
+        vocabulary=config["vocab_size"],
+        context=config["n_positions"],
+        temperature=TEMPERATURE,
+        seed=SEED,
+        settings=" ".join(f"{name}={value}" for name, value in values.items()),
+        n=MEASURED,
+        gold=gold[TEMPERATURE],
+        greedy=gold[0.0],
+        count=len(rows),
+        free=len(FREE),
+        rows="\n".join(rows),
+    )
     args.to.write_text(card, encoding="utf-8")
     print(f"gold at {TEMPERATURE}: {gold[TEMPERATURE]:.3f}, greedy: {gold[0.0]:.3f}; wrote {args.to}")
 
