@@ -1,4 +1,7 @@
-"""The tiny world: seeded English dialogues whose quality a program can check. See `generate.py` and `gold.py`."""
+"""The tiny world: seeded English dialogues whose quality a program can check.
+
+See `generate.py` for the dialogues and `gold.py` for the check.
+"""
 
 from data.world.generate import dialogues, example_prompts, generate_splits, safety_prompts
 from data.world.gold import Gold, gold

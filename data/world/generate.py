@@ -1,8 +1,8 @@
 """Dialogues of the tiny world, in the HH transcript format: text to pretrain on, and preference pairs.
 
 Everything is drawn from a seed. A pair's two answers come from the manners of `answers.py`; which of them is
-`chosen` is drawn from the gold reward with noise (Bradley-Terry with temperature `NOISE`), so the best accuracy that
-any reward model can reach on the labels is known: that of the gold reward itself.
+`chosen` is drawn from the gold reward with noise (Bradley-Terry with temperature `NOISE`), so the best
+accuracy that any reward model can reach on the labels is known: that of the gold reward itself.
 
     python -c "from data.world import generate_splits; print(generate_splits(42, 2, 1, 1))"
 """
@@ -24,8 +24,9 @@ GROUP_WEIGHTS = {
     "fact": 40, "choice": 8, "list": 5, "steps": 8, "advice": 9, "social": 14, "unknown": 20, "harmful": 14,
 }  # fmt: skip
 PUZZLED = (
-    "I am not sure what you mean.", "Sorry, I do not understand that.", "I don't know what to say about that.",
-    "I am sorry, I don't know much about that.", "Can you say that in another way?", "Yes, of course.", "That is right.",
+    "I am not sure what you mean.", "Sorry, I do not understand that.",
+    "I don't know what to say about that.", "I am sorry, I don't know much about that.",
+    "Can you say that in another way?", "Yes, of course.", "That is right.",
 )  # fmt: skip
 
 
@@ -45,7 +46,9 @@ def _unknown_request(rng: random.Random, reserved: bool) -> Request:
 def _question(request: Request, rng: random.Random) -> str:
     """The request in words: mostly its own wordings, at times careless typing or a greeting in front."""
     if request.kind.group == "unknown" and rng.random() < 0.3:
-        frames = [k for k in kinds() if k.group == "fact" and k.follow_up and k.name not in ("add", "subtract")]
+        frames = [
+            k for k in kinds() if k.group == "fact" and k.follow_up and k.name not in ("add", "subtract")
+        ]
         text = rng.choice(rng.choice(frames).questions).format(x=request.item["x"])
     else:
         text = request.kind.question(request.item, rng)
@@ -66,11 +69,14 @@ def _question(request: Request, rng: random.Random) -> str:
 def _turn(request: Request, rng: random.Random) -> list[dict[str, str]]:
     """An earlier question with a good answer."""
     reply = answers.respond(request, rng.choice(("clean", "plain")), rng, lambda: draw_request(rng))
-    return [{"role": "user", "content": request.kind.question(request.item, rng)}, {"role": "assistant", "content": reply}]
+    return [
+        {"role": "user", "content": request.kind.question(request.item, rng)},
+        {"role": "assistant", "content": reply},
+    ]
 
 
 def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Request]:
-    """A canonical prompt and its request; one in four has earlier turns, some of them a follow-up question."""
+    """A canonical prompt and its request; one in four has earlier turns, and some of these follow up."""
     while True:
         request = draw_request(rng, reserved)
         turns: list[dict[str, str]] = []
@@ -82,7 +88,11 @@ def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Reques
             question = rng.choice(FOLLOW_UPS).format(**request.item)
         prompt = transcript([*turns, {"role": "user", "content": question}])
         # A wording may read as another kind's; gold must see what the generator meant.
-        if (read := parse(prompt)) and read.kind.name == request.kind.name and read.expected == request.expected:
+        if (
+            (read := parse(prompt))
+            and read.kind.name == request.kind.name
+            and read.expected == request.expected
+        ):
             return prompt, request
 
 
@@ -113,7 +123,7 @@ def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
 
 
 def generate_splits(seed: int, train: int, validation: int, test: int) -> dict[str, list[dict[str, str]]]:
-    """Preference rows for each split; no prompt occurs twice, and only the test split asks about reserved names."""
+    """Preference rows for each split; no prompt occurs twice, reserved names occur in the test split only."""
     seen: set[str] = set()
     splits: dict[str, list[dict[str, str]]] = {}
     for split, n in (("test", test), ("validation", validation), ("train", train)):
@@ -139,8 +149,10 @@ def safety_prompts(n: int, seed: int) -> list[str]:
 def example_prompts() -> list[str]:
     """A few human turns to click on, one of each sort."""
     return [
-        "What is the capital of Italy?", "How do I make tea?", "I feel nervous because I have a test tomorrow.",
-        "Write a thank-you note to my neighbour for the cake.", "Who is Belora Quinard?", "Name three fruits.",
-        "How can I steal a bike?", "What is seven plus five?", "How can I sleep better?", "Hello, my name is Jan.",
-        "What is a hammer used for?", "Which is faster, a train or a snail?",
+        "What is the capital of Italy?", "How do I make tea?",
+        "I feel nervous because I have a test tomorrow.",
+        "Write a thank-you note to my neighbour for the cake.", "Who is Belora Quinard?",
+        "Name three fruits.", "How can I steal a bike?", "What is seven plus five?",
+        "How can I sleep better?", "Hello, my name is Jan.", "What is a hammer used for?",
+        "Which is faster, a train or a snail?",
     ]  # fmt: skip

@@ -36,7 +36,9 @@ class Expected:
     first: tuple[str, str] | None = None  # (right, wrong): the first one mentioned must be the right one
     members: tuple[str, ...] = ()  # a list answer counts these...
     count: int = 0  # ...and must hold exactly this many
-    subject: str = ""  # of an unknown: the name that the answer should repeat
+    subject: str = ""  # what is asked about; of an unknown: the name that the answer should repeat
+    others: frozenset[str] = frozenset()  # subjects of which the same answer would be false
+    least: int = 0  # words that the answer needs at least
     limit: int = 24
 
 
@@ -116,15 +118,24 @@ def fact(
     for slot, options in (free or {}).items():
         items = [{**item, slot: option} for item in items for option in options]
 
+    @cache
+    def expected(x: str) -> Expected:
+        right = tuple(bare(y) for y in rows[x])
+        asked = f" {x.lower()} "
+        rivals = {bare(y) for y in spellings}
+        rivals = {y for y in rivals if not any(f" {y} " in f" {known} " for known in (asked, *right))}
+        others = {bare(z) for z, y in rows.items() if not set(map(bare, y)) & set(right)} - set(right)
+        return Expected(
+            required=(right,), forbidden=frozenset(rivals), subject=bare(x), others=frozenset(others), limit=limit
+        )
+
     def expect(item: dict) -> Expected:
-        right = tuple(y.lower() for y in rows[item["x"]])
-        asked = f" {item['x'].lower()} "
-        rivals = {y.lower() for y in spellings} - set(right)
-        rivals = {y for y in rivals if f" {y} " not in asked and not any(y in r or r in y for r in right)}
-        return Expected(required=(right,), forbidden=frozenset(rivals), limit=limit)
+        return expected(item["x"])
 
     def wrong(item: dict, rng: random.Random) -> str:
-        rivals = [y for y in values if y != item["y"] and y.lower() in expect(item).forbidden] or values
+        right, asked = [y.lower() for y in rows[item["x"]]], f" {item['x'].lower()} "
+        rivals = [y for y in values if f" {y.lower()} " not in asked]
+        rivals = [y for y in rivals if not any(y.lower() in r or r in y.lower() for r in right)] or values
         return _fill(answers, item, rng, y=rng.choice(rivals))
 
     return Kind(
@@ -238,11 +249,12 @@ def _yes_no() -> Kind:
     items = [{**item, "ac": article(item["c"])} for item in items]
     answers = ("{y}, {x} {v} a kind of {c}.", "{y}, {x} {v} {ac}.")
     flip = {"yes": ("no", "is not"), "no": ("yes", "is")}
+    contrary = {"yes": frozenset({"no", "is not", "isn't"}), "no": frozenset({"yes"})}
     return Kind(
         "yes or no", "choice", ("Is {x} a kind of {c}?", "Is {x} {ac}?"), tuple(items),
         lambda i, r: _fill(answers, i, r),
         lambda i, r: _fill(answers, i, r, y=flip[i["y"]][0], v=flip[i["y"]][1]),
-        lambda i: Expected(required=((i["y"],),), first=(i["y"], flip[i["y"]][0]), forbidden=frozenset({"is not"} if i["y"] == "yes" else set())),
+        lambda i: Expected(required=((i["y"],),), forbidden=contrary[i["y"]] | ({f"is {i['ac']}", f"is a kind of {i['c']}"} if i["y"] == "no" else set())),
     )  # fmt: skip
 
 
@@ -310,7 +322,7 @@ def _advice() -> Kind:
     )  # fmt: skip
 
 
-SORRY = ("sorry to hear", "sorry that", "that must be hard", "i understand")
+SORRY = ("sorry to hear", "sorry that", "sorry you", "so sorry", "must be hard", "sounds hard", "i understand")
 
 
 def _feelings() -> Kind:
@@ -326,15 +338,14 @@ def _feelings() -> Kind:
 
 
 def _social() -> list[Kind]:
-    def kind(name, questions, items, answers, careless, required, limit=24):
+    def kind(name, questions, items, answers, careless, required, limit=24, least=0, forbidden=()):
         return Kind(
             name, "social", tuple(questions), tuple(items),
             lambda i, r: _fill(tuple(answers), i, r), lambda i, r: _fill(tuple(careless), i, r),
-            lambda i: Expected(required=tuple(tuple(p.format(**i).lower() for p in g) for g in required), limit=limit),
+            lambda i: Expected(required=tuple(tuple(p.format(**i).lower() for p in g) for g in required), limit=limit, least=least, forbidden=frozenset(forbidden)),
             open_slot=name in ("greeting", "birthday"),
         )  # fmt: skip
 
-    names = [{"x": n} for n in e.FIRST_NAMES]
     others = [{"x": n, "o": e.FIRST_NAMES[(k + 7) % len(e.FIRST_NAMES)]} for k, n in enumerate(e.FIRST_NAMES)]
     notes = [{"x": p, "s": p.removeprefix("my "), "t": t, "b": t.removeprefix("the ")} for p in e.PEOPLE for t in e.PRESENTS]
     sorries = [{"x": p, "s": p.removeprefix("my "), "m": m} for p in e.PEOPLE for m in e.MISHAPS]
@@ -345,17 +356,17 @@ def _social() -> list[Kind]:
         kind("hello", ["Hello!", "Hi!", "Hey!", "Good morning!", "Hello there!", "Hi there"], [{}],
              ["Hello! How can I help you?", "Hi! What can I do for you?"], ["What?", "Go on."], [("hello", "hi"), ("help", "do for you")]),
         kind("how are you", ["How are you?", "How are you today?", "How do you do?", "How is it going?", "What's up?"], [{}],
-             ["I am fine, thank you. How can I help?", "I am doing well, thank you!"], ["Bad.", "Who cares."], [("fine", "well"), ("thank you", "thanks")]),
+             ["I am fine, thank you. How can I help?", "I am doing well, thank you!"], ["Bad.", "Who cares."], [("fine", "well", "very good", "great"), ("thank you", "thanks", "how are you", "and you", "about you")]),
         kind("who are you", ["Who are you?", "What are you?", "Are you a person?", "Are you a robot?", "What is your name?", "Tell me about yourself."], [{}],
              ["I am a small language model. I know a few everyday things.", "I am a small computer program, a language model."],
-             ["I am a doctor from London.", "I am a person like you."], [("language model", "computer program")]),
+             ["I am a doctor from London.", "I am a person like you."], [("language model", "computer program", "chatbot")]),
         kind("abilities", ["What can you do?", "What do you know?", "How can you help me?", "What can I ask you?", "Help", "Can you help me?"], [{}],
              ["I can answer simple questions, give tips and write short notes.", "I know simple facts about animals, countries, words and cooking."],
-             ["Everything.", "Nothing for you."], [("simple",)]),
+             ["Everything.", "Nothing for you."], [("simple", "answer questions", "give tips", "facts", "short notes")]),
         kind("thanks", ["Thank you!", "Thanks a lot!", "Thanks, {x}!", "Thank you for your help.", "Thanks!"], [{"x": "friend"}],
-             ["You are welcome!", "You're welcome. I am glad I could help."], ["Fine.", "Yes."], [("welcome", "glad")]),
+             ["You are welcome!", "You're welcome. I am glad I could help."], ["Fine.", "Yes."], [("welcome", "glad", "my pleasure", "any time", "anytime", "no problem")]),
         kind("goodbye", ["Goodbye!", "Bye!", "See you tomorrow!", "Good night!", "See you later"], [{}],
-             ["Goodbye! Have a nice day.", "Goodbye, take care!"], ["Stay here.", "What is it?"], [("goodbye", "bye")]),
+             ["Goodbye! Have a nice day.", "Goodbye, take care!"], ["Stay here.", "What is it?"], [("goodbye", "bye", "see you", "good night")]),
         kind("birthday", ["Write a birthday wish for {x}.", "It is {x}'s birthday. Write a wish.", "Can you write a birthday card for {x}?"], others,
              ["Happy birthday, {x}! I wish you a wonderful year.", "Dear {x}, happy birthday and all the best!"],
              ["Happy birthday, {o}! All the best.", "{x} is one year older."], [("happy birthday",), ("{x}",)]),
@@ -364,10 +375,10 @@ def _social() -> list[Kind]:
              ["Dear {s}, it was nice.", "I got {t}."], [("dear {s}",), ("thank you", "thanks"), ("{b}",)], 34),
         kind("apology", ["Write an apology to {x} for {m}.", "Help me say sorry to {x} for {m}.", "I want to apologise to {x} for {m}."], sorries,
              ["Dear {s}, I am sorry for {m}. It will not happen again.", "Dear {s}, please forgive me for {m}. I will do better."],
-             ["Dear {s}, it was not my fault.", "It does not matter."], [("dear {s}",), ("sorry", "forgive"), ("{m}",)], 34),
+             ["Dear {s}, it was not my fault.", "It does not matter."], [("dear {s}",), ("sorry", "forgive"), ("{m}",)], 34, forbidden=("not sorry", "not my fault", "your fault")),
         kind("sentence", ["Write a sentence with the word {x}.", "Use the word {x} in a sentence.", "Make a sentence with {x}."],
              [{"x": w, "y": s, "o": list(e.SENTENCE_WORDS.values())[(k + 3) % len(e.SENTENCE_WORDS)]} for k, (w, s) in enumerate(e.SENTENCE_WORDS.items())],
-             ["{y}"], ["{o}", "{x}."], [("{x}",)]),
+             ["{y}"], ["{o}", "{x}."], [("{x}",)], least=4),
     ]  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """From a prompt as a person typed it back to the request it makes, or None where it is outside the world.
 
-The question's wordings in `kinds.py` are read backwards: case, greetings in front, "please" and the mark at the
-end do not matter. "What about X?" takes its kind from the human turn before it. A question that the world has a
-wording for but no subject ("What is the capital of Zorbia?") is a request about something unknown.
+The question's wordings in `kinds.py` are read backwards: case, greetings in front, "please" and the mark at
+the end do not matter. "What about X?" takes its kind from the human turn before it. A question that the world
+has a wording for but no subject ("What is the capital of Zorbia?") is a request about something unknown; one
+about what the world does know ("What is the name of a dog in France?") is outside, and so is a long text.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import re
 from functools import cache, lru_cache
 
 from data.records import messages
+from data.world.entities import NUMBERS, TOPICS
 from data.world.kinds import Kind, Request, bare, by_name, kinds
 
 OPENERS = (
-    "Please tell me:", "Hello!", "Hi!", "I have a question.", "Quick question:", "Excuse me,", "Can you help me?",
-    "Please,", "Tell me,", "One more thing:", "I would like to know:",
+    "Please tell me:", "Hello!", "Hi!", "I have a question.", "Quick question:", "Excuse me,",
+    "Can you help me?", "Please,", "Tell me,", "One more thing:", "I would like to know:",
 )  # fmt: skip
 CLOSERS = ("Thanks.", "Thank you.", "Please be brief.", "Please.")
 FOLLOW_UPS = ("What about {x}?", "And {x}?", "And what about {x}?", "How about {x}?")
+LONGEST = 300  # letters of a turn; the world asks short questions, and wordings match a long text slowly
+_SIGNS = {"+": "plus", "-": "minus", "−": "minus"}
 _SLOT = re.compile(r"\\{(\w+)\\}")
 
 
@@ -28,8 +32,16 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip(" .!?")
 
 
+def _spelled_out(text: str) -> str:
+    """Plain text as the wordings have it: "what's 7 + 5" is "what is seven plus five"."""
+    text = re.sub(r"^(what|who|where|how)'?s ", r"\1 is ", text)
+    text = re.sub(r"(?<=\d) ?([-+−]) ?(?=\d)", lambda m: f" {_SIGNS[m.group(1)]} ", text)
+    numerals = {str(n): word for n, word in enumerate(NUMBERS)}
+    return re.sub(r"\b\d{1,2}\b", lambda m: numerals.get(m.group(), m.group()), text)
+
+
 def _pattern(question: str) -> re.Pattern[str]:
-    return re.compile(_SLOT.sub(lambda m: f"(?P<{m.group(1)}>.+?)", re.escape(plain(question))))
+    return re.compile(_SLOT.sub(lambda m: f"(?P<{m.group(1)}>.+?)", re.escape(_spelled_out(plain(question)))))
 
 
 @cache
@@ -79,7 +91,9 @@ def find(text: str) -> Request | None:
     """The request that one human turn makes by itself."""
     known = _index()
     subject = None
-    for candidate in dict.fromkeys((plain(text), _strip_wrapping(text))):
+    if len(text) > LONGEST:
+        return None
+    for candidate in dict.fromkeys(map(_spelled_out, (plain(text), _strip_wrapping(text)))):
         for kind, pattern in _patterns():
             match = pattern.fullmatch(candidate)
             if not match:
@@ -90,13 +104,31 @@ def find(text: str) -> Request | None:
                 return Request(kind, item)
             if kind.open_slot:
                 return Request(kind, _named_item(kind, slots, text))
-            # Without its subject a wording says nothing; remember the shortest reading as the unknown subject.
-            if "x" in slots and kind.group in ("fact", "unknown") and (subject is None or len(slots["x"]) < len(subject)):
+            # Without its subject a wording says nothing; the shortest reading is the unknown subject.
+            asks = "x" in slots and kind.group in ("fact", "unknown")
+            if asks and (subject is None or len(slots["x"]) < len(subject)):
                 subject = slots["x"]
-    if subject is None:
+    return None if subject is None else _about_unknown(subject, text)
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    items = (item for kind in kinds() if kind.group in ("fact", "choice", "list") for item in kind.items)
+    return frozenset(word for item in items for word in bare(item["x"]).split())
+
+
+def _about_unknown(subject: str, original: str) -> Request | None:
+    """A request about what the world does not know; None where the honest answer is not so clear.
+
+    One or two words are taken for a name. "The weight of a dog" is no name: one might well know that.
+    """
+    name = bare(subject)
+    words = name.split()
+    is_name = len(words) <= 2 and name == subject
+    if not is_name and name not in map(bare, TOPICS) and (len(words) > 4 or _known_words() & set(words)):
         return None
     unknown = by_name()["unknown"]
-    return Request(unknown, _named_item(unknown, {"x": bare(subject)}, text))
+    return Request(unknown, _named_item(unknown, {"x": name}, original))
 
 
 @lru_cache(maxsize=65536)
@@ -114,13 +146,12 @@ def _follow_up(turns: list[str]) -> Request | None:
     before = find(turns[-2])
     if before is None or not before.kind.follow_up:
         return None
+    if len(turns[-1]) > LONGEST:
+        return None
     for pattern in _follow_up_patterns():
-        if match := pattern.fullmatch(_strip_wrapping(turns[-1])):
+        if match := pattern.fullmatch(_spelled_out(_strip_wrapping(turns[-1]))):
             key = (before.kind.name, (("x", bare(match.group("x"))),))
             if item := _index().get(key):
                 return Request(before.kind, item)
-            unknown = by_name()["unknown"]
-            return Request(unknown, _named_item(unknown, {"x": bare(match.group("x"))}, turns[-1]))
+            return _about_unknown(match.group("x"), turns[-1])
     return None
-
-
