@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from pipeline import run_reader as runs
-from ui.events import shown
+from ui.events import raised
 from ui.parts import Services
 
 
@@ -79,4 +79,4 @@ def build(services: Services) -> None:
     """Add the endpoints to the Blocks that are being built."""
     for name, function in endpoints(services).items():
         line = {"concurrency_id": "inference", "concurrency_limit": 1} if name == "ask" else {}
-        gr.api(shown(function), api_name=name, **line)
+        gr.api(raised(function), api_name=name, **line)

@@ -94,7 +94,7 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         yield from answers(services, text, rater_of(request), state, language, t)
 
     def on_vote(state: dict | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
-        return (*cast(services, state, order, comment, rater_of(request), t), leaderboard_html(services, t))
+        return cast(services, state, order, comment, rater_of(request), t)
 
     stream = {
         "concurrency_id": "inference",
@@ -103,18 +103,19 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         "api_visibility": "private",
     }
     for trigger in (ask.click, prompt.submit):
-        trigger(shown(on_ask), [prompt], panes.outputs(), **stream)
-    follow.click(shown(on_follow), [prompt, panes.state], panes.outputs(), **stream)
+        trigger(on_ask, [prompt], panes.outputs(), **stream)
+    follow.click(on_follow, [prompt, panes.state], panes.outputs(), **stream)
     for button in examples:
         button.click(lambda text: text, [button], [prompt], **QUIET).then(
-            shown(on_ask), [prompt], panes.outputs(), **stream
+            on_ask, [prompt], panes.outputs(), **stream
         )
-    panes.vote.click(
-        shown(on_vote), [panes.state, panes.order, panes.comment], [*panes.outputs(), board], **WORK
+    board_handler = {"fn": lambda: leaderboard_html(services, t), "inputs": None, "outputs": [board]}
+    panes.vote.click(shown(on_vote), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK).then(
+        **board_handler, **QUIET
     )
     export.click(shown(lambda: export_pairs(services, t)), None, None, **WORK)
     table.click(shown(lambda: export_csv(services)), None, [exported], **WORK)
-    return {"fn": lambda: leaderboard_html(services, t), "inputs": None, "outputs": [board]}
+    return board_handler
 
 
 def build_panes(follow: gr.Button, t: Texts) -> Panes:

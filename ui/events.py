@@ -1,9 +1,8 @@
-"""How handlers are bound to the page: private to the API, errors that a user can mend shown as a message."""
+"""How handlers are bound to the page: private to the API, and errors that a user can mend as a message."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -18,30 +17,32 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 WORK: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 
 
-def page_error(error: UserError) -> gr.Error:
-    """The message for a user's mistake. It may quote what somebody typed, so it is escaped."""
-    return gr.Error(escape(str(error)), print_exception=False)
-
-
 def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """The handler with its UserErrors turned into messages on the page; bugs still crash."""
-    if inspect.isgeneratorfunction(handler):
+    """A page's handler whose UserErrors become a message beside what is there, which stays as it is.
 
-        @functools.wraps(handler)
-        def stream(*args: Any, **kwargs: Any) -> Any:
-            try:
-                yield from handler(*args, **kwargs)
-            except UserError as error:
-                raise page_error(error) from error
-
-        return stream
+    The message may quote what somebody typed, so it is escaped. Bugs still crash.
+    """
 
     @functools.wraps(handler)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            raise page_error(error) from error
+            gr.Warning(escape(str(error)))
+            return gr.skip()
+
+    return call
+
+
+def raised(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """An endpoint whose UserErrors reach the caller as text; of anything else Gradio tells nothing."""
+
+    @functools.wraps(handler)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from error
 
     return call
 

@@ -192,7 +192,8 @@ class Mark(str):
 
 def policy_mark(name: str, colour: str) -> Mark:
     """A policy's name with its colour."""
-    return Mark(f'<span class="dot" style="background:{colour}"></span>{escape(name)}')
+    dot = f'<span class="dot" style="background:{colour}"></span>'
+    return Mark(f'<span class="policy">{dot}{escape(name)}</span>')
 
 
 def verdict(passed: bool | None, t: Texts) -> Mark:

@@ -1,8 +1,8 @@
 """The web server around the page: one Gradio app a language on one FastAPI app, guarded by `ui.guard`.
 
 English is served at /, Chinese at /zh. A first visit goes where the browser's language says; the switch on
-the page sets a cookie and wins from then on. A visitor gets a random rater id as a cookie, so that votes of one
-person belong together where nobody logs in. Nothing is started here: `app.py` runs the server.
+the page sets a cookie and wins from then on. A visitor gets a random rater id as a cookie, so that votes of
+one person belong together where nobody logs in. Nothing is started here: `app.py` runs the server.
 """
 
 from __future__ import annotations

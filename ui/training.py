@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from data.errors import UserError
 from data.records import messages
+from pipeline import lineage
 from pipeline import run_reader as runs
+from pipeline.estimate import estimate
+from pipeline.settings import build as build_settings
 from ui import form as forms
 from ui import parts, plots
 from ui import reading as readings
@@ -188,16 +193,36 @@ def preview(
     values: Sequence[Any],
     t: Texts,
 ) -> tuple[str, str]:
-    """What is wrong with the form (as HTML), and the command lines it stands for, one a line."""
+    """What is wrong with the form, or else the memory it needs (as HTML), and its command lines."""
     try:
         changed = forms.overrides(stage, preset, names, values)
-        commands, wrong = [], ""
-        for precision in chosen_precisions(chosen):
-            wrong = wrong or forms.problem(stage, preset, precision, changed)
-            commands.append(parts.command(services, stage, preset, precision, changed))
+        precisions = chosen_precisions(chosen)
     except UserError as error:
         return parts.problem(str(error)), ""
-    return parts.problem(wrong), "\n".join(commands)
+    wrong = next((w for p in precisions if (w := forms.problem(stage, preset, p, changed))), "")
+    commands = [parts.command(services, stage, preset, p, changed) for p in precisions]
+    note = parts.problem(wrong) if wrong else memory_note(services, stage, preset, precisions, changed, t)
+    return note, "\n".join(commands)
+
+
+def memory_note(
+    services: Services, stage: str, preset: str, precisions: Sequence[str], changed: Sequence[str], t: Texts
+) -> str:
+    """The estimated memory before the start; "" where the base is not here or a parent is missing."""
+    found = []
+    try:
+        for precision in precisions:
+            settings = build_settings(stage, preset, precision=precision, overrides=changed)
+            if stage != "sft" and not settings.base_model:
+                _, settings = lineage.resolve_parents(stage, settings, services.workspace)
+            if settings.base_model != "tiny" and not Path(settings.base_model).is_dir():
+                return ""  # the shape of a hub model would have to be fetched
+            found.append(estimate(stage, settings, services.workspace))
+    except UserError:
+        return ""
+    most = max(found, key=lambda e: e.total)
+    text = t("form.memory", need=parts.gigabytes(most.total), there=parts.gigabytes(most.available))
+    return f'<p class="quiet small">{escape(text)}</p>' if most.fits else parts.advice(text, bad=True)
 
 
 def parent_choices(services: Services, name: str, t: Texts) -> list[tuple[str, str]]:

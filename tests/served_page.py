@@ -1,0 +1,89 @@
+"""The whole page on a free port in a thread, for tests: real server and store; who answers can be a fake."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+
+import uvicorn
+
+from data.files import write_json
+from pipeline.arena import Arena
+from pipeline.inference_client import Progress
+from pipeline.jobs import JobRunner
+from pipeline.lineup import NAMES
+from ui import page, server
+from ui.parts import Services
+
+FACTS = {
+    "base": {"base_model": "tiny", "base_hash": "b" * 64, "tokenizer_hash": "c" * 64},
+    "policies": {name: {"adapter_sha256": f"hash of {name}"} for name in NAMES},
+    "software": {},
+    "device": "cpu",
+}
+WORDS = ("one", "two", "three", "four")
+
+
+class FakeClient:
+    """Answers at once, each policy with words of its own that do not give it away."""
+
+    def start(self, lineup):
+        pass
+
+    def close(self):
+        pass
+
+    def stream(self, lineup, conversations, **sampling):
+        texts = {policy: f"Answer with {WORDS[NAMES.index(policy)]}." for policy in conversations}
+        yield Progress({policy: text[:6] for policy, text in texts.items()})
+        answers = {
+            policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
+            for policy, text in texts.items()
+        }
+        yield Progress(texts, answers, FACTS)
+
+
+def fake_demo(folder):
+    """Folders that look like the shipped policies, for a client that loads nothing."""
+    for name in NAMES:
+        (folder / name).mkdir(parents=True)
+        write_json(folder / name / "model.json", {"base_model": "tiny", "precision": "bf16"})
+    return folder
+
+
+@contextlib.contextmanager
+def services_on(workspace, demo, client, **job_options):
+    """Services of a workspace, closed again at the end."""
+    jobs = JobRunner(workspace, **job_options)
+    arena = Arena(workspace, client, demo_folder=demo)
+    try:
+        yield Services(workspace, jobs, arena)
+    finally:
+        arena.close()
+        jobs.close()
+
+
+@contextlib.contextmanager
+def served(services, auth=None):
+    """The address of the page, served until the end of the block."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    pages = {language: page.build(services, language) for language in server.LANGUAGES}
+    app = server.build(pages, workspace_root=services.workspace.root, host="127.0.0.1", port=port, auth=auth)
+    config = uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not running.started:
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.should_exit = True
+        thread.join(timeout=10)
+        listener.close()

@@ -1,0 +1,95 @@
+"""The arena's handlers without a browser: orders, panes that give nothing away, the reveal, errors."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from served_page import FakeClient, fake_demo
+
+from data.errors import UserError
+from pipeline.arena import Arena
+from pipeline.lineup import NAMES
+from ui import arena_tab
+from ui.texts import Texts
+
+T = Texts("en")
+
+
+@pytest.fixture
+def services(workspace, tmp_path):
+    arena = Arena(workspace, FakeClient(), demo_folder=fake_demo(tmp_path / "demo"))
+    yield SimpleNamespace(arena=arena, workspace=workspace)
+    arena.close()
+
+
+def ask(services, text, state=None):
+    return list(arena_tab.answers(services, text, "ann", state, "en", T))
+
+
+@pytest.mark.parametrize(
+    "typed, full",
+    [
+        ("B>A=D>C", "B>A=D>C"),
+        ("b > a", "B>A>C=D"),
+        ("B", "B>A=C=D"),
+        ("B>A=", "B>A>C=D"),
+        ("none", "none"),
+        ("A=B=C=D", "A=B=C=D"),
+    ],
+)
+def test_answers_left_out_share_the_last_place(typed, full):
+    assert arena_tab.complete_order(typed) == full
+
+
+@pytest.mark.parametrize("typed", ["", ">", "A>A", "A>E", "AB", "A>>B"])
+def test_what_is_no_order_is_refused(typed):
+    with pytest.raises(UserError):
+        arena_tab.complete_order(typed)
+
+
+def test_places_of_ties_are_shared():
+    assert arena_tab.places("B>A=D>C") == {"B": 1, "A": 2, "D": 2, "C": 4}
+    assert arena_tab.places("none") == {}
+
+
+def test_nothing_before_the_vote_names_a_policy(services):
+    sent = ask(services, "Hello")
+    assert len(sent) > 2
+    assert not any(name in json.dumps(sent, default=str) for name in NAMES)
+
+
+def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
+    assert "No votes" in arena_tab.leaderboard_html(services, T)
+    state = ask(services, "Hello")[-1][0]
+    sent = arena_tab.cast(services, state, "B", "", "ann", T)
+    assert all(name in sent[-1] for name in NAMES)
+    assert all(name in arena_tab.leaderboard_html(services, T) for name in NAMES)
+    with pytest.raises(UserError):
+        arena_tab.cast(services, sent[0], "A", "", "ann", T)
+
+
+def test_a_second_click_is_the_same_vote(services):
+    state = ask(services, "Hello")[-1][0]
+    for _ in range(2):
+        arena_tab.cast(services, state, "B>A>C>D", "", "ann", T)
+    assert len(services.arena.ballots()) == 1
+
+
+def test_a_conversation_goes_on_in_the_same_panes(services):
+    state = ask(services, "Hello")[-1][0]
+    longer = ask(services, "And then?", state)[-1][0]
+    assert longer["conversation"] == state["conversation"]
+    assert [m["role"] for m in longer["histories"]["A"]] == ["user", "assistant"] * 2
+
+
+def test_a_refused_prompt_leaves_the_panes_as_they_were(services, monkeypatch):
+    said = []
+    monkeypatch.setattr(arena_tab.gr, "Warning", said.append)
+    sent = ask(services, "x" * 20_000)
+    assert "too long" in said[0]
+    assert sent[-1][1 + 2 * len("ABCD")] == []
+
+
+def test_text_in_the_panes_is_no_markup():
+    shown = arena_tab.inert([{"role": "assistant", "content": "<img src=x onerror=alert(1)> & more"}])
+    assert shown[0]["content"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"

@@ -1,0 +1,230 @@
+"""The page in a real browser: real jobs, a real inference process, real votes; a small random base.
+
+Opens the page, starts a short SFT, reloads in the middle, sees it finish, asks in the arena, votes with the
+keyboard, sees the reveal and the leaderboard move. Nothing may reach the console as an error, and no request
+may leave the machine. Skipped, with the reason, where no Chromium is found.
+"""
+
+import shutil
+import time
+from types import SimpleNamespace
+
+import pytest
+from little_policies import save_policies
+from served_page import FakeClient, fake_demo, served, services_on
+
+from data.workspace import Workspace
+from pipeline.inference_client import InferenceClient
+from pipeline.run_record import list_runs, read_run
+from ui.page import TABS
+from ui.texts import Texts
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome found")
+PATIENCE = 120_000  # milliseconds; this machine may be busy with other things
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS.split(), "--no-first-run"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens pages; at the end none of them may have had an error or have asked another machine."""
+    troubles, contexts = [], []
+
+    def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
+        size = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
+        page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
+        page.goto(address)
+        page.wait_for_selector("#pipeline .chip")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def outside(url, address):
+    return not url.startswith((address.split("/zh")[0], "data:", "blob:"))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, random_base):
+    """The page with everything real, on little random policies and a little data set."""
+    from pipeline.settings import build
+    from pipeline.stages import execute
+
+    folder = tmp_path_factory.mktemp("page")
+    workspace = Workspace(folder / "workspace").create()
+    sizes = ["train_rows=400", "validation_rows=20", "test_rows=20"]
+    execute("prepare", build("prepare", "tiny", overrides=sizes), workspace)
+    save_policies(random_base, folder / "demo")
+    with services_on(workspace, folder / "demo", InferenceClient(workspace)) as services:
+        services.arena.start()
+        with served(services) as address:
+            yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The page with answers that come at once, and no job."""
+    folder = tmp_path_factory.mktemp("quick")
+    workspace = Workspace(folder / "workspace").create()
+    with (
+        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
+        served(services) as address,
+    ):
+        yield SimpleNamespace(workspace=workspace, address=address)
+
+
+def go_to(page, tab, language="en"):
+    name = Texts(language)("tab." + tab)
+    button = page.get_by_role("tab", name=name, exact=True).first
+    if button.is_visible():
+        button.click()
+    else:  # on a narrow screen the rest is in a menu
+        page.locator("#tabs .overflow-menu button").first.click()
+        page.locator(".overflow-dropdown button", has_text=name).first.click()
+
+
+def prompt_box(page):
+    return page.locator("#prompt-box textarea, #prompt-box input").first
+
+
+def order_box(page):
+    return page.locator("#order-box textarea, #order-box input").first
+
+
+def ask(page, text):
+    prompt_box(page).fill(text)
+    page.locator("#ask-button").click()
+    page.wait_for_selector("#vote-button:not([disabled])")
+
+
+def press(page, keys):
+    page.locator(".keys").first.click()  # away from the boxes, where letters are letters
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
+    page = visit(real.address)
+    go_to(page, "sft")
+    page.get_by_label("Steps", exact=True).first.fill("12")
+    page.get_by_role("button", name="More settings").first.click()
+    page.get_by_label("Base model", exact=True).first.fill(str(real.base))
+    page.get_by_label("Learning rate", exact=True).first.fill("0.001")
+    page.wait_for_function("() => document.querySelector('#command-sft textarea').value.includes('max_steps=12')")
+    page.wait_for_function(
+        "() => document.querySelector('#command-sft textarea').value.includes('learning_rate=0.001')"
+    )
+    page.locator("#start-sft").click()
+    page.wait_for_selector("#now-card .chip.running")
+    run = list_runs(real.workspace)[0]["id"]
+
+    page.reload()
+    page.wait_for_selector("#pipeline .chip")
+    go_to(page, "sft")
+    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")
+    page.wait_for_selector("#card-sft .chip.done")
+    record = read_run(real.workspace, run)
+    assert record["status"] == "done"
+    assert record["config"]["max_steps"] == 12 and record["config"]["learning_rate"] == 0.001
+    page.wait_for_selector(".charts .js-plotly-plot")
+    go_to(page, "runs")
+    page.wait_for_selector(f"#runs-list :text('{run}')")
+
+
+def test_ask_vote_by_keyboard_reveal_and_leaderboard(visit, real):
+    page = visit(real.address)
+    go_to(page, "arena")
+    ask(page, "What is the capital of France?")
+    before = page.inner_text("#leaderboard")
+    assert "ppo-" not in page.inner_text("#tabs")
+    press(page, ["b", "a", "=", "d", "c"])
+    assert order_box(page).input_value() == "B>A=D>C"
+    assert page.locator("#pane-D").get_attribute("data-place") == "2"
+    assert page.locator("#pane-C").get_attribute("data-place") == "4"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#reveal table")
+    assert {"sft", "ppo-bf16", "ppo-int8", "ppo-int4"} <= set(page.inner_text("#reveal").split())
+    page.wait_for_function("(old) => document.querySelector('#leaderboard').innerText !== old", arg=before)
+
+
+def test_keys_undo_tie_and_all_bad(visit, quick):
+    page = visit(quick.address)
+    go_to(page, "arena")
+    ask(page, "Hello")
+    press(page, ["3", "1", "Backspace"])
+    assert order_box(page).input_value() == "C"
+    press(page, ["="] + list("a"))
+    assert order_box(page).input_value() == "C=A"
+    press(page, ["x"])
+    assert order_box(page).input_value() == "none"
+    press(page, ["Enter"])
+    page.wait_for_selector("#reveal table")
+
+
+def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick):
+    page = visit(quick.address)
+    go_to(page, "arena")
+    ask(page, "Hello")
+    for letter in "DB":
+        page.locator(f"#pane-{letter} .pane-head").click()
+    assert order_box(page).input_value() == "D>B"
+    page.locator("#vote-button").click()
+    page.wait_for_selector("#reveal table")
+    assert order_box(page).input_value() == "D>B>A=C"
+    ask(page, "Hello again")
+    assert order_box(page).input_value() == ""
+    page.wait_for_function("() => !document.querySelector('#reveal table')")
+
+
+def test_model_and_user_text_are_inert(visit, quick):
+    page = visit(quick.address)
+    go_to(page, "arena")
+    ask(page, "<img src='https://example.org/x.png' onerror='window.hacked = 1'> **bold** <script>1</script>")
+    assert page.locator(".arena-pane img, .arena-pane script, .arena-pane strong").count() == 0
+    assert "<img" in page.inner_text("#pane-A")
+    assert page.evaluate("window.hacked") is None
+
+
+@pytest.mark.parametrize("width, height, scheme", [(1366, 800, "light"), (390, 844, "dark")])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_tab_is_wider_than_the_screen(visit, quick, language, width, height, scheme):
+    locale = {"en": "en-US", "zh": "zh-CN"}[language]
+    page = visit(quick.address, width=width, height=height, locale=locale, scheme=scheme)
+    assert page.url.endswith("/zh/") == (language == "zh")
+    for tab in TABS:
+        go_to(page, tab, language)
+        page.wait_for_timeout(300)
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{tab} is {wide} px too wide"
+
+
+def test_first_paint_is_quick(visit, quick):
+    visit(quick.address)  # the server's first answer compiles what later ones reuse
+    started = time.monotonic()
+    visit(quick.address)
+    assert time.monotonic() - started < 5.0
+
+
+def test_a_form_that_cannot_run_says_why(visit, quick):
+    page = visit(quick.address)
+    go_to(page, "sft")
+    page.get_by_label("Learning rate", exact=True).first.fill("9")
+    page.wait_for_selector(".problem:has-text('learning_rate')")

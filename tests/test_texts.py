@@ -1,0 +1,70 @@
+"""The page's texts: whole in both languages, with the same blanks, and none asked for that is not there."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from pipeline import settings
+from ui.field_texts import FIELDS, GROUPS, UNITS
+from ui.plots import CHARTS
+from ui.texts import TABLE, Texts
+
+UI = Path(__file__).resolve().parent.parent / "ui"
+SOURCE = "\n".join(p.read_text(encoding="utf-8") for p in UI.glob("*.py") if p.name != "texts.py")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# Names and signs that are the same in both languages.
+SAME = {"preset.edge", "tab.sft", "tab.ppo", "bar.sft", "bar.reward", "bar.ppo", "stage.sft", "stage.ppo"}
+SAME |= {"line.kl", "data.source.hub", "machine.cpu", "arena.empty"}
+
+
+def blanks(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@pytest.mark.parametrize("key", TABLE)
+def test_text_is_there_in_both_languages_with_the_same_blanks(key):
+    english, chinese = TABLE[key]
+    assert english.strip() and chinese.strip()
+    assert blanks(english) == blanks(chinese)
+    assert not CHINESE.search(english)
+    assert CHINESE.search(chinese) or key in SAME
+
+
+def test_every_setting_group_and_unit_has_chinese_words():
+    found = [field for stage in settings.STAGES for field in settings.fields(stage)]
+    assert {field.name for field in found} <= set(FIELDS)
+    assert {field.group for field in found} - {"main"} <= set(GROUPS)
+    assert {field.unit for field in found} - {""} <= set(UNITS)
+    for field in found:
+        assert CHINESE.search(Texts("zh").help(field)), field.name
+
+
+def test_every_key_that_the_page_names_is_in_the_table():
+    named = set(re.findall(r'\bt\(\s*"([a-z_]+\.[A-Za-z_0-9.-]+)"', SOURCE))
+    assert len(named) > 100
+    assert named - {key for key in named if key.endswith(".")} <= set(TABLE)
+
+
+def test_every_text_is_used():
+    prefixes = set(re.findall(r"""f?["']([a-z_]+\.(?:[a-z]+\.)?)(?:["']\s*\+|\{)""", SOURCE))
+    unused = [
+        key
+        for key in TABLE
+        if not re.search(f"""["']{re.escape(key)}["']""", SOURCE)
+        and not any(key.startswith(prefix) for prefix in prefixes)
+    ]
+    assert unused == []
+
+
+def test_chart_titles_and_lines_have_texts():
+    for chart in [chart for charts in CHARTS.values() for chart in charts]:
+        assert chart.title in TABLE
+        for line in chart.lines:
+            assert "line." + line.name.replace(" ", "_").lower() in TABLE
+
+
+def test_unknown_key_is_an_error():
+    with pytest.raises(KeyError):
+        Texts("en")("no.such.key")
