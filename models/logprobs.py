@@ -70,7 +70,7 @@ def token_logprobs(
     hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. Raises ValueError for a
     head that is being trained.
     """
-    if head.weight.requires_grad:
+    if any(parameter.requires_grad for parameter in head.parameters()):
         raise ValueError("token_logprobs keeps no gradient for the head; freeze it first")
     banned = torch.as_tensor(sorted(set(forbidden)), dtype=torch.long, device=hidden.device)
     logprobs, entropy = _HeadLogprobs.apply(hidden, head.weight, head.bias, targets, temperature, banned)
