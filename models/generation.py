@@ -185,7 +185,9 @@ class _PaddedBatch:
             position_ids=self.positions,
             past_key_values=self.cache,
             use_cache=True,
-            logits_to_keep=1,
+            # The last position, given as a tensor: as a number the model would slice, and multiply the slice,
+            # which is not contiguous, with a copy of the whole LM head for each row.
+            logits_to_keep=torch.tensor([self.ids.shape[1] - 1], device=self.ids.device),
         )
         return output.logits[:, -1].float()
 

@@ -1,9 +1,11 @@
 """Several policies on one base in memory, each row of a batch answered by its own.
 
-A policy is a LoRA adapter. The A and B matrices of all policies are stacked a layer, [policies, in, rank] and
-[policies, rank, out]; a batch picks one of each for its rows, and two batched matrix products add all the rows'
-updates at once. PEFT's own `adapter_names` loops over the adapters in every layer, which costs about as much as
-another forward pass. What comes out is what PEFT computes: the update in fp32, added to the base's output.
+A policy is a LoRA adapter. The A and B matrices of all policies stand side by side in one [in, policies x
+rank] and one [policies x rank, out] matrix a layer. A batch goes through both at once; between the two, a
+mask of [rows, policies x rank] leaves each row the columns of its own policy. The others' columns are
+computed in vain, which is cheaper than looping over the adapters in every layer, as PEFT's `adapter_names`
+does, or than products of one small matrix a row. What comes out is what PEFT computes: the update in fp32,
+added to the base's output.
 
 What it does not do: train, merge, or choose who answers.
 """
@@ -51,8 +53,10 @@ class StackedPolicies:
                 if path not in modules:
                     raise UserError(f"an adapter has a layer {path} that the base {self.base} has not")
                 self._layers[path] = _replace(self.model, path)
+        ranks = [a.shape[0] for weights, _ in found.values() for a, _ in weights.values()]
+        self._rank = max(ranks, default=1)
         for path, layer in self._layers.items():
-            layer.stack([weights.get(path) for weights, _ in found.values()])
+            layer.stack([weights.get(path) for weights, _ in found.values()], self._rank)
         self.names = tuple(folders)
         self.hashes = {name: digest for name, (_, digest) in found.items()}
 
@@ -62,8 +66,8 @@ class StackedPolicies:
         if unknown:
             raise UserError(f"policy {unknown[0]} is not served: choose among {', '.join(self.names)}")
         places = torch.tensor([self.names.index(name) for name in rows], device=self.model.device)
-        for layer in self._layers.values():
-            layer.select(places)
+        own = torch.nn.functional.one_hot(places, len(self.names)).float()
+        self._set_mask(own.repeat_interleave(self._rank, dim=1)[:, None, :])
 
     def generate(self, rows: Sequence[str], prompts: Sequence[Sequence[int]], **options) -> Generation:
         """`models.generation.generate` with prompt i answered by policy `rows[i]`."""
@@ -71,48 +75,48 @@ class StackedPolicies:
         return generate(self.model, prompts, on_drop=self._drop, **options)
 
     def _drop(self, kept: torch.Tensor) -> None:
+        self._set_mask(self._mask[kept])
+
+    def _set_mask(self, mask: torch.Tensor) -> None:
+        """mask: [rows, 1, policies x rank]."""
+        self._mask = mask
         for layer in self._layers.values():
-            layer.keep(kept)
+            layer.mask = mask
 
 
 class _StackedLora(nn.Module):
-    """A linear layer (Linear, Conv1D, int8 or int4) plus each row's own low-rank update. [rows, T, in]."""
+    """A linear layer (Linear, Conv1D, int8 or int4) plus each row's own low-rank update. x: [rows, T, in]."""
 
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
-        self.a = self.b = None  # of the batch's rows: [rows, in, rank], [rows, rank, out]
+        self.a = self.b = None  # [in, policies x rank], [policies x rank, out]; None: nothing to add
+        self.mask = None  # [rows, 1, policies x rank]
 
-    def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None]) -> None:
-        """pairs: each policy's A [rank, in] and B [out, rank] with its scaling in it; None adds nothing.
+    def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None], rank: int) -> None:
+        """pairs: each policy's A [r, in] and B [out, r] with its scaling in it; None adds nothing.
 
-        Policies of a lower rank are filled up with zeros.
+        Policies of a rank below `rank` are filled up with zeros.
         """
+        shapes = [(a.shape[1], b.shape[0]) for a, b in filter(None, pairs)]
+        if not shapes:
+            self.a = self.b = None
+            return
         device = next(self.layer.parameters()).device
-        shapes = [(a.shape, b.shape) for a, b in filter(None, pairs)]
-        rank = max((a[0] for a, _ in shapes), default=1)
-        (_, width), (height, _) = shapes[0] if shapes else ((1, 1), (1, 1))
-        self.all_a = torch.zeros(len(pairs), width, rank, device=device)
-        self.all_b = torch.zeros(len(pairs), rank, height, device=device)
-        self.used = bool(shapes)
+        self.a = torch.zeros(shapes[0][0], len(pairs) * rank, device=device)
+        self.b = torch.zeros(len(pairs) * rank, shapes[0][1], device=device)
         for place, pair in enumerate(pairs):
             if pair is not None:
-                a, b = pair
-                self.all_a[place, :, : a.shape[0]] = a.T
-                self.all_b[place, : b.shape[1]] = b.T
-
-    def select(self, places: torch.Tensor) -> None:
-        self.a, self.b = self.all_a[places], self.all_b[places]
-
-    def keep(self, rows: torch.Tensor) -> None:
-        self.a, self.b = self.a[rows], self.b[rows]
+                start, end = place * rank, place * rank + pair[0].shape[0]
+                self.a[:, start:end] = pair[0].T
+                self.b[start:end] = pair[1].T
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.layer(x)
-        if not self.used:
+        if self.a is None:
             return out
-        low = torch.bmm(x.to(self.a.dtype), self.a)
-        return torch.baddbmm(out.to(low.dtype), low, self.b).to(out.dtype)
+        low = (x.to(self.a.dtype) @ self.a).mul_(self.mask)
+        return out.add_(low @ self.b)  # rounded once, as PEFT does
 
 
 def _replace(model: nn.Module, path: str) -> _StackedLora:
@@ -133,7 +137,7 @@ def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch
     config = LoraConfig.from_pretrained(folder)
     odd = [key for key in ("use_dora", "alpha_pattern", "rank_pattern") if getattr(config, key)]
     if odd or config.bias != "none":
-        raise UserError(f"{folder}: this kind of LoRA ({(odd or ['bias'])[0]}) cannot be served; use a plain one")
+        raise UserError(f"{folder}: this kind of LoRA ({(odd or ['bias'])[0]}) cannot be served")
     scaling = config.lora_alpha / (config.r**0.5 if config.use_rslora else config.r)
     try:
         data = (folder / adapters.WEIGHTS).read_bytes()
