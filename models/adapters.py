@@ -72,12 +72,14 @@ def save(
     *,
     base: str | Path,
     precision: str,
+    name: str = "",
     head: nn.Linear | None = None,
     extra: dict | None = None,
 ) -> None:
     """Write an adapter (and head) as a model folder; the same weights give the same bytes.
 
-    base: the base as the settings name it ("tiny", a hub id, a folder); its hashes go into model.json.
+    base: the base, whose hashes go into model.json; name: what the settings call it ("tiny", a hub id, a
+        folder), where `base` is already the folder it resolved to.
     extra: further facts for model.json.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,15 +89,15 @@ def save(
     if head is not None:
         save_file({"weight": _plain(head.weight)}, folder / HEAD, metadata={"format": "pt"})
     written = {key: value for key, value in config.to_dict().items() if value is not None}
-    # `base` may be a folder on this machine, nobody else's business: model.json's hash identifies the base.
+    name = name or str(base)
     written |= {
-        "base_model_name_or_path": str(base) if not Path(base).is_absolute() else Path(base).name,
+        "base_model_name_or_path": Path(name).name if Path(name).is_absolute() else name,
         "target_modules": sorted(config.target_modules),
         "inference_mode": True,
     }
     write_json(folder / CONFIG, {key: _jsonable(written[key]) for key in sorted(written)})
     card = {
-        "base_model": str(base),
+        "base_model": name,
         "base_hash": base_hash(base),
         "tokenizer_hash": tokenizer_hash(base),
         "precision": precision,
@@ -107,7 +109,13 @@ def save(
 
 
 def load(
-    model: nn.Module, folder: Path, name: str, *, base: str | Path, trainable: bool = False
+    model: nn.Module,
+    folder: Path,
+    name: str,
+    *,
+    base: str | Path,
+    trainable: bool = False,
+    dropout: float = 0.0,
 ) -> PeftModel:
     """Put a saved adapter on a model under `name`; returns the PeftModel (the same one where it already is).
 
@@ -122,7 +130,8 @@ def load(
         raise UserError(f"{folder / WEIGHTS}: damaged or missing ({error}); train it again") from error
     config = LoraConfig.from_pretrained(folder)
     config.inference_mode = not trainable
-    config.task_type, config.base_model_name_or_path = None, None
+    # A task type would make PEFT add heads and wrappers of its own.
+    config.task_type, config.base_model_name_or_path, config.lora_dropout = None, None, dropout
     if isinstance(model, PeftModel):
         before = {key: p.requires_grad for key, p in model.named_parameters()}
         active = model.active_adapter

@@ -1,0 +1,152 @@
+"""A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
+
+TRL's RewardTrainer (Bradley-Terry loss) on a base of each precision. It starts as a copy of the SFT adapter
+on the raw base, with an fp32 head; adapter and head are trained in fp32 in every precision, so that the arms
+differ in nothing but the frozen base. Held-out accuracy, calibration and, in the tiny world, the best
+accuracy that the noisy labels allow go into the results. Standardising the scores is left to pipeline.ppo.
+
+    python -m pipeline reward --precision int4
+"""
+
+import random
+
+from datasets import Dataset
+from trl import RewardConfig, RewardTrainer
+from trl.trainer.reward_trainer import DataCollatorForPreference
+
+from data import world
+from data.workspace import Workspace
+from evaluation.reward_metrics import reward_metrics
+from models import adapters, loading
+from models.prompting import PromptFormat
+from models.scoring import RewardModel
+from pipeline import training
+from pipeline.run_record import Run
+from pipeline.stage_settings import RewardSettings
+
+ADAPTER = "reward"
+CROSS_PROMPT_SHARE = 0.1  # of the training pairs, with augmentation=cross_prompt
+
+
+class _Trainer(training.ReproducibleTrainer, RewardTrainer):
+    pass
+
+
+def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
+    """Train, write model/ with its head, and return the metrics on the test split (noisy labels)."""
+    training.deterministic(settings.seed)
+    base = loading.resolve_base(settings.base_model)
+    dataset = run.record["parents"]["dataset"]
+    rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
+    if settings.augmentation == "cross_prompt":
+        rows = cross_prompt(rows, settings.seed)
+    held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
+    test = training.read_rows(workspace, dataset, "test")
+
+    text = PromptFormat(loading.load_tokenizer(base))
+    examples = tokenise(text, rows, settings.max_length)
+    model = starting_model(settings, workspace.run(run.record["parents"]["sft"]) / "model", base)
+    before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
+
+    reporter = training.Reporter(run, settings.early_stopping_patience)
+    trainer = _Trainer(
+        model=model,
+        args=training.arguments(
+            RewardConfig, settings, run, evaluates=bool(held_out),
+            center_rewards_coefficient=settings.center_rewards or None,
+            disable_dropout=False,  # the base has none, and LoRA's is a setting
+        ),
+        data_collator=DataCollatorForPreference(pad_token_id=text.pad_id),
+        train_dataset=examples,
+        eval_dataset=tokenise(text, held_out, settings.max_length) if held_out else None,
+        processing_class=text.tokenizer,
+        callbacks=[reporter],
+    )
+    # TRL casts adapter and head of a quantised model to bf16 and leaves the others alone: all back to fp32.
+    training.restore(model, before)
+    pairs = zip(examples["chosen_ids"], examples["rejected_ids"], strict=True)
+    trainer.start(run, reporter, [max(len(chosen), len(rejected)) for chosen, rejected in pairs])
+    facts = training.train(trainer)
+
+    head = model.get_base_model().score
+    named = dict(base=base, name=settings.base_model, precision=settings.precision)
+    adapters.save(model, run.model_dir, ADAPTER, head=head, **named)
+    scorer = RewardModel(model, head, text.pad_id)
+    results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
+    if results and results["accuracy_ci"][0] <= 0.5:
+        run.event(
+            "not_above_chance",
+            f"accuracy {results['accuracy']:.3f} is not above chance (interval {results['accuracy_ci']})",
+        )
+    eval_loss = reporter.last_evaluation.get("eval_loss")
+    return {**results, "eval_loss": eval_loss, "examples": len(examples), **facts}
+
+
+def starting_model(settings: RewardSettings, sft_model, base):
+    """The base with a trainable copy of the SFT adapter and a fresh fp32 head."""
+    model = loading.load_reward_base(base, settings.precision, loading.device(), seed=settings.seed)
+    model = adapters.load(
+        model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout
+    )
+    model.get_base_model().score.requires_grad_(True)
+    return model
+
+
+def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
+    """Columns chosen_ids and rejected_ids: prompt, response and EOS."""
+    chosen, rejected = sequences(text, rows, max_length)
+    return Dataset.from_dict({"chosen_ids": chosen, "rejected_ids": rejected})
+
+
+def sequences(text: PromptFormat, rows: list[dict], max_length: int) -> tuple[list, list]:
+    """Token sequences of the chosen and of the rejected responses with their prompts."""
+    prompts = text.encode_prompts([row["prompt"] for row in rows], max_length)
+    sides = []
+    for side in ("chosen", "rejected"):
+        responses = text.encode_responses([row[side] for row in rows])
+        fitted = (text.fit(p, r, max_length) for p, r in zip(prompts, responses, strict=True))
+        sides.append([prompt + response for prompt, response in fitted])
+    return sides[0], sides[1]
+
+
+def cross_prompt(rows: list[dict], seed: int) -> list[dict]:
+    """The rows, with another prompt's chosen response as the rejected one in a tenth of them.
+
+    A response that is good, but to something else: the model cannot score style alone.
+    """
+    random_ = random.Random(seed)
+    changed = []
+    for row in rows:
+        other = rows[random_.randrange(len(rows))]
+        swap = random_.random() < CROSS_PROMPT_SHARE and other["prompt"] != row["prompt"]
+        changed.append({**row, "rejected": other["chosen"]} if swap else row)
+    return changed
+
+
+def judge(scorer: RewardModel, text: PromptFormat, rows: list[dict], settings, *, split: str) -> dict:
+    """reward_metrics on the rows, and what the gold reward would get on the same labels; {} without rows."""
+    if not rows:
+        return {}
+    chosen, rejected = sequences(text, rows, settings.max_length)
+    scores = scorer.score(chosen + rejected, batch_size=4 * settings.micro_batch_size).tolist()
+    metrics = reward_metrics(
+        scores[: len(rows)],
+        scores[len(rows) :],
+        [row["prompt"] for row in rows],
+        settings.seed,
+        chosen_lengths=[len(ids) for ids in chosen],
+        rejected_lengths=[len(ids) for ids in rejected],
+    )
+    return {**metrics, "split": split, "bayes_accuracy": bayes_accuracy(rows)}
+
+
+def bayes_accuracy(rows: list[dict]) -> float | None:
+    """The gold reward's accuracy on the same noisy labels, ties 0.5; None outside the tiny world."""
+    credit = 0.0
+    for row in rows:
+        golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
+        if None in golds:
+            return None
+        margin = golds[0].total - golds[1].total
+        credit += 0.5 if margin == 0 else float(margin > 0)
+    return credit / len(rows)
