@@ -6,6 +6,7 @@ Ctrl-C reaches it. A failed arm does not stop the others; what would stand on it
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -31,12 +32,20 @@ def run_in_a_process(
     command = [sys.executable, "-m", "pipeline", stage, "--workspace", str(workspace.root)]
     command += ["--preset", preset, "--precision", precision]
     command += ["--set", *overrides] if overrides else []
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=child_environment())
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.wait()  # it got the signal as well: let it save
+        process.terminate()  # Ctrl-C has reached it already, a SIGTERM to this process has not
+        process.wait()  # let it save
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run_everything(

@@ -14,7 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-_SHOWN = ("loss", "accuracy", "eval_loss", "objective/scores", "objective/kl", "gold/mean")
+_SHOWN = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "eval_loss": "validation loss",
+    "objective/scores": "score",
+    "objective/kl": "KL",
+    "gold/mean": "gold",
+}
 _LINE_EVERY = 2.0  # seconds between plain lines
 _BAR = 24
 
@@ -55,8 +62,8 @@ class Progress:
 
     def _facts(self, row: dict[str, Any], step: int, total: int | None) -> str:
         shown = [
-            f"{name.rpartition('/')[2]} {row[name]:.4g}"
-            for name in _SHOWN
+            f"{label} {row[name]:.4g}"
+            for name, label in _SHOWN.items()
             if isinstance(row.get(name), int | float)
         ]
         self._first = self._first or (step, row["wall_seconds"])
