@@ -22,7 +22,7 @@ from ui.texts import Texts
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome found")
-PATIENCE = 120_000  # milliseconds; this machine may be busy with other things
+PATIENCE = 60_000  # milliseconds; this machine may be busy with other things
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,10 @@ def go_to(page, tab, language="en"):
         page.locator(".overflow-dropdown button", has_text=name).first.click()
 
 
+def fill(page, field, text):
+    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
+
+
 def prompt_box(page):
     return page.locator("#prompt-box textarea, #prompt-box input").first
 
@@ -124,10 +128,10 @@ def press(page, keys):
 def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
-    page.get_by_label("Steps", exact=True).first.fill("12")
-    page.get_by_role("button", name="More settings").first.click()
-    page.get_by_label("Base model", exact=True).first.fill(str(real.base))
-    page.get_by_label("Learning rate", exact=True).first.fill("0.001")
+    fill(page, "sft-max_steps", "12")
+    page.locator("#tab-sft").get_by_role("button", name="More settings").click()
+    fill(page, "sft-base_model", str(real.base))
+    fill(page, "sft-learning_rate", "0.001")
     page.wait_for_function("() => document.querySelector('#command-sft textarea').value.includes('max_steps=12')")
     page.wait_for_function(
         "() => document.querySelector('#command-sft textarea').value.includes('learning_rate=0.001')"
@@ -144,7 +148,7 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     record = read_run(real.workspace, run)
     assert record["status"] == "done"
     assert record["config"]["max_steps"] == 12 and record["config"]["learning_rate"] == 0.001
-    page.wait_for_selector(".charts .js-plotly-plot")
+    page.wait_for_selector("#tab-sft .charts .js-plotly-plot")
     go_to(page, "runs")
     page.wait_for_selector(f"#runs-list :text('{run}')")
 
@@ -226,5 +230,5 @@ def test_first_paint_is_quick(visit, quick):
 def test_a_form_that_cannot_run_says_why(visit, quick):
     page = visit(quick.address)
     go_to(page, "sft")
-    page.get_by_label("Learning rate", exact=True).first.fill("9")
+    fill(page, "sft-learning_rate", "9")
     page.wait_for_selector(".problem:has-text('learning_rate')")

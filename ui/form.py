@@ -45,7 +45,7 @@ def build(stage: str, t: Texts, *, leave_out: frozenset[str] = frozenset(), pres
     with gr.Column(elem_classes="form-grid"):
         for field in shown:
             if field.group == "main":
-                made[field.name] = component(field, t)
+                made[field.name] = component(stage, field, t)
     groups = list(dict.fromkeys(f.group for f in shown if f.group != "main"))
     if groups:
         with gr.Accordion(t("form.more"), open=False, elem_classes="form-more"):
@@ -54,13 +54,19 @@ def build(stage: str, t: Texts, *, leave_out: frozenset[str] = frozenset(), pres
                 with gr.Column(elem_classes="form-grid"):
                     for field in shown:
                         if field.group == group:
-                            made[field.name] = component(field, t)
+                            made[field.name] = component(stage, field, t)
     return Form(stage, shown, [made[f.name] for f in shown])
 
 
-def component(field: settings.FieldInfo, t: Texts) -> gr.components.Component:
+def component(stage: str, field: settings.FieldInfo, t: Texts) -> gr.components.Component:
     """The input for one field: a checkbox, a choice, a number with bounds or a line of text."""
-    common = {"label": t.label(field), "info": t.help(field), "value": field.default, "min_width": 120}
+    common = {
+        "label": t.label(field),
+        "info": t.help(field),
+        "value": field.default,
+        "min_width": 120,
+        "elem_id": f"{stage}-{field.name}",
+    }
     if field.type is bool:
         return gr.Checkbox(**common)
     if field.choices:

@@ -27,7 +27,7 @@ def build(services: Services, language: str) -> gr.Blocks:
         tabs, parts = {}, {}
         with gr.Tabs(elem_id="tabs"):
             for name in TABS:
-                with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}", render_children=True) as tab:
+                with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}") as tab:
                     parts[name] = draw(name, services, t, language, top.preset)
                 tabs[name] = tab
         api.build(services)
