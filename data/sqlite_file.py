@@ -2,14 +2,16 @@
 repaired.
 
 SQLite before 3.51.3 can corrupt a WAL database that two connections use, so the rollback journal is used
-there. Each write is one IMMEDIATE transaction: a reader that turned writer half-way would fail under load.
+there. Writes are IMMEDIATE transactions: a reader that turned writer half-way would fail under load. Those
+that wait for each other share one transaction, because the sync to disk is what takes the time.
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from data.errors import UserError
 
@@ -25,7 +27,10 @@ class SqliteFile:
 
     def __init__(self, path: Path, *, schema: str, application_id: int, version: int):
         self.path = Path(path)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held by who uses the connection
+        self._turn = threading.Condition()  # guards the two below
+        self._waiting: list[_Write] = []
+        self._writing = False
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._db = None
         try:
@@ -51,25 +56,41 @@ class SqliteFile:
             if self._db is not None:
                 self._db.close()
 
-    @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed and synced when the block ends, rolled back when it raises.
+    def write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Run `job(connection)` in a transaction and return what it returns, once that is synced to disk.
 
-        Raises UserError where SQLite cannot write (disk full, read-only, held too long by another program).
+        Nothing of a job that raises is stored. Jobs that wait at the same time are stored together, each
+        undone alone where it raises. Raises UserError where SQLite cannot write (disk full, read-only, held
+        too long by another program).
         """
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                self._roll_back()
-                raise UserError(
-                    f"{self.path}: nothing was stored ({error}); mend that and try again"
-                ) from error
-            except BaseException:
-                self._roll_back()
-                raise
+        mine = _Write(job)
+        with self._turn:
+            self._waiting.append(mine)
+            while self._writing and not mine.done:
+                self._turn.wait()
+            if not mine.done:  # one of those who wait does the work of all
+                self._writing = True
+        if not mine.done:
+            self._store_waiting()
+        if mine.error is not None:
+            raise mine.error
+        return mine.result
+
+    def _store_waiting(self) -> None:
+        batch: list[_Write] = []
+        try:
+            with self._lock:
+                with self._turn:
+                    batch, self._waiting = self._waiting, []
+                if not self._store(batch):
+                    for write in batch:  # one of them spoilt it for all: each for itself
+                        self._store([write])
+        finally:
+            with self._turn:
+                for write in batch:
+                    write.done = True
+                self._writing = False
+                self._turn.notify_all()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -98,16 +119,60 @@ class SqliteFile:
     def _create(self, schema: str, application_id: int, version: int) -> None:
         if self._pragma("user_version") == version:
             return
-        with self.write() as db:
+
+        def create(db: sqlite3.Connection) -> None:
             if self._pragma("user_version") == 0:
                 for statement in schema.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {application_id}")
                 db.execute(f"PRAGMA user_version = {version}")
 
+        self.write(create)
+
     def _pragma(self, text: str):
         return self._db.execute(f"PRAGMA {text}").fetchone()[0]
+
+    def _store(self, batch: list["_Write"]) -> bool:
+        """All writes of a batch in one transaction; False where several have to be tried one by one."""
+        outcomes: list[tuple[Any, Exception | None]] = []
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                self._db.execute("SAVEPOINT one")
+                try:
+                    outcomes.append((write.job(self._db), None))
+                except sqlite3.Error:
+                    raise
+                except Exception as error:  # the caller's own, and raised there
+                    outcomes.append((None, error))
+                    self._db.execute("ROLLBACK TO one")
+                self._db.execute("RELEASE one")
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            if len(batch) > 1:
+                return False
+            full = isinstance(error, sqlite3.OperationalError)  # or locked, or read-only; else a bug
+            advice = UserError(f"{self.path}: nothing was stored ({error}); mend that and try again")
+            batch[0].error = advice if full else error
+            return True
+        except BaseException:
+            self._roll_back()
+            raise
+        for write, (result, error) in zip(batch, outcomes, strict=True):
+            write.result, write.error = result, error
+        return True
 
     def _roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+
+
+class _Write:
+    """A job that waits for its turn, and then what became of it."""
+
+    def __init__(self, job: Callable[[sqlite3.Connection], Any]):
+        self.job = job
+        self.done = False
+        self.result: Any = None
+        self.error: Exception | None = UserError("nothing was stored: the program was interrupted")

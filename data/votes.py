@@ -133,24 +133,28 @@ class VoteStore:
         later turn keeps the arrangement of its conversation. Raises UserError for a conversation that is
         unknown, another rater's, already voted on, or held with other policies.
         """
-        round_id = secrets.token_hex(16)
-        with self._file.write() as db:
+
+        def store(db: sqlite3.Connection) -> NewRound:
             db.execute("INSERT OR IGNORE INTO raters VALUES (?, ?)", (rater, _now()))
             if conversation is None:
-                conversation, turn = secrets.token_hex(16), 0
-                arrangement = _least_seen(db, rater, sorted(policies))
+                first = _least_seen(db, rater, sorted(policies))
+                new = NewRound(secrets.token_hex(16), secrets.token_hex(16), 0, first)
             else:
                 turn, arrangement = _next_turn(db, rater, conversation, policies)
+                new = NewRound(secrets.token_hex(16), conversation, turn, arrangement)
             db.execute(
                 "INSERT INTO rounds VALUES (?,?,?,?,?,NULL,'asked',?,?,?,?,?,?,?,?,NULL)",
-                (round_id, rater, conversation, turn, _now(), language, message, prompt_sha256)
-                + (json.dumps(arrangement), seed, _json(decoding), _json(base), _json(software)),
+                (new.id, rater, new.conversation, new.turn, _now(), language, message, prompt_sha256)
+                + (json.dumps(new.arrangement), seed, _json(decoding), _json(base), _json(software)),
             )
-        return NewRound(round_id, conversation, turn, arrangement)
+            return new
+
+        return self._file.write(store)
 
     def close_round(self, round_id: str, answers: Sequence[Answer]) -> None:
         """Store a round's answers; from now on it can be voted on."""
-        with self._file.write() as db:
+
+        def store(db: sqlite3.Connection) -> None:
             db.executemany(
                 "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)",
                 [
@@ -166,13 +170,18 @@ class VoteStore:
             if changed != 1:
                 raise ValueError(f"round {round_id} is not waiting for answers")
 
+        self._file.write(store)
+
     def void_round(self, round_id: str, reason: str) -> None:
         """Mark a round whose answers never came; it takes no vote and counts in no balance."""
-        with self._file.write() as db:
+
+        def store(db: sqlite3.Connection) -> None:
             db.execute(
                 "UPDATE rounds SET state = 'void', reason = ? WHERE id = ? AND state = 'asked'",
                 (reason, round_id),
             )
+
+        self._file.write(store)
 
     def histories(self, conversation: str, rater: str) -> dict[str, list[dict[str, str]]]:
         """Each policy's own messages so far in a conversation: {policy: [{"role", "content"}, …]}."""
@@ -205,7 +214,8 @@ class VoteStore:
         different vote.
         """
         vote_id = vote_id or secrets.token_hex(16)
-        with self._file.write() as db:
+
+        def store(db: sqlite3.Connection) -> dict[str, Any]:
             round_row = db.execute("SELECT * FROM rounds WHERE id = ?", (round_id,)).fetchone()
             if round_row is None or (rater is not None and rater != round_row["rater"]):
                 raise UserError(
@@ -233,8 +243,9 @@ class VoteStore:
                 "INSERT INTO votes VALUES (?,?,?,?,?,?,?)",
                 (vote_id, round_id, round_row["rater"], ranking, comment, now.isoformat(), max(reading, 0.0)),
             )
-            row = _vote_row(db, vote_id)
-        return row
+            return _vote_row(db, vote_id)
+
+        return self._file.write(store)
 
     def letters(self, round_id: str) -> list[str]:
         """The letters of a round's answers. Raises UserError for an unknown round."""
@@ -245,11 +256,14 @@ class VoteStore:
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
-        with self._file.write() as db:
+
+        def store(db: sqlite3.Connection) -> None:
             mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
             if mine is None:
                 raise UserError("this vote is unknown, or another rater's")
             db.execute("INSERT OR IGNORE INTO retractions VALUES (?, ?, ?)", (vote_id, _now(), reason))
+
+        self._file.write(store)
 
     def votes(self, *, retracted: bool = False) -> list[dict[str, Any]]:
         """The votes that count, oldest first; with `retracted`, all of them. Each with all that is known of

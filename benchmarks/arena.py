@@ -1,0 +1,137 @@
+"""How much longer four policies take to answer than one, on one base in memory.
+
+Each row compares one policy alone with four side by side: same prompt, same number of tokens (EOS is
+forbidden, so that no answer ends early), in alternation, the fastest of `--repeats` runs each (other load on
+the machine only adds). `max_difference` is the largest difference of a logit from PEFT's with that adapter
+alone, beside `logit_sd`. The adapters are random; the distilgpt2 shape has random weights: time and memory
+only.
+
+    python benchmarks/arena.py [--base tiny --base distilgpt2-shape] [--precision bf16 …] [--json FILE]
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from models import adapters, loading
+from models.precision import PRECISIONS
+from models.serving import StackedPolicies
+
+NAMES = ("sft", "ppo-bf16", "ppo-int8", "ppo-int4")
+SHAPE = "distilgpt2-shape"
+RANK = 16
+
+
+def save_shape(folder: Path) -> Path:
+    """A random base of distilgpt2's shape, with the tiny base's tokenizer (its ids are never decoded)."""
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=6, bos_token_id=0, eos_token_id=0, pad_token_id=1)
+    GPT2LMHeadModel(config).to(torch.bfloat16).save_pretrained(folder)
+    loading.load_tokenizer("tiny").save_pretrained(folder)
+    return folder
+
+
+def save_adapters(base: Path, folder: Path) -> dict[str, Path]:
+    """Four random adapters for a base, as model folders."""
+    model = loading.load_causal(base, "bf16", torch.device("cpu"))
+    shape = adapters.lora_config(model, RANK, 2 * RANK)
+    for name in NAMES:
+        model = adapters.attach(model, shape, name)
+        for parameter in adapters.adapter_parameters(model, name).values():
+            torch.nn.init.normal_(parameter, std=0.02)
+        adapters.save(model, folder / name, name, base=base, precision="bf16")
+    return {name: folder / name for name in NAMES}
+
+
+def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse.Namespace) -> dict:
+    """One row of the table: seconds of one and of four answers, and how far the logits are from PEFT's."""
+    device = loading.device()
+    one = StackedPolicies(loading.load_causal(base, precision, device), base, {"sft": folders["sft"]})
+    four = StackedPolicies(loading.load_causal(base, precision, device), base, folders)
+    vocabulary = one.model.config.vocab_size
+    prompt = torch.randint(5, vocabulary, (args.prompt,), generator=torch.Generator().manual_seed(1)).tolist()
+
+    def seconds(policies: StackedPolicies) -> float:
+        start = time.perf_counter()
+        policies.generate(
+            policies.names,
+            [prompt] * len(policies.names),
+            max_new_tokens=args.response,
+            temperature=0.7,
+            pad_id=1,
+            eos_id=vocabulary,  # no id that can be sampled: nobody stops early
+            generator=torch.Generator().manual_seed(2),
+        )
+        return time.perf_counter() - start
+
+    runs = [(seconds(one), seconds(four)) for _ in range(args.repeats + 1)][1:]
+    alone, together = (min(column) for column in zip(*runs, strict=True))
+    return {
+        "precision": precision,
+        "prompt": args.prompt,
+        "response": args.response,
+        "one_seconds": alone,
+        "four_seconds": together,
+        "four_over_one": together / alone,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        **difference(base, folders, precision, four, prompt),
+    }
+
+
+@torch.inference_mode()
+def difference(base: Path, folders, precision: str, four: StackedPolicies, prompt: list[int]) -> dict:
+    """The largest difference of a logit from PEFT's, over the four policies; and the logits' spread."""
+    ids = torch.tensor([prompt], device=four.model.device)
+    four.select(NAMES)
+    ours = four.model(ids.expand(len(NAMES), -1)).logits.float()
+    worst, spread = 0.0, ours.std().item()
+    for place, name in enumerate(NAMES):
+        model = adapters.load(
+            loading.load_causal(base, precision, ids.device), folders[name], "one", base=base
+        )
+        theirs = model.eval()(ids).logits.float()[0]
+        worst = max(worst, (ours[place] - theirs).abs().max().item())
+    return {"max_difference": worst, "logit_sd": spread}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--base", action="append", help=f"tiny, {SHAPE}, a folder; can be repeated")
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="can be repeated")
+    parser.add_argument("--prompt", type=int, default=64, help="tokens")
+    parser.add_argument("--response", type=int, default=64, help="tokens")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", type=Path, help="write the rows to this file as well")
+    args = parser.parse_args()
+
+    columns = "{:<18} {:<9} {:>10} {:>10} {:>14} {:>15} {:>9}"
+    print(
+        columns.format("base", "precision", "one (s)", "four (s)", "four / one", "max difference", "logit sd")
+    )
+    rows = []
+    for name in args.base or ["tiny", SHAPE]:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            base = save_shape(folder / "base") if name == SHAPE else loading.resolve_base(name)
+            folders = save_adapters(base, folder)
+            for precision in args.precision or PRECISIONS:
+                row = {"base": name} | measure(base, folders, precision, args)
+                rows.append(row)
+                figures = [f"{row[key]:.3f}" for key in ("one_seconds", "four_seconds", "four_over_one")]
+                errors = [f"{row[key]:.4f}" for key in ("max_difference", "logit_sd")]
+                print(columns.format(name, precision, *figures, *errors), flush=True)
+    if args.json:
+        args.json.write_text(json.dumps({"rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
