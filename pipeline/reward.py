@@ -23,6 +23,7 @@ from models.scoring import RewardModel
 from pipeline import training
 from pipeline.run_record import Run
 from pipeline.stage_settings import RewardSettings
+from pipeline.stages import make_deterministic
 
 ADAPTER = "reward"
 CROSS_PROMPT_SHARE = 0.1  # of the training pairs, with augmentation=cross_prompt
@@ -34,7 +35,7 @@ class _Trainer(training.ReproducibleTrainer, RewardTrainer):
 
 def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     """Train, write model/ with its head, and return the metrics on the test split (noisy labels)."""
-    training.deterministic(settings.seed)
+    make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
     dataset = run.record["parents"]["dataset"]
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)

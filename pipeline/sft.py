@@ -21,6 +21,7 @@ from models.prompting import PromptFormat
 from pipeline import training
 from pipeline.run_record import Run
 from pipeline.stage_settings import SftSettings
+from pipeline.stages import make_deterministic
 
 ADAPTER = "sft"
 SAMPLES, SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 4, 48, 0.7
@@ -32,7 +33,7 @@ class _Trainer(training.ReproducibleTrainer, SFTTrainer):
 
 def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     """Train, write model/, and return results: eval_loss, perplexity, steps, and what was learned from."""
-    training.deterministic(settings.seed)
+    make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
     dataset = run.record["parents"]["dataset"]
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)

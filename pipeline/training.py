@@ -7,13 +7,12 @@ It does not know what the two stages learn from (pipeline.sft and pipeline.rewar
 """
 
 import math
-import os
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
-from transformers import TrainerCallback, set_seed
+from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from data.errors import UserError
@@ -23,7 +22,7 @@ from models.loading import device
 from pipeline import checkpoints
 from pipeline.run_record import Cancelled, Run
 
-TRAINABLES, BEST, BEST_CARD = "trainables.safetensors", "best.safetensors", "best.json"
+TRAINABLES, BEST, CARD = "trainables.safetensors", "best.safetensors", "reporter.json"
 CLOCKS = ("runtime", "per_second", "total_flos")  # log entries that differ from run to run
 EVALUATION_ROWS = 256  # validation rows looked at while training
 
@@ -37,13 +36,6 @@ def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) ->
     if split == "train" and not rows:
         raise UserError(f"data set {dataset!r} has no training pairs: give `prepare` more rows")
     return rows[:limit] if limit else rows
-
-
-def deterministic(seed: int) -> None:
-    """Seed every generator and ask for deterministic kernels (those without one warn and go on)."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts, not before
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    set_seed(seed)
 
 
 def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
@@ -123,14 +115,10 @@ class Reporter(TrainerCallback):
 
     def __init__(self, run: Run, patience: int = 0, on_evaluation=None):
         self.run, self.patience, self.on_evaluation = run, patience, on_evaluation
-        self.unseen: dict[str, torch.nn.Parameter] | None = None  # trainables that have had no gradient yet
+        self.unseen: set[str] = set()  # names of trainables that have had no gradient yet
         self.best_loss, self.since_best, self.best = math.inf, 0, None
         self.last_evaluation: dict = {}
         self.cancelled = self.warned = False
-
-    def watch(self, model: torch.nn.Module) -> None:
-        """Start to look for parameters without a gradient."""
-        self.unseen = trainables(model)
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.run.set_total(state.max_steps)
@@ -140,11 +128,10 @@ class Reporter(TrainerCallback):
         if isinstance(sampler, LengthGrouped):
             sampler.set_epoch(int(state.epoch or 0))
 
-    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
         if self.unseen:
-            seen = [name for name, p in self.unseen.items() if p.grad is not None and bool(p.grad.any())]
-            for name in seen:
-                del self.unseen[name]
+            moved = {n for n, p in trainables(model).items() if p.grad is not None and bool(p.grad.any())}
+            self.unseen -= moved
 
     def on_step_end(self, args, state, control, **kwargs):
         if self.run.should_stop():
@@ -191,17 +178,21 @@ class Reporter(TrainerCallback):
         checkpoints.seal(folder / f"checkpoint-{state.global_step}")
         checkpoints.rotate(folder, keep=2)
 
-    def save(self, folder: Path) -> None:
-        """The state of early stopping, beside the trainer's own."""
+    def save(self, folder: Path, tokens: int) -> None:
+        """What the trainer's own state does not hold: early stopping, the gradient watch, tokens seen."""
+        card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
         if self.best is not None:
+            card["best_loss"] = self.best_loss
             save_file(self.best, folder / BEST)
-            write_json(folder / BEST_CARD, {"loss": self.best_loss, "since": self.since_best})
+        write_json(folder / CARD, card)
 
-    def load(self, folder: Path) -> None:
-        if (folder / BEST_CARD).is_file():
-            card = read_json(folder / BEST_CARD)
-            self.best_loss, self.since_best = card["loss"], card["since"]
-            self.best = load_file(folder / BEST)
+    def load(self, folder: Path) -> int:
+        """Put `save`'s state back; returns the tokens seen."""
+        card = read_json(folder / CARD)
+        self.since_best, self.unseen = card["since_best"], set(card["unseen"])
+        if "best_loss" in card:
+            self.best_loss, self.best = card["best_loss"], load_file(folder / BEST)
+        return card["tokens"]
 
 
 class ReproducibleTrainer:
@@ -253,12 +244,12 @@ class ReproducibleTrainer:
             folder.mkdir(parents=True, exist_ok=True)
             weights = {name: p.detach().cpu().contiguous() for name, p in trainables(self.model).items()}
             save_file(weights, folder / TRAINABLES)
-            self.reporter.save(folder)
+            self.reporter.save(folder, self._total_train_tokens)
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
         folder = Path(resume_from_checkpoint)
         restore(self.model, load_file(folder / TRAINABLES))
-        self.reporter.load(folder)
+        self._total_train_tokens = self.reporter.load(folder)  # TRL would count from 0 again
 
 
 def train(trainer: ReproducibleTrainer) -> dict:
@@ -267,13 +258,11 @@ def train(trainer: ReproducibleTrainer) -> dict:
     Raises Cancelled after saving when the run was asked to stop, UserError when the loss is not finite.
     """
     run, reporter = trainer.run, trainer.reporter
-    reporter.watch(trainer.model)
+    reporter.unseen = set(trainables(trainer.model))
     found = checkpoints.latest(run.checkpoints_dir)
     step, path = found if found else (0, None)
     run.cut_back(step)
     if path is not None:
-        for broken in checkpoints.broken(run.checkpoints_dir):
-            run.event("broken_checkpoint", f"{broken.name} is not complete: ignored", step=step)
         checkpoints.drop_after(run.checkpoints_dir, step)
     ended = path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]
     if ended:  # killed between the last checkpoint and the end of the run
@@ -285,7 +274,7 @@ def train(trainer: ReproducibleTrainer) -> dict:
         raise Cancelled
     if reporter.best is not None:
         restore(trainer.model, reporter.best)
-    if reporter.unseen and not found:
+    if reporter.unseen and trainer.state.global_step > 2:  # warm-up starts at 0: only step 2 moves lora_B
         run.event(
             "zero_gradient",
             f"{len(reporter.unseen)} trainable tensors never had a gradient",
@@ -294,7 +283,7 @@ def train(trainer: ReproducibleTrainer) -> dict:
     return {
         "steps": trainer.state.global_step,
         "trainable_parameters": sum(p.numel() for p in trainables(trainer.model).values()),
-        "tensors_without_gradient": len(reporter.unseen or {}) if not found else None,
+        "tensors_without_gradient": len(reporter.unseen),
         **({"best_eval_loss": reporter.best_loss} if reporter.best is not None else {}),
     }
 

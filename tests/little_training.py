@@ -1,0 +1,65 @@
+"""Little data sets and quick runs for the tests of the trainers."""
+
+import json
+
+from pipeline import settings as stage_settings
+from pipeline.run_record import Run
+from pipeline.stages import execute
+
+TOPICS = ("Paris", "eggs", "the sea", "my boss", "Rome", "a cat", "tea", "the moon", "rain", "chess", "soup")
+
+
+def easy_rows(count, topics=TOPICS):
+    """Pairs that anything can learn: chosen is polite, rejected is not."""
+    return [
+        {
+            "prompt": f"\n\nHuman: Number {i}, {topics[i % len(topics)]}!\n\nAssistant:",
+            "chosen": "Thank you! You are welcome, it is good.",
+            "rejected": "No. No no no.",
+        }
+        for i in range(count)
+    ]
+
+
+def write_dataset(workspace, name="little", train=24, validation=8, test=12, rows=easy_rows):
+    """A data set folder; returns its name."""
+    folder = workspace.dataset(name)
+    folder.mkdir(parents=True)
+    pool = rows(train + validation + test)
+    parts = {"train": pool[:train], "validation": pool[train : train + validation], "test": pool[-test:]}
+    for split, part in parts.items():
+        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    return name
+
+
+def run_stage(workspace, stage, base, precision="bf16", **changes):
+    """Execute a short run of a stage on a random base; returns the Run."""
+    few = {
+        "dataset": "little", "max_steps": 4, "batch_size": 8, "micro_batch_size": 4, "eval_steps": 2,
+        "save_steps": 2, "learning_rate": 1e-2, "max_length": 96,
+    }  # fmt: skip
+    if stage == "sft":
+        few |= {"base_model": str(base), "lora_rank": 4, "lora_alpha": 8}
+    overrides = [f"{key}={value}" for key, value in (few | changes).items()]
+    return execute(
+        stage, stage_settings.build(stage, "tiny", precision=precision, overrides=overrides), workspace
+    )
+
+
+def stop_after(monkeypatch, steps):
+    """Make the next run ask to stop once its metrics reach `steps`; returns what undoes it."""
+    before = Run.should_stop
+
+    def should_stop(run):
+        path = run.folder / "metrics.jsonl"
+        return (path.exists() and f'"step": {steps - 1},' in path.read_text()) or before(run)
+
+    monkeypatch.setattr(Run, "should_stop", should_stop)
+    return lambda: monkeypatch.setattr(Run, "should_stop", before)
+
+
+def lines(run, name):
+    """Rows of a run's JSON lines without the wall clock."""
+    path = run.folder / name
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [{key: value for key, value in row.items() if key != "wall_seconds"} for row in rows]

@@ -1,0 +1,150 @@
+"""Adapter folders: what comes back, and what is refused."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from data.errors import UserError
+from models import adapters, loading
+from models.precision import PRECISIONS
+from models.scoring import RewardModel
+
+CPU = torch.device("cpu")
+IDS = torch.arange(2, 22)[None]
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def base(request, random_base, random_llama_base):
+    return random_base if request.param == "gpt2" else random_llama_base
+
+
+def trained(base, precision="bf16", reward=False, seed=0):
+    """A model whose adapter "mine" has random weights, as after training."""
+    load = loading.load_reward_base if reward else loading.load_causal
+    model = load(base, precision, CPU)
+    model = adapters.attach(model, adapters.lora_config(model, 4, 8), "mine")
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in adapters.adapter_parameters(model, "mine").values():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return model.eval()
+
+
+@pytest.fixture
+def saved(random_base, tmp_path):
+    folder = tmp_path / "model"
+    adapters.save(trained(random_base), folder, "mine", base=random_base, precision="bf16")
+    return folder
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_saved_adapter_answers_exactly_as_before(base, precision, tmp_path):
+    model = trained(base, precision)
+    adapters.save(model, tmp_path, "mine", base=base, precision=precision)
+    back = adapters.load(loading.load_causal(base, precision, CPU), tmp_path, "b", base=base)
+    with torch.no_grad():
+        assert torch.equal(model(IDS).logits, back(IDS).logits)
+        assert not torch.equal(back(IDS).logits, loading.load_causal(base, precision, CPU)(IDS).logits)
+
+
+def test_an_adapter_is_frozen_unless_asked_and_fp32(random_base, saved):
+    model = adapters.load(loading.load_causal(random_base, "int4", CPU), saved, "sft", base=random_base)
+    assert not any(p.requires_grad for p in model.parameters())
+    model = adapters.load(model, saved, "policy", base=random_base, trainable=True)
+    assert model.active_adapter == "sft"
+    learning = {key for key, p in model.named_parameters() if p.requires_grad}
+    assert learning and all(".policy." in key for key in learning)
+    assert {p.dtype for p in adapters.adapter_parameters(model, "policy").values()} == {torch.float32}
+
+
+def test_the_same_weights_give_the_same_bytes_wherever_they_are_written(random_base, tmp_path):
+    model = trained(random_base)
+    for name in ("one", "two"):
+        adapters.save(model, tmp_path / name, "mine", base=random_base, precision="bf16")
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == ["adapter_config.json", "adapter_model.safetensors", "model.json"]
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_an_adapter_of_another_base_is_refused(random_llama_base, saved):
+    with pytest.raises(UserError, match="another base"):
+        adapters.load(
+            loading.load_causal(random_llama_base, "bf16", CPU), saved, "mine", base=random_llama_base
+        )
+
+
+def test_an_adapter_of_another_tokenizer_is_refused(random_base, saved):
+    card = json.loads((saved / "model.json").read_text())
+    (saved / "model.json").write_text(json.dumps(card | {"tokenizer_hash": "0"}))
+    with pytest.raises(UserError, match="tokenizer"):
+        adapters.check(saved, base=random_base)
+
+
+def test_missing_layers_are_refused_instead_of_filled_with_random_numbers(random_base, saved):
+    weights = load_file(saved / "adapter_model.safetensors")
+    weights.pop(sorted(weights)[0])
+    save_file(weights, saved / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="lacks 1"):
+        adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
+
+
+def test_tensors_of_another_shape_are_refused(random_base, saved):
+    weights = load_file(saved / "adapter_model.safetensors")
+    name = sorted(weights)[0]
+    save_file(weights | {name: weights[name][:2].clone()}, saved / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="shape"):
+        adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
+
+
+def test_a_truncated_file_is_refused(random_base, saved):
+    path = saved / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="damaged"):
+        adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
+
+
+def test_a_language_model_is_refused_as_a_reward_model(random_base, saved):
+    with pytest.raises(UserError, match="not a reward model"):
+        RewardModel.load(saved, random_base, "bf16", CPU)
+
+
+def test_a_copy_of_an_adapter_is_exact_and_independent(random_base):
+    model = trained(random_base)
+    model = adapters.attach(model, model.peft_config["mine"], "b")
+    adapters.copy_weights(model, "mine", "b")
+    one, two = adapters.adapter_parameters(model, "mine"), adapters.adapter_parameters(model, "b")
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    with torch.no_grad():
+        next(iter(two.values())).add_(1.0)
+    assert not all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_score_is_read_at_the_last_token_whatever_stands_beside_it(base, tmp_path):
+    model = trained(base, reward=True)
+    scorer = RewardModel(model, model.get_base_model().score, pad_id=1)
+    rows = [list(range(5, 5 + n)) for n in (12, 3, 30, 7)]
+    together = scorer.score(rows, batch_size=4)
+    alone = torch.cat([scorer.score([row]) for row in rows])
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-2)  # bf16 products of other shapes
+    assert together.dtype == torch.float32 and len(set(together.tolist())) == 4
+
+
+def test_a_pad_id_inside_a_sequence_does_not_hide_its_end(random_base):
+    model = trained(random_base, reward=True)
+    scorer = RewardModel(model, model.get_base_model().score, pad_id=1)
+    assert not torch.equal(scorer.score([[5, 6, 1]]), scorer.score([[5, 6]]))
+
+
+def test_scoring_with_another_adapter_leaves_everything_as_it_was(random_base, saved):
+    model = adapters.load(
+        loading.load_causal(random_base, "bf16", CPU), saved, "policy", base=random_base, trainable=True
+    )
+    model = adapters.load(model, saved, "reward", base=random_base)
+    flags = [p.requires_grad for p in model.parameters()]
+    model.train()
+    RewardModel(model, loading.Head(64), pad_id=1, adapter="reward").score([[5, 6, 7]])
+    assert model.active_adapter == "policy" and model.training
+    assert flags == [p.requires_grad for p in model.parameters()]
