@@ -8,6 +8,7 @@ and exit code 2.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
@@ -57,15 +58,14 @@ def serve(options: argparse.Namespace) -> None:
     from ui.guard import is_loopback
 
     if not options.auth and not is_loopback(options.host):
-        raise UserError(
-            f"--host {options.host} is open to other machines: add --auth user:password or --auth FILE"
-        )
-    listener = bind(options.host, options.port)
-    try:
+        raise UserError(f"--host {options.host} is open to others: add --auth user:password or --auth FILE")
+    with contextlib.ExitStack() as ends:
+        listener = ends.enter_context(bind(options.host, options.port))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
         import uvicorn
 
         from pipeline.arena import Arena
+        from pipeline.device_sharing import DeviceSharing
         from pipeline.inference_client import InferenceClient
         from pipeline.jobs import JobRunner
         from ui import page, server
@@ -74,36 +74,31 @@ def serve(options: argparse.Namespace) -> None:
         auth = server.credentials(options.auth)
         workspace = Workspace(options.workspace).create()
         port = listener.getsockname()[1]
-        address = f"http://{'[' + options.host + ']' if ':' in options.host else options.host}:{port}"
+        name = f"[{options.host}]" if ":" in options.host else options.host
+        address = f"http://{name}:{port}"
         jobs = JobRunner(workspace, address=address)
+        ends.callback(jobs.close)
         client = InferenceClient(workspace)
-        try:
-            arena = Arena(workspace, client)
-            arena.start()
-            services = Services(workspace, jobs, arena)
-            pages = {language: page.build(services, language) for language in server.LANGUAGES}
-            application = server.build(
-                pages,
-                workspace_root=workspace.root,
-                host=options.host,
-                port=port,
-                language=options.lang,
-                auth=auth,
-            )
-            config = uvicorn.Config(
-                application, log_level="warning", timeout_graceful_shutdown=2, ws="none", server_header=False
-            )
-            print(
-                f"EdgeRLHF Playground is at {address} (workspace {workspace.root}); Ctrl+C ends it, "
-                "a training goes on.",
-                flush=True,
-            )
-            uvicorn.Server(config).run(sockets=[listener])
-        finally:
-            client.close()
-            jobs.close()
-    finally:
-        listener.close()
+        arena = Arena(workspace, client)
+        ends.callback(arena.close)
+        ends.callback(DeviceSharing(jobs, client).close)
+        arena.start()
+        services = Services(workspace, jobs, arena)
+        pages = {language: page.build(services, language) for language in server.LANGUAGES}
+        application = server.build(
+            pages,
+            workspace_root=workspace.root,
+            host=options.host,
+            port=port,
+            language=options.lang,
+            auth=auth,
+        )
+        config = uvicorn.Config(
+            application, log_level="warning", timeout_graceful_shutdown=2, ws="none", server_header=False
+        )
+        print(f"EdgeRLHF Playground is at {address} (workspace {workspace.root}).", flush=True)
+        print("Ctrl+C ends the page; a training goes on.", flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,62 @@
+"""The arena leaves the GPU to training, and comes back; without a GPU nothing happens."""
+
+import pytest
+
+from pipeline.device_sharing import DeviceSharing
+
+
+class Jobs:
+    record = None
+
+    def active(self):
+        return self.record
+
+
+class Client:
+    def __init__(self, on_gpu):
+        self.on_gpu, self.said = on_gpu, []
+
+    def step_aside(self, reason):
+        self.on_gpu = False
+        self.said.append(reason)
+
+    def come_back(self):
+        self.said.append("back")
+
+
+@pytest.fixture
+def sharing():
+    opened = []
+
+    def make(on_gpu):
+        jobs, client = Jobs(), Client(on_gpu)
+        opened.append(DeviceSharing(jobs, client, poll=3600))
+        return opened[-1], jobs, client
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def job(stage="ppo", status="running"):
+    return {"stage": stage, "status": status, "precision": "int4"}
+
+
+def test_steps_aside_once_and_comes_back_once(sharing):
+    watch, jobs, client = sharing(on_gpu=True)
+    watch.look()
+    jobs.record = job()
+    watch.look()
+    watch.look()
+    jobs.record = job(status="done")
+    watch.look()
+    watch.look()
+    assert client.said == ["ppo int4 has the GPU", "back"]
+
+
+@pytest.mark.parametrize("on_gpu, stage", [(False, "ppo"), (True, "prepare")])
+def test_stays_where_it_disturbs_nobody(sharing, on_gpu, stage):
+    watch, jobs, client = sharing(on_gpu)
+    jobs.record = job(stage)
+    watch.look()
+    assert client.said == []
