@@ -279,8 +279,8 @@ class VoteStore:
         return [row for row in rows if retracted or not row["retracted"]]
 
     def counts(self) -> dict[str, int]:
-        """How many rounds, votes and raters there are."""
-        names = ("rounds", "votes", "raters", "retractions")
+        """How many votes and retractions there are."""
+        names = ("votes", "retractions")
         return {name: self._read(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in names}
 
     def preference_pairs(self) -> list[dict[str, str]]:

@@ -9,7 +9,6 @@ What it does not do: sample (the inference process does), store (`data.votes`), 
 """
 
 import json
-import math
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +56,7 @@ class Arena:
         self.client = client
         self.store = VoteStore(workspace.votes_db)
         self._demo_folder = demo_folder
+        self._board: tuple[dict[str, int], list[dict[str, Any]]] | None = None
 
     def start(self) -> None:
         """Load the policies in the background, so that the first answer comes at once."""
@@ -155,22 +155,12 @@ class Arena:
         Beside its keys: votes, strength, ci (low and high) and win_rate (wins and half the ties of its
         comparisons; None without any).
         """
-        rows = []
-        for row in leaderboard(self.ballots()):
-            compared = row["wins"] + row["ties"] + row["losses"]
-            rows.append(
-                row
-                | {
-                    "votes": row["rankings"],
-                    "strength": row["score"],
-                    "ci": [row["score_low"], row["score_high"]],
-                    "win_rate": (row["wins"] + row["ties"] / 2) / compared if compared else None,
-                }
-            )
-        return [
-            {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in row.items()}
-            for row in rows
-        ]
+        counts = self.store.counts()
+        if (
+            self._board is None or self._board[0] != counts
+        ):  # votes are only ever added, and so are retractions
+            self._board = counts, [_board_row(row) for row in leaderboard(self.ballots())]
+        return self._board[1]
 
     def export(self, name: str = "votes") -> Path:
         """Write the votes as preference pairs, `arena/NAME.jsonl`; `prepare --set source=FILE` takes it.
@@ -222,6 +212,17 @@ def checked_rater(rater: Any) -> str:
     if not rater or not rater.isprintable():
         raise UserError("the id of a rater or a vote has to be some printable characters")
     return rater
+
+
+def _board_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    compared = row["wins"] + row["ties"] + row["losses"]
+    more = {
+        "votes": row["rankings"],
+        "strength": row["score"],
+        "ci": [row["score_low"], row["score_high"]],
+        "win_rate": (row["wins"] + row["ties"] / 2) / compared if compared else None,
+    }
+    return dict(row) | more
 
 
 def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:

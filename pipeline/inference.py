@@ -33,6 +33,8 @@ from models.serving import StackedPolicies
 from pipeline.hardware import software
 
 SECONDS_BETWEEN_TEXTS = 0.04  # more often is not seen, and costs the page
+# Below this size one thread is as fast as all, and several times faster while a training takes the cores.
+ONE_THREAD_PARAMETERS = 30_000_000
 
 
 class Answerer:
@@ -43,6 +45,7 @@ class Answerer:
         self.text: PromptFormat | None = None
         self.groups: dict[str, StackedPolicies] = {}  # by precision
         self.place: dict[str, str] = {}  # policy → precision
+        self.threads = torch.get_num_threads()
 
     def load(self, lineup: Mapping[str, Any]) -> dict[str, Any]:
         """Load what is not loaded yet, warm it up, and say which weights answer (for a vote's record)."""
@@ -62,6 +65,8 @@ class Answerer:
             else:
                 model = loading.load_causal(base, precision, loading.device())
                 self.groups[precision] = StackedPolicies(model, base, mine)
+        size = sum(parameter.numel() for parameter in next(iter(self.groups.values())).model.parameters())
+        torch.set_num_threads(1 if size < ONE_THREAD_PARAMETERS else self.threads)
         self.place = {name: precision for precision, group in self.groups.items() for name in group.names}
         rows = [{"policy": name, "prompt": "\n\nHuman: Hi\n\nAssistant:"} for name in self.place]
         self.answer(rows, max_new_tokens=2, temperature=1.0, seed=0)

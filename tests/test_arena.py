@@ -178,10 +178,14 @@ def test_a_reader_who_leaves_voids_the_round_but_not_once_it_is_answered(arena):
     [("x" * 8001, "too long"), ("x" * 10_000_000, "too long"), ("a\0b", "NUL"), ("a\ud800b", "surrogate"),
      (" \n ", "empty"), (None, "has to be text"), (["x"], "has to be text")],
 )  # fmt: skip
-def test_prompts_that_cannot_be_answered_are_refused_before_anything_is_done(arena, prompt, reason):
+def test_prompts_that_cannot_be_answered_are_refused_before_anything_is_done(
+    arena, monkeypatch, prompt, reason
+):
+    opened = []
+    monkeypatch.setattr(arena.store, "open_round", lambda **facts: opened.append(facts))
     with pytest.raises(UserError, match=reason):
         play(arena, prompt)
-    assert arena.client.asked == [] and arena.store.counts()["rounds"] == 0
+    assert arena.client.asked == [] and not opened
 
 
 def test_any_other_text_comes_back_as_it_was(arena):
@@ -221,6 +225,8 @@ def test_the_leaderboard_ranks_by_the_votes(arena):
         and rows[0]["ci"][0] < rows[0]["strength"] < rows[0]["ci"][1]
     )
     json.dumps(rows, allow_nan=False)
+    arena.store.retract(arena.store.votes()[0]["vote"], rater="ann")
+    assert arena.leaderboard()[0]["votes"] == 5
 
 
 def test_votes_become_training_data(arena, workspace):
