@@ -71,6 +71,7 @@ class Actor:
         hidden = model.get_base_model().config.get_text_config().hidden_size
         self.value_head = Head(hidden).to(self.device)
         nn.init.zeros_(self.value_head.weight)
+        self.checkpointing = False
         self.use(POLICY)
 
     @classmethod
@@ -98,6 +99,11 @@ class Actor:
         for parameter in self.parameters().values():
             parameter.requires_grad_(True)
 
+    def checkpoint_activations(self) -> None:
+        """From now on, passes with a gradient keep no activations inside a block and compute them again."""
+        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.checkpointing = True
+
     def evaluate(self, rows: Rows, index: Sequence[int], temperature: float) -> Evaluated:
         """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
         picked = rows.pick(index)
@@ -110,9 +116,15 @@ class Actor:
             first = k * ids.shape[1] + len(prompt) - 1
             places.append(torch.arange(first, first + len(response)))
             targets.append(torch.tensor(response))
-        states = backbone(self.model)(input_ids=ids.to(self.device), use_cache=False)[0]
+        # Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
+        # mode: the blocks would drop the KV cache without a word.
+        self.model.train(self.checkpointing and torch.is_grad_enabled())
+        try:
+            states = backbone(self.model)(input_ids=ids.to(self.device), use_cache=False)[0]
+        finally:
+            self.model.eval()
         states = states.flatten(0, 1)[torch.cat(places).to(self.device)]  # [tokens, d]
-        head = self.model.get_base_model().lm_head
+        head = self.model.get_base_model().get_output_embeddings()
         scored = token_logprobs(states, head, torch.cat(targets).to(self.device), temperature, [self.pad_id])
         return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
 

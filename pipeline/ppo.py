@@ -12,7 +12,10 @@ figures in `ppo_report.py`.
 
 from __future__ import annotations
 
+import copy
+import gc
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,10 +29,11 @@ from models.actor import POLICY, REWARD, Actor, Rows
 from models.loading import device, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
-from pipeline import checkpoints, ppo_core
+from pipeline import checkpoints, measure, ppo_core
 from pipeline.experiments import write_experiment
 from pipeline.ppo_alarms import Alarms
 from pipeline.ppo_report import final_report, probe_safety
+from pipeline.recovery import Memory, Stability, Unstable, is_out_of_memory
 from pipeline.rollout import Collector, Rollout, Scorer, Standard
 from pipeline.run_record import Cancelled, Run
 from pipeline.settings import PpoSettings
@@ -60,11 +64,12 @@ class Trainer:
             sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id
         )
         if settings.gradient_checkpointing:
-            self.actor.model.gradient_checkpointing_enable({"use_reentrant": False})
-            self.actor.model.train()  # checkpointing works in train mode only; there is no dropout to wake
+            self.actor.checkpoint_activations()
         self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
         prompts = _prompts(workspace, parents["dataset"], settings)
-        self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts)
+        self.memory = Memory(settings.micro_batch_size, settings.batch_size, settings.gradient_checkpointing)
+        self.stability = Stability()
+        self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts, self.memory)
         self.parameters = self.actor.parameters()
         self.optimizer = torch.optim.AdamW(
             self.parameters.values(), lr=settings.learning_rate, eps=1e-5, weight_decay=settings.weight_decay
@@ -94,14 +99,19 @@ class Trainer:
     def run_to_end(self) -> None:
         self.run.set_total(self.total)
         if not self._resume():
-            self.standard = self.collector.standard()
             self._check_start()
-        self.collector.use_standard(self.standard)
+            self._with_the_memory_there_is(self._standardise)
+            self._save()  # what a first roll-back goes back to
         while self.step < self.total:
-            self._one_step()
-            if self.step % self.settings.save_steps == 0 or self.run.should_stop() or self.step == self.total:
-                checkpoints.save(self.run.checkpoints_dir, self.step, self._write)
-            if self.run.should_stop() and self.step < self.total:
+            try:
+                self._with_the_memory_there_is(self._one_step)
+            except Unstable as trouble:
+                self._roll_back(trouble)
+                continue
+            stop = self.run.should_stop() and self.step < self.total
+            if self.step % self.settings.save_steps == 0 or stop or self.step == self.total:
+                self._save()
+            if stop:
                 raise Cancelled
         if self.without_gradient:
             names = sorted(self.without_gradient)
@@ -109,11 +119,16 @@ class Trainer:
                 "zero gradient", f"{len(names)} trained tensors never had a gradient", names=names[:20]
             )
 
+    def _standardise(self) -> None:
+        self.standard = self.collector.standard()
+        self.collector.use_standard(self.standard)
+
     def _one_step(self) -> None:
+        settings = self.settings
         rollout = self.collector.collect(self.step, self.kl_coef)
         rate = self._set_learning_rate()
         row = {"step": self.step + 1, **rollout.metrics(self.kl_coef), **self._update(rollout), "lr": rate}
-        settings = self.settings
+        self.stability.check(row, settings.vf_coef)
         if settings.adaptive_kl:
             self.kl_coef = ppo_core.next_kl_coef(
                 self.kl_coef, row["objective/kl"], settings.kl_target, settings.kl_horizon, len(rollout.rows)
@@ -163,7 +178,7 @@ class Trainer:
         settings = self.settings
         tokens = int(rollout.mask[index].sum())
         sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0}
-        for micro in rollout.rows.micro_batches(index, settings.micro_batch_size):
+        for micro in rollout.rows.micro_batches(index, self.memory.micro):
             mask = rollout.mask[micro]
             now = self.actor.evaluate(rollout.rows, micro, settings.temperature)
             old, advantages, values, returns = (
@@ -177,10 +192,7 @@ class Trainer:
             # trace.
             loss = (policy.loss + settings.vf_coef * value) / tokens
             if not torch.isfinite(loss):
-                raise UserError(
-                    f"ppo: the loss became {loss.item()} in step {self.step + 1}; "
-                    "the checkpoint before is whole: lower learning_rate or max_grad_norm and start again"
-                )
+                raise Unstable(f"the loss became {loss.item()}")
             loss.backward()
             sums["policy"] += policy.loss.item()
             sums["value"] += value.item()
@@ -192,12 +204,11 @@ class Trainer:
                 f"the first update's ratio is not 1: approximate KL {sums['approx_kl'] / tokens}"
             )
         self._note_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), settings.max_grad_norm).item()
+        norm = torch.nn.utils.clip_grad_norm_(
+            list(self.parameters.values()), self.stability.clip(settings.max_grad_norm)
+        ).item()
         if not math.isfinite(norm):
-            raise UserError(
-                f"ppo: the gradient became {norm} in step {self.step + 1}; "
-                "lower learning_rate and start again"
-            )
+            raise Unstable(f"the gradient became {norm}")
         self.alarms.gradient(norm, self.step + 1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -220,9 +231,18 @@ class Trainer:
             raise RuntimeError(
                 "policy and reference differ before the first update; the adapters are mixed up"
             )
+        whole = measure.sequence_logprobs(
+            self.actor.model, rows.prompts, rows.responses, self.settings.temperature,
+            forbid_ids=[self.text.pad_id],
+        )  # fmt: skip
+        if (torch.from_numpy(whole[0]) - got[0][0].cpu()).abs().mean() > 0.2:
+            raise UserError(
+                f"base_model={self.settings.base_model}: its logits are not its head times its last states "
+                "(scaled or capped logits?); PPO cannot train on this kind of model"
+            )
 
     def _set_learning_rate(self) -> float:
-        settings, done = self.settings, self.step / max(self.total, 1)
+        settings, done = self.settings, self.step / self.total
         warmup = settings.warmup_ratio
         fall = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}
         factor = (
@@ -230,38 +250,98 @@ class Trainer:
             if done >= warmup
             else (self.step + 1) / max(1, round(warmup * self.total))
         )
-        rate = settings.learning_rate * min(1.0, factor)
+        rate = settings.learning_rate * min(1.0, factor) * self.stability.rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
-    # -- what outlives the process
-    # ---------------------------------------------------------------------------------
+    # -- when something goes wrong (the decisions are in recovery.py)
 
-    def _write(self, folder: Path) -> None:
+    def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
+        """Do something; where memory runs out, go back to how it was before and do it with less at once."""
+        while True:
+            before, error = self._state(), None
+            try:
+                return work()
+            except (MemoryError, RuntimeError) as caught:
+                if not is_out_of_memory(caught) or (done := self.memory.take_less()) is None:
+                    raise
+                error = str(caught).splitlines()[0][:200] if str(caught) else type(caught).__name__
+            # Out here the traceback, and with it the tensors of the failed try, is gone.
+            self._restore(before | {"memory": asdict(self.memory)})
+            gc.collect()
+            if self.actor.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.run.event(
+                "out of memory", f"step {self.step + 1}: {done}; the step is done again", error=error
+            )
+
+    def _roll_back(self, trouble: Unstable) -> None:
+        """Back to the last checkpoint, and on from there more gently; UserError after too many times."""
+        step, stability = self.step + 1, self.stability
+        self._resume()
+        self.stability.tries = stability.tries
+        if not self.stability.go_on_from(self.step, self.total):
+            raise UserError(
+                f"ppo: {trouble} in step {step}, after {stability.tries} roll-backs; "
+                "the checkpoint before is whole: lower learning_rate or raise kl_coef and start again"
+            )
+        self._save()
+        now, clip = self.stability, self.stability.clip(self.settings.max_grad_norm)
+        self.run.event(
+            "instability",
+            f"step {step}: {trouble}; back to step {self.step} with the learning rate times "
+            f"{0.5**now.tries:g}, a warm-up of {now.warm_steps} steps and gradients clipped at {clip:g}",
+            step=step,
+        )
+
+    # -- what outlives the process
+
+    def _save(self) -> None:
+        state = self._state()
+        checkpoints.save(
+            self.run.checkpoints_dir, self.step, lambda folder: torch.save(state, folder / "state.pt")
+        )
+
+    def _state(self) -> dict:
+        """A copy of all that the next step depends on, apart from frozen weights and settings."""
         state = {
-            "parameters": {name: p.detach().cpu() for name, p in self.parameters.items()},
+            "step": self.step,
+            "parameters": {name: p.detach() for name, p in self.parameters.items()},
             "optimizer": self.optimizer.state_dict(),
             "kl_coef": self.kl_coef,
-            "standard": asdict(self.standard),
+            "standard": asdict(self.standard) if self.standard else None,
             "without_gradient": sorted(self.without_gradient),
             "alarms": self.alarms.state(),
+            "memory": asdict(self.memory),
+            "stability": asdict(self.stability),
         }
-        torch.save(state, folder / "state.pt")
+        return copy.deepcopy(state)
+
+    def _restore(self, state: dict) -> None:
+        with torch.no_grad():
+            for name, saved in state["parameters"].items():
+                self.parameters[name].copy_(saved)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.kl_coef = state["step"], state["kl_coef"]
+        if state["standard"]:
+            self.standard = Standard(**state["standard"])
+            self.collector.use_standard(self.standard)
+        self.without_gradient = set(state["without_gradient"])
+        self.alarms.restore(state["alarms"])
+        self.stability = Stability(**state["stability"])
+        self.memory = self.collector.memory = Memory(**state["memory"])
+        if self.memory.checkpointing and not self.actor.checkpointing:
+            self.actor.checkpoint_activations()
+        self.actor.use(POLICY)
 
     def _resume(self) -> bool:
         found = checkpoints.latest(self.run.checkpoints_dir)
         if found is None:
             return False
-        self.step, folder = found
-        state = torch.load(folder / "state.pt", map_location=self.actor.device, weights_only=True)
-        with torch.no_grad():
-            for name, saved in state["parameters"].items():
-                self.parameters[name].copy_(saved)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.kl_coef, self.standard = state["kl_coef"], Standard(**state["standard"])
-        self.without_gradient = set(state["without_gradient"])
-        self.alarms.restore(state["alarms"])
+        _, folder = found
+        self._restore(torch.load(folder / "state.pt", map_location=self.actor.device, weights_only=True))
         self.run.cut_back(self.step)
         return True
 

@@ -47,7 +47,7 @@ class Alarms:
                 "runaway KL",
                 f"the policy is {kl:.2f} nats a token from SFT; raise kl_coef or lower learning_rate",
             )
-        if "gold/mean" in row:
+        if all("gold/mean" in seen for seen in (*first, *last)):
             rise = _mean(last, "objective/scores_standardised") - _mean(
                 first, "objective/scores_standardised"
             )

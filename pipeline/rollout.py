@@ -16,6 +16,7 @@ from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline import measure, ppo_core
+from pipeline.recovery import Memory
 from pipeline.settings import PpoSettings
 
 STANDARD_PROMPTS = 128  # SFT responses from which the scale of a reward model's scores is taken
@@ -111,15 +112,16 @@ class Collector:
     """
 
     def __init__(
-        self, actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, prompts: list[str]
+        self,
+        actor: Actor,
+        scorer: Scorer,
+        text: PromptFormat,
+        settings: PpoSettings,
+        prompts: list[str],
+        memory: Memory,
     ):
-        self.actor, self.scorer, self.text, self.settings, self.prompts = (
-            actor,
-            scorer,
-            text,
-            settings,
-            prompts,
-        )
+        self.actor, self.scorer, self.text = actor, scorer, text
+        self.settings, self.prompts, self.memory = settings, prompts, memory
         self.room = max(1, settings.max_length - settings.response_length)
         self.prompt_ids = text.encode_prompts(prompts[:1], self.room)
         self.standard_: Standard | None = None
@@ -134,7 +136,9 @@ class Collector:
         answers = self._respond(prompts, seed=self.settings.seed)
         self.actor.use(POLICY)
         scores = self._score(prompts, answers)
-        return Standard(scores.mean().item(), scores.std().item() if len(scores) > 1 else 1.0)
+        sd = scores.std().item() if len(scores) > 1 else 0.0
+        # Equal scores differ by rounding alone, which must not be blown up into a reward.
+        return Standard(scores.mean().item(), sd if sd > 1e-6 * (1 + scores.abs().max().item()) else 1.0)
 
     def collect(self, step: int, kl_coef: float) -> Rollout:
         settings, actor = self.settings, self.actor
@@ -143,7 +147,7 @@ class Collector:
         answers = self._respond(prompts, seed=settings.seed * 1_000_003 + step)
         rows = Rows(answers.prompt_ids, answers.tokens)
         # 2. Log-probabilities and values on the update's path; the reference's beside them.
-        micro = 2 * settings.micro_batch_size
+        micro = 2 * self.memory.micro
         logprobs, values, _ = actor.evaluate_all(rows, POLICY, settings.temperature, micro)
         ref_logprobs, _, _ = actor.evaluate_all(rows, REFERENCE, settings.temperature, micro)
         # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
@@ -166,11 +170,11 @@ class Collector:
         return measure.respond(
             self.actor.model, prompts, self.text, max_length=self.room,
             response_length=settings.response_length, temperature=settings.temperature, seed=seed,
-            batch_size=settings.batch_size,
+            batch_size=self.memory.rows,
         )  # fmt: skip
 
     def _score(self, prompts: list[str], answers: measure.Responses) -> torch.Tensor:
-        return self.scorer.score(prompts, answers, self.text.eos_id, 2 * self.settings.micro_batch_size)
+        return self.scorer.score(prompts, answers, self.text.eos_id, 2 * self.memory.micro)
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]
@@ -179,7 +183,9 @@ class Collector:
     def _batch(self, step: int) -> list[str]:
         """The step's prompts: the training prompts in a new order each time they are used up."""
         size, n = self.settings.batch_size, len(self.prompts)
-        return [self.prompts[self._order(k // n)[k % n]] for k in range(step * size, (step + 1) * size)]
+        places = range(step * size, (step + 1) * size)
+        orders = {epoch: self._order(epoch) for epoch in {k // n for k in places}}
+        return [self.prompts[orders[k // n][k % n]] for k in places]
 
     def _order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(self.settings.seed * 7919 + epoch + 1)

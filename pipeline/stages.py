@@ -30,6 +30,7 @@ from pipeline import checkpoints, locks
 from pipeline.hardware import physical_cores
 from pipeline.lineage import resolve_parents
 from pipeline.progress import Progress, logged
+from pipeline.recovery import is_out_of_memory
 from pipeline.run_record import Cancelled, Run, read_run, withdraw_wish
 from pipeline.settings import from_dict, to_dict
 
@@ -123,6 +124,7 @@ def make_deterministic(seed: int) -> None:
     numpy.random.seed(seed)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it writes every new tensor once more
     torch.backends.cudnn.benchmark = False
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(physical_cores())
@@ -163,12 +165,7 @@ def _mendable(error: Exception) -> str | None:
     text = str(error)
     if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in text:
         return "disk full: make room; the last checkpoint is whole, `resume` goes on from it"
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in text
-        or "not enough memory" in text
-    ):
+    if is_out_of_memory(error):
         return "out of memory: halve micro_batch_size or set gradient_checkpointing=true, and start again"
     return None
 

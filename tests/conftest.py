@@ -76,3 +76,28 @@ def workspace(tmp_path):
     from data.workspace import Workspace
 
     return Workspace(tmp_path / "workspace").create()
+
+
+@pytest.fixture
+def ppo_parents(workspace, random_base):
+    """A data set, an SFT run and a bf16 reward run in the workspace, as done."""
+    from little_ppo import stand
+
+    return stand(workspace, random_base)
+
+
+@pytest.fixture
+def make_trainer(workspace, ppo_parents, random_base):
+    """make_trainer(*overrides) -> a PPO Trainer on a run of its own."""
+    from little_ppo import trainer_of
+
+    return lambda *overrides: trainer_of(workspace, ppo_parents, *overrides, base=random_base)
+
+
+@pytest.fixture
+def nondeterministic_after():
+    """The stage machinery asks for deterministic kernels in this process; take that back."""
+    import torch
+
+    yield
+    torch.use_deterministic_algorithms(False)

@@ -22,7 +22,7 @@ HEAVY = {"torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate"}
 TORCH_FREE = (
     "arena", "checkpoints", "child", "cli", "comparison", "estimate", "everything", "experiments", "export",
     "hardware", "inference_client", "jobs", "lineage", "lineup", "locks", "processes", "progress",
-    "run_reader", "run_record", "settings", "stage_settings", "stages",
+    "recovery", "run_reader", "run_record", "settings", "stage_settings", "stages",
 )  # fmt: skip
 FORBIDDEN_NAMES = {"utils", "util", "common", "manager", "engine", "helpers", "registry"}
 

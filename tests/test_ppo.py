@@ -1,0 +1,299 @@
+"""The real PPO loop on a random little base: its contracts, exactness, checks and alarms."""
+
+import json
+import math
+
+import pytest
+import torch
+from little_ppo import PROMPTS, kinds, rows_of, settings_of, stand, trainer_of, weights
+from safetensors.torch import load_file
+
+from data.errors import UserError
+from data.files import read_json, read_jsonl
+from models.actor import REFERENCE
+from pipeline import ppo, ppo_report, stages
+from pipeline.ppo_alarms import WINDOW, Alarms
+from pipeline.run_record import read_run
+
+pytestmark = pytest.mark.usefixtures("nondeterministic_after")
+ARMS = [
+    ("bf16", "controlled"),
+    ("int8", "controlled"),
+    ("int4", "controlled"),
+    ("int8", "shared"),
+    ("int4", "shared"),
+]
+RESULTS = {
+    "score_mean", "score_gain", "kl_per_token", "kl_per_sequence", "win_rate_vs_sft", "n_prompts", "steps",
+    "parameters_without_gradient",
+}  # fmt: skip
+METRICS = {
+    "step", "objective/scores", "objective/kl", "objective/rlhf_reward", "policy/approxkl_avg",
+    "policy/clipfrac_avg", "policy/entropy_avg", "loss/policy_avg", "loss/value_avg", "response/length",
+    "grad_norm", "lr", "wall_seconds",
+}  # fmt: skip
+
+
+class Constant:
+    """A scorer that likes everything equally."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def score(self, prompts, answers, eos_id, batch_size):
+        return torch.full((len(prompts),), self.value)
+
+
+# -- contracts
+
+
+@pytest.mark.parametrize(("precision", "mode"), ARMS)
+def test_a_run_in_each_precision_and_mode_keeps_its_contracts(workspace, random_base, precision, mode):
+    parents = stand(workspace, random_base, precision)
+    run = stages.execute("ppo", settings_of(f"mode={mode}", "max_steps=2", precision=precision), workspace)
+    record = read_run(workspace, run.id)
+    assert record["status"] == "done" and record["parents"]["reward"] == parents["reward"]
+    assert set(record["results"]) >= RESULTS
+    assert all(math.isfinite(v) for v in record["results"].values() if isinstance(v, float))
+    assert record["results"]["n_prompts"] == 4 and record["results"]["parameters_without_gradient"] == []
+    metrics = read_jsonl(run.folder / "metrics.jsonl")
+    assert [row["step"] for row in metrics] == [1, 2]
+    assert all(set(row) >= METRICS for row in metrics)
+    # Nothing has moved before the first update; afterwards something has.
+    assert metrics[0]["objective/kl"] == 0.0 < abs(metrics[1]["objective/kl"])
+    assert all(0 < row["grad_norm"] < 1000 for row in metrics)
+    samples = read_jsonl(run.folder / "samples.jsonl")
+    assert set(samples[0]) >= {"step", "prompt", "response", "score"} and samples[0]["prompt"] in PROMPTS
+    card = read_json(run.model_dir / "model.json")
+    assert card["precision"] == (precision if mode == "shared" else "bf16")
+    assert (card["mode"], card["reward_precision"]) == (mode, precision)
+    moved = load_file(run.model_dir / "adapter_model.safetensors")
+    before = load_file(workspace.run(parents["sft"]) / "model" / "adapter_model.safetensors")
+    assert set(moved) == set(before) and all(not torch.equal(moved[k], before[k]) for k in moved)
+    experiment = read_json(workspace.experiments / f"{run.id}.json")
+    assert experiment["results"]["final_reward"] == record["results"]["score_mean"]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_gives_another(make_trainer):
+    first, again, other = (make_trainer(*extra) for extra in ([], [], ["seed=7"]))
+    for trainer in (first, again, other):
+        trainer.run_to_end()
+    assert rows_of(first.run, "metrics.jsonl") == rows_of(again.run, "metrics.jsonl")
+    assert all(torch.equal(p, weights(again)[name]) for name, p in weights(first).items())
+    assert rows_of(first.run, "metrics.jsonl") != rows_of(other.run, "metrics.jsonl")
+
+
+def test_gold_as_the_reward_needs_no_reward_model_and_gives_gold(workspace, random_base):
+    prompts = [PROMPTS[1], PROMPTS[5]]
+    parents = stand(workspace, random_base, prompts=prompts)
+    del parents["reward"]
+    trainer = trainer_of(workspace, parents, "reward=gold", "max_steps=1", base=random_base)
+    trainer.run_to_end()
+    (row,) = read_jsonl(trainer.run.folder / "metrics.jsonl")
+    assert row["gold/mean"] == pytest.approx(row["objective/scores"])
+    trainer.run.record["parents"] = parents
+    results = ppo_report.final_report(
+        trainer.actor, trainer.scorer, trainer.text, trainer.settings, trainer.run, workspace
+    )
+    assert {"gold_mean", "gold_sft"} <= set(results)
+
+
+def test_each_prompt_is_used_once_before_any_is_used_again(make_trainer):
+    collector = make_trainer("batch_size=3", "num_minibatches=1", "micro_batch_size=3").collector
+    drawn = [prompt for step in range(4) for prompt in collector._batch(step)]
+    assert sorted(drawn[:6]) == sorted(drawn[6:]) == sorted(PROMPTS)
+    assert drawn[:6] != drawn[6:]
+
+
+# -- exactness of the loop
+
+
+def test_the_reference_and_the_base_stay_and_every_trained_tensor_moves(make_trainer):
+    trainer = make_trainer()
+    trained = {id(p) for p in trainer.parameters.values()}
+    frozen = {n: p.clone() for n, p in trainer.actor.model.named_parameters() if id(p) not in trained}
+    before = weights(trainer)
+    trainer.run_to_end()
+    now = dict(trainer.actor.model.named_parameters())
+    assert all(torch.equal(now[name], p) for name, p in frozen.items())
+    assert all(not torch.equal(p, before[name]) for name, p in weights(trainer).items())
+    assert trainer.without_gradient == set() and kinds(trainer.run) == []
+
+
+@pytest.mark.parametrize("micro", [1, 2])
+def test_micro_batches_leave_no_trace(make_trainer, micro):
+    whole, split = make_trainer("num_minibatches=1", "micro_batch_size=4"), make_trainer(
+        "num_minibatches=1", f"micro_batch_size={micro}"
+    )
+    for trainer in (whole, split):
+        trainer.actor.model.float()
+        trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
+    rollout = whole.collector.collect(0, 0.1)
+    rows = [trainer._update(rollout) for trainer in (whole, split)]
+    for name in rows[0]:
+        assert rows[1][name] == pytest.approx(rows[0][name], rel=1e-4, abs=1e-6), name
+    for name, tensor in weights(whole).items():
+        torch.testing.assert_close(weights(split)[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_checkpointing_of_activations_changes_neither_samples_nor_gradients(make_trainer):
+    plain, checkpointing = make_trainer(), make_trainer("gradient_checkpointing=true")
+    rollouts = []
+    for trainer in (plain, checkpointing):
+        trainer.actor.model.float()
+        trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
+        rollouts.append(trainer.collector.collect(0, 0.1))
+    assert rollouts[0].answers.tokens == rollouts[1].answers.tokens
+    assert rollouts[1].metrics(0.1)["rollout/logprob_drift"] < 1e-4
+    norm = plain._update(rollouts[0])["grad_norm"]
+    assert checkpointing._update(rollouts[1])["grad_norm"] == pytest.approx(norm, rel=1e-4)
+
+
+def test_epochs_end_where_the_policy_has_gone_too_far_from_the_rollout(make_trainer):
+    patient, careful = make_trainer("epochs=4", "target_kl=0"), make_trainer("epochs=4", "target_kl=1e-12")
+    for trainer in (patient, careful):
+        trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
+    assert patient._update(patient.collector.collect(0, 0.1))["updates"] == 8
+    assert careful._update(careful.collector.collect(0, 0.1))["updates"] == 2
+
+
+def test_a_rollout_is_standardised_clipped_penalised_and_added_up_as_the_formulas_say(make_trainer):
+    trainer = make_trainer("score_clip=1", "missing_eos_penalty=0.5", "whiten_advantages=false")
+    trainer.collector.use_standard(ppo.Standard(0.1, 0.01))
+    with torch.no_grad():
+        for parameter in trainer.parameters.values():
+            parameter += 0.05
+    rollout = trainer.collector.collect(0, 0.3)
+    kl = ((rollout.logprobs - rollout.ref_logprobs) * rollout.mask).sum(dim=1)
+    expected = ((rollout.raw_scores - 0.1) / 0.01).clamp(-1, 1)
+    expected = expected - 0.5 * torch.tensor([0.0 if ended else 1.0 for ended in rollout.answers.ended])
+    torch.testing.assert_close(rollout.rewards.sum(dim=1), expected - 0.3 * kl, rtol=1e-4, atol=1e-4)
+    assert kl.abs().max() > 0.01
+    whole = rollout.metrics(0.3)
+    assert whole["objective/kl"] == pytest.approx(kl.mean().item(), rel=1e-4)
+    assert whole["response/length"] == sum(map(len, rollout.answers.tokens)) / 4
+
+
+def test_equal_scores_are_not_blown_up_by_their_standardisation(make_trainer):
+    trainer = make_trainer()
+    trainer.collector.scorer = trainer.scorer = Constant(0.3)
+    standard = trainer.collector.standard()
+    assert standard.sd == 1.0 and standard.mean == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rates"), [("constant", [1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0.25])]
+)
+def test_the_learning_rate_follows_its_schedule(make_trainer, scheduler, rates):
+    trainer = make_trainer(f"lr_scheduler={scheduler}", "warmup_ratio=0")
+    trainer.run_to_end()
+    got = [row["lr"] / 0.002 for row in read_jsonl(trainer.run.folder / "metrics.jsonl")]
+    assert got == pytest.approx(rates)
+
+
+def test_the_adaptive_coefficient_moves_and_is_kept(make_trainer):
+    trainer = make_trainer("adaptive_kl=true", "kl_target=1000", "kl_horizon=10", "max_steps=2")
+    trainer.run_to_end()
+    assert trainer.kl_coef == pytest.approx(0.1 * (1 - 0.2 * 4 / 10) ** 2)
+    assert read_jsonl(trainer.run.folder / "metrics.jsonl")[1]["objective/kl_coef"] == pytest.approx(0.092)
+
+
+def test_the_adapter_that_was_saved_is_the_policy_that_was_trained(make_trainer):
+    trainer = make_trainer("max_steps=1")
+    trainer.run_to_end()
+    trainer.save_model()
+    saved = load_file(trainer.run.model_dir / "adapter_model.safetensors")
+    trained = {k: v for k, v in weights(trainer).items() if k != "value_head.weight"}
+    assert set(saved) == set(trained) and all(torch.equal(saved[k], trained[k]) for k in saved)
+
+
+# -- checks and alarms
+
+
+def test_a_reference_that_is_not_the_policy_is_found_before_the_first_step(make_trainer):
+    trainer = make_trainer()
+    reference = [p for n, p in trainer.actor.model.named_parameters() if f".lora_B.{REFERENCE}." in n]
+    reference[0].data += 0.1
+    with pytest.raises(RuntimeError, match="mixed up"):
+        trainer.run_to_end()
+    assert not (trainer.run.folder / "metrics.jsonl").exists()
+
+
+def test_logits_that_are_not_the_heads_are_found_before_the_first_step(make_trainer, monkeypatch):
+    trainer = make_trainer()
+    head = trainer.actor.model.get_base_model().lm_head
+    head.register_forward_hook(lambda module, inputs, output: 8 * output + 3 * output.cos())
+    with pytest.raises(UserError, match="capped"):
+        trainer.run_to_end()
+
+
+def test_an_update_that_starts_at_another_ratio_than_1_stops_the_run(make_trainer, monkeypatch):
+    trainer = make_trainer()
+    collect = trainer.collector.collect
+
+    def shifted(step, kl_coef):
+        rollout = collect(step, kl_coef)
+        rollout.logprobs -= 0.2
+        return rollout
+
+    monkeypatch.setattr(trainer.collector, "collect", shifted)
+    with pytest.raises(RuntimeError, match="ratio is not 1"):
+        trainer.run_to_end()
+
+
+def test_a_gradient_of_exactly_zero_is_said_loudly(make_trainer, monkeypatch):
+    trainer = make_trainer("max_steps=1")
+    evaluate = trainer.actor.evaluate
+
+    def detached(*args):
+        got = evaluate(*args)
+        return type(got)(0 * got.logprobs + got.logprobs.detach(), 0 * got.values, got.entropy)
+
+    monkeypatch.setattr(trainer.actor, "evaluate", detached)
+    trainer.run_to_end()
+    events = trainer.run.record["events"]
+    assert [event["kind"] for event in events] == ["zero gradient", "zero gradient"]
+    assert len(events[1]["names"]) == min(20, len(trainer.parameters))
+
+
+class FakeRun:
+    def __init__(self):
+        self.events = []
+
+    def event(self, kind, message):
+        self.events.append(kind)
+
+
+def row(score=0.0, kl=0.0, entropy=2.0, gold=None):
+    names = ("objective/scores_standardised", "objective/kl_per_token", "policy/entropy_avg")
+    made = dict(zip(names, (score, kl, entropy), strict=True))
+    return made if gold is None else made | {"gold/mean": gold}
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        (row(gold=0.5), []),
+        (row(score=1.0, gold=0.6), []),  # both better: what PPO is for
+        (row(score=1.0, gold=0.3), ["over-optimisation"]),
+        (row(entropy=0.1, gold=0.5), ["entropy collapse"]),
+        (row(kl=3.0, gold=0.5), ["runaway KL"]),
+        (row(score=1.0), []),  # no gold, nothing to compare with
+    ],
+)
+def test_each_alarm_goes_off_once_and_for_its_own_reason(late, expected):
+    run = FakeRun()
+    alarms = Alarms(run)
+    for made in [row(gold=0.5)] * WINDOW + [late] * (2 * WINDOW):
+        alarms.look(made)
+    assert run.events == expected
+
+
+def test_alarms_stand_batches_with_gold_among_batches_without_and_survive_a_checkpoint():
+    run = FakeRun()
+    alarms = Alarms(run)
+    for k in range(3 * WINDOW):
+        alarms.look(row(gold=0.5 if k % 2 else None))
+    other = Alarms(run)
+    other.restore(json.loads(json.dumps(alarms.state())))
+    assert other.rows == alarms.rows and run.events == []
