@@ -153,12 +153,14 @@ def next_text(services: Services, preset: str, records: list[dict[str, Any]], t:
     waiting = len([r for r in records if r["status"] == "queued"])
     if waiting:
         return escape(t("bar.waiting", count=waiting))
-    steps = lineage.missing(services.workspace, preset)
+    running = {(r["stage"], r["precision"]) for r in records if r["status"] == "running"}
+    missing = lineage.missing(services.workspace, preset)
+    steps = [s for s in missing if (s["stage"], s["precision"]) not in running]
     if not steps:
-        return escape(t("bar.complete"))
+        return escape(t("bar.last" if running else "bar.complete"))
     stage, precision = steps[0]["stage"], steps[0]["precision"]
     name = t("stage." + stage) + (f" {precision}" if stage in ("reward", "ppo") else "")
-    key = "bar.next_first" if not records else "bar.next"
+    key = "bar.after" if running else "bar.next" if records else "bar.next_first"
     return f"{escape(t(key))} <b>{escape(name)}</b>"
 
 

@@ -8,7 +8,6 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-import plotly.graph_objects as go
 
 from data.errors import UserError
 from pipeline import lineage
@@ -75,7 +74,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
             metric = gr.Dropdown(
                 list(METRICS), value="objective/scores", label=t("runs.metric"), filterable=False
             )
-            chart = gr.Plot(show_label=False)
+            chart = gr.Plot(show_label=False, visible=False)
             differing = gr.HTML(padding=False)
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
     list_outputs = [seen, listing, choice, picked]
@@ -247,14 +246,21 @@ def shown_value(value: Any) -> str:
     )
 
 
-def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tuple[go.Figure | None, str]:
+def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tuple[Any, str]:
     """Curves of several runs in one chart, and the settings and results in which they differ."""
     if not ids:
-        return None, f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
+        return gr.Plot(visible=False), f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
     records = [runs.read_run(services.workspace, run_id) for run_id in ids]
     names = [f"{parts.run_title(r, t)} {r['id'][-4:]}" for r in records]
     curves = {n: runs.read_metrics(services.workspace, r["id"]) for n, r in zip(names, records, strict=True)}
-    return plots.overlay(curves, metric, metric), differences(records, names, t)
+    drawn = drawable(metric, curves)
+    return gr.Plot(plots.overlay(curves, drawn, drawn), visible=True), differences(records, names, t)
+
+
+def drawable(metric: str, curves: dict[str, Sequence[dict[str, Any]]]) -> str:
+    """The metric, or where none of the runs has it the first one that some run has."""
+    there = {key for rows in curves.values() for row in rows for key in row}
+    return next((key for key in (metric, *METRICS) if key in there), metric)
 
 
 def differences(records: Sequence[dict[str, Any]], names: Sequence[str], t: Texts) -> str:

@@ -31,6 +31,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "bar.ppo": ("PPO", "PPO"),
     "bar.evaluate": ("Evaluated", "已评测"),
     "bar.next": ("Next:", "下一步："),
+    "bar.after": ("After this:", "接下来："),
+    "bar.last": ("This is the last step.", "这是最后一步。"),
     "bar.next_first": ("Nothing trained here yet; the arena answers with shipped demo models. First step:",
                        "这里还没有训练过；竞技场先由自带的演示模型作答。第一步："),
     "bar.waiting": ("{count} more waiting in the queue.", "队列中还有 {count} 个任务。"),

@@ -1,0 +1,90 @@
+"""The runs tab and the bar: lists, details, comparisons and states, from records on disk."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.run_record import Run
+from pipeline.settings import build
+from ui import header, parts, runs_tab, training
+from ui.texts import Texts
+
+T = Texts("en")
+
+
+@pytest.fixture
+def services(workspace):
+    return SimpleNamespace(workspace=workspace)
+
+
+def make_run(workspace, stage="sft", overrides=(), rows=(), error=None, precision="bf16"):
+    run = Run.create(workspace, stage, build(stage, "tiny", precision=precision, overrides=list(overrides)))
+    run.start_attempt()
+    run.set_total(10)
+    for row in rows:
+        run.log(row)
+    run.fail(error) if error else run.finish({"loss": 1.5})
+    return run
+
+
+def test_comparison_shows_only_what_differs(services):
+    curve = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
+    ids = [make_run(services.workspace, overrides=[f"learning_rate={r}"], rows=curve).id for r in (0.1, 0.01)]
+    chart, table = runs_tab.compare(services, ids, "objective/scores", T)
+    assert "learning_rate" in table and "batch_size" not in table
+    assert chart.value is not None
+
+
+def test_curve_falls_back_to_one_that_the_runs_have():
+    assert runs_tab.drawable("objective/scores", {"a": [{"step": 1, "loss": 1.0}]}) == "loss"
+    assert runs_tab.drawable("grad_norm", {"a": [{"step": 1, "loss": 1.0, "grad_norm": 2}]}) == "grad_norm"
+
+
+@pytest.mark.parametrize(
+    "error, advice",
+    [
+        ("out of memory: 16 examples do not fit", "advice.memory"),
+        ("loss is not finite at step 4", "advice.nan"),
+        ("disk full while saving", "advice.disk"),
+        ("something else", "advice.log"),
+    ],
+)
+def test_a_failed_run_shows_its_error_and_one_suggestion(services, error, advice):
+    run = make_run(services.workspace, error=error)
+    card = runs_tab.details(services, run.id, T)[0]
+    assert error in card and T(advice) in card
+
+
+def test_what_a_record_says_cannot_become_markup(services):
+    run = make_run(services.workspace, overrides=["name=<b>x"], error="<script>alert(1)</script>")
+    shown = "".join(str(part) for part in runs_tab.details(services, run.id, T)[:1])
+    assert "<script>" not in shown and "<b>x" not in shown
+
+
+def test_a_view_is_sent_again_only_when_something_changed(services):
+    run = make_run(services.workspace, rows=[{"step": 1, "loss": 2.0}])
+    first = training.show(services, "sft", "", "", T)
+    again = training.show(services, "sft", "", first[1], T)
+    assert run.id in first[1]
+    assert all(part == {"__type__": "update"} for part in again)
+
+
+def test_the_bar_tells_running_done_failed_and_missing_apart(services):
+    done = {"id": "1", "stage": "sft", "precision": "bf16", "status": "done"}
+    failed = {"id": "2", "stage": "reward", "precision": "int4", "status": "failed"}
+    running = {"id": "3", "stage": "reward", "precision": "int8", "status": "running"}
+    records = [running, failed, done]
+    assert header.state_of(records, {}, "sft", "") == "done"
+    assert header.state_of(records, {"1": "why"}, "sft", "") == "stale"
+    assert header.state_of(records, {}, "reward", "int4") == "failed"
+    assert header.state_of(records, {}, "reward", "int8") == "running"
+    assert header.state_of(records, {}, "ppo", "int8") == "missing"
+
+
+def test_the_bar_of_an_empty_workspace_points_at_the_first_step(services):
+    assert "shipped demo models" in header.next_text(services, "tiny", [], T)
+
+
+@pytest.mark.parametrize("seconds, text", [(35, "35 s"), (240, "4 min"), (4800, "1 h 20 min"), (None, "–")])
+def test_durations_are_short(seconds, text):
+    assert parts.duration(seconds, T) == text
