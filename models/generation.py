@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from models import attention
+
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
 
@@ -172,7 +174,7 @@ class _PaddedBatch:
         self.length = longest
         self.cache = _cache(model.config, longest + room)
         # A ready-made 4-D mask saves the model from building the same one in every step.
-        self.ready_mask = getattr(model.config, "_attn_implementation", None) == "sdpa"
+        self.ready_mask = getattr(model.config, "_attn_implementation", None) in ("sdpa", attention.NAME)
 
     def next_logits(self) -> torch.Tensor:
         """[rows, V] in fp32 for the next position."""

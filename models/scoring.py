@@ -58,8 +58,8 @@ class RewardModel:
         lengths = torch.tensor([len(row) for row in rows], device=device)  # (B,)
         width = int(lengths.max())
         ids = torch.tensor([[*row, *[self.pad_id] * (width - len(row))] for row in rows], device=device)
-        mask = torch.arange(width, device=device)[None] < lengths[:, None]  # (B, T), as ids
-        states = backbone(self.model)(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
+        # Padding is on the right, where no real token can see it: no mask is needed.
+        states = backbone(self.model)(input_ids=ids, use_cache=False)[0]
         last = states[torch.arange(len(rows), device=device), lengths - 1]  # (B, hidden) of (B, T, hidden)
         return self.head(last).squeeze(-1)
 

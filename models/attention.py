@@ -1,0 +1,81 @@
+"""Causal self-attention for training on a CPU, by plain matrix products.
+
+On CPUs with bf16 products, torch's fused attention takes three times as long, forward and backward, as the
+same products one by one. Here they are done one by one, and the probabilities [rows, heads, T, T] are kept for
+the backward pass. That is little memory for short rows; beyond `LONGEST` tokens the fused kernel takes over
+again, and so it does on GPUs, with dropout, and in steps of generation (fewer queries than keys).
+
+    use_on_cpu(model)   # a transformers model; what it computes stays the same
+"""
+
+from __future__ import annotations
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+NAME = "products"
+LONGEST = 1024  # tokens a row
+
+
+def use_on_cpu(model) -> None:
+    """Make a model that runs torch's fused attention use this one; a model with another kind keeps it."""
+    if model.config._attn_implementation == "sdpa":
+        AttentionInterface.register(NAME, attend)
+        AttentionMaskInterface.register(NAME, sdpa_mask)
+        model.set_attn_implementation(NAME)
+
+
+def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None, is_causal=None, **kwargs):
+    """What transformers asks of an attention function: ([rows, T, heads, head size], None)."""
+    length = query.shape[2]
+    causal = is_causal if is_causal is not None else getattr(module, "is_causal", True)
+    ours = 1 < length == key.shape[2] <= LONGEST and query.device.type == "cpu" and causal and dropout == 0.0
+    if not ours or kwargs.get("position_bias") is not None or kwargs.get("cache") is not None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
+        )
+    groups = getattr(module, "num_key_value_groups", 1)
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = _Attention.apply(query, key, value, _bias(attention_mask, query), scaling)
+    return out.transpose(1, 2).contiguous(), None
+
+
+def _bias(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor:
+    """What is added to the products before the softmax, [T, T] or [rows, heads or 1, T, T]."""
+    least = torch.finfo(query.dtype).min  # not -inf: a row of padding that sees nothing would become NaN
+    if mask is None:
+        length = query.shape[2]
+        return query.new_full((length, length), least).triu_(1)
+    if mask.dtype == torch.bool:
+        return torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, least)
+    return mask.to(query.dtype)
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, query, key, value, bias, scaling):
+        shape = query.shape  # [rows, heads, T, head size]
+        q, k, v = (x.reshape(-1, *shape[2:]) for x in (query, key, value))
+        if bias.dim() > 2:
+            bias = bias.expand(shape[0], shape[1], -1, -1).reshape(-1, *bias.shape[2:])
+        scores = torch.baddbmm(bias.expand(len(q), -1, -1), q, k.transpose(1, 2), alpha=scaling)
+        p = torch.softmax(scores, dim=-1)
+        ctx.save_for_backward(q, k, v, p)
+        ctx.scaling = scaling
+        return torch.bmm(p, v).view(shape)
+
+    @staticmethod
+    def backward(ctx, grad):
+        q, k, v, p = ctx.saved_tensors
+        shape = grad.shape
+        grad = grad.reshape(q.shape)
+        grad_v = torch.bmm(p.transpose(1, 2), grad)
+        grad_p = torch.bmm(grad, v.transpose(1, 2))
+        # The softmax's backward pass: p · (g - Σ p g), in the kernel that torch itself uses.
+        grad_scores = torch._softmax_backward_data(grad_p, p, -1, p.dtype)
+        grad_q = torch.bmm(grad_scores, k).mul_(ctx.scaling)
+        grad_k = torch.bmm(grad_scores.transpose(1, 2), q).mul_(ctx.scaling)
+        return grad_q.view(shape), grad_k.view(shape), grad_v.view(shape), None, None
