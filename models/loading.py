@@ -115,6 +115,13 @@ def tokenizer_hash(base: str | Path) -> str:
     return sha256_files([folder / name for name in TOKENIZER_FILES if (folder / name).is_file()])
 
 
+def check_length(model: nn.Module, tokens: int) -> None:
+    """Raise UserError where sequences of that many tokens do not fit into the base's positions."""
+    room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if room is not None and tokens > room:
+        raise UserError(f"max_length={tokens}, but this base has {room} positions: set {room} or less")
+
+
 def switch_off_dropout(model: nn.Module) -> None:
     """Set every dropout probability to 0, in the modules and in the configuration."""
     for name, value in vars(model.config).items():

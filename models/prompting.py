@@ -10,11 +10,15 @@ It does not load tokenizers (models.loading does) and does not generate.
 """
 
 import re
+import threading
+
+from jinja2 import TemplateError
 
 from data.errors import UserError
 from data.records import messages as to_messages
 
 ROLE_STOP = "\n\nHuman:"
+TEMPLATE_SECONDS = 10.0
 
 
 class PromptFormat:
@@ -35,6 +39,8 @@ class PromptFormat:
         self.uses_chat_template = bool(tokenizer.chat_template)
         self._prefix = self._bos()
         self._stop_last_ids: frozenset[int] | None = None
+        if self.uses_chat_template:
+            self._try_template()
 
     def encode_prompt(self, prompt: str, max_length: int) -> list[int]:
         """Ids of an HH transcript that ends with an open Assistant turn; of a long one, the last ones.
@@ -154,11 +160,7 @@ class PromptFormat:
         """The chat template renders place-holders; only the template's own text may hold special tokens."""
         turns = to_messages(prompt)
         marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": turn["role"], "content": mark} for turn, mark in zip(turns, marks, strict=True)],
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        rendered = self._render([{**turn, "content": mark} for turn, mark in zip(turns, marks, strict=True)])
         ids: list[int] = []
         for piece in re.split("(\ue000\\d+\ue001)", rendered):
             if piece in marks:
@@ -166,3 +168,27 @@ class PromptFormat:
             elif piece:
                 ids += self.tokenizer(piece, add_special_tokens=False)["input_ids"]
         return ids
+
+    def _render(self, turns: list[dict]) -> str:
+        try:
+            return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise UserError(f"the tokenizer's chat template refuses a conversation: {error}") from error
+
+    def _try_template(self) -> None:
+        """Render one turn before anything depends on it: a template is a program, and it may never end."""
+        failed: list[Exception] = []
+
+        def attempt():
+            try:
+                self._render([{"role": "user", "content": "hi"}])
+            except Exception as error:  # whatever it is, it belongs to the caller and not to this thread
+                failed.append(error)
+
+        thread = threading.Thread(target=attempt, daemon=True)
+        thread.start()
+        thread.join(TEMPLATE_SECONDS)
+        if thread.is_alive():
+            raise UserError(f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s")
+        if failed:
+            raise failed[0]

@@ -86,6 +86,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
 def starting_model(settings: RewardSettings, sft_model, base):
     """The base with a trainable copy of the SFT adapter and a fresh fp32 head."""
     model = loading.load_reward_base(base, settings.precision, loading.device(), seed=settings.seed)
+    loading.check_length(model, settings.max_length)
     model = adapters.load(
         model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout
     )

@@ -42,6 +42,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     text = PromptFormat(loading.load_tokenizer(base))
     examples = tokenise(text, rows, settings.max_length)
     model = loading.load_causal(base, settings.precision, loading.device())
+    loading.check_length(model, settings.max_length)
     shape = adapters.lora_config(
         model, settings.lora_rank or 16, settings.lora_alpha or 32, settings.lora_dropout, "CAUSAL_LM"
     )

@@ -141,6 +141,11 @@ def test_a_data_set_without_training_rows_is_refused(workspace, random_base):
         run_stage(workspace, "sft", random_base)
 
 
+def test_sequences_longer_than_the_base_has_positions_are_refused(little, random_base):
+    with pytest.raises(UserError, match="512 positions"):
+        run_stage(little, "sft", random_base, max_length=513)
+
+
 def test_batches_hold_rows_of_like_length_and_every_row_once():
     lengths = [(7 * i) % 50 for i in range(203)]
     sampler = training.LengthGrouped(lengths, 8, seed=1)
