@@ -1,7 +1,7 @@
 """What the PPO benchmarks have in common: bases of random weights, a workspace with runs to start from, sizes.
 
-A base has the shape it is named after and seeded random weights: time and memory are those of the real model, scores
-and KL mean nothing. Its tokenizer writes one byte a token, so a prompt's length in tokens can be chosen.
+A base has the shape it is named after and seeded random weights: time and memory are those of the real model,
+scores and KL mean nothing. Its tokenizer writes one byte a token, so a prompt's length in tokens can be chosen.
 It measures nothing itself.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, GPT2Config, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
 
 from data.files import append_jsonl
 from data.workspace import Workspace
@@ -22,13 +22,12 @@ from pipeline.run_record import Run
 from pipeline.settings import PpoSettings, build
 
 LORA_RANK, LORA_ALPHA = 16, 32
-EPOCHS, MINIBATCHES = 4, 1
 TEMPERATURE = 0.7
 
 
 @dataclass(frozen=True)
 class Case:
-    """One size of the benchmark: the base's shape, prompts a step, tokens of prompt and response."""
+    """One size: the base's shape, prompts a step, tokens of prompt and response, and how a rollout is used."""
 
     base: str
     layers: int
@@ -39,6 +38,8 @@ class Case:
     prompt_length: int
     response_length: int
     micro_batch: int
+    epochs: int = 4
+    minibatches: int = 1
 
     @property
     def name(self) -> str:
@@ -54,17 +55,21 @@ CASES = {
 
 def make_base(case: Case, folder: Path, tokenizer: Path | None = None) -> None:
     """Write the case's base: GPT-2 of its shape with seeded random weights in bf16, and a tokenizer."""
-    if tokenizer is None:
-        words = byte_tokenizer()
-    else:
-        words = loading.AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
+    words = byte_tokenizer()
+    if tokenizer is not None:
+        words = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=case.vocabulary, n_positions=1024, n_embd=case.width, n_layer=case.layers, n_head=case.heads,
-        bos_token_id=0, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
-    )  # fmt: skip
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained(folder)
+        vocab_size=case.vocabulary,
+        n_positions=1024,
+        n_embd=case.width,
+        n_layer=case.layers,
+        n_head=case.heads,
+        bos_token_id=words.eos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+    AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
     words.save_pretrained(folder)
 
 
@@ -76,11 +81,13 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(["<|endoftext|>", "<|pad|>"])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|pad|>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|pad|>"
+    )
 
 
-def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> Workspace:
-    """A workspace with a data set, an SFT run and a reward run a precision: adapters with small random weights."""
+def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> None:
+    """A data set, an SFT run and a reward run a precision: adapters with small random weights."""
     workspace = Workspace(root).create()
     path = workspace.dataset("bench") / "train_prefs.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,30 +97,42 @@ def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str]
         append_jsonl(path, {"prompt": f"\n\nHuman: {bytes(letters).decode()}\n\nAssistant:"})
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, LORA_RANK, LORA_ALPHA)
-    head = loading.Head(case.width)
     for name in ("sft", "reward"):
         model = adapters.attach(model, shape, name)
         for parameter in adapters.adapter_parameters(model, name).values():
             parameter.data = 0.01 * torch.randn(parameter.shape, generator=generator)
     adapters.save(model, workspace.run("sft") / "model", "sft", base=base, precision="bf16")
+    head = loading.Head(case.width)
+    torch.nn.init.normal_(head.weight, std=case.width**-0.5, generator=generator)
     for precision in precisions:
         folder = workspace.run(f"reward-{precision}") / "model"
         adapters.save(model, folder, "reward", base=base, precision=precision, head=head)
-    return workspace
 
 
-def make_run(case: Case, workspace: Workspace, base: Path, precision: str, mode: str) -> tuple[PpoSettings, Run]:
-    """Settings and a run record for `pipeline.ppo.Trainer`; nothing in it stops early or saves a checkpoint."""
-    settings = build(
-        "ppo", "edge", precision=precision,
-        overrides=[
-            f"base_model={base}", f"batch_size={case.batch}", f"micro_batch_size={case.micro_batch}",
-            f"max_length={case.prompt_length + case.response_length}", f"response_length={case.response_length}",
-            f"epochs={EPOCHS}", f"num_minibatches={MINIBATCHES}", f"temperature={TEMPERATURE}", f"mode={mode}",
-            "max_steps=1000", "save_steps=100000", "safety_steps=0", "sample_steps=100000", "target_kl=0",
-        ],
-    )  # fmt: skip
-    parents = {"dataset": "bench", "sft": "sft", "reward": f"reward-{precision}"}
-    run = Run.create(workspace, "ppo", settings, parents)
+def make_run(
+    case: Case, workspace: Workspace, base: Path, precision: str, mode: str, **overrides
+) -> tuple[PpoSettings, Run]:
+    """Settings and a run for `pipeline.ppo.Trainer`; nothing in it stops early or saves a checkpoint."""
+    values = {
+        "base_model": base,
+        "mode": mode,
+        "batch_size": case.batch,
+        "micro_batch_size": case.micro_batch,
+        "max_length": case.prompt_length + case.response_length,
+        "response_length": case.response_length,
+        "epochs": case.epochs,
+        "num_minibatches": case.minibatches,
+        "temperature": TEMPERATURE,
+        "max_steps": 1000,
+        "save_steps": 100_000,
+        "sample_steps": 100_000,
+        "safety_steps": 0,
+        "target_kl": 0,
+        **overrides,
+    }
+    lines = [f"{name}={value}" for name, value in values.items()]
+    settings = build("ppo", "edge", precision=precision, overrides=lines)
+    run = Run.create(workspace, "ppo", settings, {})
     run.start_attempt()
+    run.record["parents"] = {"dataset": "bench", "sft": "sft", "reward": f"reward-{precision}"}
     return settings, run

@@ -1,9 +1,9 @@
-"""Causal self-attention for training on a CPU, by plain matrix products.
+"""Causal self-attention on a CPU, by plain matrix products.
 
 On CPUs with bf16 products, torch's fused attention takes three times as long, forward and backward, as the
-same products one by one. Here they are done one by one, and the probabilities [rows, heads, T, T] are kept for
-the backward pass. That is little memory for short rows; beyond `LONGEST` tokens the fused kernel takes over
-again, and so it does on GPUs, with dropout, and in steps of generation (fewer queries than keys).
+same products one by one; for a single query, as in a step of generation, longer still. Here they are done
+one by one, and the probabilities [rows, heads, T, T] are kept for the backward pass: little for short rows.
+Beyond `LONGEST` tokens, on GPUs, with dropout, and for a few queries among many keys the fused kernel stays.
 
     use_on_cpu(model)   # a transformers model; what it computes stays the same
 """
@@ -31,16 +31,28 @@ def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None,
     """What transformers asks of an attention function: ([rows, T, heads, head size], None)."""
     length = query.shape[2]
     causal = is_causal if is_causal is not None else getattr(module, "is_causal", True)
-    ours = 1 < length == key.shape[2] <= LONGEST and query.device.type == "cpu" and causal and dropout == 0.0
-    if not ours or kwargs.get("position_bias") is not None or kwargs.get("cache") is not None:
+    square = length == key.shape[2] <= LONGEST and causal
+    odd = dropout or query.device.type != "cpu" or not kwargs.keys().isdisjoint(("position_bias", "cache"))
+    if odd or not (square or length == 1):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
         )
     groups = getattr(module, "num_key_value_groups", 1)
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if length == 1 and not torch.is_grad_enabled():
+        return _one_query(query, key, value, attention_mask, scaling, groups), None
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     out = _Attention.apply(query, key, value, _bias(attention_mask, query), scaling)
     return out.transpose(1, 2).contiguous(), None
+
+
+def _one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Tensor:
+    """Attention of one new token a row to all keys; heads that share keys are queries side by side."""
+    rows, heads, _, size = query.shape
+    scores = (query * scaling).view(rows, heads // groups, groups, size) @ key.transpose(2, 3)
+    if mask is not None:
+        scores = scores + _bias(mask, query)
+    return (torch.softmax(scores, dim=-1) @ value).view(rows, 1, heads, size)
 
 
 def _bias(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor:
