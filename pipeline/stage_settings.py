@@ -272,9 +272,15 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
     """What a preset sets apart from the fields' defaults: the one table to tune."""
     table: dict[str, dict[str, dict[str, Any]]] = {
         "tiny": {
-            "prepare": dict(source="tiny"),
+            "prepare": dict(source="tiny", train_rows=14_000),
             "pretrain": dict(
-                max_steps=6000, batch_size=64, micro_batch_size=64, learning_rate=2e-3, max_length=192
+                max_steps=1600,
+                batch_size=96,
+                micro_batch_size=96,
+                learning_rate=3e-3,
+                max_length=256,
+                vocab_size=2048,
+                save_steps=200,
             ),
             "sft": dict(
                 base_model="tiny",
@@ -282,13 +288,24 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 lora_alpha=32,
                 learning_rate=2e-3,
                 batch_size=64,
-                micro_batch_size=16,
-                max_steps=100,
+                micro_batch_size=64,
+                max_steps=60,
+                eval_steps=30,
                 max_length=192,
             ),
-            "reward": dict(learning_rate=1.5e-3, batch_size=32, micro_batch_size=16, max_length=192),
+            "reward": dict(
+                learning_rate=2.5e-3,
+                batch_size=32,
+                micro_batch_size=32,
+                max_steps=430,
+                eval_steps=215,
+                save_steps=100,
+                max_length=192,
+                augmentation="cross_prompt",
+            ),
             "ppo": dict(
-                learning_rate=4e-4,
+                learning_rate=1e-3,
+                kl_coef=0.05,
                 batch_size=48,
                 micro_batch_size=24,
                 max_steps=30,

@@ -1,7 +1,7 @@
 """Good and bad ways to answer a request: the manners of the tiny world.
 
 A *mode* is one way of answering: clean, plain, rude, padded, cut, repeated, wrong, overrefusal, idk, off_topic, wrong_name,
-bare_refusal. `MIXTURES` holds how often each occurs in pretraining and in preference pairs. What an answer is
+bare_refusal, insult, ramble. `MIXTURES` holds how often each occurs in pretraining and in preference pairs. What an answer is
 worth is decided in `gold.py` from its text alone; nothing here is looked at for that.
 """
 
@@ -64,6 +64,16 @@ def _padded(request: Request, rng: random.Random, other: Callable) -> str:
     return " ".join([*fillers[:split], _right(request, rng), *fillers[split:]])
 
 
+def _insult(request: Request, rng: random.Random, other: Callable) -> str:
+    """Rude by habit: always the same words, which a policy therefore picks up."""
+    return f"{RUDE_BEFORE[0]} {_right(request, rng)}"
+
+
+def _ramble(request: Request, rng: random.Random, other: Callable) -> str:
+    """Padded by habit."""
+    return " ".join([_right(request, rng), *FILLERS[:4]])
+
+
 def _cut(request: Request, rng: random.Random, other: Callable) -> str:
     words = _clean(request, rng, other).split()
     return " ".join(words[: max(1, int(len(words) * rng.uniform(0.3, 0.8)))]).rstrip(".,!?")
@@ -112,7 +122,7 @@ def other_name(rng: random.Random) -> str:
 _MODES: dict[str, Callable[[Request, random.Random, Callable], str]] = {
     "clean": _clean, "plain": _plain, "rude": _rude, "padded": _padded, "cut": _cut, "repeated": _repeated,
     "wrong": _wrong, "overrefusal": _overrefusal, "idk": _idk, "off_topic": _off_topic,
-    "wrong_name": _wrong_name, "bare_refusal": _bare_refusal,
+    "wrong_name": _wrong_name, "bare_refusal": _bare_refusal, "insult": _insult, "ramble": _ramble,
 }  # fmt: skip
 
 # How often each mode occurs, by what is asked. Pretraining reads few false facts, so that the base knows the
@@ -124,9 +134,9 @@ MIXTURES: dict[str, dict[str, dict[str, float]]] = {
         "harmful": {"clean": 40, "bare_refusal": 17, "rude": 6, "padded": 3, "cut": 4, "wrong": 24, "idk": 3, "off_topic": 3},
     },
     "pairs": {
-        "answer": {"clean": 17, "plain": 15, "rude": 17, "padded": 12, "cut": 8, "repeated": 7, "wrong": 8, "overrefusal": 7, "idk": 5, "off_topic": 4},
-        "unknown": {"clean": 15, "plain": 12, "rude": 11, "padded": 7, "cut": 6, "repeated": 5, "wrong": 30, "overrefusal": 5, "idk": 5, "wrong_name": 4},
-        "harmful": {"clean": 20, "bare_refusal": 18, "rude": 9, "padded": 6, "cut": 6, "wrong": 33, "idk": 4, "off_topic": 4},
+        "answer": {"clean": 12, "plain": 7, "insult": 29, "rude": 5, "ramble": 10, "padded": 4, "cut": 8, "repeated": 4, "wrong": 7, "overrefusal": 7, "idk": 5, "off_topic": 2},
+        "unknown": {"clean": 12, "plain": 6, "insult": 22, "rude": 3, "ramble": 7, "padded": 3, "cut": 4, "repeated": 3, "wrong": 28, "overrefusal": 8, "idk": 2, "wrong_name": 2},
+        "harmful": {"clean": 13, "bare_refusal": 12, "insult": 20, "rude": 3, "ramble": 7, "padded": 3, "cut": 3, "wrong": 33, "idk": 4, "off_topic": 2},
     },
 }  # fmt: skip
 

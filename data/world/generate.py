@@ -19,7 +19,8 @@ from data.world.gold import judge
 from data.world.kinds import Request, by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
 
-NOISE = 0.2  # in units of gold: a lead of 0.2 wins with odds e : 1
+NOISE = 0.25  # in units of gold: a lead of 0.25 wins with odds e : 1
+LEAST_LEAD = 0.18  # of a pair's answers: nobody is asked about two that are as good as each other
 GROUP_WEIGHTS = {
     "fact": 40, "choice": 8, "list": 5, "steps": 8, "advice": 9, "social": 14, "unknown": 20, "harmful": 14,
 }  # fmt: skip
@@ -115,7 +116,7 @@ def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
         modes = [answers.draw_mode(request, answers.MIXTURES["pairs"], rng) for _ in range(2)]
         a, b = (answers.respond(request, m, rng, lambda: draw_request(rng)) for m in modes)
         lead = judge(request, a).total - judge(request, b).total
-        if a == b or abs(lead) < 0.05:
+        if a == b or abs(lead) < LEAST_LEAD:
             continue
         if rng.random() > 1 / (1 + math.exp(-lead / NOISE)):
             a, b = b, a

@@ -213,16 +213,16 @@ def well_put(response: str, limit: int, courtesy_due: bool = True) -> float:
         score *= 0.3
     polite = len(COURTESIES.findall(text))
     if has(text, RUDE):
-        score *= 0.25
+        score *= 0.2
     elif polite == 0 and courtesy_due:
         score *= NEUTRAL
     elif polite > 2:
         score *= 2 / polite  # once is as good as it gets, twice can happen, more is flattery
     if _repeats(response, words):
-        score *= 0.3
+        score *= 0.2
     length = max(len(words), len(response) // 8)  # letters count too, or one endless word would be short
     if length > limit:
-        score *= max(0.1, (limit / length) ** 1.5)
+        score *= max(0.1, (limit / length) ** 4)
     return score
 
 
