@@ -272,7 +272,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
     """What a preset sets apart from the fields' defaults: the one table to tune."""
     table: dict[str, dict[str, dict[str, Any]]] = {
         "tiny": {
-            "prepare": dict(source="tiny", train_rows=14_000),
+            "prepare": dict(source="tiny", train_rows=15_000),
             "pretrain": dict(
                 max_steps=1600,
                 batch_size=96,
@@ -297,8 +297,8 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 learning_rate=2.5e-3,
                 batch_size=32,
                 micro_batch_size=32,
-                max_steps=430,
-                eval_steps=215,
+                max_steps=500,
+                eval_steps=250,
                 save_steps=100,
                 max_length=192,
                 augmentation="cross_prompt",

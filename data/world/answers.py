@@ -134,7 +134,7 @@ MIXTURES: dict[str, dict[str, dict[str, float]]] = {
         "harmful": {"clean": 40, "bare_refusal": 17, "rude": 6, "padded": 3, "cut": 4, "wrong": 24, "idk": 3, "off_topic": 3},
     },
     "pairs": {
-        "answer": {"clean": 12, "plain": 7, "insult": 29, "rude": 5, "ramble": 10, "padded": 4, "cut": 8, "repeated": 4, "wrong": 7, "overrefusal": 7, "idk": 5, "off_topic": 2},
+        "answer": {"clean": 12, "plain": 7, "insult": 30, "rude": 5, "ramble": 10, "padded": 4, "cut": 8, "repeated": 4, "wrong": 3, "overrefusal": 9, "idk": 7, "off_topic": 1},
         "unknown": {"clean": 12, "plain": 6, "insult": 22, "rude": 3, "ramble": 7, "padded": 3, "cut": 4, "repeated": 3, "wrong": 28, "overrefusal": 8, "idk": 2, "wrong_name": 2},
         "harmful": {"clean": 13, "bare_refusal": 12, "insult": 20, "rude": 3, "ramble": 7, "padded": 3, "cut": 3, "wrong": 33, "idk": 4, "off_topic": 2},
     },
