@@ -1,11 +1,10 @@
 """Several policies on one base in memory, each row of a batch answered by its own.
 
-A policy is a LoRA adapter. The A and B matrices of all policies stand side by side in one [in, policies x
-rank] and one [policies x rank, out] matrix a layer. A batch goes through both at once; between the two, a
-mask of [rows, policies x rank] leaves each row the columns of its own policy. The others' columns are
-computed in vain, which is cheaper than looping over the adapters in every layer, as PEFT's `adapter_names`
-does, or than products of one small matrix a row. What comes out is what PEFT computes: the update in fp32,
-added to the base's output.
+A policy is a LoRA adapter. The A and B matrices of all policies are stacked a layer, [policies, in, rank] and
+[policies, rank, out]; a batch takes its rows' own once, and two batched products a layer add all the updates
+together. PEFT's own `adapter_names` loops over the adapters in every layer, which costs about as much as
+another pass. What comes out is what PEFT computes: the update in fp32, added to the base's output and rounded
+once.
 
 What it does not do: train, merge, or choose who answers.
 """
@@ -53,10 +52,8 @@ class StackedPolicies:
                 if path not in modules:
                     raise UserError(f"an adapter has a layer {path} that the base {self.base} has not")
                 self._layers[path] = _replace(self.model, path)
-        ranks = [a.shape[0] for weights, _ in found.values() for a, _ in weights.values()]
-        self._rank = max(ranks, default=1)
         for path, layer in self._layers.items():
-            layer.stack([weights.get(path) for weights, _ in found.values()], self._rank)
+            layer.stack([weights.get(path) for weights, _ in found.values()])
         self.names = tuple(folders)
         self.hashes = {name: digest for name, (_, digest) in found.items()}
 
@@ -66,8 +63,8 @@ class StackedPolicies:
         if unknown:
             raise UserError(f"policy {unknown[0]} is not served: choose among {', '.join(self.names)}")
         places = torch.tensor([self.names.index(name) for name in rows], device=self.model.device)
-        own = torch.nn.functional.one_hot(places, len(self.names)).float()
-        self._set_mask(own.repeat_interleave(self._rank, dim=1)[:, None, :])
+        for layer in self._layers.values():
+            layer.select(places)
 
     def generate(self, rows: Sequence[str], prompts: Sequence[Sequence[int]], **options) -> Generation:
         """`models.generation.generate` with prompt i answered by policy `rows[i]`."""
@@ -75,13 +72,8 @@ class StackedPolicies:
         return generate(self.model, prompts, on_drop=self._drop, **options)
 
     def _drop(self, kept: torch.Tensor) -> None:
-        self._set_mask(self._mask[kept])
-
-    def _set_mask(self, mask: torch.Tensor) -> None:
-        """mask: [rows, 1, policies x rank]."""
-        self._mask = mask
         for layer in self._layers.values():
-            layer.mask = mask
+            layer.keep(kept)
 
 
 class _StackedLora(nn.Module):
@@ -90,33 +82,41 @@ class _StackedLora(nn.Module):
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
-        self.a = self.b = None  # [in, policies x rank], [policies x rank, out]; None: nothing to add
-        self.mask = None  # [rows, 1, policies x rank]
+        self.all_a = self.all_b = None  # [policies, in, rank], [policies, rank, out]; None: nothing to add
+        self.a = self.b = None  # the same of the batch's rows
 
-    def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None], rank: int) -> None:
-        """pairs: each policy's A [r, in] and B [out, r] with its scaling in it; None adds nothing.
+    def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None]) -> None:
+        """pairs: each policy's A [rank, in] and B [out, rank] with its scaling in it; None adds nothing.
 
-        Policies of a rank below `rank` are filled up with zeros.
+        Policies of a lower rank are filled up with zeros.
         """
-        shapes = [(a.shape[1], b.shape[0]) for a, b in filter(None, pairs)]
+        shapes = [(a.shape[0], a.shape[1], b.shape[0]) for a, b in filter(None, pairs)]
+        self.all_a = self.all_b = self.a = self.b = None
         if not shapes:
-            self.a = self.b = None
             return
         device = next(self.layer.parameters()).device
-        self.a = torch.zeros(shapes[0][0], len(pairs) * rank, device=device)
-        self.b = torch.zeros(len(pairs) * rank, shapes[0][1], device=device)
+        rank = max(shape[0] for shape in shapes)
+        self.all_a = torch.zeros(len(pairs), shapes[0][1], rank, device=device)
+        self.all_b = torch.zeros(len(pairs), rank, shapes[0][2], device=device)
         for place, pair in enumerate(pairs):
             if pair is not None:
-                start, end = place * rank, place * rank + pair[0].shape[0]
-                self.a[:, start:end] = pair[0].T
-                self.b[start:end] = pair[1].T
+                a, b = pair
+                self.all_a[place, :, : a.shape[0]] = a.T
+                self.all_b[place, : b.shape[1]] = b.T
+
+    def select(self, places: torch.Tensor) -> None:
+        if self.all_a is not None:
+            self.a, self.b = self.all_a[places], self.all_b[places]
+
+    def keep(self, rows: torch.Tensor) -> None:
+        if self.all_a is not None:
+            self.a, self.b = self.a[rows], self.b[rows]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.layer(x)
         if self.a is None:
             return out
-        low = (x.to(self.a.dtype) @ self.a).mul_(self.mask)
-        return out.add_(low @ self.b)  # rounded once, as PEFT does
+        return out.add_(torch.bmm(torch.bmm(x.to(self.a.dtype), self.a), self.b))
 
 
 def _replace(model: nn.Module, path: str) -> _StackedLora:
