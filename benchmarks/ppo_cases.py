@@ -1,7 +1,7 @@
-"""What the PPO benchmarks have in common: bases of random weights, a workspace with runs to start from, sizes.
+"""What the PPO benchmarks share: bases of random weights, a workspace with runs to start from, sizes.
 
 A base has the shape it is named after and seeded random weights: time and memory are those of the real model,
-scores and KL mean nothing. Its tokenizer writes one byte a token, so a prompt's length in tokens can be chosen.
+scores and KL mean nothing. Its tokenizer writes one byte a token, so that a prompt has a chosen length.
 It measures nothing itself.
 """
 
@@ -27,7 +27,7 @@ TEMPERATURE = 0.7
 
 @dataclass(frozen=True)
 class Case:
-    """One size: the base's shape, prompts a step, tokens of prompt and response, and how a rollout is used."""
+    """One size: the shape of the base, prompts a step, tokens of each, and how a rollout is used."""
 
     base: str
     layers: int

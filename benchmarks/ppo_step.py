@@ -1,0 +1,205 @@
+"""Time and memory of a PPO step: this project's against that of TRL 1.12.0, the last release with a PPOTrainer.
+
+Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, prompts' lengths, responses'
+lengths, epochs, minibatches and micro-batches. Every measurement is a process of its own; the sides take turns, and
+the medians over the rounds are reported. Peak memory is the process's highest resident memory during the steps less
+what it is after its imports (on a GPU: what torch's allocator reached). Scores and KL mean nothing here.
+
+TRL goes into a folder of its own, once: `--trl-cache DIR` (about 1 MB, `pip install --no-deps`).
+
+    python benchmarks/ppo_step.py --cases tiny distilgpt2-8 --json ppo_step.json
+    python benchmarks/ppo_step.py --cases distilgpt2-8 --precisions bf16 int8 int4 --modes controlled shared
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from benchmarks import ppo_cases
+from benchmarks.ppo_cases import CASES, Case
+
+TRL = "trl==1.12.0"
+SIDE = Path(__file__).with_name("ppo_side.py")
+COLUMNS = (
+    "side", "base", "batch", "prompt_length", "response_length", "mode", "precision", "seconds", "generate_seconds",
+    "score_seconds", "update_seconds", "cpu_seconds", "peak_bytes", "speedup", "cpu_speedup", "memory_ratio",
+)  # fmt: skip
+DIFFERENCES = """\
+What the two do differently in a step:
+- TRL trains a whole second model as the value function (forward, backward and AdamW over every weight of it); here it
+  is a linear head on the policy's states. TRL keeps policy, value model and reward model as three copies of the base;
+  here policy, reference and (in bf16 or shared mode) reward model are adapters on one.
+- TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32; here
+  they are computed again on the path of the update, so that the first ratio is 1, a pass that TRL does not make.
+- TRL's reference is the base with the adapter off; here it is the SFT adapter, which costs a little more."""
+
+
+def install_trl(cache: Path) -> Path:
+    """The folder of TRL 1.12.0 under the cache; installs it there without its dependencies if need be."""
+    folder = cache / TRL.replace("==", "-")
+    if not (folder / "trl").is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), TRL]
+        subprocess.run(command, check=True)
+    return folder
+
+
+def rate(work: Callable[[], object], amount: float, seconds: float = 0.5) -> float:
+    """amount / second of the best of several calls in about that much time."""
+    work()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return amount / best
+
+
+def machine(width: int) -> dict[str, float]:
+    """What this machine reaches: FLOP/s of products as wide as the base's, in two types; bytes/s of a copy."""
+    place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = {"threads": torch.get_num_threads()}
+    for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        a = torch.randn(1024, width, device=place).to(dtype)
+        b = torch.randn(width, 4 * width, device=place).to(dtype)
+        found[f"{name}_flops"] = rate(lambda a=a, b=b: a @ b, 2 * 1024 * width * 4 * width)
+    source = torch.randn(2**24, device=place)
+    target = torch.empty_like(source)
+    found["copy_bytes"] = rate(lambda: target.copy_(source), 2 * 4 * 2**24)
+    return found
+
+
+def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
+    """Seconds that a step cannot go below on this machine, from its products in bf16 and its weights' traffic.
+
+    Body = 12 · layers · width² weights, head = vocabulary · width; a product costs 2 FLOP a weight and token, its
+    backward pass towards the states as much again; attention 2 · T² · width FLOP a layer and row (causal).
+    A step of generation reads every weight once, or computes, whichever takes longer.
+    """
+    body, head = 12 * case.layers * case.width**2, case.vocabulary * case.width
+    length, answers = case.prompt_length + case.response_length, case.batch * case.response_length
+    attention = 2 * length**2 * case.width * case.layers * case.batch
+    forward = 2 * body * case.batch * length + attention
+    heads = 2 * head * answers
+    flops = speeds["bf16_flops"]
+    one_token = max(2 * (body + head) * case.batch / flops, 2 * (body + head) / speeds["copy_bytes"])
+    prompt = 2 * body * case.batch * case.prompt_length / flops
+    parts = {
+        "generate": prompt + case.response_length * one_token,
+        "score": (3 * forward + 2 * heads) / flops,  # policy, reference, reward model
+        "update": case.epochs * (2 * forward + 2 * heads) / flops,
+    }
+    return parts | {"step": sum(parts.values())}
+
+
+def measure(side: str, name: str, case: Case, folder: Path, options, **choice: str) -> dict:
+    """One process: its result, or an error that says which process failed."""
+    command = [sys.executable, str(SIDE), side, "--case", json.dumps(asdict(case)), "--folder", str(folder)]
+    command += ["--steps", str(options.steps)]
+    if side == "trl":
+        command += ["--trl", str(options.trl)] + (["--autocast"] if options.trl_autocast else [])
+    for flag, value in choice.items():
+        command += [f"--{flag}", value]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{side} {name} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def run_case(name: str, options, scratch: Path) -> list[dict]:
+    """The rows of one size: TRL's, where it is asked for, and one for each mode and precision of ours."""
+    case, folder = CASES[name], scratch / name
+    ppo_cases.make_base(case, folder / "base", options.tokenizer)
+    ppo_cases.make_workspace(case, folder / "workspace", folder / "base", options.precisions)
+    sides = [("ours", {"mode": m, "precision": p}) for m, p in _choices(options)]
+    if options.trl:
+        sides.insert(1, ("trl", {}))
+    results: list[list[dict]] = [[] for _ in sides]
+    for turn in range(options.repeats):
+        order = list(range(len(sides)))
+        for place in order if turn % 2 == 0 else reversed(order):  # neither side always goes first
+            side, choice = sides[place]
+            results[place].append(measure(side, name, case, folder, options, **choice))
+            print(f"  {case.name} round {turn + 1} {side} {choice or ''} {results[place][-1]['seconds']:.2f} s",
+                  file=sys.stderr, flush=True)  # fmt: skip
+    rows = []
+    for (side, choice), found in zip(sides, results, strict=True):
+        middle = {key: statistics.median(one[key] for one in found) for key in found[0]}
+        rows.append({"side": side, **asdict(case), "mode": "", "precision": "bf16", **choice, **middle})
+    theirs = next((row for row in rows if row["side"] == "trl"), None)
+    for row in rows:
+        if theirs and row["side"] == "ours":
+            row["speedup"] = theirs["seconds"] / row["seconds"]
+            row["cpu_speedup"] = theirs["cpu_seconds"] / row["cpu_seconds"]
+            row["memory_ratio"] = row["peak_bytes"] / theirs["peak_bytes"]
+    return rows
+
+
+def _choices(options) -> list[tuple[str, str]]:
+    """(mode, precision) pairs; the modes are the same thing in bf16."""
+    pairs = [(mode, precision) for precision in options.precisions for mode in options.modes]
+    return [pair for pair in pairs if pair[1] != "bf16" or pair[0] == options.modes[0]]
+
+
+def show(rows: list[dict]) -> None:
+    table = [COLUMNS] + [[_cell(column, row.get(column, "")) for column in COLUMNS] for row in rows]
+    widths = [max(len(line[k]) for line in table) for k in range(len(COLUMNS))]
+    for line in table:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def _cell(column: str, value) -> str:
+    if column == "peak_bytes":
+        return f"{value / 1e6:.0f} MB"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--precisions", nargs="+", default=["bf16"], choices=["bf16", "int8", "int4"])
+    parser.add_argument("--modes", nargs="+", default=["controlled"], choices=["controlled", "shared"])
+    parser.add_argument("--repeats", type=int, default=3, help="rounds of alternation")
+    parser.add_argument("--steps", type=int, default=2, help="timed steps a process, after one to warm up")
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; without it, one byte a token")
+    parser.add_argument("--trl-cache", type=Path, help="where TRL is, or is to be, installed; without it, ours only")
+    parser.add_argument("--trl-autocast", action="store_true", help="TRL under bf16 autocast, its own default")
+    parser.add_argument("--json", type=Path, help="write {rows, machine, limits} there")
+    options = parser.parse_args()
+    options.trl = install_trl(options.trl_cache.resolve()) if options.trl_cache else None
+    rows, limits = [], {}
+    speeds = {width: machine(width) for width in {CASES[name].width for name in options.cases}}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in options.cases:
+            rows += run_case(name, options, Path(scratch))
+            limits[CASES[name].name] = lower_bound(CASES[name], speeds[CASES[name].width])
+    show(rows)
+    for width, found in speeds.items():
+        print(
+            f"this machine, {found['threads']} threads, width {width}: bf16 {found['bf16_flops'] / 1e12:.2f} TFLOP/s, "
+            f"fp32 {found['fp32_flops'] / 1e12:.2f} TFLOP/s, copy {found['copy_bytes'] / 1e9:.1f} GB/s"
+        )
+    for name, parts in limits.items():
+        print(f"no step of {name} can be below", ", ".join(f"{k} {v:.2f} s" for k, v in parts.items()))
+    if options.trl:
+        print(DIFFERENCES)
+    if options.json:
+        options.json.write_text(json.dumps({"rows": rows, "machine": speeds, "limits": limits}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
