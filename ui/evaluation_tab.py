@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 
 from evaluation.alignment import SEED_REFERENCE
 from pipeline import run_reader as runs
+from ui import calibration, parts, plots
 from ui import form as forms
-from ui import parts, plots
 from ui.events import QUIET, WORK, shown
 from ui.parts import PRECISIONS, Mark, Services
 from ui.texts import Texts
@@ -129,11 +129,11 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
             parts.number(r.get("gold")),
             signed(r.get("gold_gain")),
             signed(r.get("score_gain")),
-            with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")),
+            parts.with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")),
             parts.number(r.get("kl_per_token")),
             parts.number(r.get("kl_per_sequence")),
             parts.number(r.get("length")),
-            percent(r.get("refusal_rate")),
+            parts.percent(r.get("refusal_rate")),
         ]
         for r in rows
     ]
@@ -148,19 +148,6 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 def signed(value: Any) -> str:
     found = plots.finite(value)
     return "–" if found is None else f"{found:+.2f}"
-
-
-def percent(value: Any) -> str:
-    found = plots.finite(value)
-    return "–" if found is None else f"{100 * found:.0f} %"
-
-
-def with_interval(value: Any, pair: Any) -> str:
-    """ "72 % (66–78)" """
-    text = percent(value)
-    if parts.interval(pair) and text != "–":
-        text += f" ({100 * pair[0]:.0f}–{100 * pair[1]:.0f})"
-    return text
 
 
 def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
@@ -282,29 +269,5 @@ def ram(row: Mapping[str, Any], t: Texts) -> str:
 
 def rewards_html(records: Sequence[Mapping[str, Any]], preset: str, t: Texts) -> str:
     """The newest reward model of each precision on its test pairs."""
-    body = []
-    for precision in PRECISIONS:
-        done = next(
-            (
-                r
-                for r in records
-                if r["stage"] == "reward"
-                and r["precision"] == precision
-                and r["status"] == "done"
-                and r["preset"] == preset
-            ),
-            None,
-        )
-        results = (done or {}).get("results") or {}
-        body.append(
-            [
-                Mark(parts.policy_mark(precision, COLOURS[precision])),
-                with_interval(results.get("accuracy"), results.get("accuracy_ci")),
-                percent(results.get("bayes_accuracy")),
-                parts.number(results.get("auc")),
-                parts.number(results.get("ece"), 2),
-                parts.number(results.get("brier"), 2),
-            ]
-        )
-    head = [t("evaluate.rm"), t("evaluate.accuracy"), t("evaluate.ceiling"), "AUC", "ECE", "Brier"]
-    return parts.title(t("evaluate.rewards")) + parts.table(head, body)
+    done = calibration.newest(records, preset)
+    return calibration.table({p: (done.get(p) or {}).get("results") or {} for p in PRECISIONS}, t)

@@ -73,6 +73,20 @@ def interval(pair: Any, digits: int = 2) -> str:
     return f"{pair[0]:.{digits}f}–{pair[1]:.{digits}f}"
 
 
+def percent(value: Any) -> str:
+    """A share in percent."""
+    found = finite(value)
+    return "–" if found is None else f"{100 * found:.0f} %"
+
+
+def with_interval(value: Any, pair: Any) -> str:
+    """ "72 % (66–78)" """
+    text = percent(value)
+    if interval(pair) and text != "–":
+        text += f" ({100 * pair[0]:.0f}–{100 * pair[1]:.0f})"
+    return text
+
+
 def run_title(record: dict[str, Any], t: Texts) -> str:
     """ "PPO int4" and the run's own name where it has one (not escaped)."""
     stage = record.get("stage")
