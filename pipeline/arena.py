@@ -21,7 +21,7 @@ from data.records import transcript
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
 from data.workspace import Workspace, check_name
-from evaluation.arena import Ballot, format_order, leaderboard, parse_order
+from evaluation.arena import Ballot, contrasts, format_order, leaderboard, parse_order
 from pipeline.hardware import software
 from pipeline.inference_client import InferenceClient, Progress
 from pipeline.lineup import Lineup, choose
@@ -57,6 +57,7 @@ class Arena:
         self.store = VoteStore(workspace.votes_db)
         self._demo_folder = demo_folder
         self._board: tuple[dict[str, int], list[dict[str, Any]]] | None = None
+        self._contrasts: tuple[dict[str, int], list[dict[str, Any]]] | None = None
 
     def start(self) -> None:
         """Load the policies in the background, so that the first answer comes at once."""
@@ -161,6 +162,14 @@ class Arena:
         ):  # votes are only ever added, and so are retractions
             self._board = counts, [_board_row(row) for row in leaderboard(self.ballots())]
         return self._board[1]
+
+    def contrasts(self) -> list[dict[str, Any]]:
+        """Each quantised reward model's policy against the bf16 one's; see `evaluation.arena.contrasts`."""
+        counts = self.store.counts()
+        if self._contrasts is None or self._contrasts[0] != counts:
+            pairs = [(name, "ppo-bf16") for name in ("ppo-int8", "ppo-int4")]
+            self._contrasts = counts, contrasts(self.ballots(), pairs)
+        return self._contrasts[1]
 
     def export(self, name: str = "votes") -> Path:
         """Write the votes as preference pairs, `arena/NAME.jsonl`; `prepare --set source=FILE` takes it.

@@ -7,6 +7,7 @@ import pytest
 from served_page import FakeClient, fake_demo
 
 from data.errors import UserError
+from evaluation.significance import equivalence
 from pipeline.arena import Arena
 from pipeline.lineup import NAMES
 from ui import arena_tab
@@ -93,3 +94,17 @@ def test_a_refused_prompt_leaves_the_panes_as_they_were(services, monkeypatch):
 def test_text_in_the_panes_is_no_markup():
     shown = arena_tab.inert([{"role": "assistant", "content": "<img src=x onerror=alert(1)> & more"}])
     assert shown[0]["content"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "word"),
+    [(60, 40, "yes"), (0, 40, "no, on 40"), (3, 3, "not known yet"), (48, 92, "does not look like it")],
+)
+def test_what_quantising_cost_is_one_sentence_with_a_verdict(wins, losses, word):
+    row = {"a": "ppo-int4", "b": "ppo-bf16", "equivalence": equivalence(wins, losses)}
+    said = arena_tab.contrasts_html([row], T)
+    assert "ppo-int4 is not worse than ppo-bf16 by more than 15 points" in said and word in said
+
+
+def test_no_votes_no_word_on_quantising(services):
+    assert arena_tab.contrasts_html(services.arena.contrasts(), T) == ""

@@ -345,8 +345,25 @@ def reveal_html(order: str, policies: Mapping[str, str], t: Texts) -> str:
 
 
 def leaderboard_html(services: Services, t: Texts) -> str:
-    """The leaderboard: strength with interval, chance to be best, votes."""
-    return board_table(services.arena.leaderboard(), t)
+    """The leaderboard: strength with interval, chance to be best, votes; and what quantising cost."""
+    return board_table(services.arena.leaderboard(), t) + contrasts_html(services.arena.contrasts(), t)
+
+
+def contrasts_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
+    """Rows of `Arena.contrasts`, one sentence each: is the first of the two worse by more than the margin?"""
+    found = []
+    for row in rows:
+        test = row["equivalence"]
+        if test["verdict"] != "undecided":
+            mood, key = ("good", "contrast.yes") if test["not_worse"] else ("warn", "contrast.no")
+        elif test["more_needed"] is None:
+            mood, key = "warn", "contrast.unlikely"
+        else:
+            mood, key = "note", "contrast.more"
+        margin = f"{100 * test['margin']:.0f}"
+        text = t(key, a=row["a"], b=row["b"], margin=margin, n=test["n"], more=test["more_needed"])
+        found.append((mood, text))
+    return parts.reading(found) if found else ""
 
 
 def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
@@ -360,7 +377,7 @@ def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
             parts.policy_mark(row["policy"], COLOURS.get(row["policy"], "#8792a8")),
             f"{row['score']:+.2f}",
             f"{row['score_low']:+.2f} … {row['score_high']:+.2f}",
-            percent(row["p_best"]),
+            parts.percent(row["p_best"]),
             row["best"],
             parts.number(row["mean_rank"], 2),
             f"{row['wins']} / {row['ties']} / {row['losses']}",
@@ -379,11 +396,6 @@ def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     ]
     word = t("board.few" if votes < 30 else "board.some", votes=votes)
     return parts.table(head, body, text_columns=2) + f'<p class="quiet small">{escape(word)}</p>'
-
-
-def percent(value: Any) -> str:
-    """A share in percent."""
-    return f"{100 * value:.0f} %" if isinstance(value, (int, float)) else "–"
 
 
 def export_pairs(services: Services, t: Texts) -> None:

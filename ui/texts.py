@@ -216,6 +216,19 @@ TABLE: dict[str, tuple[str, str]] = {
                      "to see what quantising costs.", "奖励模型学习分辨优选与被拒的回答。分别用 bf16、int8、int4 训练，看看量化的代价。"),
     "intro.ppo": ("PPO lets the SFT model answer, has a reward model score the answers, and moves towards better scores, on "
                   "a leash of KL.", "PPO 让 SFT 模型作答，由奖励模型打分，再朝更高的分数移动，并用 KL 拴住它。"),
+    "calibration.title": ("Can their confidence be believed?", "它们的把握可信吗？"),
+    "calibration.ideal": ("ideal", "理想"),
+    "calibration.confidence": ("How sure the model is of its choice", "模型对自己的选择有多大把握"),
+    "calibration.accuracy": ("How often it is right", "实际选对的比例"),
+    "calibration.pairs": ("Pairs", "对数"),
+    "calibration.hover": ("sure %{{x:.0%}}, right %{{y:.1%}}, %{{customdata}} pairs", "把握 %{{x:.0%}}，选对 %{{y:.1%}}，%{{customdata}} 对"),
+    "calibration.good": ("All of them know what they know: how sure they are and how often they are right differ by {points} "
+                         "points or less on average (ECE).", "它们都有自知之明：把握与实际选对的比例平均相差不超过 {points} 个百分点（ECE）。"),
+    "calibration.over": ("The {name} model is over-confident: it is right less often than it is sure, by {points} points on "
+                         "average (ECE).", "{name} 模型过于自信：实际选对的比例低于它的把握，平均相差 {points} 个百分点（ECE）。"),
+    "calibration.under": ("The {name} model is too modest: it is right more often than it is sure, by {points} points on "
+                          "average (ECE).", "{name} 模型过于谦虚：实际选对的比例高于它的把握，平均相差 {points} 个百分点（ECE）。"),
+    "calibration.note": ("This changes the size of the reward, not which answer it prefers.", "这只影响奖励的大小，不影响它偏好哪个回答。"),
     # arena
     "intro.arena": ("The SFT model and three PPO policies, one for each reward model's precision, answer the same prompt. Who is who is "
                     "shown after your vote.",
@@ -271,6 +284,14 @@ TABLE: dict[str, tuple[str, str]] = {
     "board.few": ("Rankings so far: {votes}. Too few to say much; look at the intervals, not at the order.",
                   "目前 {votes} 次排序：还说明不了什么；请看区间，不要看名次。"),
     "board.some": ("Rankings: {votes}.", "{votes} 次排序。"),
+    "contrast.yes": ("{a} is not worse than {b} by more than {margin} points: yes, on {n} decisive rankings.",
+                     "{a} 不比 {b} 差 {margin} 个百分点以上：成立（{n} 次分出高下的排序）。"),
+    "contrast.no": ("{a} is not worse than {b} by more than {margin} points: no, on {n} decisive rankings it is worse.",
+                    "{a} 不比 {b} 差 {margin} 个百分点以上：不成立（{n} 次分出高下的排序表明它更差）。"),
+    "contrast.more": ("{a} is not worse than {b} by more than {margin} points: not known yet, about {more} more decisive rankings "
+                      "are needed.", "{a} 不比 {b} 差 {margin} 个百分点以上：尚无定论，大约还需要 {more} 次分出高下的排序。"),
+    "contrast.unlikely": ("{a} is not worse than {b} by more than {margin} points: not shown by {n} decisive rankings, and it does "
+                          "not look like it.", "{a} 不比 {b} 差 {margin} 个百分点以上：{n} 次分出高下的排序没有证明，看来也不像。"),
     # evaluation
     "intro.evaluation": ("All policies on the same held-out prompts: what their reward models say, what the gold reward says, "
                          "and how far they moved from SFT.", "所有策略回答同一批留出的提示词：各自奖励模型怎么看、标准奖励怎么看、离 SFT 有多远。"),
