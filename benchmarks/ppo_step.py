@@ -51,7 +51,17 @@ def install_trl(cache: Path) -> Path:
     """The folder of TRL 1.12.0 under the cache; installs it there without its dependencies if need be."""
     folder = cache / TRL.replace("==", "-")
     if not (folder / "trl").is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), TRL]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(folder),
+            TRL,
+        ]
         subprocess.run(command, check=True)
     return folder
 
@@ -176,8 +186,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds of alternation")
     parser.add_argument("--steps", type=int, default=2, help="timed steps a process, after one to warm up")
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; without it, one byte a token")
-    parser.add_argument("--trl-cache", type=Path, help="where TRL is, or is to be, installed; without it, ours only")
-    parser.add_argument("--trl-autocast", action="store_true", help="TRL under bf16 autocast, its own default")
+    parser.add_argument(
+        "--trl-cache", type=Path, help="where TRL is, or is to be, installed; without it, ours only"
+    )
+    parser.add_argument(
+        "--trl-autocast", action="store_true", help="TRL under bf16 autocast, its own default"
+    )
     parser.add_argument("--json", type=Path, help="write {rows, machine, limits} there")
     options = parser.parse_args()
     options.trl = install_trl(options.trl_cache.resolve()) if options.trl_cache else None
