@@ -4,8 +4,8 @@ One step: sample responses, score them, turn scores and KL into token rewards, e
 several epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third
 adapter on it where its precision is the base's (or the mode is shared), else it has a base of its own. Every
 random choice of a step is drawn from the seed and the step's number, so a resumed run goes on exactly as an
-undisturbed one. The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the final
-figures in `ppo_report.py`.
+undisturbed one. The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the updates
+on it in `ppo_learner.py`, what is done about trouble in `recovery.py`, the final figures in `ppo_report.py`.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -32,9 +32,10 @@ from models.scoring import RewardModel
 from pipeline import checkpoints, measure, ppo_core
 from pipeline.experiments import write_experiment
 from pipeline.ppo_alarms import Alarms
+from pipeline.ppo_learner import Learner, learning_rate
 from pipeline.ppo_report import final_report, probe_safety
 from pipeline.recovery import Memory, Stability, Unstable, is_out_of_memory
-from pipeline.rollout import Collector, Rollout, Scorer, Standard
+from pipeline.rollout import Collector, Scorer, Standard
 from pipeline.run_record import Cancelled, Run
 from pipeline.settings import PpoSettings
 
@@ -70,13 +71,9 @@ class Trainer:
         self.memory = Memory(settings.micro_batch_size, settings.batch_size, settings.gradient_checkpointing)
         self.stability = Stability()
         self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts, self.memory)
-        self.parameters = self.actor.parameters()
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=settings.learning_rate, eps=1e-5, weight_decay=settings.weight_decay
-        )
+        self.learner = Learner(self.actor, settings)
         self.total = settings.max_steps or math.ceil(len(prompts) / settings.batch_size)
         self.step, self.kl_coef = 0, settings.kl_coef
-        self.without_gradient = set(self.parameters)
         self.alarms = Alarms(run)
         self.standard: Standard | None = None
 
@@ -94,7 +91,6 @@ class Trainer:
         return RewardModel(self.actor.model, head, self.text.pad_id, adapter=REWARD)
 
     # -- the loop
-    # ------------------------------------------------------------------------------------------------
 
     def run_to_end(self) -> None:
         self.run.set_total(self.total)
@@ -113,8 +109,8 @@ class Trainer:
                 self._save()
             if stop:
                 raise Cancelled
-        if self.without_gradient:
-            names = sorted(self.without_gradient)
+        names = sorted(self.learner.without_gradient)
+        if names:
             self.run.event(
                 "zero gradient", f"{len(names)} trained tensors never had a gradient", names=names[:20]
             )
@@ -126,8 +122,10 @@ class Trainer:
     def _one_step(self) -> None:
         settings = self.settings
         rollout = self.collector.collect(self.step, self.kl_coef)
-        rate = self._set_learning_rate()
-        row = {"step": self.step + 1, **rollout.metrics(self.kl_coef), **self._update(rollout), "lr": rate}
+        rate = learning_rate(settings, self.step, self.total) * self.stability.rate(self.step)
+        clip = self.stability.clip(settings.max_grad_norm)
+        update = self.learner.update(rollout, self.step, rate, clip, self.memory.micro)
+        row = {"step": self.step + 1, **rollout.metrics(self.kl_coef), **update, "lr": rate}
         self.stability.check(row, settings.vf_coef)
         if settings.adaptive_kl:
             self.kl_coef = ppo_core.next_kl_coef(
@@ -141,84 +139,6 @@ class Trainer:
                 self.run.sample({"step": self.step, **sample})
         self.run.log(row)
         self.alarms.look(row)
-
-    def _update(self, rollout: Rollout) -> dict[str, float]:
-        """Several epochs over a rollout; returns means over everything that was done."""
-        settings = self.settings
-        order = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
-        sums = dict.fromkeys(
-            ("policy", "value", "clipped", "approx_kl", "entropy", "tokens", "norm", "updates"), 0.0
-        )
-        for epoch in range(settings.epochs):
-            shuffled = torch.randperm(len(rollout.rows), generator=order).tolist()
-            size = math.ceil(len(shuffled) / settings.num_minibatches)
-            epoch_kl = epoch_tokens = 0.0
-            for start in range(0, len(shuffled), size):
-                got = self._minibatch(
-                    rollout, shuffled[start : start + size], first=epoch == 0 and start == 0
-                )
-                for name, value in got.items():
-                    sums[name] += value
-                epoch_kl, epoch_tokens = epoch_kl + got["approx_kl"], epoch_tokens + got["tokens"]
-            if settings.target_kl and epoch_kl / epoch_tokens > settings.target_kl:
-                break
-        tokens, updates = max(sums["tokens"], 1), max(sums["updates"], 1)
-        return {
-            "loss/policy_avg": sums["policy"] / tokens,
-            "loss/value_avg": sums["value"] / tokens,
-            "policy/clipfrac_avg": sums["clipped"] / tokens,
-            "policy/approxkl_avg": sums["approx_kl"] / tokens,
-            "policy/entropy_avg": sums["entropy"] / tokens,
-            "grad_norm": sums["norm"] / updates,
-            "updates": int(sums["updates"]),
-        }
-
-    def _minibatch(self, rollout: Rollout, index: list[int], first: bool) -> dict[str, float]:
-        """One optimizer step on some rows of a rollout, accumulated over micro-batches."""
-        settings = self.settings
-        tokens = int(rollout.mask[index].sum())
-        sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0}
-        for micro in rollout.rows.micro_batches(index, self.memory.micro):
-            mask = rollout.mask[micro]
-            now = self.actor.evaluate(rollout.rows, micro, settings.temperature)
-            old, advantages, values, returns = (
-                t[micro][mask]
-                for t in (rollout.logprobs, rollout.advantages, rollout.values, rollout.returns)
-            )
-            real = torch.ones_like(old)
-            policy = ppo_core.policy_loss(now.logprobs, old, advantages, real, settings.cliprange)
-            value = ppo_core.value_loss(now.values, values, returns, real, settings.vf_cliprange)
-            # Divided by the minibatch's tokens, not the micro-batch's: the split into micro-batches leaves no
-            # trace.
-            loss = (policy.loss + settings.vf_coef * value) / tokens
-            if not torch.isfinite(loss):
-                raise Unstable(f"the loss became {loss.item()}")
-            loss.backward()
-            sums["policy"] += policy.loss.item()
-            sums["value"] += value.item()
-            sums["clipped"] += policy.clipped.item()
-            sums["approx_kl"] += policy.approx_kl.item()
-            sums["entropy"] += now.entropy.sum().item()
-        if first and self.step == 0 and sums["approx_kl"] / tokens > 1e-3:
-            raise RuntimeError(
-                f"the first update's ratio is not 1: approximate KL {sums['approx_kl'] / tokens}"
-            )
-        self._note_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(
-            list(self.parameters.values()), self.stability.clip(settings.max_grad_norm)
-        ).item()
-        if not math.isfinite(norm):
-            raise Unstable(f"the gradient became {norm}")
-        self.alarms.gradient(norm, self.step + 1)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return {**sums, "tokens": tokens, "norm": norm, "updates": 1}
-
-    def _note_gradients(self) -> None:
-        for name in list(self.without_gradient):
-            gradient = self.parameters[name].grad
-            if gradient is not None and bool(gradient.any()):
-                self.without_gradient.discard(name)
 
     def _check_start(self) -> None:
         """Policy and reference are the same weights on the same path: their KL is exactly nothing."""
@@ -240,20 +160,6 @@ class Trainer:
                 f"base_model={self.settings.base_model}: its logits are not its head times its last states "
                 "(scaled or capped logits?); PPO cannot train on this kind of model"
             )
-
-    def _set_learning_rate(self) -> float:
-        settings, done = self.settings, self.step / self.total
-        warmup = settings.warmup_ratio
-        fall = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}
-        factor = (
-            fall[settings.lr_scheduler]
-            if done >= warmup
-            else (self.step + 1) / max(1, round(warmup * self.total))
-        )
-        rate = settings.learning_rate * min(1.0, factor) * self.stability.rate(self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        return rate
 
     # -- when something goes wrong (the decisions are in recovery.py)
 
@@ -307,11 +213,9 @@ class Trainer:
         """A copy of all that the next step depends on, apart from frozen weights and settings."""
         state = {
             "step": self.step,
-            "parameters": {name: p.detach() for name, p in self.parameters.items()},
-            "optimizer": self.optimizer.state_dict(),
+            "learner": self.learner.state(),
             "kl_coef": self.kl_coef,
             "standard": asdict(self.standard) if self.standard else None,
-            "without_gradient": sorted(self.without_gradient),
             "alarms": self.alarms.state(),
             "memory": asdict(self.memory),
             "stability": asdict(self.stability),
@@ -319,16 +223,11 @@ class Trainer:
         return copy.deepcopy(state)
 
     def _restore(self, state: dict) -> None:
-        with torch.no_grad():
-            for name, saved in state["parameters"].items():
-                self.parameters[name].copy_(saved)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.restore(state["learner"])
         self.step, self.kl_coef = state["step"], state["kl_coef"]
         if state["standard"]:
             self.standard = Standard(**state["standard"])
             self.collector.use_standard(self.standard)
-        self.without_gradient = set(state["without_gradient"])
         self.alarms.restore(state["alarms"])
         self.stability = Stability(**state["stability"])
         self.memory = self.collector.memory = Memory(**state["memory"])
@@ -361,8 +260,8 @@ class Trainer:
             "steps": self.step,
             "kl_coef": self.kl_coef,
             "standardisation": asdict(self.standard),
-            "parameters_trained": len(self.parameters),
-            "parameters_without_gradient": sorted(self.without_gradient),
+            "parameters_trained": len(self.learner.parameters),
+            "parameters_without_gradient": sorted(self.learner.without_gradient),
         }
 
 

@@ -23,13 +23,11 @@ class Alarms:
         self.rows: list[dict[str, float]] = []
         self.fired: set[str] = set()
 
-    def gradient(self, norm: float, step: int) -> None:
-        if norm == 0.0:
-            self._fire(
-                "zero gradient", f"step {step}: the gradient is exactly zero; nothing is being learned"
-            )
-
     def look(self, row: dict[str, float]) -> None:
+        if row.get("grad_norm") == 0.0:
+            self._fire(
+                "zero gradient", f"step {row['step']}: the gradient is exactly zero; nothing is being learned"
+            )
         names = ("objective/scores_standardised", "objective/kl_per_token", "policy/entropy_avg", "gold/mean")
         self.rows.append({name: float(row[name]) for name in names if name in row})
         if len(self.rows) < 2 * WINDOW:

@@ -67,7 +67,7 @@ def _done(workspace, stage: str, base: Path, precision: str = "bf16", parents=No
 
 def weights(trainer: ppo.Trainer) -> dict[str, torch.Tensor]:
     """A copy of everything that is trained."""
-    return {name: p.detach().clone() for name, p in trainer.parameters.items()}
+    return {name: p.detach().clone() for name, p in trainer.learner.parameters.items()}
 
 
 def kinds(run: Run) -> list[str]:

@@ -108,16 +108,21 @@ def test_each_prompt_is_used_once_before_any_is_used_again(make_trainer):
 # -- exactness of the loop
 
 
+def updated(trainer, rollout):
+    """What an update on a rollout reports."""
+    return trainer.learner.update(rollout, 0, 0.002, 1.0, trainer.memory.micro)
+
+
 def test_the_reference_and_the_base_stay_and_every_trained_tensor_moves(make_trainer):
     trainer = make_trainer()
-    trained = {id(p) for p in trainer.parameters.values()}
+    trained = {id(p) for p in trainer.learner.parameters.values()}
     frozen = {n: p.clone() for n, p in trainer.actor.model.named_parameters() if id(p) not in trained}
     before = weights(trainer)
     trainer.run_to_end()
     now = dict(trainer.actor.model.named_parameters())
     assert all(torch.equal(now[name], p) for name, p in frozen.items())
     assert all(not torch.equal(p, before[name]) for name, p in weights(trainer).items())
-    assert trainer.without_gradient == set() and kinds(trainer.run) == []
+    assert trainer.learner.without_gradient == set() and kinds(trainer.run) == []
 
 
 @pytest.mark.parametrize("micro", [1, 2])
@@ -129,7 +134,7 @@ def test_micro_batches_leave_no_trace(make_trainer, micro):
         trainer.actor.model.float()
         trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
     rollout = whole.collector.collect(0, 0.1)
-    rows = [trainer._update(rollout) for trainer in (whole, split)]
+    rows = [updated(trainer, rollout) for trainer in (whole, split)]
     for name in rows[0]:
         assert rows[1][name] == pytest.approx(rows[0][name], rel=1e-4, abs=1e-6), name
     for name, tensor in weights(whole).items():
@@ -145,23 +150,23 @@ def test_checkpointing_of_activations_changes_neither_samples_nor_gradients(make
         rollouts.append(trainer.collector.collect(0, 0.1))
     assert rollouts[0].answers.tokens == rollouts[1].answers.tokens
     assert rollouts[1].metrics(0.1)["rollout/logprob_drift"] < 1e-4
-    norm = plain._update(rollouts[0])["grad_norm"]
-    assert checkpointing._update(rollouts[1])["grad_norm"] == pytest.approx(norm, rel=1e-4)
+    norm = updated(plain, rollouts[0])["grad_norm"]
+    assert updated(checkpointing, rollouts[1])["grad_norm"] == pytest.approx(norm, rel=1e-4)
 
 
 def test_epochs_end_where_the_policy_has_gone_too_far_from_the_rollout(make_trainer):
     patient, careful = make_trainer("epochs=4", "target_kl=0"), make_trainer("epochs=4", "target_kl=1e-12")
     for trainer in (patient, careful):
         trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
-    assert patient._update(patient.collector.collect(0, 0.1))["updates"] == 8
-    assert careful._update(careful.collector.collect(0, 0.1))["updates"] == 2
+    assert updated(patient, patient.collector.collect(0, 0.1))["updates"] == 8
+    assert updated(careful, careful.collector.collect(0, 0.1))["updates"] == 2
 
 
 def test_a_rollout_is_standardised_clipped_penalised_and_added_up_as_the_formulas_say(make_trainer):
     trainer = make_trainer("score_clip=1", "missing_eos_penalty=0.5", "whiten_advantages=false")
     trainer.collector.use_standard(ppo.Standard(0.1, 0.01))
     with torch.no_grad():
-        for parameter in trainer.parameters.values():
+        for parameter in trainer.learner.parameters.values():
             parameter += 0.05
     rollout = trainer.collector.collect(0, 0.3)
     kl = ((rollout.logprobs - rollout.ref_logprobs) * rollout.mask).sum(dim=1)
@@ -253,7 +258,7 @@ def test_a_gradient_of_exactly_zero_is_said_loudly(make_trainer, monkeypatch):
     trainer.run_to_end()
     events = trainer.run.record["events"]
     assert [event["kind"] for event in events] == ["zero gradient", "zero gradient"]
-    assert len(events[1]["names"]) == min(20, len(trainer.parameters))
+    assert len(events[1]["names"]) == min(20, len(trainer.learner.parameters))
 
 
 class FakeRun:

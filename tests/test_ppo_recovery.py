@@ -85,7 +85,7 @@ def test_out_of_memory_in_the_middle_of_a_step_starts_that_step_again(make_train
     trainer, calm = make_trainer(), make_trainer()
     for each in (trainer, calm):
         each.actor.model.float()
-    minibatch, failed = trainer._minibatch, []
+    minibatch, failed = trainer.learner._minibatch, []
 
     def third_fails(*args, **kwargs):
         failed.append(0)
@@ -93,7 +93,7 @@ def test_out_of_memory_in_the_middle_of_a_step_starts_that_step_again(make_train
             raise torch.OutOfMemoryError
         return minibatch(*args, **kwargs)
 
-    monkeypatch.setattr(trainer, "_minibatch", third_fails)
+    monkeypatch.setattr(trainer.learner, "_minibatch", third_fails)
     trainer.run_to_end()
     calm.run_to_end()
     assert kinds(trainer.run) == ["out of memory"]
@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_goes_on
     assert [r["lr"] / 0.002 for r in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.5, 0.5])
     (event,) = trainer.run.record["events"]
     assert event["kind"] == "instability" and event["step"] == 4 and "back to step 2" in event["message"]
-    assert all(bool(torch.isfinite(p).all()) for p in trainer.parameters.values())
+    assert all(bool(torch.isfinite(p).all()) for p in trainer.learner.parameters.values())
 
 
 def test_a_spike_of_the_loss_is_undone(make_trainer, monkeypatch):

@@ -59,9 +59,10 @@ import os, signal, sys
 sys.path.insert(0, "tests")
 from pathlib import Path
 from data.workspace import Workspace
-from pipeline import checkpoints, ppo, stages
+from pipeline import checkpoints, ppo, ppo_learner, stages
 from little_ppo import settings_of
 
+updates = []
 where, step, precision = sys.argv[2], int(sys.argv[3]), sys.argv[4]
 if where == "before saving":
     inner = ppo.Trainer._save
@@ -76,11 +77,12 @@ elif where == "while saving":
         inner(path, at)
     checkpoints.seal = die
 else:
-    inner = ppo.Trainer._minibatch
-    def die(self, *args, **kwargs):
-        if self.step >= step: os.kill(os.getpid(), signal.SIGKILL)
-        return inner(self, *args, **kwargs)
-    ppo.Trainer._minibatch = die
+    inner = ppo_learner.Learner._minibatch
+    def die(self, *args):
+        updates.append(0)
+        if len(updates) > 4 * step + 1: os.kill(os.getpid(), signal.SIGKILL)
+        return inner(self, *args)
+    ppo_learner.Learner._minibatch = die
 settings = settings_of("max_steps=5", "sample_steps=1", precision=precision)
 stages.execute("ppo", settings, Workspace(Path(sys.argv[1])))
 """

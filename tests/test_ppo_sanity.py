@@ -105,7 +105,7 @@ def solve_bandit(prepare, beta, steps, **how):
 
 
 def test_the_bandit_finds_its_exact_optimum(prepare):
-    for before, after in solve_bandit(prepare, beta=0.5, steps=100):
+    for before, after in solve_bandit(prepare, beta=0.5, steps=60):
         assert before > 0.1 and after < 1e-2
 
 
@@ -129,19 +129,18 @@ def solve_many(prepare, beta, steps, **how):
     rewards = torch.zeros(len(WORDS))
     rewards[WORDS.index("c")] = 1.0
     trainer = prepare(
-        rewards, f"kl_coef={beta}", f"max_steps={steps}", "response_length=6", "batch_size=64",
-        "micro_batch_size=64", "learning_rate=0.01", "epochs=2", "whiten_advantages=true", **how,
+        rewards, f"kl_coef={beta}", f"max_steps={steps}", "response_length=6", "batch_size=32",
+        "micro_batch_size=32", "learning_rate=0.02", "epochs=2", "whiten_advantages=true", **how,
     )  # fmt: skip
     trainer.run_to_end()
     last = read_jsonl(trainer.run.folder / "metrics.jsonl")[-5:]
     return tuple(sum(row[n] for row in last) / 5 for n in ("objective/scores", "objective/kl_per_token"))
 
 
-def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_more(prepare):
-    free, some, much = (solve_many(prepare, beta, steps=40) for beta in (0.0, 0.2, 1.0))
-    assert free[0] > 0.95
-    assert free[0] > some[0] > much[0]
-    assert free[1] > 1.5 * some[1] and some[1] > 1.5 * much[1]
+def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_one(prepare):
+    free, held = (solve_many(prepare, beta, steps=25) for beta in (0.0, 0.5))
+    assert free[0] > 0.95 > held[0]
+    assert free[1] > 1.5 * held[1]
 
 
 @pytest.mark.slow
@@ -153,7 +152,7 @@ def test_many_of_one_token_in_each_precision(prepare, precision):
     assert free[1] > 1.5 * some[1] and some[1] > 1.5 * much[1]
 
 
-CONSTANT = ("response_length=6", "batch_size=32", "micro_batch_size=32", "epochs=2", "max_steps=30")
+CONSTANT = ("response_length=6", "batch_size=16", "micro_batch_size=16", "epochs=2", "max_steps=15")
 
 
 def final_kl(trainer):
