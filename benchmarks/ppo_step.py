@@ -1,14 +1,15 @@
-"""Time and memory of a PPO step: this project's against that of TRL 1.12.0, the last release with a PPOTrainer.
+"""Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
 
-Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, prompts' lengths, responses'
-lengths, epochs, minibatches and micro-batches. Every measurement is a process of its own; the sides take turns, and
-the medians over the rounds are reported. Peak memory is the process's highest resident memory during the steps less
-what it is after its imports (on a GPU: what torch's allocator reached). Scores and KL mean nothing here.
+Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
+responses, epochs, minibatches and micro-batches. Every measurement is a process of its own; the sides take
+turns, and medians over the rounds are reported. Peak memory is the process's highest resident memory during
+the steps less what it is after its imports (on a GPU: what torch's allocator reached). Scores and KL mean
+nothing here.
 
-TRL goes into a folder of its own, once: `--trl-cache DIR` (about 1 MB, `pip install --no-deps`).
+TRL goes into a folder of its own, once: `--trl-cache DIR` (a few MB, `pip install --no-deps`).
 
-    python benchmarks/ppo_step.py --cases tiny distilgpt2-8 --json ppo_step.json
-    python benchmarks/ppo_step.py --cases distilgpt2-8 --precisions bf16 int8 int4 --modes controlled shared
+    python benchmarks/ppo_step.py --trl-cache DIR --cases tiny distilgpt2-8 --json ppo_step.json
+    python benchmarks/ppo_step.py --cases tiny --precisions bf16 int8 int4 --modes controlled shared
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ from benchmarks.ppo_cases import CASES, Case
 TRL = "trl==1.12.0"
 SIDE = Path(__file__).with_name("ppo_side.py")
 COLUMNS = (
-    "side", "base", "batch", "prompt_length", "response_length", "mode", "precision", "seconds", "generate_seconds",
-    "score_seconds", "update_seconds", "cpu_seconds", "peak_bytes", "speedup", "cpu_speedup", "memory_ratio",
+    "side", "base", "batch", "prompt_length", "response_length", "mode", "precision",
+    "seconds", "generate_seconds", "score_seconds", "update_seconds", "cpu_seconds",
+    "peak_bytes", "speedup", "cpu_speedup", "memory_ratio",
 )  # fmt: skip
 DIFFERENCES = """\
 What the two do differently in a step:
-- TRL trains a whole second model as the value function (forward, backward and AdamW over every weight of it); here it
-  is a linear head on the policy's states. TRL keeps policy, value model and reward model as three copies of the base;
-  here policy, reference and (in bf16 or shared mode) reward model are adapters on one.
-- TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32; here
-  they are computed again on the path of the update, so that the first ratio is 1, a pass that TRL does not make.
+- TRL trains a whole second model as the value function (forward, backward and AdamW over every weight); here
+  it is a linear head on the policy's states. TRL holds policy, value model and reward model as three copies of
+  the base; here policy, reference and (in bf16 or in shared mode) the reward model are adapters on one.
+- TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32;
+  here they are computed again on the path of the update, so that the first ratio is 1: a pass TRL has not.
 - TRL's reference is the base with the adapter off; here it is the SFT adapter, which costs a little more."""
 
 
@@ -204,8 +206,9 @@ def main() -> None:
     show(rows)
     for width, found in speeds.items():
         print(
-            f"this machine, {found['threads']} threads, width {width}: bf16 {found['bf16_flops'] / 1e12:.2f} TFLOP/s, "
-            f"fp32 {found['fp32_flops'] / 1e12:.2f} TFLOP/s, copy {found['copy_bytes'] / 1e9:.1f} GB/s"
+            f"this machine, {found['threads']} threads, products of width {width}: "
+            f"bf16 {found['bf16_flops'] / 1e12:.2f}, fp32 {found['fp32_flops'] / 1e12:.2f} TFLOP/s; "
+            f"copy {found['copy_bytes'] / 1e9:.1f} GB/s"
         )
     for name, parts in limits.items():
         print(f"no step of {name} can be below", ", ".join(f"{k} {v:.2f} s" for k, v in parts.items()))
