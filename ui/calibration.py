@@ -30,7 +30,7 @@ def build(services: Services, t: Texts, preset: gr.Radio, timer: gr.Timer) -> di
 
     Returns the handler that fills it.
     """
-    with gr.Column(visible=False, elem_id="calibration", elem_classes="sheet-column") as body:
+    with gr.Column(visible=False, elem_id="calibration") as body:
         gr.HTML(parts.title(t("calibration.title")), padding=False)
         with gr.Row(elem_classes="work"):
             with gr.Column(scale=6, min_width=320):
