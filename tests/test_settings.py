@@ -3,7 +3,7 @@
 import pytest
 
 from data.errors import UserError
-from pipeline.settings import PRECISIONS, PRESETS, STAGES, build, fields, from_dict, to_dict
+from pipeline.settings import PRECISIONS, PRESETS, STAGES, build, fields, from_dict, preset_values, to_dict
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -28,7 +28,7 @@ def test_every_field_has_help_and_a_default_within_its_bounds(stage):
 def test_layers_come_in_the_order_of_the_contract(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("max_steps: 7\nlearning_rate: 1e-5\nseed: 1\nprecision: int4\n")
-    assert build("sft", "tiny").max_steps == 100
+    assert build("sft", "tiny").max_steps == preset_values("sft", "tiny")["max_steps"]
     assert build("sft", "tiny", config_file=config).max_steps == 7
     settings = build("sft", "tiny", config_file=config, overrides=["max_steps=9", "seed=2"], seed=3)
     assert (settings.max_steps, settings.seed, settings.learning_rate) == (9, 3, 1e-5)
