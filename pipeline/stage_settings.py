@@ -304,8 +304,8 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 augmentation="cross_prompt",
             ),
             "ppo": dict(
-                learning_rate=1.4e-3,
-                kl_coef=0.03,
+                learning_rate=1.1e-3,
+                kl_coef=0.05,
                 batch_size=48,
                 micro_batch_size=24,
                 max_steps=40,
