@@ -48,7 +48,7 @@ def _is_plain(layer: LoraLayer, name: str) -> bool:
         or layer.merged
         or name in layer.lora_variant
         or layer.lora_bias[name]
-        or (layer.training and getattr(dropout, "p", 0.0) > 0)
+        or (dropout.training and getattr(dropout, "p", 0.0) > 0)
     )
 
 

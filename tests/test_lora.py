@@ -1,0 +1,164 @@
+"""The lean LoRA pass and attention by products against PEFT's and torch's own."""
+
+import copy
+
+import pytest
+import torch
+from little_policies import save_policies
+from peft.tuners.lora import LoraLayer
+from transformers import AutoModelForCausalLM
+
+from models import adapters, attention, lora
+from models.loading import load_causal, use_fused_gelu
+
+CPU = torch.device("cpu")
+IDS = torch.tensor([[5, 9, 2, 40, 11, 7], [7, 8, 30, 1, 1, 1]])
+
+
+@pytest.fixture(params=["gpt2", "llama"], scope="module")
+def base(request, random_base, random_llama_base):
+    return {"gpt2": random_base, "llama": random_llama_base}[request.param]
+
+
+@pytest.fixture(scope="module")
+def folder(base, tmp_path_factory):
+    return save_policies(base, tmp_path_factory.mktemp("adapters"), ("sft",))["sft"]
+
+
+def adapted(base, folder, precision="bf16"):
+    return adapters.load(load_causal(base, precision, CPU), folder, "policy", base=base, trainable=True)
+
+
+def slow(model):
+    """PEFT's own forward again, on the same weights."""
+    model = copy.deepcopy(model)
+    for layer in model.modules():
+        if isinstance(layer, LoraLayer):
+            layer.__dict__.pop("forward", None)
+    return model
+
+
+def gradients(model):
+    """Logits and LoRA gradients of a loss that every token and every layer enters."""
+    model.zero_grad()
+    logits = model(input_ids=IDS).logits.float()
+    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
+    (logits * weights).mean().backward()
+    return logits.detach(), {
+        name: p.grad.clone() for name, p in adapters.adapter_parameters(model, "policy").items()
+    }
+
+
+def test_logits_and_gradients_are_those_of_peft_in_fp32(base, folder):
+    model = adapted(base, folder).float()
+    (logits, ours), (expected, theirs) = gradients(model), gradients(slow(model))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    assert ours.keys() == theirs.keys() and len(ours) >= 16
+    for name in ours:
+        assert theirs[name].abs().max() > 0
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_gradients_are_those_of_peft_up_to_rounding_in_every_precision(base, folder, precision):
+    model = adapted(base, folder, precision)
+    (logits, ours), (expected, theirs) = gradients(model), gradients(slow(model))
+    assert (logits - expected).abs().max() < 0.05 * expected.abs().max()
+    flat = [torch.cat([g[name].flatten() for name in sorted(g)]) for g in (ours, theirs)]
+    assert all(p.dtype == torch.float32 for p in ours.values())
+    assert torch.cosine_similarity(*flat, dim=0) > 0.99  # these adapters are large; rounding shows
+
+
+def test_the_lean_pass_is_really_taken(base, folder):
+    model = adapted(base, folder)
+    logits = model(input_ids=IDS).logits
+    names = set()
+
+    def walk(node):
+        if node is not None and node.name() not in names:
+            names.add(node.name())
+        for following, _ in node.next_functions if node is not None else ():
+            walk(following)
+
+    walk(logits.grad_fn)
+    assert "_AdaptedBackward" in names and "_AttentionBackward" in names
+
+
+def test_a_disabled_adapter_adds_nothing(base, folder):
+    model = adapted(base, folder)
+    with torch.no_grad():
+        plain = load_causal(base, "bf16", CPU)(input_ids=IDS).logits
+        with model.disable_adapter():
+            assert torch.equal(model(input_ids=IDS).logits, plain)
+        assert not torch.equal(model(input_ids=IDS).logits, plain)
+
+
+def test_dropout_in_training_is_left_to_peft(base, folder):
+    model = load_causal(base, "bf16", CPU)
+    model = adapters.load(model, folder, "policy", base=base, trainable=True, dropout=0.5).eval()
+    still = model(input_ids=IDS).logits
+    assert torch.equal(still, model(input_ids=IDS).logits)
+    model.train()
+    assert not torch.equal(model(input_ids=IDS).logits, model(input_ids=IDS).logits)
+
+
+def test_a_merged_model_computes_the_same_without_lora(base, folder):
+    model = adapted(base, folder).float()
+    with torch.no_grad():
+        before = model(input_ids=IDS).logits
+        torch.testing.assert_close(
+            model.merge_and_unload()(input_ids=IDS).logits, before, rtol=1e-4, atol=1e-4
+        )
+
+
+def test_only_layers_with_a_plain_linear_base_are_quickened(base, folder):
+    model = adapted(base, folder)
+    quick = [m for m in model.modules() if "forward" in m.__dict__]
+    assert quick and all(isinstance(m, LoraLayer) for m in quick)
+    lora.quicken(model)
+    assert [m for m in model.modules() if "forward" in m.__dict__] == quick
+
+
+# -- attention
+
+
+def both(base, mask=None, grad=True):
+    """(logits, gradient at the embeddings) by products, and by transformers' own choice, in fp32."""
+    found = []
+    for ours in (True, False):
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval().requires_grad_(False)
+        if ours:
+            attention.use_on_cpu(model)
+            assert model.config._attn_implementation == attention.NAME
+        states = model.get_input_embeddings()(IDS).requires_grad_(grad)
+        logits = model(inputs_embeds=states, attention_mask=mask).logits
+        if mask is not None:
+            logits = logits[mask.bool()]
+        (logits.square()).mean().backward()
+        found.append((logits.detach(), states.grad))
+    return found
+
+
+@pytest.mark.parametrize("padding", ["none", "right", "left"])
+def test_attention_is_that_of_torch_with_its_gradient(base, padding):
+    second = {"right": [1, 1, 1, 0, 0, 0], "left": [0, 0, 1, 1, 1, 1]}
+    mask = torch.tensor([[1] * 6, second[padding]]) if padding in second else None
+    (logits, gradient), (expected, their_gradient) = both(base, mask)
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradient, their_gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_long_rows_keep_the_fused_kernel(base, monkeypatch):
+    monkeypatch.setattr(attention, "LONGEST", 4)
+    monkeypatch.setattr(attention, "_Attention", None)  # would fail if it were used
+    (logits, _), (expected, _) = both(base)
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_fused_gelu_is_the_same_function(random_base):
+    model = AutoModelForCausalLM.from_pretrained(random_base, dtype=torch.float32).eval()
+    with torch.no_grad():
+        expected = model(input_ids=IDS).logits
+        use_fused_gelu(model)
+        torch.testing.assert_close(model(input_ids=IDS).logits, expected, rtol=1e-5, atol=1e-6)
+    assert isinstance(model.transformer.h[0].mlp.act, torch.nn.GELU)
