@@ -59,6 +59,7 @@ def test_four_policies_stream_side_by_side_and_say_which_weights_answered(client
     assert len(hashes) == 4 and last.facts["base"]["base_hash"] and last.facts["software"]["torch"]
 
 
+@pytest.mark.slow  # a time, which a loaded machine cannot keep
 def test_the_first_words_come_at_once_when_warm(client, lineup):
     list(ask(client, lineup))
     start = time.perf_counter()
@@ -149,6 +150,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow  # minutes on a loaded machine: it waits for a process to finish its imports
 def test_the_process_ends_when_its_app_is_killed_and_the_app_has_no_torch(lineup, workspace):
     app = subprocess.Popen(
         [sys.executable, "-c", APP, str(workspace.root), lineup.base_model, str(lineup.policies[0].folder)],

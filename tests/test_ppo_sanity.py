@@ -137,6 +137,7 @@ def solve_many(prepare, beta, steps, **how):
     return tuple(sum(row[n] for row in last) / 5 for n in ("objective/scores", "objective/kl_per_token"))
 
 
+@pytest.mark.slow
 def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_one(prepare):
     free, held = (solve_many(prepare, beta, steps=25) for beta in (0.0, 0.5))
     assert free[0] > 0.95 > held[0]
@@ -161,6 +162,7 @@ def final_kl(trainer):
     return max(abs(row[f"objective/{name}_per_token"]) for row in rows for name in ("kl", "k3"))
 
 
+@pytest.mark.slow
 def test_a_constant_reward_under_the_default_settings_leaves_the_policy_where_it_was(prepare):
     same = torch.full((len(WORDS),), 0.3)
     trainer = prepare(same, *CONSTANT, "whiten_advantages=true", "learning_rate=0.0004", standard=None)
