@@ -22,7 +22,8 @@ PROMPTS = [
 ]
 SIZES = (
     "batch_size=4", "micro_batch_size=2", "num_minibatches=2", "epochs=2", "response_length=6",
-    "max_length=40", "max_steps=4", "save_steps=2", "eval_prompts=4", "learning_rate=0.002", "kl_coef=0.1", "safety_steps=0",
+    "max_length=40", "max_steps=4", "save_steps=2", "eval_prompts=4", "learning_rate=0.002", "kl_coef=0.1",
+    "safety_steps=0",
 )  # fmt: skip
 
 
