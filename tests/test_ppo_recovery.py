@@ -165,4 +165,4 @@ def test_what_stays_unstable_ends_the_run_with_its_last_good_checkpoint(make_tra
     assert kinds(trainer.run) == ["instability"] * 3
     step, folder = checkpoints.latest(trainer.run.checkpoints_dir)
     state = torch.load(folder / "state.pt", weights_only=True)
-    assert step == 2 and all(bool(torch.isfinite(p).all()) for p in state["parameters"].values())
+    assert step == 2 and all(bool(torch.isfinite(p).all()) for p in state["learner"]["parameters"].values())
