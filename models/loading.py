@@ -54,12 +54,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def resolve_base(base_model: str | Path, *, workspace_cache: Path | None = None) -> Path:
+def resolve_base(base_model: str | Path) -> Path:
     """The folder of a base: "tiny" (shipped), a local folder, or a hub id (downloaded once).
 
     Raises UserError where there is nothing usable, or only pickled weights.
     """
-    folder = _folder(base_model, workspace_cache)
+    folder = _folder(base_model)
     if not (folder / "config.json").is_file():
         raise UserError(f"{base_model}: no config.json in {folder.name}; this is not a model folder")
     if not list(folder.glob("*.safetensors")):
@@ -142,7 +142,7 @@ def use_fused_gelu(model: nn.Module) -> None:
                 setattr(module, name, nn.GELU(approximate="tanh"))
 
 
-def _folder(base_model: str | Path, cache: Path | None) -> Path:
+def _folder(base_model: str | Path) -> Path:
     if str(base_model) == "tiny":
         folder = Path(__file__).resolve().parent / "tiny" / "base"
         if not folder.is_dir():
@@ -154,7 +154,7 @@ def _folder(base_model: str | Path, cache: Path | None) -> Path:
         raise UserError(f"{base_model}: no such folder")
     from data.hub import download_model  # needs the network stack, which local bases do not
 
-    return download_model(str(base_model), cache) if cache else download_model(str(base_model))
+    return download_model(str(base_model))
 
 
 def _load(auto_class, base, precision: str, device: torch.device, **extra):
@@ -186,6 +186,8 @@ def _load(auto_class, base, precision: str, device: torch.device, **extra):
     tokenizer = load_tokenizer(folder)
     _make_room(model, len(tokenizer))
     model.config.pad_token_id = model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    if getattr(model, "generation_config", None) is not None:
+        model.generation_config.pad_token_id = tokenizer.pad_token_id  # trainers compare the three
     model.to(device)
     precisions.verify(model, precision)
     return model.eval()

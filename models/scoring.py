@@ -20,8 +20,8 @@ class RewardModel:
     adapter: the adapter to switch on while scoring; None leaves the model as it is.
     """
 
-    def __init__(self, model: nn.Module, head: nn.Linear, pad_id: int, adapter: str | None = None):
-        self.model, self.head, self.pad_id, self.adapter = model, head, pad_id, adapter
+    def __init__(self, model: nn.Module, head: nn.Linear, adapter: str | None = None):
+        self.model, self.head, self.adapter = model, head, adapter
 
     @classmethod
     def load(cls, folder: Path, base: str | Path, precision: str, device: torch.device) -> "RewardModel":
@@ -29,7 +29,7 @@ class RewardModel:
         head = adapters.load_head(folder).to(device)
         model = loading.load_reward_base(base, precision, device)
         model = adapters.load(model, folder, "reward", base=base)
-        return cls(model.eval(), head, model.config.get_text_config().pad_token_id)
+        return cls(model.eval(), head)
 
     @torch.inference_mode()
     def score(self, sequences: list[list[int]], batch_size: int = 32) -> torch.Tensor:
@@ -57,8 +57,9 @@ class RewardModel:
         device = self.head.weight.device
         lengths = torch.tensor([len(row) for row in rows], device=device)  # (B,)
         width = int(lengths.max())
-        ids = torch.tensor([[*row, *[self.pad_id] * (width - len(row))] for row in rows], device=device)
-        # Padding is on the right, where no real token can see it: no mask is needed.
+        # Padding is on the right, where no real token can see it: no mask is needed, and any id will do. The
+        # pad token itself would make the base warn of a missing mask.
+        ids = torch.tensor([[*row, *row[-1:] * (width - len(row))] for row in rows], device=device)
         states = backbone(self.model)(input_ids=ids, use_cache=False)[0]
         last = states[torch.arange(len(rows), device=device), lengths - 1]  # (B, hidden) of (B, T, hidden)
         return self.head(last).squeeze(-1)

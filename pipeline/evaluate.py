@@ -96,7 +96,7 @@ def _base(workspace: Workspace, folder: Path) -> Path:
     card = folder / adapters.CARD
     if not card.is_file():
         raise UserError(f"{workspace.relative(folder)} holds no finished model; run its stage again")
-    return loading.resolve_base(read_json(card)["base_model"], workspace_cache=workspace.cache)
+    return loading.resolve_base(read_json(card)["base_model"])
 
 
 def _sampling(settings, policies: list[Policy], run: Run) -> Sampling:
@@ -128,6 +128,7 @@ def _answer(
     if not group:
         return
     model = loading.load_causal(base, group[0].served, loading.device())
+    loading.check_length(model, sampling.max_length)
     model = adapters.load(model, sft.folder, "sft", base=base)
     options = {
         "max_length": sampling.max_length - sampling.response_length,

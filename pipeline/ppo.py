@@ -26,7 +26,7 @@ from data.files import read_jsonl
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
-from models.loading import device, load_tokenizer, resolve_base
+from models.loading import check_length, device, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline import checkpoints, measure, ppo_core
@@ -64,6 +64,7 @@ class Trainer:
         self.actor = Actor.load(
             sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id
         )
+        check_length(self.actor.model, settings.max_length)
         if settings.gradient_checkpointing:
             self.actor.checkpoint_activations()
         self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
@@ -88,7 +89,7 @@ class Trainer:
         adapters.load(self.actor.model, folder, REWARD, base=base)
         self.actor.use(POLICY)
         head = adapters.load_head(folder).to(self.actor.device)
-        return RewardModel(self.actor.model, head, self.text.pad_id, adapter=REWARD)
+        return RewardModel(self.actor.model, head, adapter=REWARD)
 
     # -- the loop
 

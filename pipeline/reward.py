@@ -72,7 +72,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     head = model.get_base_model().score
     named = dict(base=base, name=settings.base_model, precision=settings.precision)
     adapters.save(model, run.model_dir, ADAPTER, head=head, **named)
-    scorer = RewardModel(model, head, text.pad_id)
+    scorer = RewardModel(model, head)
     results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
     if results and results["accuracy_ci"][0] <= 0.5:
         run.event(

@@ -211,7 +211,13 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
 
 
 def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
-    """micro_batch_size divides batch_size; in PPO it divides a minibatch, and the minibatches the batch."""
+    """micro_batch_size divides batch_size; in PPO it divides a minibatch, and the minibatches the batch. A
+    response leaves room for its prompt."""
+    if getattr(settings, "response_length", 0) and settings.response_length >= settings.max_length:
+        raise UserError(
+            f"{stage}: response_length={settings.response_length} leaves no room for a prompt in "
+            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length"
+        )
     if not hasattr(settings, "micro_batch_size"):
         return settings
     changes: dict[str, int] = {}

@@ -124,7 +124,7 @@ def test_a_copy_of_an_adapter_is_exact_and_independent(random_base):
 
 def test_a_score_is_read_at_the_last_token_whatever_stands_beside_it(base, tmp_path):
     model = trained(base, reward=True)
-    scorer = RewardModel(model, model.get_base_model().score, pad_id=1)
+    scorer = RewardModel(model, model.get_base_model().score)
     rows = [list(range(5, 5 + n)) for n in (12, 3, 30, 7)]
     together = scorer.score(rows, batch_size=4)
     alone = torch.cat([scorer.score([row]) for row in rows])
@@ -134,8 +134,18 @@ def test_a_score_is_read_at_the_last_token_whatever_stands_beside_it(base, tmp_p
 
 def test_a_pad_id_inside_a_sequence_does_not_hide_its_end(random_base):
     model = trained(random_base, reward=True)
-    scorer = RewardModel(model, model.get_base_model().score, pad_id=1)
+    scorer = RewardModel(model, model.get_base_model().score)
     assert not torch.equal(scorer.score([[5, 6, 1]]), scorer.score([[5, 6]]))
+
+
+def test_scoring_pads_with_nothing_that_the_base_would_warn_of(random_base):
+    model = trained(random_base, reward=True)
+    fed = []
+    model.get_base_model().base_model.register_forward_pre_hook(
+        lambda module, args, kwargs: fed.append(kwargs["input_ids"]), with_kwargs=True
+    )
+    RewardModel(model, model.get_base_model().score).score([[5, 6, 7, 0], [8, 9]])
+    assert fed[0].shape == (2, 4) and model.config.pad_token_id not in fed[0]
 
 
 def test_scoring_with_another_adapter_leaves_everything_as_it_was(random_base, saved):
@@ -145,6 +155,6 @@ def test_scoring_with_another_adapter_leaves_everything_as_it_was(random_base, s
     model = adapters.load(model, saved, "reward", base=random_base)
     flags = [p.requires_grad for p in model.parameters()]
     model.train()
-    RewardModel(model, loading.Head(64), pad_id=1, adapter="reward").score([[5, 6, 7]])
+    RewardModel(model, loading.Head(64), adapter="reward").score([[5, 6, 7]])
     assert model.active_adapter == "policy" and model.training
     assert flags == [p.requires_grad for p in model.parameters()]

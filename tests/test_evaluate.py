@@ -12,7 +12,7 @@ from models import adapters, loading
 from models.prompting import PromptFormat
 from pipeline import measure
 from pipeline.comparison import Policy, reward_agreement
-from pipeline.evaluate import evaluate
+from pipeline.evaluate import _base, evaluate
 from pipeline.experiments import write_experiment
 from pipeline.run_record import Cancelled, Run
 from pipeline.settings import build
@@ -115,6 +115,19 @@ def test_evaluate_stops_when_asked(workspace, pipeline_of_runs):
     settings, run = evaluation_run(workspace, pipeline_of_runs)
     run.request_stop()
     with pytest.raises(Cancelled):
+        evaluate(settings, run, workspace)
+
+
+def test_the_base_of_a_policy_may_be_one_of_the_hub(workspace, random_base, monkeypatch):
+    monkeypatch.setattr("data.hub.download_model", lambda repo_id: random_base)
+    write_json(workspace.root / "model.json", {"base_model": "acme/base"})
+    assert _base(workspace, workspace.root) == random_base
+
+
+def test_evaluate_refuses_more_tokens_than_the_base_has_positions(workspace, pipeline_of_runs, random_base):
+    longer = {"bf16": done_run(workspace, "ppo", "bf16", {}, random_base, 4, max_length=999)}
+    settings, run = evaluation_run(workspace, pipeline_of_runs | {"ppo": longer})
+    with pytest.raises(UserError, match="max_length=999, but this base has 512 positions"):
         evaluate(settings, run, workspace)
 
 

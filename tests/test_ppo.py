@@ -215,6 +215,11 @@ def test_the_adapter_that_was_saved_is_the_policy_that_was_trained(make_trainer)
 # -- checks and alarms
 
 
+def test_more_tokens_than_the_base_has_positions_are_refused(make_trainer):
+    with pytest.raises(UserError, match="max_length=999, but this base has 512 positions"):
+        make_trainer("max_length=999")
+
+
 def test_a_reference_that_is_not_the_policy_is_found_before_the_first_step(make_trainer):
     trainer = make_trainer()
     reference = [p for n, p in trainer.actor.model.named_parameters() if f".lora_B.{REFERENCE}." in n]

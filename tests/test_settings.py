@@ -65,6 +65,13 @@ def test_a_wrong_value_is_refused_in_one_line(overrides, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("stage", ["ppo", "evaluate"])
+def test_a_response_that_leaves_no_room_for_its_prompt_is_refused(stage):
+    build(stage, overrides=["max_length=64", "response_length=63"])
+    with pytest.raises(UserError, match="response_length=64 leaves no room for a prompt in max_length=64"):
+        build(stage, overrides=["max_length=64", "response_length=64"])
+
+
 def test_sizes_of_the_preset_shrink_to_fit_a_smaller_batch():
     settings = build("ppo", overrides=["batch_size=6"])
     assert settings.batch_size % settings.num_minibatches == 0
