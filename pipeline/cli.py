@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
 from data.workspace import Workspace
-from pipeline import processes
+from pipeline import distributed, processes
 from pipeline.run_record import Run, close_dead, list_runs, read_run, wish_to_cancel
 from pipeline.settings import PRECISIONS, PRESETS, STAGES, build, fields
 
@@ -29,10 +29,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character must not end a run
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    try:
+
+    def command() -> int:
         args = _parser().parse_args(arguments)
+        distributed.check_command(args.stage)
         return args.command(args, Workspace(Path(args.workspace)))
+
+    return _exit_code(command)
+
+
+def run_within_all(
+    workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str], company: int
+) -> int:
+    """Run a stage for `all`, which holds the training lock; returns the exit code."""
+    from pipeline.stages import execute
+
+    def command() -> int:
+        settings = build(stage, preset, precision=precision, overrides=overrides)
+        return _foreground(
+            lambda started: execute(stage, settings, workspace, started=started, company=company)
+        )
+
+    return _exit_code(command)
+
+
+def _exit_code(command: Callable[[], int]) -> int:
+    """What a command returns; its errors are told on stderr and become 2 (mendable) or 1 (a bug)."""
+    try:
+        return command()
     except UserError as error:
+        distributed.let_the_leader_speak()
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -74,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     one = add("all", "run what is missing or stale, in order, for the three precisions", _all)
     _add_settings(one)
     one.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat with N seeds")
+    one.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="stages side by side; default: one a core for the tiny preset without a GPU, else 1",
+    )
     add("status", "list the runs", _status)
     one = add("resume", "go on with a run from its last checkpoint", _resume)
     one.add_argument("run", metavar="RUN")
@@ -166,6 +198,7 @@ def _all(args: argparse.Namespace, workspace: Workspace) -> int:
         config_file=args.config,
         overrides=args.overrides,
         seeds=args.seeds,
+        jobs=args.jobs,
     )
 
 

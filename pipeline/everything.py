@@ -1,53 +1,32 @@
 """`python -m pipeline all`: what is missing or stale, in order, for the three precisions, and the comparison.
 
-Each stage is a process of its own in the caller's process group, so that its memory is free afterwards and
-Ctrl-C reaches it. A failed arm does not stop the others; what would stand on it is left out.
+Stages that do not stand on each other run side by side, as many as there are cores for: one thread each does
+more than all threads together on one small model. A failed arm does not stop the others; what would stand on
+it is left out. The processes are made in `stage_processes.py`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from data.errors import UserError
 from data.workspace import Workspace
-from pipeline.child import child_environment
-from pipeline.lineage import missing, newest_done
+from pipeline import locks
+from pipeline.hardware import has_gpu, physical_cores
+from pipeline.lineage import missing, newest_done, plan
 from pipeline.progress import clock_time
 from pipeline.run_record import list_runs
 from pipeline.settings import PRECISIONS, STAGES, build, fields, parse_overrides, read_config, to_dict
+from pipeline.stage_processes import StageProcesses
 
 CHAIN = ("prepare", "sft", "reward", "ppo", "evaluate")
-RunStage = Callable[[Workspace, str, str, str, list[str]], int]
-
-
-def run_in_a_process(
-    workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str]
-) -> int:
-    """`python -m pipeline STAGE` in this process group; returns its exit code."""
-    command = [sys.executable, "-m", "pipeline", stage, "--workspace", str(workspace.root)]
-    command += ["--preset", preset, "--precision", precision]
-    command += ["--set", *overrides] if overrides else []
-
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=child_environment())
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()  # Ctrl-C has reached it already, a SIGTERM to this process has not
-        process.wait()  # let it save
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
+Step = tuple[str, str]  # stage, precision
 def run_everything(
     workspace: Workspace,
     *,
@@ -57,9 +36,12 @@ def run_everything(
     config_file: str | None = None,
     overrides: Sequence[str] = (),
     seeds: int = 1,
-    run_stage: RunStage = run_in_a_process,
+    jobs: int | None = None,
+    processes: StageProcesses | None = None,
 ) -> int:
     """Run the chain; returns the exit code: 0 all done, else the worst of its stages.
+
+    jobs: stages side by side; None = one a core for the tiny preset on a machine without a GPU, else 1.
 
     Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
     arms to one. With several seeds the data set stays and everything from SFT on is run once a seed.
@@ -72,11 +54,14 @@ def run_everything(
     workspace.create()
     begin, worst = time.monotonic(), 0
     arms = [precision] if precision else list(PRECISIONS)
-    for number in range(first, first + seeds):
-        if seeds > 1 or seed is not None:
-            for stage in CHAIN[1:]:
-                wishes[stage]["seed"] = str(number)
-        worst = max(worst, _chain(workspace, preset, wishes, arms, seeds > 1, run_stage), key=_badness)
+    jobs = jobs or (physical_cores() if preset == "tiny" and not has_gpu() else 1)
+    chain = _Chain(workspace, preset, wishes, arms, seeds > 1, jobs, processes or StageProcesses())
+    with locks.hold(locks.training_lock(workspace), stage="all"):
+        for number in range(first, first + seeds):
+            if seeds > 1 or seed is not None:
+                for stage in CHAIN[1:]:
+                    wishes[stage]["seed"] = str(number)
+            worst = max(worst, chain.run(), key=_badness)
     print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
     print(f"\nall: {clock_time(time.monotonic() - begin)}", flush=True)
     return worst
@@ -128,37 +113,85 @@ def _row(arm: str, reward: dict[str, Any] | None, ppo: dict[str, Any] | None) ->
     )
 
 
-def _chain(
-    workspace: Workspace,
-    preset: str,
-    wishes: dict[str, dict[str, str]],
-    arms: list[str],
-    fixed_parents: bool,
-    run_stage: RunStage,
-) -> int:
-    """One pass for one seed. With fixed parents a run names its parents, so that seeds do not mix."""
-    asked = {stage: _typed(stage, preset, wishes[stage]) for stage in CHAIN}
-    steps = missing(workspace, preset, asked, arms)
-    if not steps:
-        print("all: everything is done and fresh", flush=True)
-    worst = 0
-    failed: set[tuple[str, str]] = set()
-    for step in steps:
-        stage, precision = step["stage"], step["precision"]
-        blocker = _blocker(stage, precision, failed, arms)
+@dataclass
+class _Chain:
+    """One pass of the stages for one seed. With fixed parents a run names its parents, so that seeds do not
+    mix.
+    """
+
+    workspace: Workspace
+    preset: str
+    wishes: dict[str, dict[str, str]]
+    arms: list[str]
+    fixed_parents: bool
+    jobs: int
+    processes: StageProcesses
+
+    def run(self) -> int:
+        """Run what is missing or stale; returns the worst exit code."""
+        asked = {stage: _typed(stage, self.preset, self.wishes[stage]) for stage in CHAIN}
+        steps = missing(self.workspace, self.preset, asked, self.arms)
+        if not steps:
+            print("all: everything is done and fresh", flush=True)
+        needs = {(stage, precision): parents for stage, precision, parents in plan(self.arms)}
+        waiting = {(step["stage"], step["precision"]): step["reason"] for step in steps}
+        running: dict[Any, Step] = {}
+        failed: set[Step] = set()
+        worst = 0
+        with _termination_interrupts():
+            try:
+                while waiting or running:
+                    open_ = set(waiting) | set(running.values())
+                    ready = [step for step in waiting if not needs[step] & open_]
+                    company = min(self.jobs, len(running) + len(ready))
+                    for step in ready[: self.jobs - len(running)]:
+                        reason = waiting.pop(step)
+                        if self._left_out(step, failed):
+                            failed.add(step)
+                        else:
+                            running[self._start(step, reason, asked, company)] = step
+                    for process in self.processes.wait(list(running)) if running else []:
+                        step = running.pop(process)
+                        if process.exitcode:
+                            failed.add(step)
+                            worst = max(worst, process.exitcode, key=_badness)
+            except KeyboardInterrupt:
+                self.processes.stop(list(running))
+                raise
+        return worst
+
+    def _left_out(self, step: Step, failed: set[Step]) -> bool:
+        blocker = _blocker(*step, failed, self.arms)
         if blocker:
-            print(f"\n== {stage} {precision}: left out, because {' '.join(blocker)} failed", flush=True)
-            failed.add((stage, precision))
-            continue
-        print(f"\n== {stage} {precision}: {step['reason']}", flush=True)
-        values = dict(wishes[stage])
-        if fixed_parents:
-            values = _parents(workspace, stage, preset, precision, asked) | values
-        code = run_stage(workspace, stage, preset, precision, _texts(values))
-        if code:
-            failed.add((stage, precision))
-            worst = max(worst, code, key=_badness)
-    return worst
+            print(f"\n== {' '.join(step)}: left out, because {' '.join(blocker)} failed", flush=True)
+        return blocker is not None
+
+    def _start(self, step: Step, reason: str, asked: dict[str, dict[str, Any]], company: int) -> Any:
+        stage, precision = step
+        print(f"\n== {stage} {precision}: {reason}", flush=True)
+        values = dict(self.wishes[stage])
+        if self.fixed_parents:
+            values = _parents(self.workspace, stage, self.preset, precision, asked) | values
+        return self.processes.start(
+            self.workspace, stage, self.preset, precision, _texts(values), company=company
+        )
+
+
+@contextlib.contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM counts as Ctrl-C: it reaches this process alone, which passes it on to the stages."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _blocker(

@@ -64,6 +64,11 @@ def physical_cores() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
 
+def has_gpu() -> bool:
+    """Whether an NVIDIA driver shows a GPU."""
+    return _gpu() is not None
+
+
 def _cpu_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -31,6 +31,7 @@ from pipeline.run_record import (
     Run,
     cancel_wished,
     close_dead,
+    list_runs,
     read_run,
     tail_log,
     wish_to_cancel,
@@ -143,7 +144,10 @@ class JobRunner:
         with self._mutex:
             run_id = self._launched["run"] if self._launched else None
         run_id = run_id or (locks.holder(locks.training_lock(self._workspace)) or {}).get("run")
-        return read_run(self._workspace, run_id) if run_id else None
+        if run_id:
+            return read_run(self._workspace, run_id)
+        # `all` holds the lock for several runs at once: the newest stands for them.
+        return next((run for run in list_runs(self._workspace) if run["status"] == "running"), None)
 
     def close(self) -> None:
         """Stop serving the queue. A running child goes on and is found again by the next JobRunner."""

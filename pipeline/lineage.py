@@ -64,7 +64,7 @@ def missing(
     runs, marks, asked = list_runs(workspace), stale(workspace), asked or {}
     steps: list[dict[str, str]] = []
     redone: set[tuple[str, str]] = set()
-    for stage, precision, needs in _plan(precisions):
+    for stage, precision, needs in plan(precisions):
         run = _newest(
             runs, stage, preset, precision if stage in ("reward", "ppo") else None, **asked.get(stage, {})
         )
@@ -81,7 +81,7 @@ def missing(
     return steps
 
 
-def _plan(precisions: Iterable[str]) -> list[tuple[str, str, set[tuple[str, str]]]]:
+def plan(precisions: Iterable[str]) -> list[tuple[str, str, set[tuple[str, str]]]]:
     """(stage, precision, what it stands on) in the order of running."""
     precisions = list(precisions)
     data, sft = ("prepare", "bf16"), ("sft", "bf16")

@@ -78,8 +78,17 @@ def _taken(path: Path) -> str:
         return (
             f"another app (process {pid}{where}) serves the workspace {path.parent}; use it, or stop it first"
         )
-    name = facts.get("run") or facts.get("stage") or "another stage"
+    if facts.get("stage") == "all":
+        return f"`all` (process {pid}) is running in the workspace {path.parent}; wait until it has ended"
+    if facts.get("run"):
+        return busy(Workspace(path.parent), facts["run"], pid)
+    name = facts.get("stage") or "another stage"
+    return f"{name} (process {pid}) is starting in {path.parent}; wait for it"
+
+
+def busy(workspace: Workspace, run: str, pid: int) -> str:
+    """What a second stage is told while `run` is running."""
     return (
-        f"{name} (process {pid}) is running in the workspace {path.parent}; wait until it has ended, "
-        f"or stop it with: python -m pipeline cancel {facts.get('run') or 'RUN'} --workspace {path.parent}"
+        f"{run} (process {pid}) is running in the workspace {workspace.root}; wait until it has ended, "
+        f"or stop it with: python -m pipeline cancel {run} --workspace {workspace.root}"
     )

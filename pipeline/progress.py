@@ -30,11 +30,17 @@ class Progress:
     """Called with each metrics row of a run (`Run.on_log`)."""
 
     def __init__(
-        self, name: str, attempt: Callable[[], dict[str, Any]], terminal: TextIO, log: TextIO | None
+        self,
+        name: str,
+        attempt: Callable[[], dict[str, Any]],
+        terminal: TextIO,
+        log: TextIO | None,
+        bar: bool = True,
     ):
-        """`attempt` gives the run's current attempt (from_step, total_steps); `log` takes lines, or None."""
+        """`attempt` gives the run's current attempt (from_step, total_steps); `log` takes lines, or None;
+        bar=False: lines on a terminal, too, because others write there."""
         self._name, self._attempt, self._terminal, self._log = name, attempt, terminal, log
-        self._bar = terminal.isatty()
+        self._bar = bar and terminal.isatty()
         self._last_line = -_LINE_EVERY
         self._first: tuple[int, float] | None = None  # step, wall_seconds: after the start-up
 

@@ -64,12 +64,15 @@ class Cancelled(Exception):
 class Run:
     """One run, seen from the process that executes it."""
 
+    leads = True  # False in the other processes of a run on several devices, which write nothing
+
     def __init__(self, workspace: Workspace, record: dict[str, Any]):
         self.workspace = workspace
         self.record = record
         self.id: str = record["id"]
         self.folder: Path = workspace.run(self.id)
         self.on_log: Callable[[dict], None] | None = None
+        self.agree: Callable[[bool], bool] = bool  # with the other processes, where there are any
         self._stop = False
         self._clock = time.monotonic()
         self._seconds_before = 0.0
@@ -113,8 +116,11 @@ class Run:
     def write(self) -> None:
         write_json(self.folder / "run.json", self.record)
 
-    def start_attempt(self) -> None:
-        """Take the record over for this process; an earlier attempt that died without a word becomes lost."""
+    def start_attempt(self, threads: int | None = None) -> None:
+        """Take the record over for this process; an earlier attempt that died without a word becomes lost.
+
+        threads: of the CPU that it computes with; a resumed run takes as many, to round as before.
+        """
         attempts = self.record["attempts"]
         if attempts and attempts[-1]["status"] == "running":
             attempts[-1] |= {"status": "lost", "ended": now()}
@@ -130,6 +136,7 @@ class Run:
                 "ended": None,
                 "seconds": None,
                 "status": "running",
+                "threads": threads,
                 "from_step": 0,
                 "total_steps": None,
                 "error": None,
@@ -189,7 +196,12 @@ class Run:
         self._stop = True
 
     def should_stop(self) -> bool:
-        """True once a signal asked to stop or the wish to cancel lies in the folder."""
+        """True once a signal asked to stop or the wish to cancel lies in the folder; agreed on by all
+        processes of the run."""
+        return self.agree(self.stop_asked())
+
+    def stop_asked(self) -> bool:
+        """What this process knows of it."""
         return self._stop or cancel_wished(self.folder)
 
     def finish(self, results: Mapping[str, Any]) -> None:

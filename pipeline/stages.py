@@ -26,12 +26,12 @@ from typing import Any, TextIO
 from data.errors import UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
-from pipeline import checkpoints, locks
+from pipeline import checkpoints, distributed, locks
 from pipeline.hardware import physical_cores
 from pipeline.lineage import resolve_parents
 from pipeline.progress import Progress, logged
 from pipeline.recovery import is_out_of_memory
-from pipeline.run_record import Cancelled, Run, read_run, withdraw_wish
+from pipeline.run_record import Cancelled, Run, list_runs, read_run, withdraw_wish
 from pipeline.settings import from_dict, to_dict
 
 _FUNCTIONS = {
@@ -50,31 +50,50 @@ def execute(
     workspace: Workspace,
     run: Run | None = None,
     started: Callable[[Run], None] = lambda run: None,
+    company: int = 0,
 ) -> Run:
     """Run a stage to its end; `run` is an existing run (queued, or to be resumed), None makes a new one.
+
+    company: 0 for a stage by itself. `all`, which holds the training lock, gives the number of stages that it
+    runs side by side, this one included; they share the cores.
 
     Returns the run, done or cancelled. Raises UserError for what the user can mend (the run, if there is one
     by then, is "failed") and any other exception for a bug (its traceback is in the run's log). `started` is
     called once the run's folder is there.
     """
     workspace.create()
-    with locks.hold(locks.training_lock(workspace), stage=stage) as tell:
+    settings = distributed.fitted(stage, settings)
+    with contextlib.ExitStack() as held:
+        peers = held.enter_context(distributed.joined())
+        if distributed.rank() > 0:
+            return _follow(stage, workspace, peers)
+        if not company:
+            tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
+            _refuse_beside(workspace)
         if run is None:
             resolve_parents(stage, settings, workspace)  # what is missing is told before there is a run
             run = Run.create(workspace, stage, settings)
         started(run)
-        tell(run=run.id)
+        if not company:
+            tell(run=run.id)
+        threads = _threads(run, company)
         with logged(run.log_path) as log, _signals(run):
-            run.start_attempt()
+            run.start_attempt(threads)
             with _closing(run, log):
                 if not run.record["parents"]:  # else they were found when the run began
                     parents, settings = resolve_parents(stage, settings, workspace)
                     run.record |= {"parents": parents, "config": to_dict(settings)}
                     run.write()
-                progress = Progress(stage, lambda: run.record["attempts"][-1], sys.stderr, log)
+                name = f"{stage} {settings.precision}" if company else stage
+                progress = Progress(
+                    name, lambda: run.record["attempts"][-1], sys.stderr, log, bar=company < 2
+                )
                 run.on_log = progress
+                if peers:
+                    peers.lead(run, to_dict(settings))
                 try:
-                    results = _call(stage, settings, run, workspace)
+                    with distributed.blamed(peers):
+                        results = _call(stage, settings, run, workspace)
                 finally:
                     progress.close()
                 _note_resources(run)
@@ -84,16 +103,53 @@ def execute(
 
 def resume(workspace: Workspace, run_id: str, started: Callable[[Run], None] = lambda run: None) -> Run:
     """Start a queued run, or go on with one that failed, was cancelled or lost, from its last checkpoint."""
-    status = read_run(workspace, run_id)["status"]
     run = Run.load(workspace, run_id)
+    if distributed.rank() == 0:
+        _check_resumable(workspace, run)
+    settings = from_dict(run.record["stage"], run.record["config"])
+    return execute(run.record["stage"], settings, workspace, run, started)
+
+
+def _check_resumable(workspace: Workspace, run: Run) -> None:
+    run_id, status = run.id, read_run(workspace, run.id)["status"]
     if status == "done":
         raise UserError(f"{run_id}: is done already; there is nothing to resume")
     if status == "running":
         raise UserError(f"{run_id}: is running (process {run.record['attempts'][-1]['pid']})")
     if status != "queued":
         withdraw_wish(run.folder)
-    settings = from_dict(run.record["stage"], run.record["config"])
-    return execute(run.record["stage"], settings, workspace, run, started)
+
+
+def _follow(stage: str, workspace: Workspace, peers: distributed.Peers) -> Run:
+    """The stage in a process that does not lead: the leader's run and settings, and nothing written."""
+    told = peers.wait_for_run()
+    run = distributed.Follower(workspace, told["record"])
+    run.agree = distributed.anyone
+    with _signals(run):
+        try:
+            with distributed.blamed(peers), contextlib.suppress(Cancelled):
+                _call(stage, from_dict(stage, told["settings"]), run, workspace)
+        except Exception as error:
+            if reason := _mendable(error):
+                raise UserError(reason) from error
+            raise
+        peers.wait_for_end()
+    return run
+
+
+def _refuse_beside(workspace: Workspace) -> None:
+    """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
+    for other in list_runs(workspace):
+        if other["status"] == "running":
+            raise UserError(locks.busy(workspace, other["id"], other["attempts"][-1]["pid"]))
+
+
+def _threads(run: Run, company: int) -> int:
+    """Threads for torch: those of the run's first attempt, as their number decides how sums are rounded."""
+    if run.record["attempts"] and (before := run.record["attempts"][0].get("threads")):
+        return before
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wished) if wished.isdigit() else max(1, physical_cores() // max(1, company))
 
 
 def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
@@ -101,7 +157,7 @@ def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
     if stage != "prepare":
         _quiet()
-        make_deterministic(settings.seed)
+        make_deterministic(settings.seed, run.record["attempts"][-1]["threads"])
     module, function = _FUNCTIONS[stage]
     return getattr(importlib.import_module(module), function)(settings, run, workspace)
 
@@ -113,8 +169,8 @@ def _quiet() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def make_deterministic(seed: int) -> None:
-    """Seed every generator, ask for deterministic kernels, and use one thread a physical core."""
+def make_deterministic(seed: int, threads: int = 0) -> None:
+    """Seed every generator, ask for deterministic kernels, and use that many threads (0 = leave them)."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import numpy
@@ -126,8 +182,8 @@ def make_deterministic(seed: int) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # it writes every new tensor once more
     torch.backends.cudnn.benchmark = False
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(physical_cores())
+    if threads:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager
@@ -202,7 +258,7 @@ def _signals(run: Run) -> Iterator[None]:
         return
 
     def ask(number: int, frame: Any) -> None:
-        if number == signal.SIGINT and run.should_stop():
+        if number == signal.SIGINT and run.stop_asked():
             raise KeyboardInterrupt
         run.request_stop()
         os.write(2, b"stopping after this step ...\n")  # print is not safe inside a handler

@@ -1,9 +1,14 @@
 """`all`: the order, what is left out, what is run again, several seeds, and the table at the end."""
 
+import subprocess
+import sys
+from dataclasses import dataclass
+
 import pytest
 
 from data.errors import UserError
 from pipeline import stages
+from pipeline.child import child_environment
 from pipeline.everything import comparison, run_everything
 from pipeline.run_record import list_runs
 from pipeline.settings import build
@@ -14,7 +19,7 @@ CHAIN = ["prepare bf16", "sft bf16", "reward bf16", "reward int8", "reward int4"
 
 @pytest.fixture
 def everything(workspace, monkeypatch):
-    """everything(fail={"reward int8"}, ...) -> (exit code, stages begun); the stages do nothing."""
+    """everything(fail={"reward int8"}, ...) -> (exit code, stages begun, in order); the stages do nothing."""
 
     def result(stage, settings, run, workspace):
         if stage == "prepare":
@@ -25,19 +30,40 @@ def everything(workspace, monkeypatch):
 
     monkeypatch.setattr(stages, "_call", result)
 
-    def inner(fail=(), **options):
-        began = []
-
-        def run_stage(workspace, stage, preset, precision, overrides):
-            began.append(f"{stage} {precision}")
-            if began[-1] in fail:
-                return 1
-            stages.execute(stage, build(stage, preset, precision=precision, overrides=overrides), workspace)
-            return 0
-
-        return run_everything(workspace, run_stage=run_stage, **options), began
+    def inner(fail=(), jobs=1, **options):
+        processes = FakeProcesses(set(fail))
+        code = run_everything(workspace, processes=processes, jobs=jobs, **options)
+        assert not processes.open
+        return code, processes.began
 
     return inner
+
+
+@dataclass(eq=False)
+class Ended:
+    exitcode: int
+
+
+class FakeProcesses:
+    """Runs a stage in this process at its start, and lets it count as running until it is waited for."""
+
+    def __init__(self, fail):
+        self.fail, self.began, self.open, self.companies, self.most = fail, [], [], [], 0
+
+    def start(self, workspace, stage, preset, precision, overrides, company):
+        self.began.append(f"{stage} {precision}")
+        self.companies.append(company)
+        code = 1 if self.began[-1] in self.fail else 0
+        if not code:
+            settings = build(stage, preset, precision=precision, overrides=overrides)
+            stages.execute(stage, settings, workspace, company=company)
+        self.open.append(Ended(code))
+        self.most = max(self.most, len(self.open))
+        return self.open[-1]
+
+    def wait(self, processes):
+        assert set(processes) == set(self.open)
+        return [self.open.pop(0)]
 
 
 def test_everything_runs_in_order_once(everything, capsys):
@@ -47,6 +73,48 @@ def test_everything_runs_in_order_once(everything, capsys):
     assert "everything is done and fresh" in shown
     table = [line.split()[0] for line in shown.splitlines() if " 0.900 " in line]
     assert table[-3:] == ["bf16", "int8", "int4"]
+
+
+def test_stages_that_do_not_stand_on_each_other_run_side_by_side(workspace, everything):
+    processes = FakeProcesses(set())
+    assert run_everything(workspace, processes=processes, jobs=2) == 0
+    assert processes.most == 2
+    assert sorted(processes.began) == sorted(CHAIN)
+    order = processes.began.index
+    assert processes.began[:2] == CHAIN[:2] and processes.began[-1] == CHAIN[-1]
+    assert all(order(f"reward {arm}") < order(f"ppo {arm}") for arm in ("bf16", "int8", "int4"))
+    assert processes.companies == [1, 1, 2, 2, 2, 2, 2, 2, 1]
+
+
+def test_all_keeps_other_stages_out(workspace, everything, monkeypatch):
+    refused = []
+
+    class Intruded(FakeProcesses):
+        def wait(self, processes):
+            with pytest.raises(UserError) as error:
+                stages.execute("prepare", build("prepare"), workspace)
+            refused.append(str(error.value))
+            return super().wait(processes)
+
+    run_everything(workspace, processes=Intruded(set()), jobs=2)
+    assert len(refused) == 9 and all("`all` (process" in told for told in refused)
+    stages.execute("prepare", build("prepare"), workspace)
+
+
+def test_the_stages_are_processes_of_their_own(workspace, tmp_path):
+    """The real ones: what is preloaded, exit codes and last lines."""
+    command = [sys.executable, "-m", "pipeline", "all", "--workspace", str(workspace.root), "--set"]
+    done = subprocess.run(
+        [*command, "prepare.train_rows=20", "prepare.validation_rows=5", "prepare.test_rows=5",
+         "sft.base_model=/there/is/none"],
+        capture_output=True, text=True, env=child_environment(),
+    )  # fmt: skip
+    print(done.stdout, done.stderr)
+    assert done.returncode == 2
+    assert "reward int8: left out, because sft bf16 failed" in done.stdout
+    runs = {run["stage"]: run for run in list_runs(workspace)}
+    assert runs["prepare"]["status"] == "done"
+    assert str(workspace.run(runs["prepare"]["id"]) / "run.json") in done.stdout.splitlines()
 
 
 def test_a_failed_arm_does_not_stop_the_others(everything, capsys):
