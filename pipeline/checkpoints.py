@@ -50,6 +50,24 @@ def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) 
     return target
 
 
+def amend(folder: Path, step: int, change: Callable[[Path], None], keep: int = 2) -> Path:
+    """Write checkpoint `step` again with `change(its files' copy)` done to it; whole before and after."""
+
+    def copy(staging: Path) -> None:
+        shutil.copytree(folder / f"checkpoint-{step}", staging, dirs_exist_ok=True)
+        (staging / MANIFEST).unlink()
+        change(staging)
+
+    return save(folder, step, copy, keep)
+
+
+def give_up_newest(folder: Path) -> None:
+    """Remove the newest complete checkpoint where there is one before it to go back to."""
+    complete = [step for step, path in _found(folder) if is_complete(path)]
+    if len(complete) > 1:
+        drop_after(folder, complete[-2])
+
+
 def seal(path: Path, step: int | None = None) -> None:
     """Make a folder that somebody else wrote (a Trainer) a complete checkpoint: fsync, then the manifest.
 

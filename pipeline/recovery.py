@@ -1,10 +1,11 @@
-"""What a PPO run does by itself about too little memory and about instability. Decisions only, no torch.
+"""What a training does by itself about too little memory and about instability. Decisions only, no torch.
 
 Out of memory: the step is done again with half the micro-batch (twice the accumulation, the same effective
 batch), down to one row; then with activation checkpointing; then there is nothing left to give up.
 Instability (a loss or gradient that is not finite, a loss or KL far above those of the steps before): back
-to the last checkpoint, with half the learning rate, a warm-up over a tenth of what is left, and gradients
-clipped at 0.5; a bounded number of times. `pipeline.ppo` carries it out; both states are in its checkpoints.
+to the last good checkpoint, with half the learning rate, a warm-up over a tenth of what is left, and
+gradients clipped at 0.5; a bounded number of times. `pipeline.ppo` carries it out for PPO and
+`pipeline.attempts` for SFT and reward models; both states are in their checkpoints.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ HISTORY, ENOUGH = 20, 5  # steps that a spike is measured against, and how many 
 SPIKE = 10.0  # times the median of the history
 # What no spike may be below: small numbers jump by large factors.
 FLOORS = {"loss": 1.0, "policy/approxkl_avg": 0.5}
+# A mean log-loss moves less than PPO's, and a few hard pairs may well cost some nats each.
+LOG_LOSS_SPIKE, LOG_LOSS_FLOOR = 3.0, 5.0
 
 
 class Unstable(Exception):
-    """An update that must not count: what became non-finite or jumped."""
+    """An update that must not count: what became non-finite or jumped. `step`: where, if the raiser knows."""
+
+    def __init__(self, message: str, step: int | None = None):
+        super().__init__(message)
+        self.step = step
 
 
 @dataclass
@@ -39,10 +46,15 @@ class Memory:
     rows: int
     checkpointing: bool = False
 
-    def take_less(self) -> str | None:
-        """Give something up; returns what was done, None where nothing is left."""
+    def take_less(self, whole: int = 0) -> str | None:
+        """Give something up; returns what was done, None where nothing is left.
+
+        whole: the batch that micro-batches have to divide; 0 where they need not.
+        """
         if self.micro > 1:
             self.micro //= 2
+            while whole % self.micro:
+                self.micro -= 1
             self.rows = max(1, self.rows // 2)
             return f"micro-batch halved to {self.micro}, accumulation doubled"
         if not self.checkpointing:
@@ -58,21 +70,31 @@ class Stability:
     tries: int = 0
     warm_from: int = 0
     warm_steps: int = 0
-    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in FLOORS})
+    history: dict[str, list[float]] = field(default_factory=dict)
 
     def check(self, row: Mapping[str, float], vf_coef: float) -> None:
-        """Raise Unstable where a step's row of metrics shows a spike; else remember it."""
+        """Raise Unstable where the row of a PPO step shows a spike; else remember it."""
         loss = abs(row["loss/policy_avg"] + vf_coef * row["loss/value_avg"])
-        now = {"loss": loss, "policy/approxkl_avg": row["policy/approxkl_avg"]}
+        self._check({"loss": loss, "policy/approxkl_avg": row["policy/approxkl_avg"]}, FLOORS, SPIKE)
+
+    def check_loss(self, loss: float) -> None:
+        """Raise Unstable where the mean log-loss of a step is a spike; else remember it."""
+        self._check({"loss": abs(loss)}, {"loss": LOG_LOSS_FLOOR}, LOG_LOSS_SPIKE)
+
+    def _check(self, now: Mapping[str, float], floors: Mapping[str, float], factor: float) -> None:
         for name, value in now.items():
-            before = self.history[name]
+            before = self.history.get(name, [])
             usual = median(before) if len(before) >= ENOUGH else math.inf
             if not math.isfinite(value):
                 raise Unstable(f"{name} became {value}")
-            if value > max(FLOORS[name], SPIKE * usual):
+            if value > max(floors[name], factor * usual):
                 raise Unstable(f"{name} jumped to {value:.3g}, usually {usual:.3g}")
         for name, value in now.items():
-            self.history[name] = [*self.history[name], value][-HISTORY:]
+            self.history[name] = [*self.history.get(name, []), value][-HISTORY:]
+
+    def failed_at_once(self, step: int) -> bool:
+        """Whether the first step after a roll-back is in trouble again: that checkpoint is not a good one."""
+        return bool(self.tries) and step == self.warm_from + 1
 
     def go_on_from(self, step: int, total: int) -> bool:
         """Note a roll-back to `step` of `total`; False where there were enough of them."""

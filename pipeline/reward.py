@@ -20,7 +20,7 @@ from evaluation.reward_metrics import reward_metrics
 from models import adapters, loading
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
-from pipeline import training
+from pipeline import attempts, training
 from pipeline.run_record import Run
 from pipeline.stage_settings import RewardSettings
 from pipeline.stages import make_deterministic
@@ -50,24 +50,30 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 
     reporter = training.Reporter(run, settings.early_stopping_patience)
-    trainer = _Trainer(
-        model=model,
-        args=training.arguments(
-            RewardConfig, settings, run, evaluates=bool(held_out),
-            center_rewards_coefficient=settings.center_rewards or None,
-            disable_dropout=False,  # the base has none, and LoRA's is a setting
-        ),
-        data_collator=DataCollatorForPreference(pad_token_id=text.pad_id),
-        train_dataset=examples,
-        eval_dataset=tokenise(text, held_out, settings.max_length) if held_out else None,
-        processing_class=text.tokenizer,
-        callbacks=[reporter],
-    )
-    # TRL casts adapter and head of a quantised model to bf16 and leaves the others alone: all back to fp32.
-    training.restore(model, before)
+    judged = tokenise(text, held_out, settings.max_length) if held_out else None
     pairs = zip(examples["chosen_ids"], examples["rejected_ids"], strict=True)
-    trainer.start(run, reporter, [max(len(chosen), len(rejected)) for chosen, rejected in pairs])
-    facts = training.train(trainer)
+    lengths = [max(len(chosen), len(rejected)) for chosen, rejected in pairs]
+
+    def trainer_with(now: RewardSettings) -> _Trainer:
+        trainer = _Trainer(
+            model=model,
+            args=training.arguments(
+                RewardConfig, now, run, evaluates=bool(held_out),
+                center_rewards_coefficient=settings.center_rewards or None,
+                disable_dropout=False,  # the base has none, and LoRA's is a setting
+            ),
+            data_collator=DataCollatorForPreference(pad_token_id=text.pad_id),
+            train_dataset=examples,
+            eval_dataset=judged,
+            processing_class=text.tokenizer,
+            callbacks=[reporter],
+        )  # fmt: skip
+        # TRL casts adapter and head of a quantised model to bf16 and no others: all back to fp32.
+        training.restore(model, before)
+        trainer.start(run, reporter, lengths, settings.micro_batch_size)
+        return trainer
+
+    _, facts = attempts.train(trainer_with, settings, reporter)
 
     head = model.get_base_model().score
     named = dict(base=base, name=settings.base_model, precision=settings.precision)

@@ -18,7 +18,7 @@ from data.workspace import Workspace
 from models import adapters, loading
 from models.generation import generate
 from models.prompting import PromptFormat
-from pipeline import training
+from pipeline import attempts, training
 from pipeline.run_record import Run
 from pipeline.stage_settings import SftSettings
 from pipeline.stages import make_deterministic
@@ -54,22 +54,28 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
             _sample(model, text, held_out[:SAMPLES], settings, run, step)
 
     reporter = training.Reporter(run, settings.early_stopping_patience, sample)
-    trainer = _Trainer(
-        model=model,
-        args=training.arguments(
-            SFTConfig, settings, run, evaluates=bool(held_out),
-            dataset_kwargs={"skip_prepare_dataset": True}, packing=False,
-        ),
-        data_collator=DataCollatorForLanguageModeling(pad_token_id=text.pad_id),
-        train_dataset=examples,
-        eval_dataset=tokenise(text, held_out, settings.max_length) if held_out else None,
-        processing_class=text.tokenizer,
-        callbacks=[reporter],
-    )
-    # TRL casts the trainables of a quantised model to bf16, which drops small updates: back to fp32.
-    training.restore(model, before)
-    trainer.start(run, reporter, [len(ids) for ids in examples["input_ids"]])
-    facts = training.train(trainer)
+    judged = tokenise(text, held_out, settings.max_length) if held_out else None
+    lengths = [len(ids) for ids in examples["input_ids"]]
+
+    def trainer_with(now: SftSettings) -> _Trainer:
+        trainer = _Trainer(
+            model=model,
+            args=training.arguments(
+                SFTConfig, now, run, evaluates=bool(held_out),
+                dataset_kwargs={"skip_prepare_dataset": True}, packing=False,
+            ),
+            data_collator=DataCollatorForLanguageModeling(pad_token_id=text.pad_id),
+            train_dataset=examples,
+            eval_dataset=judged,
+            processing_class=text.tokenizer,
+            callbacks=[reporter],
+        )  # fmt: skip
+        # TRL casts the trainables of a quantised model to bf16, which drops small updates: back to fp32.
+        training.restore(model, before)
+        trainer.start(run, reporter, lengths, settings.micro_batch_size)
+        return trainer
+
+    trainer, facts = attempts.train(trainer_with, settings, reporter)
 
     adapters.save(
         model, run.model_dir, ADAPTER, base=base, precision=settings.precision, name=settings.base_model

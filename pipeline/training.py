@@ -1,12 +1,14 @@
 """What SFT and reward modelling share: rows, arguments, sampler, checkpoints, early stopping, alarms.
 
 TRL's trainers do the training. This module makes them reproducible bit for bit across a kill and a resume,
-makes a Run out of their logs, and adds the alarms that they lack: a loss that is not finite stops the run
-within a step (transformers would log 0.0 and go on), and a parameter that never gets a gradient is reported.
-It does not know what the two stages learn from (pipeline.sft and pipeline.reward do).
+makes a Run out of their logs, and adds the alarms that they lack: a loss that is not finite or jumps is
+Unstable within a step (transformers would log 0.0 and go on), and a parameter that never gets a gradient is
+reported. It does not know what the two stages learn from (pipeline.sft and pipeline.reward do), nor what is
+done about trouble (pipeline.attempts does).
 """
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -20,7 +22,8 @@ from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
 from models.loading import device
 from pipeline import checkpoints
-from pipeline.run_record import Cancelled, Run
+from pipeline.recovery import Memory, Stability, Unstable
+from pipeline.run_record import Run
 
 TRAINABLES, BEST, CARD = "trainables.safetensors", "best.safetensors", "reporter.json"
 CLOCKS = ("runtime", "per_second", "total_flos")  # log entries that differ from run to run
@@ -120,6 +123,13 @@ class Reporter(TrainerCallback):
         self.last_evaluation: dict = {}
         self.cancelled = self.warned = False
 
+    def begin(self, model: torch.nn.Module, memory: Memory, stability: Stability) -> None:
+        """Before an attempt: forget what another one saw; a checkpoint's `load` comes after this."""
+        self.memory, self.stability = memory, stability
+        self.unseen = set(trainables(model))
+        self.best_loss, self.since_best, self.best = math.inf, 0, None
+        self.last_evaluation = {}
+
     def on_train_begin(self, args, state, control, **kwargs):
         self.run.set_total(state.max_steps)
 
@@ -144,12 +154,20 @@ class Reporter(TrainerCallback):
             return  # the closing summary
         if "learning_rate" in row:
             row["lr"] = row["learning_rate"]
+        if "loss" in row:
+            self._check(row["loss"], state.global_step)
         if row.get("grad_norm") == 0.0 and not self.warned:
             self.warned = True
             self.run.event(
                 "zero_gradient", "the gradient is zero: nothing is being learned", step=state.global_step
             )
         self.run.log({"step": state.global_step, **row})
+
+    def _check(self, loss: float, step: int) -> None:
+        try:
+            self.stability.check_loss(loss)
+        except Unstable as trouble:
+            raise Unstable(f"{trouble} at step {step}", step) from None
 
     def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
         self.last_evaluation = {"step": state.global_step, **metrics}
@@ -179,8 +197,10 @@ class Reporter(TrainerCallback):
         checkpoints.rotate(folder, keep=2)
 
     def save(self, folder: Path, tokens: int) -> None:
-        """What the trainer's own state does not hold: early stopping, the gradient watch, tokens seen."""
+        """What the trainer's own state does not hold: early stopping, the gradient watch, tokens seen, and
+        how the run recovered."""
         card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
+        card |= {"memory": asdict(self.memory), "stability": asdict(self.stability)}
         if self.best is not None:
             card["best_loss"] = self.best_loss
             save_file(self.best, folder / BEST)
@@ -198,11 +218,14 @@ class Reporter(TrainerCallback):
 class ReproducibleTrainer:
     """Mixed into a TRL trainer, before it: sampler, checkpoints of trainables alone, alarms, no telemetry.
 
-    `start(run, reporter, lengths)` has to be called before `train`.
+    `start(run, reporter, lengths, rows_together)` has to be called before `train`. rows_together: rows of
+    like length stand together in such groups, whatever becomes of the micro-batch: the order stays.
     """
 
-    def start(self, run: Run, reporter: Reporter, lengths: list[int]) -> None:
-        self.run, self.reporter, self.lengths = run, reporter, lengths
+    def start(self, run: Run, reporter: Reporter, lengths: list[int], rows_together: int) -> None:
+        self.run, self.reporter = run, reporter
+        self.lengths, self.rows_together = lengths, rows_together
+        self.at_start, self.failed_in_a_pass = None, False
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
 
@@ -214,13 +237,33 @@ class ReproducibleTrainer:
 
     def _get_train_sampler(self, train_dataset=None):
         # Micro-batches that are accumulated together need not be of like length.
-        return LengthGrouped(self.lengths, self.args.per_device_train_batch_size, self.args.seed)
+        return LengthGrouped(self.lengths, self.rows_together, self.args.seed)
 
     def _get_eval_sampler(self, eval_dataset):
         return None  # in order
 
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        """The usual schedule, times what roll-backs took off the learning rate."""
+        made = super().create_scheduler(num_training_steps, optimizer)
+        stability = self.reporter.stability
+        made.lr_lambdas = [
+            lambda step, usual=usual: usual(step) * stability.rate(step) for usual in made.lr_lambdas
+        ]
+        _set_rate(made)
+        return made
+
+    def _load_optimizer_and_scheduler(self, checkpoint):
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            _set_rate(self.lr_scheduler)  # the checkpoint's own rate may be from before a roll-back
+
     def training_step(self, *args, **kwargs):
+        step = self.state.global_step
+        if self.at_start is None or self.at_start[0] != step:  # the step's first micro-batch
+            self.at_start = (step, torch.get_rng_state(), self._total_train_tokens)
+        self.failed_in_a_pass = True
         loss = super().training_step(*args, **kwargs)
+        self.failed_in_a_pass = False
         if not torch.isfinite(loss):
             self._stop_at("loss", float(loss))
         return loss
@@ -234,9 +277,15 @@ class ReproducibleTrainer:
     def _stop_at(self, what: str, value: float):
         step = self.state.global_step + 1
         self.run.log({"step": step, what: value})  # NaN becomes null: a gap in the chart
-        message = f"{what} is {value} at step {step}; stopped before the weights could take it"
-        self.run.event("not_finite", message, step=step)
-        raise UserError(f"{message}. Lower learning_rate or max_grad_norm; the last checkpoint is kept")
+        raise Unstable(f"{what} is {value} at step {step}", step)
+
+    def save_last_step(self) -> None:
+        """A checkpoint of the last whole step, where the forward or backward pass of the next one failed."""
+        self.model.zero_grad()
+        _, random, self._total_train_tokens = self.at_start
+        torch.set_rng_state(random)
+        self._save_checkpoint(self.model, trial=None)
+        self.reporter.on_save(self.args, self.state, self.control)
 
     def save_model(self, output_dir=None, _internal_call=False):
         if self.args.should_save:
@@ -252,42 +301,6 @@ class ReproducibleTrainer:
         self._total_train_tokens = self.reporter.load(folder)  # TRL would count from 0 again
 
 
-def train(trainer: ReproducibleTrainer) -> dict:
-    """Train to the end, from the newest complete checkpoint where there is one. Returns facts for `results`.
-
-    Raises Cancelled after saving when the run was asked to stop, UserError when the loss is not finite.
-    """
-    run, reporter = trainer.run, trainer.reporter
-    reporter.unseen = set(trainables(trainer.model))
-    found = checkpoints.latest(run.checkpoints_dir)
-    step, path = found if found else (0, None)
-    run.cut_back(step)
-    if path is not None:
-        checkpoints.drop_after(run.checkpoints_dir, step)
-    ended = path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]
-    if ended:  # killed between the last checkpoint and the end of the run
-        trainer._load_from_checkpoint(path)
-        trainer.state.global_step = step
-    else:
-        trainer.train(resume_from_checkpoint=str(path) if path else None)
-    if reporter.cancelled:
-        raise Cancelled
-    if reporter.best is not None:
-        restore(trainer.model, reporter.best)
-    if reporter.unseen and trainer.state.global_step > 2:  # warm-up starts at 0: only step 2 moves lora_B
-        run.event(
-            "zero_gradient",
-            f"{len(reporter.unseen)} trainable tensors never had a gradient",
-            parameters=sorted(reporter.unseen)[:10],
-        )
-    return {
-        "steps": trainer.state.global_step,
-        "trainable_parameters": sum(p.numel() for p in trainables(trainer.model).values()),
-        "tensors_without_gradient": len(reporter.unseen),
-        **({"best_eval_loss": reporter.best_loss} if reporter.best is not None else {}),
-    }
-
-
 def trainables(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """Name -> parameter of everything that learns."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -300,3 +313,11 @@ def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
         raise UserError("the checkpoint belongs to other settings (LoRA rank or base): start a new run")
     for name, parameter in targets.items():
         parameter.data = saved[name].to(parameter.device, torch.float32).clone()
+
+
+def _set_rate(scheduler: torch.optim.lr_scheduler.LambdaLR) -> None:
+    """Put the learning rate of the scheduler's current step into its optimizer."""
+    for group, base, factor in zip(
+        scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+    ):
+        group["lr"] = base * factor(scheduler.last_epoch)

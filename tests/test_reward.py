@@ -63,12 +63,12 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
     for precision in ("bf16", "int8", "int4"):
         started = {}
 
-        def train(trainer, started=started):
-            learning = reward.training.trainables(trainer.model)
+        def train(make, settings, reporter, started=started):
+            learning = reward.training.trainables(make(settings).model)
             started.update({name: p.detach().clone() for name, p in learning.items()})
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(reward.training, "train", train)
+        monkeypatch.setattr(reward.attempts, "train", train)
         with pytest.raises(KeyboardInterrupt):
             run_stage(with_sft, "reward", random_base, precision)
         lora = {name.replace(".reward.", "."): p for name, p in started.items() if "lora" in name}
