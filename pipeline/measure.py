@@ -44,6 +44,13 @@ class Responses:
         """Tokens an answer, EOS included."""
         return [len(ids) for ids in self.tokens]
 
+    def part(self, rows: slice) -> "Responses":
+        return Responses(*(values[rows] for values in vars(self).values()))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Responses"]) -> "Responses":
+        return cls(*(sum(lists, []) for lists in zip(*(vars(p).values() for p in parts), strict=True)))
+
 
 def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> list[str]:
     """`n` different prompts of a data set's test split (all of them where it has fewer), drawn by `seed`.
@@ -69,14 +76,16 @@ def respond(
     temperature: float,
     seed: int,
     batch_size: int = 64,
+    uniforms: torch.Tensor | None = None,
 ) -> Responses:
     """Sample one answer to each canonical prompt from the full distribution (no top-k, no top-p).
 
     The prompt is left-truncated to `max_length` tokens. The answer to a prompt depends on `seed` and its
-    place in the list, not on `batch_size`.
+    place in the list, not on `batch_size`; or on its row of `uniforms` [prompts, response_length].
     """
     prompt_ids = prompt_format.encode_prompts(list(prompts), max_length)
-    uniforms = row_uniforms(len(prompts), response_length, torch.Generator().manual_seed(seed))
+    if uniforms is None:
+        uniforms = row_uniforms(len(prompts), response_length, torch.Generator().manual_seed(seed))
     tokens, logprobs, ended = [], [], []
     for start in range(0, len(prompts), batch_size):
         batch = slice(start, start + batch_size)

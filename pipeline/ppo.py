@@ -29,7 +29,7 @@ from models.actor import POLICY, REWARD, Actor, Rows
 from models.loading import check_length, device, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
-from pipeline import checkpoints, measure, ppo_core
+from pipeline import checkpoints, distributed, measure, ppo_core
 from pipeline.experiments import write_experiment
 from pipeline.ppo_alarms import Alarms
 from pipeline.ppo_learner import Learner, learning_rate
@@ -44,6 +44,8 @@ def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
     """Train a policy into the run's model folder; returns the results that DESIGN's run.json names."""
     trainer = Trainer(settings, run, workspace)
     trainer.run_to_end()
+    if not run.leads:
+        return {}
     trainer.save_model()
     results = final_report(trainer.actor, trainer.scorer, trainer.text, settings, run, workspace)
     results |= trainer.facts()
@@ -133,7 +135,8 @@ class Trainer:
                 self.kl_coef, row["objective/kl"], settings.kl_target, settings.kl_horizon, len(rollout.rows)
             )
         self.step += 1
-        if settings.safety_steps and (self.step % settings.safety_steps == 0 or self.step == self.total):
+        safety = settings.safety_steps and self.run.leads
+        if safety and (self.step % settings.safety_steps == 0 or self.step == self.total):
             row |= probe_safety(self.actor, self.text, settings, in_world=rollout.gold is not None)
         if self.step % settings.sample_steps == 0 or self.step in (1, self.total):
             for sample in rollout.samples(self.text, 4):
@@ -166,6 +169,8 @@ class Trainer:
 
     def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
         """Do something; where memory runs out, go back to how it was before and do it with less at once."""
+        if distributed.world() > 1:  # the others would wait for this one in the middle of the step
+            return work()
         while True:
             before, error = self._state(), None
             try:
@@ -205,6 +210,8 @@ class Trainer:
     # -- what outlives the process
 
     def _save(self) -> None:
+        if not self.run.leads:
+            return
         state = self._state()
         checkpoints.save(
             self.run.checkpoints_dir, self.step, lambda folder: torch.save(state, folder / "state.pt")
@@ -237,13 +244,17 @@ class Trainer:
         self.actor.use(POLICY)
 
     def _resume(self) -> bool:
-        found = checkpoints.latest(self.run.checkpoints_dir)
-        if found is None:
+        state = distributed.from_leader(self._newest)
+        if state is None:
             return False
-        _, folder = found
-        self._restore(torch.load(folder / "state.pt", map_location=self.actor.device, weights_only=True))
+        self._restore(state)
         self.run.cut_back(self.step)
         return True
+
+    def _newest(self) -> dict | None:
+        """The state in the newest whole checkpoint, on the CPU."""
+        found = checkpoints.latest(self.run.checkpoints_dir)
+        return found and torch.load(found[1] / "state.pt", map_location="cpu", weights_only=True)
 
     def save_model(self) -> None:
         adapters.save(

@@ -1,7 +1,8 @@
 """What PPO learns from a rollout: epochs of minibatches, one optimizer step each, summed over micro-batches.
 
-It holds the optimizer and what it trains. It draws no rollouts (`rollout.py`) and decides nothing about when
-to stop, save or go back (`ppo.py`); an update that must not count raises Unstable.
+It holds the optimizer and what it trains. Of several processes each computes its share of a minibatch; the
+gradients are added up, so that all make the same step. It draws no rollouts (`rollout.py`) and decides
+nothing about when to stop, save or go back (`ppo.py`); an update that must not count raises Unstable.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import torch
 
 from models.actor import Actor
-from pipeline import ppo_core
+from pipeline import distributed, ppo_core
 from pipeline.recovery import Unstable
 from pipeline.rollout import Rollout
 from pipeline.settings import PpoSettings
@@ -70,7 +71,7 @@ class Learner:
         settings = self.settings
         tokens = int(rollout.mask[index].sum())
         sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0}
-        for part in rollout.rows.micro_batches(index, micro):
+        for part in rollout.rows.micro_batches(self._share(rollout, index), micro):
             mask = rollout.mask[part]
             now = self.actor.evaluate(rollout.rows, part, settings.temperature)
             old, advantages, values, returns = (
@@ -80,15 +81,16 @@ class Learner:
             policy = ppo_core.policy_loss(now.logprobs, old, advantages, real, settings.cliprange)
             value = ppo_core.value_loss(now.values, values, returns, real, settings.vf_cliprange)
             # Divided by the minibatch's tokens, not the micro-batch's: the split leaves no trace.
-            loss = (policy.loss + settings.vf_coef * value) / tokens
-            if not torch.isfinite(loss):
-                raise Unstable(f"the loss became {loss.item()}")
-            loss.backward()
+            ((policy.loss + settings.vf_coef * value) / tokens).backward()
             sums["policy"] += policy.loss.item()
             sums["value"] += value.item()
             sums["clipped"] += policy.clipped.item()
             sums["approx_kl"] += policy.approx_kl.item()
             sums["entropy"] += now.entropy.sum().item()
+        sums = self._together(sums)
+        loss = (sums["policy"] + settings.vf_coef * sums["value"]) / tokens
+        if not math.isfinite(loss):
+            raise Unstable(f"the loss became {loss}")
         self._note_gradients()
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), clip).item()
         if not math.isfinite(norm):
@@ -96,6 +98,26 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return {**sums, "tokens": tokens, "norm": norm, "updates": 1}
+
+    def _share(self, rollout: Rollout, index: list[int]) -> list[int]:
+        """This process's rows of a minibatch, as long ones as the others get."""
+        if distributed.world() == 1:
+            return index
+        lengths = rollout.mask.sum(dim=1).tolist()
+        by_length = sorted(index, key=lambda i: -(len(rollout.rows.prompts[i]) + lengths[i]))
+        return by_length[distributed.rank() :: distributed.world()]
+
+    def _together(self, sums: dict[str, float]) -> dict[str, float]:
+        """Gradients and statistics of all processes; the same numbers in each."""
+        if distributed.world() == 1:
+            return sums
+        parameters = list(self.parameters.values())
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        distributed.add_up([parameter.grad for parameter in parameters])
+        every = distributed.gathered(sums)
+        return {name: sum(one[name] for one in every) for name in sums}
 
     def _note_gradients(self) -> None:
         for name in list(self.without_gradient):

@@ -2,7 +2,8 @@
 
 The responses are sampled by the policy; their log-probabilities and values are then computed once more on the
 path that the updates take, because kernels differ a little between the two (quantised bases most of all), and
-a ratio should start at exactly 1. It does not update anything.
+a ratio should start at exactly 1. Of several processes each samples and scores its share of the rows, and all
+get the whole rollout. It does not update anything.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import torch
 
 from data import world
 from models.actor import POLICY, REFERENCE, Actor, Rows
+from models.generation import row_uniforms
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
-from pipeline import measure, ppo_core
+from pipeline import distributed, measure, ppo_core
 from pipeline.recovery import Memory
 from pipeline.settings import PpoSettings
 
@@ -148,8 +150,8 @@ class Collector:
         rows = Rows(answers.prompt_ids, answers.tokens)
         # 2. Log-probabilities and values on the update's path; the reference's beside them.
         micro = 2 * self.memory.micro
-        logprobs, values, _ = actor.evaluate_all(rows, POLICY, settings.temperature, micro)
-        ref_logprobs, _, _ = actor.evaluate_all(rows, REFERENCE, settings.temperature, micro)
+        logprobs, values = self._evaluate(rows, POLICY, micro)
+        ref_logprobs, _ = self._evaluate(rows, REFERENCE, micro)
         # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
         raw = self._score(prompts, answers)
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
@@ -166,15 +168,35 @@ class Collector:
         )  # fmt: skip
 
     def _respond(self, prompts: list[str], seed: int) -> measure.Responses:
-        settings = self.settings
-        return measure.respond(
-            self.actor.model, prompts, self.text, max_length=self.room,
+        settings, mine = self.settings, distributed.share(len(prompts))
+        # A row's random numbers depend on its place among all rows, not on the process that samples it.
+        uniforms = row_uniforms(len(prompts), settings.response_length, torch.Generator().manual_seed(seed))
+        answers = measure.respond(
+            self.actor.model, prompts[mine], self.text, max_length=self.room,
             response_length=settings.response_length, temperature=settings.temperature, seed=seed,
-            batch_size=self.memory.rows,
+            batch_size=self.memory.rows, uniforms=uniforms[mine],
         )  # fmt: skip
+        return measure.Responses.joined(distributed.gathered(answers))
 
     def _score(self, prompts: list[str], answers: measure.Responses) -> torch.Tensor:
-        return self.scorer.score(prompts, answers, self.text.eos_id, 2 * self.memory.micro)
+        mine = distributed.share(len(prompts))
+        scores = self.scorer.score(
+            prompts[mine], answers.part(mine), self.text.eos_id, 2 * self.memory.micro
+        )
+        return torch.cat(distributed.gathered(scores))
+
+    def _evaluate(self, rows: Rows, adapter: str, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and values of all rows, each [N, T]."""
+        mine = range(len(rows))[distributed.share(len(rows))]
+        got = self.actor.evaluate_all(rows.pick(mine), adapter, self.settings.temperature, micro)[:2]
+        if distributed.world() == 1:
+            return got
+        length = max(map(len, rows.responses))
+        padded = [torch.nn.functional.pad(t, (0, length - t.shape[1])).cpu() for t in got]
+        return tuple(
+            torch.cat(parts).to(self.actor.device)
+            for parts in zip(*distributed.gathered(padded), strict=True)
+        )
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]
