@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data import world
 from data.errors import UserError
 from data.files import sha256_text, write_atomic
 from data.records import transcript
@@ -128,7 +129,8 @@ class Arena:
         """Store a vote; when this returns it is on disk. The same `vote_id` again gives the same answer.
 
         order: 'B>A=D>C' or 'none'. Without a `rater` the round's own: only who asked knows its id. Returns
-        {"vote", "round", "order", "policies": {letter: policy}}. Raises UserError for what cannot be counted.
+        {"vote", "round", "order", "policies": {letter: policy}, "gold": {letter: gold reward of the answer,
+        None outside the tiny world}}. Raises UserError for what cannot be counted.
         """
         comment = checked_text(comment or "", COMMENT_CHARACTERS, "the comment")
         letters = self.store.letters(round)
@@ -140,7 +142,8 @@ class Arena:
             vote_id=checked_rater(vote_id) if vote_id else None,
             rater=checked_rater(rater) if rater is not None else None,
         )
-        return {key: row[key] for key in ("vote", "round", "order", "policies")}
+        shown = {key: row[key] for key in ("vote", "round", "order", "policies")}
+        return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
 
     def retract(self, vote_id: str, rater: str) -> None:
         """Take one's own vote back; it stays in the file and counts no more."""
@@ -247,6 +250,11 @@ def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], line
         )
         for letter, policy in new.arrangement.items()
     ]
+
+
+def _gold(answer: Mapping[str, Any]) -> float | None:
+    gold = world.gold(answer["prompt"], answer["text"])
+    return None if gold is None else gold.total
 
 
 def _ballot(vote: Mapping[str, Any]) -> Ballot:

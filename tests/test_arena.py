@@ -98,6 +98,16 @@ def test_the_vote_reveals_who_was_who_and_is_stored_with_its_provenance(arena):
     assert vote["language"] == "zh-CN" and vote["software"]["python"] and len(vote["prompt_sha256"]) == 64
 
 
+def test_the_vote_tells_the_gold_reward_inside_the_tiny_world(arena):
+    outside = play(arena, "Hm hm qua?")[-1]
+    assert arena.vote(outside.round, "A>B>C>D")["gold"] == dict.fromkeys("ABCD")
+    arena.client.say = lambda policy, prompt: "Seven plus five is twelve." if policy == "sft" else "Go away."
+    view = play(arena, "What is seven plus five?")[-1]
+    result = arena.vote(view.round, "none")
+    good, *others = sorted(result["gold"], key=lambda letter: -result["gold"][letter])
+    assert result["policies"][good] == "sft" and result["gold"][good] > 0.7 > 0.2 > result["gold"][others[0]]
+
+
 def test_policies_share_prompt_seed_and_decoding_and_rounds_do_not_share_seeds(arena):
     play(arena)
     play(arena)

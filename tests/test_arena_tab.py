@@ -10,7 +10,7 @@ from data.errors import UserError
 from evaluation.significance import equivalence
 from pipeline.arena import Arena
 from pipeline.lineup import NAMES
-from ui import arena_tab
+from ui import arena_tab, arena_tables
 from ui.texts import Texts
 
 T = Texts("en")
@@ -49,8 +49,8 @@ def test_what_is_no_order_is_refused(typed):
 
 
 def test_places_of_ties_are_shared():
-    assert arena_tab.places("B>A=D>C") == {"B": 1, "A": 2, "D": 2, "C": 4}
-    assert arena_tab.places("none") == {}
+    assert arena_tables.places("B>A=D>C") == {"B": 1, "A": 2, "D": 2, "C": 4}
+    assert arena_tables.places("none") == {}
 
 
 def test_nothing_before_the_vote_names_a_policy(services):
@@ -60,11 +60,11 @@ def test_nothing_before_the_vote_names_a_policy(services):
 
 
 def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
-    assert "No votes" in arena_tab.leaderboard_html(services, T)
+    assert "No votes" in arena_tables.leaderboard_html(services, T)
     state = ask(services, "Hello")[-1][0]
     sent = arena_tab.cast(services, state, "B", "", "ann", T)
-    assert all(name in sent[-1] for name in NAMES)
-    assert all(name in arena_tab.leaderboard_html(services, T) for name in NAMES)
+    assert all(name in sent[-2] for name in NAMES)
+    assert all(name in arena_tables.leaderboard_html(services, T) for name in NAMES)
     with pytest.raises(UserError):
         arena_tab.cast(services, sent[0], "A", "", "ann", T)
 
@@ -74,6 +74,32 @@ def test_a_second_click_is_the_same_vote(services):
     for _ in range(2):
         arena_tab.cast(services, state, "B>A>C>D", "", "ann", T)
     assert len(services.arena.ballots()) == 1
+
+
+def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
+    ask(services, "Hello")
+    state = ask(services, "What is seven plus five?")[-1][0]
+    voted = arena_tab.cast(services, state, "B>A>C>D", "", "ann", T)
+    assert voted[-1].visible and len(services.arena.ballots()) == 1
+    with pytest.raises(UserError, match="another rater"):
+        arena_tab.take_back(services, voted[0], "bob", T)
+    state, note, button = arena_tab.take_back(services, voted[0], "ann", T)
+    assert "counts no more" in note and not button.visible
+    assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
+    assert services.arena.csv().count("\n") == 1  # the heading alone
+    with pytest.raises(UserError, match="vote first"):
+        services.arena.export("votes")
+    assert [vote["retracted"] for vote in services.arena.store.votes(retracted=True)] == [True]
+    for handler in (arena_tab.take_back, lambda *a: arena_tab.cast(a[0], a[1], "A", "", *a[2:])):
+        with pytest.raises(UserError):
+            handler(services, state, "ann", T)
+
+
+def test_gold_stands_beside_the_policies_inside_the_tiny_world_only(services):
+    inside, outside = (ask(services, text)[-1][0] for text in ("What is seven plus five?", "Hm hm qua?"))
+    shown = arena_tab.cast(services, inside, "B", "", "ann", T)[-2]
+    assert T("reveal.gold_note")[:20] in shown and '<td class="number">0' in shown
+    assert T("reveal.gold_note")[:20] not in arena_tab.cast(services, outside, "B", "", "ann", T)[-2]
 
 
 def test_a_conversation_goes_on_in_the_same_panes(services):
@@ -102,9 +128,9 @@ def test_text_in_the_panes_is_no_markup():
 )
 def test_what_quantising_cost_is_one_sentence_with_a_verdict(wins, losses, word):
     row = {"a": "ppo-int4", "b": "ppo-bf16", "equivalence": equivalence(wins, losses)}
-    said = arena_tab.contrasts_html([row], T)
+    said = arena_tables.contrasts_html([row], T)
     assert "ppo-int4 is not worse than ppo-bf16 by more than 15 points" in said and word in said
 
 
 def test_no_votes_no_word_on_quantising(services):
-    assert arena_tab.contrasts_html(services.arena.contrasts(), T) == ""
+    assert arena_tables.contrasts_html(services.arena.contrasts(), T) == ""

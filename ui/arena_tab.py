@@ -18,7 +18,7 @@ import gradio as gr
 from data import world
 from data.errors import UserError
 from pipeline.arena import PROMPT_CHARACTERS
-from ui import parts
+from ui import arena_tables, parts
 from ui.events import QUIET, WORK, rater_of, shown
 from ui.parts import Services
 from ui.texts import Texts
@@ -34,11 +34,12 @@ class Panes:
     columns: list[gr.Column]
     heads: list[gr.HTML]
     chats: list[gr.Chatbot]
-    state: gr.State  # {"round", "conversation", "histories": {letter: messages}, "vote"}; no policy names
+    state: gr.State  # {"round", "conversation", "histories": {letter: messages}, "vote", "cast"}; no policies
     order: gr.Textbox
     vote: gr.Button
     follow: gr.Button
     reveal: gr.HTML
+    retract: gr.Button
     comment: gr.Textbox
 
     def outputs(self) -> list[gr.components.Component]:
@@ -51,6 +52,7 @@ class Panes:
             self.vote,
             self.follow,
             self.reveal,
+            self.retract,
         ]
 
 
@@ -96,6 +98,9 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     def on_vote(state: dict | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
         return cast(services, state, order, comment, rater_of(request), t)
 
+    def on_retract(state: dict | None, request: gr.Request) -> tuple[Any, ...]:
+        return take_back(services, state, rater_of(request), t)
+
     stream = {
         "concurrency_id": "inference",
         "concurrency_limit": 1,
@@ -109,10 +114,17 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         button.click(lambda text: text, [button], [prompt], **QUIET).then(
             on_ask, [prompt], panes.outputs(), **stream
         )
-    board_handler = {"fn": lambda: leaderboard_html(services, t), "inputs": None, "outputs": [board]}
+    board_handler = {
+        "fn": lambda: arena_tables.leaderboard_html(services, t),
+        "inputs": None,
+        "outputs": [board],
+    }
     panes.vote.click(shown(on_vote), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK).then(
         **board_handler, **QUIET
     )
+    panes.retract.click(
+        shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
+    ).then(**board_handler, **QUIET)
     export.click(shown(lambda: export_pairs(services, t)), None, None, **WORK)
     table.click(shown(lambda: export_csv(services)), None, [exported], **WORK)
     return board_handler
@@ -170,7 +182,8 @@ def build_panes(follow: gr.Button, t: Texts) -> Panes:
             min_width=130,
         )
     reveal = gr.HTML(padding=False, elem_id="reveal")
-    return Panes(columns, heads, chats, gr.State(None), order, vote, follow, reveal, comment)
+    retract = gr.Button(t("arena.retract"), size="sm", visible=False, elem_id="retract-button", scale=0)
+    return Panes(columns, heads, chats, gr.State(None), order, vote, follow, reveal, retract, comment)
 
 
 def can_html(t: Texts) -> str:
@@ -270,6 +283,7 @@ def pane_updates(
         gr.Button(interactive=not waiting),
         gr.Button(interactive=not waiting),
         note,
+        gr.Button(visible=False),
     )
 
 
@@ -305,97 +319,24 @@ def cast(
     )
     policies = result["policies"]
     return (
-        {**state, "conversation": None, "histories": None},
+        {**state, "conversation": None, "histories": None, "cast": result["vote"]},
         *[gr.skip()] * len(LETTERS),
         *(pane_head(letter, policies.get(letter, "")) for letter in LETTERS),
         *[gr.skip()] * len(LETTERS),
         gr.Textbox(value=full, interactive=False),
         gr.Button(interactive=False),
         gr.Button(interactive=False),
-        reveal_html(full, policies, t),
+        arena_tables.reveal_html(full, policies, result["gold"], t),
+        gr.Button(visible=True),
     )
 
 
-def places(order: str) -> dict[str, int]:
-    """{"B": 1, "A": 2, "D": 2, "C": 4} of "B>A=D>C"; {} of "none"."""
-    found: dict[str, int] = {}
-    if order != "none":
-        for group in order.split(">"):
-            place = len(found) + 1
-            found |= dict.fromkeys(group.split("="), place)
-    return found
-
-
-def reveal_html(order: str, policies: Mapping[str, str], t: Texts) -> str:
-    """Who was who, best first."""
-    place = places(order)
-    rows = []
-    for letter in sorted(policies, key=lambda x: (place.get(x, 9), x)):
-        name = policies[letter]
-        rows.append(
-            [
-                f"{place.get(letter, '–')}",
-                letter,
-                parts.policy_mark(name, COLOURS.get(name, "#8792a8")),
-                t("policy." + name) if t.has("policy." + name) else "",
-            ]
-        )
-    head = [t("reveal.place"), t("reveal.answer"), t("reveal.policy"), t("reveal.what")]
-    return parts.title(t("reveal.title")) + parts.table(head, rows, text_columns=4)
-
-
-def leaderboard_html(services: Services, t: Texts) -> str:
-    """The leaderboard: strength with interval, chance to be best, votes; and what quantising cost."""
-    return board_table(services.arena.leaderboard(), t) + contrasts_html(services.arena.contrasts(), t)
-
-
-def contrasts_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """Rows of `Arena.contrasts`, one sentence each: is the first of the two worse by more than the margin?"""
-    found = []
-    for row in rows:
-        test = row["equivalence"]
-        if test["verdict"] != "undecided":
-            mood, key = ("good", "contrast.yes") if test["not_worse"] else ("warn", "contrast.no")
-        elif test["more_needed"] is None:
-            mood, key = "warn", "contrast.unlikely"
-        else:
-            mood, key = "note", "contrast.more"
-        margin = f"{100 * test['margin']:.0f}"
-        text = t(key, a=row["a"], b=row["b"], margin=margin, n=test["n"], more=test["more_needed"])
-        found.append((mood, text))
-    return parts.reading(found) if found else ""
-
-
-def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """Rows of `Arena.leaderboard` as a table, with a plain word on how much they say."""
-    votes = max((row.get("rankings") or 0 for row in rows), default=0)
-    if not votes:
-        return f'<p class="quiet">{escape(t("board.empty"))}</p>'
-    body = [
-        [
-            place,
-            parts.policy_mark(row["policy"], COLOURS.get(row["policy"], "#8792a8")),
-            f"{row['score']:+.2f}",
-            f"{row['score_low']:+.2f} … {row['score_high']:+.2f}",
-            parts.percent(row["p_best"]),
-            row["best"],
-            parts.number(row["mean_rank"], 2),
-            f"{row['wins']} / {row['ties']} / {row['losses']}",
-        ]
-        for place, row in enumerate(rows, start=1)
-    ]
-    head = [
-        "#",
-        t("board.policy"),
-        t("board.strength"),
-        t("board.interval"),
-        t("board.p_best"),
-        t("board.best"),
-        t("board.rank"),
-        t("board.pairs"),
-    ]
-    word = t("board.few" if votes < 30 else "board.some", votes=votes)
-    return parts.table(head, body, text_columns=2) + f'<p class="quiet small">{escape(word)}</p>'
+def take_back(services: Services, state: Mapping[str, Any] | None, rater: str, t: Texts) -> tuple[Any, ...]:
+    """Retract the vote that this page cast last: updates for the state, the reveal and the button."""
+    if not state or not state.get("cast"):
+        raise UserError(t("arena.no_vote"))
+    services.arena.retract(state["cast"], rater)
+    return {**state, "cast": None}, parts.advice(t("arena.taken_back")), gr.Button(visible=False)
 
 
 def export_pairs(services: Services, t: Texts) -> None:
