@@ -30,10 +30,9 @@ def read_run(
     record = read_record(workspace, run_id)
     record["status"] = _status(workspace, record, queue or queue_state(workspace))
     if record["status"] == "lost" and not record["error"]:
-        record["error"] = (
-            "the process ended without a word (killed, or out of memory); resume goes on from the "
-            "last checkpoint"
-        )
+        waited = not record["attempts"]  # its status on disk was still "queued"
+        cause = "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
+        record["error"] = f"{cause}; `resume {run_id}` {'starts it' if waited else 'goes on with it'}"
     if record["status"] == "running":
         record["progress"] = _progress(workspace.run(run_id), record["attempts"][-1])
     return record

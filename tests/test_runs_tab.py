@@ -55,6 +55,18 @@ def test_a_failed_run_shows_its_error_and_one_suggestion(services, error, advice
     assert error in card and T(advice) in card
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_lost_run_says_to_resume_it_in_the_language_of_the_page(services, language):
+    run = make_run(services.workspace)
+    run.record |= {"status": "running", "error": None}
+    run.record["attempts"][-1]["process_started"] = "another process"
+    run.write()
+    t = Texts(language)
+    card, _, resume, *_ = runs_tab.details(services, run.id, t)
+    assert all(t(key) in card for key in ("status.lost", "run.lost", "advice.resume")) and resume.visible
+    assert t("advice.memory") not in card
+
+
 def test_what_a_record_says_cannot_become_markup(services):
     run = make_run(services.workspace, overrides=["name=<b>x"], error="<script>alert(1)</script>")
     shown = "".join(str(part) for part in runs_tab.details(services, run.id, T)[:1])

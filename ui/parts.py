@@ -135,7 +135,9 @@ def job_card(record: dict[str, Any] | None, t: Texts) -> str:
     if status == "running" and (progress.get("silent_seconds") or 0) > 180:
         lines.append(advice(t("run.silent", time=duration(progress["silent_seconds"], t))))
     if status in ENDED and record.get("error"):
-        lines.append(advice(str(record["error"]), bad=True))
+        # Of a lost run no record tells why: the text is derived, and so the page can say it in its language.
+        cause = ("run.lost" if record.get("attempts") else "run.forgotten") if status == "lost" else ""
+        lines.append(advice(t(cause) if cause else str(record["error"]), bad=True))
         lines.append(advice(suggestion(record, t)))
     return f'<div class="job">{"".join(lines)}</div>'
 
@@ -143,6 +145,8 @@ def job_card(record: dict[str, Any] | None, t: Texts) -> str:
 def suggestion(record: dict[str, Any], t: Texts) -> str:
     """One change to try, read from the error of a run that ended badly."""
     error = str(record.get("error") or "").lower()
+    if record["status"] == "lost":
+        return t("advice.resume" if record.get("attempts") else "advice.start")
     if "memory" in error:
         return t("advice.memory")
     if "nan" in error or "not finite" in error or "diverged" in error:
