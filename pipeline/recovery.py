@@ -94,7 +94,7 @@ class Stability:
 
     def failed_at_once(self, step: int) -> bool:
         """Whether the first step after a roll-back is in trouble again: that checkpoint is not a good one."""
-        return bool(self.tries) and step == self.warm_from + 1
+        return 0 < self.tries < MAX_TRIES and step == self.warm_from + 1
 
     def go_on_from(self, step: int, total: int) -> bool:
         """Note a roll-back to `step` of `total`; False where there were enough of them."""

@@ -157,6 +157,15 @@ def test_a_spike_of_the_loss_is_undone(make_trainer, monkeypatch):
     assert len(rows) == 8 and max(r["loss/value_avg"] for r in rows) < 1e3
 
 
+def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(make_trainer, monkeypatch):
+    trainer = make_trainer("max_steps=5", "save_steps=1")
+    poisoned(trainer, monkeypatch, nan_advantage, at=3, times=2)
+    trainer.run_to_end()
+    said = [event["message"] for event in trainer.run.record["events"]]
+    assert len(said) == 2 and "back to step 3" in said[0] and "back to step 2" in said[1]
+    assert len(rows_of(trainer.run, "metrics.jsonl")) == 5
+
+
 def test_what_stays_unstable_ends_the_run_with_its_last_good_checkpoint(make_trainer, monkeypatch):
     trainer = make_trainer()
     poisoned(trainer, monkeypatch, nan_advantage, at=3, times=99)
