@@ -22,7 +22,7 @@ import torch
 from data.errors import UserError
 from data.files import read_json, write_json
 from models.loading import device
-from pipeline import checkpoints
+from pipeline import checkpoints, distributed
 from pipeline.recovery import Memory, Stability, Unstable, is_out_of_memory
 from pipeline.run_record import Cancelled
 from pipeline.training import CARD, Reporter, ReproducibleTrainer, restore, trainables
@@ -37,10 +37,11 @@ def train(
     Returns the last trainer and facts for `results`. Raises Cancelled after saving when the run was asked to
     stop, UserError when roll-backs did not help, and the error itself when no memory is left to give up.
     """
-    memory = Memory(settings.micro_batch_size, settings.batch_size, settings.gradient_checkpointing)
+    micro = distributed.micro_batch(settings.micro_batch_size, settings.batch_size)
+    memory = Memory(micro, settings.batch_size, settings.gradient_checkpointing)
     stability = Stability()
     while True:
-        found = checkpoints.latest(reporter.run.checkpoints_dir)
+        found = distributed.from_leader(lambda: checkpoints.latest(reporter.run.checkpoints_dir))
         if found:
             memory, stability = _states(found[1])
         else:
@@ -66,6 +67,8 @@ def train(
         # Out here the traceback of what was caught, and with it the tensors of the failed step, is gone.
         if trouble is None:
             return trainer, _facts(trainer)
+        if distributed.world() > 1:  # the others are in the middle of another step
+            raise _told(trouble)
         if isinstance(trouble, Unstable):
             stability = _roll_back(trainer, stability, trouble)
         else:
@@ -74,6 +77,16 @@ def train(
         gc.collect()
         if device().type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _told(trouble: Unstable | MemoryError) -> Exception:
+    """In several processes a trouble ends the run; a resume can be given less to do, or one process."""
+    if isinstance(trouble, MemoryError):
+        return trouble
+    return UserError(
+        f"{trouble}; the last checkpoint is kept: `resume` it in one process, which rolls back by itself, "
+        "or lower learning_rate and start again"
+    )
 
 
 def _states(folder: Path) -> tuple[Memory, Stability]:
@@ -85,7 +98,7 @@ def _to_the_end(trainer: ReproducibleTrainer, found: tuple[int, Path] | None) ->
     run, reporter = trainer.run, trainer.reporter
     step, path = found if found else (0, None)
     run.cut_back(step)
-    if path is not None:
+    if path is not None and run.leads:
         checkpoints.drop_after(run.checkpoints_dir, step)
     ended = path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]
     if ended:  # killed between the last checkpoint and the end of the run

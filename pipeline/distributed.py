@@ -11,7 +11,6 @@ closes the record. Which process computes what is the business of the stages. No
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import json
 import os
@@ -58,12 +57,14 @@ def sharding() -> str:
 # -- what cannot work is said before anything is loaded
 
 
-def fitted(stage: str, settings: Any) -> Any:
-    """The settings with a micro-batch that this many processes can share; UserError for what cannot work."""
-    if stage not in STAGES or (world() == 1 and not sharding()):
-        return settings
+def check(stage: str, settings: Any) -> None:
+    """UserError for what cannot work in these processes."""
+    if stage not in STAGES:
+        return
     if sharding():
         _check_sharding(stage, settings)
+    if world() == 1:
+        return
     whole, name = settings.batch_size, "batch_size"
     if stage == "ppo":
         whole, name = whole // settings.num_minibatches, "batch_size / num_minibatches"
@@ -74,14 +75,18 @@ def fitted(stage: str, settings: Any) -> Any:
             f"{stage}: {name}={whole} cannot be dealt to {world()} processes; batch_size={near} can "
             "(it counts the rows of all processes together)"
         )
-    micro = min(settings.micro_batch_size, share)
+    micro = micro_batch(settings.micro_batch_size, whole)
     if share % micro:
         best = max(d for d in range(1, micro + 1) if share % d == 0)
         raise UserError(
             f"{stage}: micro_batch_size={micro} does not divide the {share} rows that each of {world()} "
             f"processes gets of {name}={whole}; micro_batch_size={best} does"
         )
-    return dataclasses.replace(settings, micro_batch_size=micro)
+
+
+def micro_batch(wished: int, whole: int) -> int:
+    """Rows that a process computes at once of a batch of `whole` rows: never more than its share."""
+    return min(wished, max(1, whole // world()))
 
 
 def _check_sharding(stage: str, settings: Any) -> None:
@@ -123,6 +128,14 @@ def gathered(item: Any) -> list:
     items: list[Any] = [None] * world()
     dist.all_gather_object(items, item)
     return items
+
+
+def rows_of_all(rows: torch.Tensor) -> torch.Tensor:
+    """The rows of all processes, [n_0 + n_1 + ..., *]; a number counts as one row."""
+    import torch
+
+    parts = gathered(rows.detach().cpu())
+    return torch.cat([part.reshape(-1, *rows.shape[1:]) for part in parts]).to(rows.device)
 
 
 def from_leader(make: Callable[[], Any]) -> Any:

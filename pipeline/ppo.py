@@ -71,7 +71,10 @@ class Trainer:
             self.actor.checkpoint_activations()
         self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
         prompts = _prompts(workspace, parents["dataset"], settings)
-        self.memory = Memory(settings.micro_batch_size, settings.batch_size, settings.gradient_checkpointing)
+        micro = distributed.micro_batch(
+            settings.micro_batch_size, settings.batch_size // settings.num_minibatches
+        )
+        self.memory = Memory(micro, settings.batch_size, settings.gradient_checkpointing)
         self.stability = Stability()
         self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts, self.memory)
         self.learner = Learner(self.actor, settings)
@@ -191,6 +194,8 @@ class Trainer:
     def _roll_back(self, trouble: Unstable) -> None:
         """Back to the last checkpoint, and on from there more gently; UserError after too many times."""
         step, stability = self.step + 1, self.stability
+        if stability.failed_at_once(step) and self.run.leads:
+            checkpoints.give_up_newest(self.run.checkpoints_dir)
         self._resume()
         self.stability.tries = stability.tries
         if not self.stability.go_on_from(self.step, self.total):

@@ -10,6 +10,7 @@ accuracy that the noisy labels allow go into the results. Standardising the scor
 
 import random
 
+import torch
 from datasets import Dataset
 from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
@@ -20,7 +21,7 @@ from evaluation.reward_metrics import reward_metrics
 from models import adapters, loading
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
-from pipeline import attempts, training
+from pipeline import attempts, distributed, training
 from pipeline.run_record import Run
 from pipeline.stage_settings import RewardSettings
 from pipeline.stages import make_deterministic
@@ -30,7 +31,31 @@ CROSS_PROMPT_SHARE = 0.1  # of the training pairs, with augmentation=cross_promp
 
 
 class _Trainer(training.ReproducibleTrainer, RewardTrainer):
-    pass
+    """Every pair of a batch counts the same, however the batch is cut into micro-batches and processes."""
+
+    def get_batch_samples(self, *args, **kwargs):
+        batches, items = super().get_batch_samples(*args, **kwargs)
+        self.pairs = sum(distributed.gathered(sum(map(_pairs, batches))))
+        return batches, items
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        if not model.training:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        # TRL gathers the scores for its metrics, and accelerate's gather wants as many from each process.
+        self.accelerator.gather = distributed.rows_of_all
+        try:
+            loss = super().compute_loss(model, inputs, *args, **kwargs)
+        finally:
+            del self.accelerator.gather  # accelerate's own again
+        # TRL's loss is a mean over the micro-batch; transformers averages those over steps and processes.
+        parts = self.current_gradient_accumulation_steps * distributed.world()
+        return loss * (_pairs(inputs) * parts / self.pairs)
+
+
+def _pairs(batch: dict) -> int:
+    """Pairs in a micro-batch, chosen above rejected; a filler, the same on both sides, counts as none."""
+    chosen, rejected = batch["input_ids"].chunk(2)
+    return 0 if torch.equal(chosen, rejected) else len(chosen)
 
 
 def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
@@ -54,6 +79,8 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     pairs = zip(examples["chosen_ids"], examples["rejected_ids"], strict=True)
     lengths = [max(len(chosen), len(rejected)) for chosen, rejected in pairs]
 
+    filler = {"chosen_ids": [text.eos_id], "rejected_ids": [text.eos_id]}
+
     def trainer_with(now: RewardSettings) -> _Trainer:
         trainer = _Trainer(
             model=model,
@@ -70,10 +97,12 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
         )  # fmt: skip
         # TRL casts adapter and head of a quantised model to bf16 and no others: all back to fp32.
         training.restore(model, before)
-        trainer.start(run, reporter, lengths, settings.micro_batch_size)
+        trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
 
     _, facts = attempts.train(trainer_with, settings, reporter)
+    if not run.leads:
+        return {}
 
     head = model.get_base_model().score
     named = dict(base=base, name=settings.base_model, precision=settings.precision)

@@ -57,6 +57,8 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     judged = tokenise(text, held_out, settings.max_length) if held_out else None
     lengths = [len(ids) for ids in examples["input_ids"]]
 
+    filler = {"input_ids": [text.eos_id] * 2, "labels": [-100] * 2}
+
     def trainer_with(now: SftSettings) -> _Trainer:
         trainer = _Trainer(
             model=model,
@@ -72,14 +74,15 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
         )  # fmt: skip
         # TRL casts the trainables of a quantised model to bf16, which drops small updates: back to fp32.
         training.restore(model, before)
-        trainer.start(run, reporter, lengths, settings.micro_batch_size)
+        trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
 
     trainer, facts = attempts.train(trainer_with, settings, reporter)
 
-    adapters.save(
-        model, run.model_dir, ADAPTER, base=base, precision=settings.precision, name=settings.base_model
-    )
+    if run.leads:
+        adapters.save(
+            model, run.model_dir, ADAPTER, base=base, precision=settings.precision, name=settings.base_model
+        )
     if held_out and (reporter.last_evaluation.get("step") != facts["steps"] or "best_eval_loss" in facts):
         reporter.on_evaluation, reporter.patience = None, 0
         trainer.evaluate()

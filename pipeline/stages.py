@@ -12,14 +12,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import logging
 import os
 import random
 import signal
 import sys
 import threading
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -30,6 +28,7 @@ from pipeline import checkpoints, distributed, locks
 from pipeline.hardware import physical_cores
 from pipeline.lineage import resolve_parents
 from pipeline.progress import Progress, logged
+from pipeline.quiet import quiet
 from pipeline.recovery import is_out_of_memory
 from pipeline.run_record import Cancelled, Run, list_runs, read_run, withdraw_wish
 from pipeline.settings import from_dict, to_dict
@@ -62,7 +61,7 @@ def execute(
     called once the run's folder is there.
     """
     workspace.create()
-    settings = distributed.fitted(stage, settings)
+    distributed.check(stage, settings)
     with contextlib.ExitStack() as held:
         peers = held.enter_context(distributed.joined())
         if distributed.rank() > 0:
@@ -156,17 +155,10 @@ def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
     if stage != "prepare":
-        _quiet()
+        quiet()
         make_deterministic(settings.seed, run.record["attempts"][-1]["threads"])
     module, function = _FUNCTIONS[stage]
     return getattr(importlib.import_module(module), function)(settings, run, workspace)
-
-
-def _quiet() -> None:
-    """Keep out of the log what the pinned libraries say about each other and nobody here can change."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def make_deterministic(seed: int, threads: int = 0) -> None:

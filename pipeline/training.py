@@ -8,12 +8,13 @@ done about trouble (pipeline.attempts does).
 """
 
 import math
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
@@ -21,7 +22,8 @@ from data.errors import UserError
 from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
 from models.loading import device
-from pipeline import checkpoints
+from pipeline import checkpoints, distributed
+from pipeline.dealing import Dealt, WithFiller
 from pipeline.recovery import Memory, Stability, Unstable
 from pipeline.run_record import Run
 
@@ -46,7 +48,9 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
     return config_class(
         output_dir=str(run.checkpoints_dir),
         per_device_train_batch_size=settings.micro_batch_size,
-        gradient_accumulation_steps=max(settings.batch_size // settings.micro_batch_size, 1),
+        gradient_accumulation_steps=max(
+            settings.batch_size // (settings.micro_batch_size * distributed.world()), 1
+        ),
         per_device_eval_batch_size=2 * settings.micro_batch_size,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
@@ -72,6 +76,7 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=device().type == "cuda",
+        ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         use_cpu=device().type == "cpu",
         **extra,
@@ -134,7 +139,8 @@ class Reporter(TrainerCallback):
         self.run.set_total(state.max_steps)
 
     def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
-        sampler = getattr(train_dataloader, "sampler", None)
+        batches = getattr(train_dataloader, "batch_sampler", None)
+        sampler = batches.order if isinstance(batches, Dealt) else getattr(train_dataloader, "sampler", None)
         if isinstance(sampler, LengthGrouped):
             sampler.set_epoch(int(state.epoch or 0))
 
@@ -192,6 +198,9 @@ class Reporter(TrainerCallback):
             )
 
     def on_save(self, args, state, control, **kwargs):
+        distributed.anyone(True)  # all have written what is theirs
+        if not self.run.leads:
+            return
         folder = self.run.checkpoints_dir
         checkpoints.seal(folder / f"checkpoint-{state.global_step}")
         checkpoints.rotate(folder, keep=2)
@@ -218,12 +227,15 @@ class Reporter(TrainerCallback):
 class ReproducibleTrainer:
     """Mixed into a TRL trainer, before it: sampler, checkpoints of trainables alone, alarms, no telemetry.
 
-    `start(run, reporter, lengths, rows_together)` has to be called before `train`. rows_together: rows of
-    like length stand together in such groups, whatever becomes of the micro-batch: the order stays.
+    `start(run, reporter, lengths, rows_together, filler)` has to be called before `train`. rows_together:
+    rows of like length stand together in such groups, whatever becomes of the micro-batch: the order stays.
+    filler: a row that teaches nothing, for a process that has no row left of an epoch's last batch.
     """
 
-    def start(self, run: Run, reporter: Reporter, lengths: list[int], rows_together: int) -> None:
-        self.run, self.reporter = run, reporter
+    def start(
+        self, run: Run, reporter: Reporter, lengths: list[int], rows_together: int, filler: dict
+    ) -> None:
+        self.run, self.reporter, self.filler = run, reporter, filler
         self.lengths, self.rows_together = lengths, rows_together
         self.at_start, self.failed_in_a_pass = None, False
         self.remove_callback(PrinterCallback)
@@ -238,6 +250,21 @@ class ReproducibleTrainer:
     def _get_train_sampler(self, train_dataset=None):
         # Micro-batches that are accumulated together need not be of like length.
         return LengthGrouped(self.lengths, self.rows_together, self.args.seed)
+
+    def get_train_dataloader(self):
+        """Alone, the usual one; else this process's micro-batches of each batch."""
+        if distributed.world() == 1:
+            return super().get_train_dataloader()
+        per_process = self.args.per_device_train_batch_size
+        batch = per_process * self.args.gradient_accumulation_steps * distributed.world()
+        return DataLoader(
+            WithFiller(self.train_dataset, self.filler),
+            batch_sampler=Dealt(
+                self._get_train_sampler(), batch, per_process, distributed.rank(), distributed.world()
+            ),
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
 
     def _get_eval_sampler(self, eval_dataset):
         return None  # in order
@@ -295,6 +322,18 @@ class ReproducibleTrainer:
             save_file(weights, folder / TRAINABLES)
             self.reporter.save(folder, self._total_train_tokens)
 
+    def _save_rng_state(self, output_dir):
+        """Every process's state, written by the leader."""
+        if distributed.world() == 1:
+            return super()._save_rng_state(output_dir)
+        with tempfile.TemporaryDirectory() as folder:
+            super()._save_rng_state(folder)
+            files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        for states in distributed.gathered(files):
+            for name, state in states.items():
+                if self.args.should_save:
+                    (Path(output_dir) / name).write_bytes(state)
+
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
         folder = Path(resume_from_checkpoint)
         restore(self.model, load_file(folder / TRAINABLES))
@@ -321,3 +360,4 @@ def _set_rate(scheduler: torch.optim.lr_scheduler.LambdaLR) -> None:
         scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
     ):
         group["lr"] = base * factor(scheduler.last_epoch)
+    scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]  # what is logged

@@ -1,0 +1,55 @@
+"""How the rows of each batch are dealt to the processes that train together.
+
+A batch is the same rows in the same order as in one process; each process takes every so-many-th of them, so
+that all get rows of like length, and cuts its share into micro-batches. All make equally many, because they
+compute in step: where an epoch's last batch has too few rows, a process gets a filler, which teaches nothing.
+
+    DataLoader(WithFiller(rows, filler), batch_sampler=Dealt(order, 32, 8, rank=0, world=2))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch.utils.data import Dataset, Sampler
+
+
+class Dealt(Sampler[list[int]]):
+    """The micro-batches of one process, as lists of at most `micro` indices.
+
+    order: indices of one epoch; batch: rows of an update over all processes; index len(order) is the filler.
+    """
+
+    def __init__(self, order: Sampler[int], batch: int, micro: int, rank: int, world: int):
+        self.order, self.batch, self.micro, self.rank, self.world = order, batch, micro, rank, world
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rows = list(self.order)
+        for start in range(0, len(rows), self.batch):
+            whole = rows[start : start + self.batch]
+            mine, parts = whole[self.rank :: self.world], self._parts(len(whole))
+            for k in range(parts):
+                yield mine[k * len(mine) // parts : (k + 1) * len(mine) // parts] or [len(rows)]
+
+    def __len__(self) -> int:
+        full, left = divmod(len(self.order), self.batch)
+        return full * self._parts(self.batch) + self._parts(left)
+
+    def _parts(self, rows: int) -> int:
+        """Micro-batches of the process that gets the most of so many rows."""
+        return math.ceil(math.ceil(rows / self.world) / self.micro)
+
+
+class WithFiller(Dataset):
+    """Rows, and the filler after the last one."""
+
+    def __init__(self, rows: Sequence[Any], filler: Any):
+        self.rows, self.filler = rows, filler
+
+    def __len__(self) -> int:
+        return len(self.rows) + 1
+
+    def __getitem__(self, index: int) -> Any:
+        return self.filler if index == len(self.rows) else self.rows[index]
