@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.records import transcript
@@ -400,6 +400,7 @@ texts = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(question=st.one_of(st.sampled_from(PROMPTS), texts), answer=texts)
+@example(question="What is the capital of France?", answer="'")
 def test_any_text_is_judged_and_the_total_is_at_most_each_part(question, answer):
     result = gold(ask(question), answer)
     if result is None:

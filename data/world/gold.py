@@ -205,7 +205,9 @@ def well_put(response: str, limit: int, courtesy_due: bool = True) -> float:
     words = text.split()
     if not words:
         return 0.0
-    first = next(c for c in response if c.isalnum())
+    first = next((c for c in response if c.isalnum()), "")
+    if not first:  # quotation marks and the like, and not one word
+        return 0.0
     score = 0.4 if first.islower() or not response.rstrip(" \n\"')”’").endswith(_ENDS) else 1.0
     if len(words) < 3 and courtesy_due:
         score *= 0.5
