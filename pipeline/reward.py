@@ -18,7 +18,7 @@ from trl.trainer.reward_trainer import DataCollatorForPreference
 from data import world
 from data.workspace import Workspace
 from evaluation.reward_metrics import reward_metrics
-from models import adapters, loading
+from models import adapters, loading, pairs
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline import attempts, distributed, training
@@ -54,6 +54,8 @@ class _Trainer(training.ReproducibleTrainer, RewardTrainer):
 
 def _pairs(batch: dict) -> int:
     """Pairs in a micro-batch, chosen above rejected; a filler, the same on both sides, counts as none."""
+    if "starts" in batch:  # one row a pair, and a filler has two tokens
+        return int((batch["attention_mask"].sum(dim=1) > 2).sum())
     chosen, rejected = batch["input_ids"].chunk(2)
     return 0 if torch.equal(chosen, rejected) else len(chosen)
 
@@ -76,8 +78,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
 
     reporter = training.Reporter(run, settings.early_stopping_patience)
     judged = tokenise(text, held_out, settings.max_length) if held_out else None
-    pairs = zip(examples["chosen_ids"], examples["rejected_ids"], strict=True)
-    lengths = [max(len(chosen), len(rejected)) for chosen, rejected in pairs]
+    collator, lengths = pairing(settings, model, examples, text)
 
     filler = {"chosen_ids": [text.eos_id], "rejected_ids": [text.eos_id]}
 
@@ -89,7 +90,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
                 center_rewards_coefficient=settings.center_rewards or None,
                 disable_dropout=False,  # the base has none, and LoRA's is a setting
             ),
-            data_collator=DataCollatorForPreference(pad_token_id=text.pad_id),
+            data_collator=collator,
             train_dataset=examples,
             eval_dataset=judged,
             processing_class=text.tokenizer,
@@ -127,6 +128,16 @@ def starting_model(settings: RewardSettings, sft_model, base):
     )
     model.get_base_model().score.requires_grad_(True)
     return model
+
+
+def pairing(settings: RewardSettings, model, examples: Dataset, text: PromptFormat):
+    """(collator, tokens a pair) for rows of both responses where the base can take them, else TRL's own."""
+    both = list(zip(examples["chosen_ids"], examples["rejected_ids"], strict=True))
+    if settings.share_prompts and pairs.can_share(model):
+        pairs.share_prompts(model)
+        return pairs.PairCollator(text.eos_id), [pairs.packed_length(*pair) for pair in both]
+    collator = DataCollatorForPreference(pad_token_id=text.pad_id)
+    return collator, [max(map(len, pair)) for pair in both]
 
 
 def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:

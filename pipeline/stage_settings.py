@@ -161,6 +161,11 @@ class RewardSettings(_Adapter):
         "cross_prompt: now and then another prompt's chosen response stands as the rejected one",
         group="regularisation",
     )
+    share_prompts: bool = _setting(
+        True,
+        "Compute the prompt of a pair once for both responses: the same scores, less work",
+        group="memory",
+    )
     eval_steps: int = _setting(
         25, "Measure the validation accuracy every so many steps", unit="steps", group="evaluation", ge=1
     )

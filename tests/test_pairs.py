@@ -1,0 +1,98 @@
+"""Both responses in one row: scores and gradients are those of rows of their own."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from little_training import lines, run_stage, write_dataset
+from torch import nn
+from transformers import AutoModelForSequenceClassification
+
+from models import attention, pairs
+
+ids = st.lists(st.integers(5, 60), min_size=2, max_size=12)
+PAIRS = [
+    ([7, 8, 9, 20, 21, 22, 2], [7, 8, 9, 30, 2]),
+    ([7, 2], [7, 8, 9, 20, 21, 22, 23, 24, 2]),  # a long rest beside a short one: padding in between
+    ([11, 12, 13, 2], [14, 15, 2]),  # nothing shared
+    ([5, 6, 7, 2], [5, 6, 7, 2]),  # all shared
+]
+
+
+@pytest.fixture(params=["random_base", "random_llama_base"])
+def classifier(request):
+    base = request.getfixturevalue(request.param)
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32)
+    model.config.pad_token_id = 1
+    attention.use_on_cpu(model)
+    return model.eval()
+
+
+def rows(cases):
+    return [{"chosen_ids": chosen, "rejected_ids": rejected} for chosen, rejected in cases]
+
+
+def scores_of_own_rows(model, cases):
+    """[2N], chosen first: each sequence through the model alone."""
+    sides = zip(*cases, strict=True)
+    states = [model.base_model(torch.tensor([ids]))[0][0, -1] for side in sides for ids in side]
+    return model.score(torch.stack(states))
+
+
+def test_scores_and_gradients_are_those_of_rows_of_their_own(classifier):
+    weights = torch.tensor([1.0, -2.0, 3.0, 0.5, -1.0, 2.0, 0.3, 1.5])
+    found = []
+    for shared in (False, True):
+        classifier.zero_grad()
+        if shared:
+            pairs.share_prompts(classifier)
+            scores = classifier(**pairs.PairCollator(2)(rows(PAIRS))).logits
+        else:
+            scores = scores_of_own_rows(classifier, PAIRS)
+        (scores[:, 0] * weights).sum().backward()
+        gradients = [p.grad.clone() for p in classifier.parameters() if p.grad is not None]
+        found.append((scores.detach(), gradients))
+    (scores, gradients), (packed_scores, packed_gradients) = found
+    assert scores.std() > 0.01
+    torch.testing.assert_close(packed_scores, scores, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(packed_gradients, gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_not_a_pair_goes_the_classifiers_own_way(classifier):
+    batch = {"input_ids": torch.tensor([[7, 8, 9, 2]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+    before = classifier(**batch).logits
+    pairs.share_prompts(classifier)
+    assert torch.equal(classifier(**batch).logits, before)
+
+
+@settings(deadline=None)
+@given(chosen=ids, rejected=ids)
+def test_a_row_holds_both_sequences_and_their_beginning_once(chosen, rejected):
+    batch = pairs.PairCollator(0)([{"chosen_ids": chosen, "rejected_ids": rejected}])
+    row, (shared, second) = batch["input_ids"][0].tolist(), batch["starts"][0].tolist()
+    assert row[:second] == chosen
+    assert row[:shared] + row[second:] == rejected
+    assert len(row) == pairs.packed_length(chosen, rejected) == int(batch["attention_mask"].sum())
+    assert shared < min(len(chosen), len(rejected))
+
+
+def test_a_base_without_positions_cannot_share():
+    class Plain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.base_model = nn.Linear(2, 2)
+            self.base_model.config = object()
+
+    assert not pairs.can_share(Plain())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int4"])
+def test_a_reward_model_learns_the_same_either_way(workspace, random_base, precision, monkeypatch):
+    monkeypatch.setattr(pairs, "packed_length", lambda *pair: max(map(len, pair)))  # the same batches
+    write_dataset(workspace)
+    run_stage(workspace, "sft", random_base, max_steps=2)
+    losses = []
+    for share in (True, False):
+        run = run_stage(workspace, "reward", random_base, precision, max_steps=4, share_prompts=share)
+        losses.append([row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row])
+    assert losses[0] == pytest.approx(losses[1], abs=0.03)  # states are bf16
