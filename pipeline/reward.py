@@ -25,6 +25,7 @@ from pipeline import attempts, distributed, training
 from pipeline.run_record import Run
 from pipeline.stage_settings import RewardSettings
 from pipeline.stages import make_deterministic
+from pipeline.token_cache import cached
 
 ADAPTER = "reward"
 CROSS_PROMPT_SHARE = 0.1  # of the training pairs, with augmentation=cross_prompt
@@ -72,7 +73,8 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     test = training.read_rows(workspace, dataset, "test")
 
     text = PromptFormat(loading.load_tokenizer(base))
-    examples = tokenise(text, rows, settings.max_length)
+    longest = settings.max_length
+    examples = cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
     model = starting_model(settings, workspace.run(run.record["parents"]["sft"]) / "model", base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 

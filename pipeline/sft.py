@@ -22,6 +22,7 @@ from pipeline import attempts, training
 from pipeline.run_record import Run
 from pipeline.stage_settings import SftSettings
 from pipeline.stages import make_deterministic
+from pipeline.token_cache import cached
 
 ADAPTER = "sft"
 SAMPLES, SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 4, 48, 0.7
@@ -40,7 +41,8 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 
     text = PromptFormat(loading.load_tokenizer(base))
-    examples = tokenise(text, rows, settings.max_length)
+    longest = settings.max_length
+    examples = cached(workspace, "sft", base, longest, rows, lambda: tokenise(text, rows, longest))
     model = loading.load_causal(base, settings.precision, loading.device())
     loading.check_length(model, settings.max_length)
     shape = adapters.lora_config(
