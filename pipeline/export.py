@@ -17,6 +17,7 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import read_json, write_json
 from data.workspace import Workspace
+from pipeline.quiet import quiet
 from pipeline.run_record import read_run
 
 
@@ -37,6 +38,7 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         write = _merged if form == "merged" else _adapter
+        quiet()
         write(record, workspace.run(run_id) / "model", staging)
         if to.exists():
             to.rmdir()

@@ -21,8 +21,6 @@ from multiprocessing.process import BaseProcess
 
 from data.workspace import Workspace
 
-_PRELOADED = ["pipeline.sft", "pipeline.reward", "pipeline.ppo", "pipeline.evaluate"]
-
 
 class StageProcesses:
     """Starts stages and waits for them. All its methods belong to one thread."""
@@ -31,7 +29,7 @@ class StageProcesses:
         forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
-            self._context.set_forkserver_preload(_PRELOADED)
+            self._context.set_forkserver_preload(["pipeline.preload"])
 
     def start(
         self,

@@ -1,0 +1,27 @@
+"""What the libraries grumble about stays out of the log; what they cannot do does not."""
+
+import logging
+import subprocess
+import sys
+import warnings
+
+from pipeline.child import child_environment
+from pipeline.quiet import quiet
+
+
+def test_bitsandbytes_may_report_errors_alone():
+    logger = logging.getLogger("bitsandbytes")
+    before = logger.level
+    try:
+        with warnings.catch_warnings():
+            quiet()
+        inner = logging.getLogger("bitsandbytes.backends.cpu.ops")
+        assert not inner.isEnabledFor(logging.WARNING) and inner.isEnabledFor(logging.ERROR)
+    finally:
+        logger.setLevel(before)
+
+
+def test_what_the_stages_import_says_nothing():
+    command = [sys.executable, "-c", "import pipeline.preload"]
+    done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
