@@ -72,6 +72,7 @@ class Actor:
         self.value_head = Head(hidden).to(self.device)
         nn.init.zeros_(self.value_head.weight)
         self.checkpointing = False
+        self._backbone = backbone(model)
         self.use(POLICY)
 
     @classmethod
@@ -104,6 +105,12 @@ class Actor:
         self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.checkpointing = True
 
+    def compile_passes(self) -> None:
+        """From now on, the passes over given tokens (not sampling, whose shapes change each step) run through
+        torch.compile. Its first passes take a minute.
+        """
+        self._backbone = torch.compile(self._backbone, dynamic=True)
+
     def evaluate(self, rows: Rows, index: Sequence[int], temperature: float) -> Evaluated:
         """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
         picked = rows.pick(index)
@@ -120,7 +127,7 @@ class Actor:
         # mode: the blocks would drop the KV cache without a word.
         self.model.train(self.checkpointing and torch.is_grad_enabled())
         try:
-            states = backbone(self.model)(input_ids=ids.to(self.device), use_cache=False)[0]
+            states = self._backbone(input_ids=ids.to(self.device), use_cache=False)[0]
         finally:
             self.model.eval()
         states = states.flatten(0, 1)[torch.cat(places).to(self.device)]  # [tokens, d]

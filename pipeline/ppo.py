@@ -69,6 +69,8 @@ class Trainer:
         check_length(self.actor.model, settings.max_length)
         if settings.gradient_checkpointing:
             self.actor.checkpoint_activations()
+        if settings.compile:
+            self.actor.compile_passes()
         self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
         prompts = _prompts(workspace, parents["dataset"], settings)
         micro = distributed.micro_batch(

@@ -176,3 +176,15 @@ def test_rows_know_their_mask_and_group_rows_of_like_length():
     groups = list(ROWS.micro_batches([0, 1, 2, 3], 3))
     assert groups == [[2, 0, 1], [3]] and sorted(sum(groups, [])) == [0, 1, 2, 3]
     assert ROWS.pick([3, 1]).responses == [ROWS.responses[3], ROWS.responses[1]]
+
+
+@pytest.mark.slow
+def test_compiled_passes_give_the_same_numbers(base, sft):
+    plain, compiled = exact(base, sft), exact(base, sft)
+    compiled.compile_passes()
+    found = []
+    for actor in (plain, compiled):
+        got = actor.evaluate(ROWS, range(4), 0.7)
+        (got.logprobs.sum() + got.values.sum()).backward()
+        found.append([got.logprobs.detach(), *(p.grad for p in actor.parameters().values())])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
