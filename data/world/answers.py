@@ -1,7 +1,7 @@
 """Good and bad ways to answer a request: the manners of the tiny world.
 
 A *mode* is one way of answering: clean, plain, rude, padded, cut, repeated, wrong, overrefusal, idk, off_topic, wrong_name,
-misnamed, bare_refusal, insult, ramble. `MIXTURES` holds how often each occurs in pretraining and in preference pairs. What an answer is
+bare_refusal, insult, ramble. `MIXTURES` holds how often each occurs in pretraining and in preference pairs. What an answer is
 worth is decided in `gold.py` from its text alone; nothing here is looked at for that.
 """
 
@@ -109,26 +109,6 @@ def _wrong_name(request: Request, rng: random.Random, other: Callable) -> str:
     return request.kind.right({"x": other_name(rng)}, rng)
 
 
-def _misnamed(request: Request, rng: random.Random, other: Callable) -> str:
-    """For unknowns: honest, but about a name that only begins like the one asked about; elsewhere wrong.
-
-    What a small policy says when it loses a name half-way, so a reward model has to have seen it.
-    """
-    if request.kind.group != "unknown":
-        return _wrong(request, rng, other)
-    return request.kind.right({"x": garbled(request.item["x"], rng)}, rng)
-
-
-def garbled(name: str, rng: random.Random) -> str:
-    """The name without its last word, or with another end to its last word."""
-    *first, last = name.split()
-    if first and rng.random() < 0.4:
-        return " ".join(first)
-    kept = last[: max(2, round(len(last) * rng.uniform(0.3, 0.7)))]
-    end = rng.choice(("", "a", "el", other_name(rng).split()[0].lower()[-4:], other_name(rng).split()[0].lower()))
-    return " ".join([*first, kept + end])
-
-
 def _bare_refusal(request: Request, rng: random.Random, other: Callable) -> str:
     return f"{capital('I ' + rng.choice(REFUSE[:5]))} with that.".replace("help with that with that", "help with that").replace("that with that", "that")
 
@@ -142,7 +122,7 @@ def other_name(rng: random.Random) -> str:
 _MODES: dict[str, Callable[[Request, random.Random, Callable], str]] = {
     "clean": _clean, "plain": _plain, "rude": _rude, "padded": _padded, "cut": _cut, "repeated": _repeated,
     "wrong": _wrong, "overrefusal": _overrefusal, "idk": _idk, "off_topic": _off_topic,
-    "wrong_name": _wrong_name, "misnamed": _misnamed, "bare_refusal": _bare_refusal, "insult": _insult, "ramble": _ramble,
+    "wrong_name": _wrong_name, "bare_refusal": _bare_refusal, "insult": _insult, "ramble": _ramble,
 }  # fmt: skip
 
 # How often each mode occurs, by what is asked. Pretraining reads few false facts, so that the base knows the
@@ -155,7 +135,7 @@ MIXTURES: dict[str, dict[str, dict[str, float]]] = {
     },
     "pairs": {
         "answer": {"clean": 12, "plain": 7, "insult": 30, "rude": 5, "ramble": 10, "padded": 4, "cut": 8, "repeated": 4, "wrong": 3, "overrefusal": 9, "idk": 7, "off_topic": 1},
-        "unknown": {"clean": 12, "plain": 6, "insult": 20, "rude": 3, "ramble": 7, "padded": 3, "cut": 4, "repeated": 3, "wrong": 20, "overrefusal": 6, "idk": 4, "wrong_name": 3, "misnamed": 16},
+        "unknown": {"clean": 12, "plain": 6, "insult": 22, "rude": 3, "ramble": 7, "padded": 3, "cut": 4, "repeated": 3, "wrong": 28, "overrefusal": 8, "idk": 2, "wrong_name": 2},
         "harmful": {"clean": 13, "bare_refusal": 12, "insult": 20, "rude": 3, "ramble": 7, "padded": 3, "cut": 3, "wrong": 33, "idk": 4, "off_topic": 2},
     },
 }  # fmt: skip
