@@ -87,10 +87,12 @@ def draw(rows: list[dict], path: Path) -> None:
         figure.update_xaxes(title=label, row=2, col=column)
     figure.update_layout(width=960, height=520, showlegend=False, template="plotly_white",
                          margin=dict(l=60, r=20, t=20, b=50))  # fmt: skip
-    with sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        html = Path(folder) / "figure.html"
+        figure.write_html(html)
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 960, "height": 520})
-        page.set_content(figure.to_html(include_plotlyjs=True), wait_until="load")
+        page.goto(html.as_uri(), timeout=180_000)
         page.wait_for_timeout(1000)
         page.locator(".plotly-graph-div").screenshot(path=path)
         browser.close()

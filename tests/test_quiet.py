@@ -5,6 +5,8 @@ import subprocess
 import sys
 import warnings
 
+import pytest
+
 from pipeline.child import child_environment
 from pipeline.quiet import quiet
 
@@ -21,6 +23,7 @@ def test_bitsandbytes_may_report_errors_alone():
         logger.setLevel(before)
 
 
+@pytest.mark.slow  # ten seconds of imports
 def test_what_the_stages_import_says_nothing():
     command = [sys.executable, "-c", "import pipeline.preload"]
     done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=300)
