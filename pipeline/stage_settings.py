@@ -132,6 +132,14 @@ class _Adapter(_Training):
 class SftSettings(_Adapter):
     """Supervised fine-tuning on the chosen responses."""
 
+    loader_workers: int = _setting(
+        0,
+        "Processes that put batches together beside the training; 0 = none, which small data wants",
+        unit="processes",
+        group="memory",
+        ge=0,
+        le=64,
+    )
     eval_steps: int = _setting(
         25, "Measure the validation loss every so many steps", unit="steps", group="evaluation", ge=1
     )
@@ -165,6 +173,14 @@ class RewardSettings(_Adapter):
         True,
         "Compute the prompt of a pair once for both responses: the same scores, less work",
         group="memory",
+    )
+    loader_workers: int = _setting(
+        0,
+        "Processes that put batches together beside the training; 0 = none, which small data wants",
+        unit="processes",
+        group="memory",
+        ge=0,
+        le=64,
     )
     eval_steps: int = _setting(
         25, "Measure the validation accuracy every so many steps", unit="steps", group="evaluation", ge=1
@@ -309,13 +325,14 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 augmentation="cross_prompt",
             ),
             "ppo": dict(
-                learning_rate=1.6e-3,
+                learning_rate=2.5e-3,
                 kl_coef=0.05,
                 batch_size=64,
                 micro_batch_size=32,
                 num_minibatches=1,
-                max_steps=48,
-                save_steps=12,
+                epochs=2,
+                max_steps=40,
+                save_steps=10,
                 max_length=192,
                 response_length=48,
                 lr_scheduler="linear",

@@ -74,7 +74,7 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         seed=settings.seed,
         report_to="none",
         disable_tqdm=True,
-        dataloader_num_workers=0,
+        dataloader_num_workers=settings.loader_workers,
         dataloader_pin_memory=device().type == "cuda",
         ddp_find_unused_parameters=False,
         remove_unused_columns=False,
@@ -263,6 +263,7 @@ class ReproducibleTrainer:
                 self._get_train_sampler(), batch, per_process, distributed.rank(), distributed.world()
             ),
             collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
         )
 

@@ -138,3 +138,11 @@ def test_the_head_is_fp32_and_its_updates_are_not_rounded(with_sft, random_base)
     weight = adapters.load_head(run.model_dir).weight
     assert weight.dtype == torch.float32 and not torch.equal(weight, weight.bfloat16().float())
     assert settings.build("reward", "tiny").center_rewards == 0.01
+
+
+def test_loader_processes_leave_no_trace(with_sft, random_base):
+    losses = []
+    for workers in (0, 1):
+        run = run_stage(with_sft, "reward", random_base, max_steps=3, loader_workers=workers)
+        losses.append([row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row])
+    assert losses[0] == losses[1]
