@@ -1,0 +1,88 @@
+"""kill -9 of a real process at a random step: the resumed run is the undisturbed one, bit for bit."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from little_ppo import SIZES, stand
+from little_training import lines, write_dataset
+
+from pipeline import stages
+from pipeline.child import child_environment
+from pipeline.run_record import Run, list_runs, read_run
+from pipeline.settings import build
+
+pytestmark = pytest.mark.usefixtures("nondeterministic_after")
+STEPS = 8
+TRAINING = (
+    f"max_steps={STEPS}", "batch_size=8", "micro_batch_size=4", "eval_steps=3", "save_steps=3",
+    "learning_rate=0.01", "max_length=96", "lora_dropout=0.1", "early_stopping_patience=5", "dataset=little",
+)  # fmt: skip
+OVERRIDES = {
+    "sft": (*TRAINING, "lora_rank=4", "lora_alpha=8"),
+    "reward": TRAINING,
+    "ppo": (*SIZES, f"max_steps={STEPS}", "save_steps=3", "sample_steps=1", "adaptive_kl=true",
+            "safety_steps=4", "dataset=small"),
+}  # fmt: skip
+QUICK = {("sft", "bf16"), ("reward", "int4"), ("ppo", "int8")}
+
+
+def arms():
+    for stage in OVERRIDES:
+        for precision in ("bf16", "int8", "int4"):
+            marks = () if (stage, precision) in QUICK else (pytest.mark.slow, pytest.mark.faults)
+            yield pytest.param(stage, precision, marks=marks)
+
+
+def kill_at(process, workspace, step, known):
+    """SIGKILL once the metrics of the run that the process made reach `step`."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        for path in set(workspace.runs.glob("*/metrics.jsonl")) - known:
+            rows = path.read_text().splitlines()
+            if rows and rows[-1].endswith("}") and json.loads(rows[-1])["step"] >= step:
+                process.kill()
+                return
+        time.sleep(0.002)
+    pytest.fail(f"the run ended, or hung, before it was killed: {process.communicate()[1].decode()[-2000:]}")
+
+
+@pytest.mark.parametrize(("stage", "precision"), list(arms()))
+def test_a_killed_run_resumes_as_if_nothing_had_happened(
+    workspace, random_base, monkeypatch, stage, precision
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so little is computed that more threads only wait
+    stand(workspace, random_base, precision)
+    write_dataset(workspace)
+    overrides = [*OVERRIDES[stage], f"base_model={random_base}"]
+    settings = build(stage, "tiny", precision=precision, overrides=overrides)
+    calm = stages.execute(stage, settings, workspace)
+
+    step = random.randint(1, STEPS - 2)
+    command = [
+        sys.executable, "-m", "pipeline", stage, "--workspace", str(workspace.root),
+        "--precision", precision, "--set", *overrides,
+    ]  # fmt: skip
+    known = set(workspace.runs.glob("*/metrics.jsonl"))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=child_environment(), **quiet) as process:
+        kill_at(process, workspace, step, known)
+    assert process.returncode == -signal.SIGKILL
+    killed = list_runs(workspace)[0]["id"]
+    assert read_run(workspace, killed)["status"] == "lost"
+
+    stages.resume(workspace, killed)
+    resumed = Run.load(workspace, killed)
+    where = f"killed at step {step}, went on from {resumed.record['attempts'][1]['from_step']}"
+    assert [attempt["status"] for attempt in resumed.record["attempts"]] == ["lost", "done"]
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        assert lines(resumed, name) == lines(calm, name), where
+    files = sorted(path.name for path in calm.model_dir.glob("*.safetensors"))
+    assert files and ("head.safetensors" in files) == (stage == "reward")
+    for name in files:
+        assert (resumed.model_dir / name).read_bytes() == (calm.model_dir / name).read_bytes(), where
+    assert resumed.record["results"] == calm.record["results"], where
