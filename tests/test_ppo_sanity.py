@@ -140,7 +140,6 @@ def solve_many(prepare, beta, steps, **how):
     return tuple(sum(row[n] for row in last) / 5 for n in ("objective/scores", "objective/kl_per_token"))
 
 
-@pytest.mark.slow
 def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_one(prepare):
     free, held = (solve_many(prepare, beta, steps=25) for beta in (0.0, 0.5))
     assert free[0] > 0.95 > held[0]
@@ -156,26 +155,25 @@ def test_many_of_one_token_in_each_precision(prepare, precision):
     assert free[1] > 1.5 * some[1] and some[1] > 1.5 * much[1]
 
 
-CONSTANT = ("response_length=6", "batch_size=16", "micro_batch_size=16", "epochs=2", "max_steps=15",
-            "whiten_advantages=true", "learning_rate=0.0004", "kl_coef=0.1")  # fmt: skip
+SHORT = ("response_length=6", "batch_size=16", "micro_batch_size=16", "epochs=2", "max_steps=15",
+         "whiten_advantages=true", "learning_rate=0.0004", "kl_coef=0.1")  # fmt: skip
 
 
-def final_kl(trainer):
+def way_gone(prepare, rewards, **how):
+    """How far the policy is from SFT in the end: the mean k3 (nats a token) of the last rollouts."""
+    trainer = prepare(rewards, *SHORT, standard=None, **how)
     trainer.run_to_end()
-    rows = read_jsonl(trainer.run.folder / "metrics.jsonl")
-    return max(abs(row[f"objective/{name}_per_token"]) for row in rows for name in ("kl", "k3"))
+    last = read_jsonl(trainer.run.folder / "metrics.jsonl")[-5:]
+    return sum(row["objective/k3_per_token"] for row in last) / 5
 
 
-@pytest.mark.slow
-def test_a_constant_reward_leaves_the_policy_where_it_was(prepare):
-    same = torch.full((len(WORDS),), 0.3)
-    trainer = prepare(same, *CONSTANT, standard=None)
-    assert final_kl(trainer) < 1e-3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_a_constant_reward_moves_no_policy_in_any_precision(prepare, precision):
-    same = torch.full((len(WORDS),), 0.3)
-    trainer = prepare(same, *CONSTANT, precision=precision, fp32=False, standard=None)
-    assert final_kl(trainer) < 1e-3
+@pytest.mark.parametrize(
+    "how", [dict(), *({"precision": p, "fp32": False} for p in ("bf16", "int8", "int4"))], ids=str
+)
+def test_a_constant_reward_leaves_the_policy_where_it_was(prepare, how):
+    """The same loop and settings that follow a reward where there is one."""
+    same = torch.full((len(WORDS),), 0.5)  # its mean over any number of tokens is exact: no rounding to learn
+    wished = torch.zeros(len(WORDS))
+    wished[WORDS.index("c")] = 1.0
+    assert way_gone(prepare, same, **how) < 1e-3
+    assert way_gone(prepare, wished, **how) > 4e-3
