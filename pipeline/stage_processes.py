@@ -26,10 +26,9 @@ class StageProcesses:
     """Starts stages and waits for them. All its methods belong to one thread."""
 
     def __init__(self) -> None:
-        forks = "forkserver" in multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
-        if forks:
-            self._context.set_forkserver_preload(["pipeline.preload"])
+        self._plain = multiprocessing.get_context("spawn")
+        self._forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver") if self._forks else self._plain
 
     def start(
         self,
@@ -41,7 +40,14 @@ class StageProcesses:
         company: int = 1,
     ) -> BaseProcess:
         """Begin a stage; `company` is how many stages run side by side with it, itself included."""
-        process = self._context.Process(
+        if self._forks:
+            from multiprocessing import forkserver  # not on Windows
+
+            self._context.set_forkserver_preload(["pipeline.preload"])
+            forkserver.ensure_running()
+        # `prepare` needs none of it, and runs while the fork server is still importing.
+        context = self._plain if stage == "prepare" else self._context
+        process = context.Process(
             target=_run, args=(workspace.root, stage, preset, precision, overrides, company)
         )
         process.start()
