@@ -30,7 +30,6 @@ from models.loading import check_length, device, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline import checkpoints, distributed, measure, ppo_core
-from pipeline.experiments import write_experiment
 from pipeline.ppo_alarms import Alarms
 from pipeline.ppo_learner import Learner, learning_rate
 from pipeline.ppo_report import final_report, probe_safety
@@ -48,9 +47,7 @@ def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
         return {}
     trainer.save_model()
     results = final_report(trainer.actor, trainer.scorer, trainer.text, settings, run, workspace)
-    results |= trainer.facts()
-    write_experiment(workspace, run.record, results=results)
-    return results
+    return results | trainer.facts()
 
 
 class Trainer:

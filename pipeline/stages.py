@@ -25,6 +25,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline import checkpoints, distributed, locks
+from pipeline.experiments import write_experiment
 from pipeline.hardware import physical_cores
 from pipeline.lineage import resolve_parents
 from pipeline.progress import Progress, logged
@@ -96,6 +97,8 @@ def execute(
                 finally:
                     progress.close()
                 _note_resources(run)
+                if stage == "ppo":
+                    write_experiment(workspace, run.record, results=results)
                 run.finish(results)
     return run
 

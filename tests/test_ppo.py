@@ -72,6 +72,7 @@ def test_a_run_in_each_precision_and_mode_keeps_its_contracts(workspace, random_
     assert set(moved) == set(before) and all(not torch.equal(moved[k], before[k]) for k in moved)
     experiment = read_json(workspace.experiments / f"{run.id}.json")
     assert experiment["results"]["final_reward"] == record["results"]["score_mean"]
+    assert experiment["resources"] == record["resources"] and experiment["resources"]["peak_rss_bytes"] > 0
 
 
 def test_the_same_seed_gives_the_same_run_and_another_gives_another(make_trainer):
