@@ -1,8 +1,7 @@
 """python -m pipeline STAGE ...; see `pipeline.cli`."""
 
-import sys
-
 from pipeline.cli import main
+from pipeline.distributed import leave
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

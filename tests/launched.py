@@ -1,6 +1,9 @@
-"""What the tests of several processes launch: the command line, on a base in fp32, with a fault where asked.
+"""What the tests of several processes launch: command lines one after the other, with a fault where asked.
 
-    accelerate launch ... tests/launched.py [FAULT:RANK] sft --workspace DIR ...
+    accelerate launch ... tests/launched.py [fp32] [raise:1] sft --workspace DIR ... then ppo ...
+
+fp32 loads bases in fp32, where rounding is so small that only mistakes differ. raise:1, kill:1 and stop:1 are
+what happens to process 1 in the third minibatch of PPO.
 """
 
 import os
@@ -11,23 +14,21 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models import loading  # noqa: E402
-from pipeline import cli, ppo_learner  # noqa: E402
+from pipeline import cli, distributed, ppo_learner  # noqa: E402
 from pipeline.run_record import Run  # noqa: E402
 
 
-def in_fp32() -> None:
-    """Round so little that only mistakes differ."""
+def load_in_fp32() -> None:
     load = loading._load
     loading._load = lambda *args, **kwargs: load(*args, **kwargs).float()
 
 
-def fail(how: str, rank: str) -> None:
-    """In one process: raise, or be killed, in the third minibatch; or ask everybody to stop after it."""
+def fail(how: str, rank: int) -> None:
     inner, done = ppo_learner.Learner._minibatch, []
 
     def minibatch(self, *args):
         done.append(0)
-        if len(done) == 3 and os.environ["RANK"] == rank:
+        if len(done) == 3 and distributed.rank() == rank:
             if how == "raise":
                 raise ValueError("a bug in one process")
             os.kill(os.getpid(), signal.SIGKILL if how == "kill" else signal.SIGTERM)
@@ -36,11 +37,23 @@ def fail(how: str, rank: str) -> None:
     ppo_learner.Learner._minibatch = minibatch
 
 
-if __name__ == "__main__":
-    in_fp32()
-    arguments = sys.argv[1:]
+def main(arguments: list[str]) -> int:
+    if arguments[0] == "fp32":
+        load_in_fp32()
+        arguments = arguments[1:]
     if ":" in arguments[0]:
-        fail(*arguments.pop(0).split(":"))
-    if os.environ.get("RANK", "0") != "0":
-        Run.create = None  # a follower that makes a run would fail
-    sys.exit(cli.main(arguments))
+        how, rank = arguments[0].split(":")
+        fail(how, int(rank))
+        arguments = arguments[1:]
+    if distributed.rank() > 0:
+        Run.create = None  # a follower that makes a run of its own fails
+    while arguments:
+        end = arguments.index("then") if "then" in arguments else len(arguments)
+        if code := cli.main(arguments[:end]):
+            return code
+        arguments = arguments[end + 1 :]
+    return 0
+
+
+if __name__ == "__main__":
+    distributed.leave(main(sys.argv[1:]))

@@ -1,0 +1,288 @@
+"""Several processes: what is refused, how rows are dealt, and two real processes that do what one does."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from little_ppo import SIZES, stand
+from little_training import lines, write_dataset
+from safetensors.torch import load_file
+
+from data.errors import UserError
+from data.workspace import Workspace
+from models import loading
+from pipeline import checkpoints, cli, distributed
+from pipeline.child import child_environment
+from pipeline.dealing import Dealt, WithFiller
+from pipeline.run_record import Run, list_runs
+from pipeline.settings import build
+
+ROOT = Path(__file__).resolve().parent.parent
+FEW = (
+    "dataset=little", "max_steps=3", "batch_size=8", "micro_batch_size=2", "eval_steps=3", "save_steps=2",
+    "learning_rate=0.01", "max_length=96",
+)  # fmt: skip
+pytestmark = pytest.mark.usefixtures("nondeterministic_after")
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """launched(rank, world, **more) makes this process look like one that a launcher started."""
+
+    def inner(rank=0, world=2, **more):
+        facts = {"RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1"} | more
+        for name, value in facts.items():
+            monkeypatch.setenv(name, value)
+
+    return inner
+
+
+# -- refusals and sizes
+
+
+def settings(stage, *overrides, precision="bf16"):
+    return build(stage, "tiny", precision=precision, overrides=overrides)
+
+
+FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+ZERO = {"ACCELERATE_USE_DEEPSPEED": "true"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "precision", "asked", "said"),
+    [
+        ("sft", "int8", FSDP, "int8 cannot be split by FSDP"),
+        ("reward", "int4", ZERO, "int4 cannot be split by ZeRO"),
+        ("ppo", "bf16", FSDP, "ppo does not run under FSDP"),
+        ("ppo", "int4", ZERO, "ppo does not run under ZeRO"),
+        ("sft", "bf16", {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "FSDP version 2"),
+    ],
+)
+def test_a_combination_that_cannot_work_is_refused_in_one_line_before_anything_is_loaded(
+    workspace, launched, monkeypatch, capsys, stage, precision, asked, said
+):
+    launched(**asked)
+    monkeypatch.setattr(loading, "_load", None)
+    code = cli.main([stage, "--precision", precision, "--workspace", str(workspace.root)])
+    shown = capsys.readouterr().err
+    assert code == 2 and said in shown and len(shown.splitlines()) == 1
+    assert list_runs(workspace) == []
+
+
+def test_zero_without_deepspeed_says_how_to_install_it(launched, monkeypatch):
+    launched(**ZERO)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install deepspeed"):
+        distributed.check("sft", settings("sft"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_splitting_a_base_without_gpus_is_refused(launched):
+    launched(**FSDP)
+    with pytest.raises(UserError, match="needs GPUs"):
+        distributed.check("sft", settings("sft"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "overrides", "said"),
+    [
+        ("sft", ["batch_size=9", "micro_batch_size=3"], "batch_size=9 .* 2 processes; batch_size=8 can"),
+        ("reward", ["batch_size=6", "micro_batch_size=2"], "micro_batch_size=1 does"),
+        ("ppo", ["batch_size=6", "num_minibatches=2", "micro_batch_size=1"], "batch_size=4 can"),
+    ],
+)
+def test_a_batch_that_cannot_be_split_is_told(launched, stage, overrides, said):
+    launched()
+    with pytest.raises(UserError, match=said):
+        distributed.check(stage, settings(stage, *overrides))
+
+
+def test_a_micro_batch_is_never_more_than_a_process_has(launched):
+    assert distributed.micro_batch(32, 32) == 32
+    launched()
+    distributed.check("reward", settings("reward"))
+    assert distributed.micro_batch(32, 32) == 16 and distributed.micro_batch(4, 32) == 4
+
+
+def test_other_commands_run_in_one_process_only(workspace, launched, capsys):
+    launched()
+    for command in (["prepare"], ["all"], ["status"]):
+        assert cli.main([*command, "--workspace", str(workspace.root)]) == 2
+        assert "runs in one process" in capsys.readouterr().err
+
+
+# -- who gets which rows
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize(("rows", "batch", "micro"), [(24, 12, 2), (25, 12, 2), (29, 12, 1), (7, 12, 2)])
+def test_each_batch_is_dealt_whole_and_all_processes_compute_in_step(world, rows, batch, micro):
+    order = list(reversed(range(rows)))
+    parts = [list(Dealt(order, batch, micro, rank, world)) for rank in range(world)]
+    assert {len(part) for part in parts} == {len(Dealt(order, batch, micro, 0, world))}
+    assert all(1 <= len(one) <= micro for part in parts for one in part)
+    dealt = [row for part in parts for one in part for row in one if row != rows]
+    assert sorted(dealt) == list(range(rows))
+    steps = batch // (micro * world)
+    for update, start in enumerate(range(0, rows, batch)):
+        mine = [one for part in parts for one in part[update * steps : (update + 1) * steps]]
+        assert {row for one in mine for row in one} - {rows} == set(order[start : start + batch])
+
+
+def test_the_filler_comes_after_the_rows():
+    rows = WithFiller(["a", "b"], "nothing")
+    assert [rows[i] for i in range(len(rows))] == ["a", "b", "nothing"]
+
+
+def test_shares_in_order_are_the_whole(launched):
+    rows = list(range(11))
+    shares = []
+    for rank in range(3):
+        launched(rank, 3)
+        shares.append(rows[distributed.share(len(rows))])
+    assert sum(shares, []) == rows and [len(share) for share in shares] == [3, 4, 4]
+
+
+# -- real processes
+
+
+def launch(*arguments, processes=2, timeout=500):
+    """Run tests/launched.py by the shipped configuration; returns the finished process."""
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--config_file",
+        str(ROOT / "pipeline" / "launch" / "ddp.yaml"), "--num_processes", str(processes),
+        "--main_process_port", "0", str(ROOT / "tests" / "launched.py"), *map(str, arguments),
+    ]  # fmt: skip
+    environment = child_environment() | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+
+
+def commands(place, base, *stages, precision="bf16", more=()):
+    """The command lines of some stages one after the other, as launched.py takes them."""
+    found = []
+    for stage in stages:
+        chosen = [*(SIZES if stage == "ppo" else FEW), f"base_model={base}"]
+        chosen += ["lora_rank=4", "lora_alpha=8"] if stage == "sft" else []
+        chosen += ["dataset=small", "max_steps=3"] if stage == "ppo" else []
+        line = [stage, "--workspace", place.root, "--precision", precision, "--set", *chosen, *more]
+        found += [*(["then"] if found else []), *line]
+    return found
+
+
+def ready(folder, base, rows=21):
+    """A workspace with data sets; 21 rows are two batches of 8 and one that two processes share unequally."""
+    place = Workspace(folder).create()
+    parents = stand(place, base)
+    write_dataset(place, train=rows)
+    return place, parents
+
+
+def newest(place, stage):
+    return Run.load(place, next(r["id"] for r in list_runs(place) if r["stage"] == stage))
+
+
+def weights(run):
+    return {
+        f"{path.name}/{name}": tensor
+        for path in sorted(run.model_dir.glob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
+
+
+def assert_close(one, two, within=1e-5):
+    assert one.keys() == two.keys()
+    for name in one:
+        assert (one[name] - two[name]).abs().max() <= within, name
+
+
+def in_this_process(monkeypatch, arguments):
+    load = loading._load
+    monkeypatch.setattr(loading, "_load", lambda *args, **kwargs: load(*args, **kwargs).float())
+    while arguments:
+        end = arguments.index("then") if "then" in arguments else len(arguments)
+        assert cli.main([str(argument) for argument in arguments[:end]]) == 0
+        arguments = arguments[end + 1 :]
+
+
+def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random_base, monkeypatch):
+    (one, parents), (two, _) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
+    stages = ("sft", "reward", "ppo")
+    before = len(list_runs(two))
+    done = launch("fp32", *commands(two, random_base, *stages))
+    assert done.returncode == 0, done.stderr[-3000:]
+    in_this_process(monkeypatch, commands(one, random_base, *stages))
+    assert len(list_runs(two)) == before + 3
+    assert done.stdout.splitlines()[-1] == str(newest(two, "ppo").folder / "run.json")
+    for stage in stages:
+        alone, together = newest(one, stage), newest(two, stage)
+        assert together.record["status"] == "done" and together.record["attempts"][-1]["processes"] == 2
+        start = load_file(one.run(parents["sft"]) / "model" / "adapter_model.safetensors")
+        after = load_file(alone.model_dir / "adapter_model.safetensors")
+        if stage == "ppo":
+            assert any((start[name] - after[name]).abs().max() > 1e-3 for name in start)  # it did learn
+        assert_close(weights(alone), weights(together))
+        losses = [
+            [row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row] for run in (alone, together)
+        ]
+        assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("raise:1", "process 1 of 2: ValueError: a bug in one process"),
+        ("raise:0", "ValueError: a bug in one process"),
+        ("kill:1", "process 1 of 2 .* was killed"),
+    ],
+)
+def test_a_failure_in_one_process_ends_all_and_the_record_says_so(tmp_path, random_base, fault, said):
+    place, _ = ready(tmp_path / "w", random_base)
+    done = launch("fp32", fault, *commands(place, random_base, "ppo"))
+    run = newest(place, "ppo")
+    assert done.returncode != 0
+    assert run.record["status"] == "failed"
+    assert re.search(said, run.record["error"])
+    assert str(run.folder / "run.json") in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["ppo", "sft"])
+def test_two_processes_stop_together_and_resume_as_if_nothing_had_been(tmp_path, random_base, stage):
+    (calm, _), (cut, _) = ready(tmp_path / "calm", random_base), ready(tmp_path / "cut", random_base)
+    more = ["max_steps=5", "save_steps=2"] + (["lora_dropout=0.1"] if stage == "sft" else [])
+    assert launch("fp32", *commands(calm, random_base, stage, more=more)).returncode == 0
+    if stage == "ppo":
+        stopped = launch("fp32", "stop:1", *commands(cut, random_base, stage, more=more))
+        assert "cancelled" in stopped.stderr
+        run = newest(cut, stage)
+        assert run.record["status"] == "cancelled"
+    else:  # as if killed after step 4: the last checkpoint is all that is left
+        assert launch("fp32", *commands(cut, random_base, stage, more=more)).returncode == 0
+        run = newest(cut, stage)
+        checkpoints.drop_after(run.checkpoints_dir, 4)
+        run.record["status"] = run.record["attempts"][-1]["status"] = "failed"
+        run.write()
+    again = launch("fp32", "resume", run.id, "--workspace", cut.root)
+    assert again.returncode == 0, again.stderr[-3000:]
+    whole, resumed = newest(calm, stage), newest(cut, stage)
+    assert resumed.record["attempts"][-1]["from_step"] > 0
+    assert lines(whole, "metrics.jsonl") == lines(resumed, "metrics.jsonl")
+    assert_close(weights(whole), weights(resumed), within=0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_quantised_bases_train_in_two_processes_with_checkpointing(tmp_path, random_base, precision):
+    place, _ = ready(tmp_path / "w", random_base)
+    more = ["gradient_checkpointing=true", "max_steps=2"]
+    done = launch(*commands(place, random_base, "sft", precision=precision, more=more))
+    assert done.returncode == 0, done.stderr[-3000:]
+    done = launch(*commands(place, random_base, "reward", "ppo", precision=precision, more=more))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert newest(place, "ppo").record["results"]["parameters_without_gradient"] == []
