@@ -128,12 +128,16 @@ def test_the_bandit_on_rounded_bases_comes_as_near_as_their_rounding_lets_it(pre
 
 
 def solve_many(prepare, beta, steps, **how):
-    """Reward = share of "c" in six words; returns (share, KL in nats a token) of the last rollouts."""
+    """Reward = share of "c" in six words; returns (share, KL in nats a token) of the last rollouts.
+
+    A "c" more is worth 1/6, so that the penalty multiplies its odds by exp(1 / (6 β)): 28 at β = 0.05, 1.4 at
+    0.5.
+    """
     rewards = torch.zeros(len(WORDS))
     rewards[WORDS.index("c")] = 1.0
     trainer = prepare(
         rewards, f"kl_coef={beta}", f"max_steps={steps}", "response_length=6", "batch_size=32",
-        "micro_batch_size=32", "learning_rate=0.02", "epochs=2", "whiten_advantages=true", **how,
+        "micro_batch_size=32", "learning_rate=0.005", "epochs=2", "whiten_advantages=true", **how,
     )  # fmt: skip
     trainer.run_to_end()
     last = read_jsonl(trainer.run.folder / "metrics.jsonl")[-5:]
@@ -141,17 +145,17 @@ def solve_many(prepare, beta, steps, **how):
 
 
 def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_one(prepare):
-    free, held = (solve_many(prepare, beta, steps=25) for beta in (0.0, 0.5))
-    assert free[0] > 0.95 > held[0]
+    free, held = (solve_many(prepare, beta, steps=25) for beta in (0.0, 0.05))
+    assert free[0] > 0.9 and 0.25 < held[0] < 0.8
     assert free[1] > 1.5 * held[1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
 def test_many_of_one_token_in_each_precision(prepare, precision):
-    how = {"precision": precision, "fp32": False, "steps": 60}
-    free, some, much = (solve_many(prepare, beta, **how) for beta in (0.0, 0.2, 1.0))
-    assert free[0] > 0.95
+    how = {"precision": precision, "fp32": False, "steps": 40}
+    free, some, much = (solve_many(prepare, beta, **how) for beta in (0.0, 0.05, 0.5))
+    assert free[0] > 0.95 and 0.25 < some[0] < 0.8 and much[0] < 0.15
     assert free[1] > 1.5 * some[1] and some[1] > 1.5 * much[1]
 
 
