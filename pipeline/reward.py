@@ -115,7 +115,9 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     if results and results["accuracy_ci"][0] <= 0.5:
         run.event(
             "not_above_chance",
-            f"accuracy {results['accuracy']:.3f} is not above chance (interval {results['accuracy_ci']})",
+            "accuracy {:.3f} is not above chance (95 % interval {:.3f} to {:.3f})".format(
+                results["accuracy"], *results["accuracy_ci"]
+            ),
         )
     eval_loss = reporter.last_evaluation.get("eval_loss")
     return {**results, "eval_loss": eval_loss, "examples": len(examples), **facts}
