@@ -149,6 +149,16 @@ def from_leader(make: Callable[[], Any]) -> Any:
     return item[0]
 
 
+def leader_first(make: Callable[[], Any]) -> Any:
+    """What `make` gives in each process; the others begin when the leader has left its files."""
+    if rank() == 0:
+        made = make()
+        gathered(None)
+        return made
+    gathered(None)
+    return make()
+
+
 def anyone(wish: bool) -> bool:
     """Whether any process says so; all of them have to ask."""
     return any(gathered(bool(wish)))

@@ -74,8 +74,11 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
 
     text = PromptFormat(loading.load_tokenizer(base))
     longest = settings.max_length
-    examples = cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
-    model = starting_model(settings, workspace.run(run.record["parents"]["sft"]) / "model", base)
+    examples = distributed.leader_first(
+        lambda: cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
+    )
+    sft_model = workspace.run(run.record["parents"]["sft"]) / "model"
+    model = starting_model(settings, sft_model, base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 
     reporter = training.Reporter(run, settings.early_stopping_patience)
@@ -104,6 +107,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
         return trainer
 
     _, facts = attempts.train(trainer_with, settings, reporter)
+    model = training.in_one_piece(model, lambda: starting_model(settings, sft_model, base))
     if not run.leads:
         return {}
 

@@ -15,10 +15,10 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from data.workspace import Workspace
-from models import adapters, loading
+from models import adapters, loading, response_loss
 from models.generation import generate
 from models.prompting import PromptFormat
-from pipeline import attempts, training
+from pipeline import attempts, distributed, training
 from pipeline.run_record import Run
 from pipeline.stage_settings import SftSettings
 from pipeline.stages import make_deterministic
@@ -42,13 +42,10 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
 
     text = PromptFormat(loading.load_tokenizer(base))
     longest = settings.max_length
-    examples = cached(workspace, "sft", base, longest, rows, lambda: tokenise(text, rows, longest))
-    model = loading.load_causal(base, settings.precision, loading.device())
-    loading.check_length(model, settings.max_length)
-    shape = adapters.lora_config(
-        model, settings.lora_rank or 16, settings.lora_alpha or 32, settings.lora_dropout, "CAUSAL_LM"
+    examples = distributed.leader_first(
+        lambda: cached(workspace, "sft", base, longest, rows, lambda: tokenise(text, rows, longest))
     )
-    model = adapters.attach(model, shape, ADAPTER)
+    model = starting_model(settings, base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 
     def sample(step: int) -> None:
@@ -74,6 +71,8 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
             processing_class=text.tokenizer,
             callbacks=[reporter],
         )  # fmt: skip
+        if response_loss.can_use(model) and not distributed.sharding():
+            response_loss.use_lean_head(model)
         # TRL casts the trainables of a quantised model to bf16, which drops small updates: back to fp32.
         training.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
@@ -81,9 +80,10 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
 
     trainer, facts = attempts.train(trainer_with, settings, reporter)
 
+    whole = training.in_one_piece(model, lambda: starting_model(settings, base))
     if run.leads:
         adapters.save(
-            model, run.model_dir, ADAPTER, base=base, precision=settings.precision, name=settings.base_model
+            whole, run.model_dir, ADAPTER, base=base, precision=settings.precision, name=settings.base_model
         )
     if held_out and (reporter.last_evaluation.get("step") != facts["steps"] or "best_eval_loss" in facts):
         reporter.on_evaluation, reporter.patience = None, 0
@@ -97,6 +97,16 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
         "validation_examples": len(held_out),
         **facts,
     }
+
+
+def starting_model(settings: SftSettings, base):
+    """The base with a fresh adapter."""
+    model = loading.load_causal(base, settings.precision, loading.device())
+    loading.check_length(model, settings.max_length)
+    shape = adapters.lora_config(
+        model, settings.lora_rank or 16, settings.lora_alpha or 32, settings.lora_dropout, "CAUSAL_LM"
+    )
+    return adapters.attach(model, shape, ADAPTER)
 
 
 def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:

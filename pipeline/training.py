@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -146,7 +147,8 @@ class Reporter(TrainerCallback):
 
     def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
         if self.unseen:
-            moved = {n for n, p in trainables(model).items() if p.grad is not None and bool(p.grad.any())}
+            gradients = {n: p.grad for n, p in trainables(model).items() if p.grad is not None}
+            moved = {n for n, gradient in gradients.items() if bool(whole(gradient).any())}
             self.unseen -= moved
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -186,7 +188,7 @@ class Reporter(TrainerCallback):
     def _early_stopping(self, loss: float, state, control, model) -> None:
         if loss < self.best_loss:
             self.best_loss, self.since_best = loss, 0
-            self.best = {name: p.detach().cpu().clone() for name, p in trainables(model).items()}
+            self.best = {name: whole(p).detach().cpu().clone() for name, p in trainables(model).items()}
             return
         self.since_best += 1
         if self.since_best >= self.patience:
@@ -297,7 +299,7 @@ class ReproducibleTrainer:
         return loss
 
     def _clip_grad_norm(self, model):
-        norm = super()._clip_grad_norm(model)
+        norm = whole(super()._clip_grad_norm(model))
         if not math.isfinite(float(norm)):
             self._stop_at("grad_norm", float(norm))
         return norm
@@ -316,10 +318,10 @@ class ReproducibleTrainer:
         self.reporter.on_save(self.args, self.state, self.control)
 
     def save_model(self, output_dir=None, _internal_call=False):
+        weights = {name: whole(p).detach().cpu().contiguous() for name, p in trainables(self.model).items()}
         if self.args.should_save:
             folder = Path(output_dir or self.args.output_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            weights = {name: p.detach().cpu().contiguous() for name, p in trainables(self.model).items()}
             save_file(weights, folder / TRAINABLES)
             self.reporter.save(folder, self._total_train_tokens)
 
@@ -352,7 +354,29 @@ def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
     if set(targets) != set(saved):
         raise UserError("the checkpoint belongs to other settings (LoRA rank or base): start a new run")
     for name, parameter in targets.items():
-        parameter.data = saved[name].to(parameter.device, torch.float32).clone()
+        value = saved[name].to(parameter.device, torch.float32)
+        if isinstance(parameter, DTensor):  # FSDP keeps hold of its part: it is filled, not exchanged
+            parts = distribute_tensor(value, parameter.device_mesh, parameter.placements)
+            parameter.detach().copy_(parts)
+        else:
+            parameter.data = value.clone()
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """All of a tensor of which FSDP keeps a part in each process; every process has to ask. Others as is."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def in_one_piece(model: torch.nn.Module, make) -> torch.nn.Module:
+    """The model or, where FSDP split it and in the leader, a fresh one from `make` with its trainables."""
+    if distributed.sharding() != "FSDP":
+        return model
+    trained = {name: whole(p).detach().cpu() for name, p in trainables(model).items()}
+    if distributed.rank() > 0:
+        return model
+    fresh = make()
+    restore(fresh, trained)
+    return fresh
 
 
 def _set_rate(scheduler: torch.optim.lr_scheduler.LambdaLR) -> None:
