@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models import attention
+from models import attention, heap
 
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
+TIDY_STEPS = 16  # steps after which freed memory goes back to the system
 
 
 @dataclass
@@ -107,6 +108,8 @@ def generate(
         if stopped or not going or step + 1 == max_new_tokens:
             break
         batch.append(ids)
+        if device.type == "cpu" and (step + 1) % TIDY_STEPS == 0:
+            heap.give_back()
         if len(going) <= SHRINK_BELOW * len(rows):
             kept = torch.tensor(going, device=device)
             batch.keep(kept)
