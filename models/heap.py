@@ -1,7 +1,8 @@
 """Gives memory that has been freed back to the system.
 
-The C library keeps freed memory for later. Sampling frees tensors that are a little larger in each step, which
-later ones do not fit into: without this the process of a long generation grows to several times what it uses.
+The C library keeps freed memory for later. Sampling frees tensors that are a little larger in each step, and
+later ones do not fit into them: without this the process of a long generation grows to several times what it
+uses.
 Does something where the C library is glibc, and nothing elsewhere; memory on a GPU is not its business.
 """
 
