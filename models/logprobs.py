@@ -22,10 +22,13 @@ CHUNK_LOGITS = 2**23  # logits of one chunk: 32 MB in fp32 and 16 MB in bf16
 
 @dataclass(frozen=True)
 class TokenLogprobs:
-    """Flat over tokens. logprobs carries the gradient; entropy (nats) does not."""
+    """Flat over tokens. logprobs carries the gradient; entropy (nats) does not. likeliest: no other id is
+    more likely than the target.
+    """
 
     logprobs: torch.Tensor
     entropy: torch.Tensor
+    likeliest: torch.Tensor
 
 
 class _HeadLogprobs(torch.autograd.Function):
@@ -33,6 +36,7 @@ class _HeadLogprobs(torch.autograd.Function):
     def forward(ctx, hidden, weight, bias, targets, temperature, forbidden):
         logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         entropy = torch.empty_like(logprobs)
+        likeliest = torch.empty(len(hidden), dtype=torch.bool, device=hidden.device)
         slope = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         # Dividing the states and not the logits by the temperature saves a pass over the logits.
         scaled = (hidden.float() / temperature).to(weight.dtype)
@@ -51,6 +55,7 @@ class _HeadLogprobs(torch.autograd.Function):
             e[:, forbidden] = float("-inf")
             top = e.amax(dim=-1, keepdim=True)
             own = e.sub_(top).gather(1, target)
+            likeliest[part] = own[:, 0] == 0
             total = e.exp_().sum(dim=-1, keepdim=True)  # e / total are the probabilities
             log_total = total.log()
             logprobs[part] = (own - log_total)[:, 0]
@@ -65,11 +70,11 @@ class _HeadLogprobs(torch.autograd.Function):
                 slope[part] = ((weight[target[:, 0]].float() - mean_row) / temperature).to(slope.dtype)
             entropy[part] = (top + log_total - mean_logit)[:, 0]
         ctx.save_for_backward(slope)
-        ctx.mark_non_differentiable(entropy)
-        return logprobs, entropy
+        ctx.mark_non_differentiable(entropy, likeliest)
+        return logprobs, entropy, likeliest
 
     @staticmethod
-    def backward(ctx, grad_logprobs, _):
+    def backward(ctx, grad_logprobs, *_):
         (slope,) = ctx.saved_tensors
         return (grad_logprobs[:, None] * slope).to(slope.dtype), None, None, None, None, None
 
@@ -96,5 +101,6 @@ def token_logprobs(
     if any(parameter.requires_grad for parameter in head.parameters()):
         raise ValueError("token_logprobs keeps no gradient for the head; freeze it first")
     banned = torch.as_tensor(sorted(set(forbidden)), dtype=torch.long, device=hidden.device)
-    logprobs, entropy = _HeadLogprobs.apply(hidden, head.weight, head.bias, targets, temperature, banned)
-    return TokenLogprobs(logprobs, entropy)
+    return TokenLogprobs(
+        *_HeadLogprobs.apply(hidden, head.weight, head.bias, targets, temperature, banned)
+    )
