@@ -100,3 +100,9 @@ def test_the_bar_of_an_empty_workspace_points_at_the_first_step(services):
 @pytest.mark.parametrize("seconds, text", [(35, "35 s"), (240, "4 min"), (4800, "1 h 20 min"), (None, "–")])
 def test_durations_are_short(seconds, text):
     assert parts.duration(seconds, T) == text
+
+
+def test_measured_numbers_have_equally_many_digits_and_nothing_else_is_made_of_them():
+    assert [parts.measured(v) for v in (0.825, 0.84, 15.4, 256.0, 0.0, None)] == [
+        "0.825", "0.840", "15.4", "256", "0", "–"
+    ]  # fmt: skip

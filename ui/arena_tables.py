@@ -36,7 +36,7 @@ def reveal_html(
                 letter,
                 parts.policy_mark(name, COLOURS.get(name, "#8792a8")),
                 t("policy." + name) if t.has("policy." + name) else "",
-                *([parts.number(gold[letter], 2)] if graded else []),
+                *([parts.measured(gold[letter], 2)] if graded else []),
             ]
         )
     head = [t("reveal.place"), t("reveal.answer"), t("reveal.policy"), t("reveal.what")]
@@ -80,7 +80,7 @@ def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
             f"{row['score_low']:+.2f} … {row['score_high']:+.2f}",
             parts.percent(row["p_best"]),
             row["best"],
-            parts.number(row["mean_rank"], 2),
+            parts.measured(row["mean_rank"], 2),
             f"{row['wins']} / {row['ties']} / {row['losses']}",
         ]
         for place, row in enumerate(rows, start=1)

@@ -110,9 +110,9 @@ def table(results: Results, t: Texts) -> str:
             Mark(parts.policy_mark(precision, COLOURS[precision])),
             parts.with_interval(result.get("accuracy"), result.get("accuracy_ci")),
             parts.percent(result.get("bayes_accuracy")),
-            parts.number(result.get("auc")),
-            parts.number(result.get("ece"), 2),
-            parts.number(result.get("brier"), 2),
+            parts.measured(result.get("auc")),
+            parts.measured(result.get("ece"), 2),
+            parts.measured(result.get("brier"), 2),
         ]
         for precision, result in results.items()
     ]

@@ -126,13 +126,13 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     body = [
         [
             mark(r["policy"]),
-            parts.number(r.get("gold")),
+            parts.measured(r.get("gold")),
             signed(r.get("gold_gain")),
             signed(r.get("score_gain")),
             parts.with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")),
-            parts.number(r.get("kl_per_token")),
-            parts.number(r.get("kl_per_sequence")),
-            parts.number(r.get("length")),
+            parts.measured(r.get("kl_per_token")),
+            parts.measured(r.get("kl_per_sequence")),
+            parts.measured(r.get("length")),
             parts.percent(r.get("refusal_rate")),
         ]
         for r in rows
@@ -187,7 +187,7 @@ def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -
         rows = [targets[p][number] for p in policies]
         cells = [
             Mark(
-                f"{parts.verdict(r['passed'], t)} {escape(parts.number(r['measured']))}"
+                f"{parts.verdict(r['passed'], t)} {escape(parts.measured(r['measured']))}"
                 if r["measured"] is not None
                 else parts.verdict(None, t)
             )
@@ -235,11 +235,11 @@ def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
                 f"{reference['final_reward']:.2f}",
                 signed(row.get("score_gain")),
                 f"{reference['kl']:.2f}",
-                parts.number(row.get("kl_per_token")),
-                f"{reference['minutes']} min",
-                "–" if seconds is None else f"{seconds / 60:.1f} min",
-                f"{reference['peak_gb']} GB",
-                parts.gigabytes(memory) if memory else ram(row, t),
+                parts.measured(row.get("kl_per_token")),
+                reference["minutes"],
+                "–" if seconds is None else f"{seconds / 60:.1f}",
+                reference["peak_gb"],
+                f"{memory / 1e9:.1f}" if memory else ram(row),
             ]
         )
     here = t("evaluate.here")
@@ -261,10 +261,10 @@ def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     )
 
 
-def ram(row: Mapping[str, Any], t: Texts) -> str:
-    """Peak resident memory where no GPU took part."""
+def ram(row: Mapping[str, Any]) -> str:
+    """Peak resident memory in gigabytes where no GPU took part."""
     found = row.get("peak_rss_bytes")
-    return f"{parts.gigabytes(found)} RAM" if found else "–"
+    return f"{found / 1e9:.1f} RAM" if found else "–"
 
 
 def rewards_html(records: Sequence[Mapping[str, Any]], preset: str, t: Texts) -> str:

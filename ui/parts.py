@@ -51,11 +51,17 @@ def duration(seconds: float | None, t: Texts) -> str:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number for a table; an en dash where there is none."""
+    """A number by itself; an en dash where there is none."""
     found = finite(value)
     if found is None:
         return "–"
     return f"{found:.0f}" if float(found).is_integer() and abs(found) >= 10 else f"{found:.{digits}g}"
+
+
+def measured(value: Any, digits: int = 3) -> str:
+    """A measured number among others of its kind: 0.840 below 0.825, not 0.84."""
+    found = finite(value)
+    return number(value) if found in (None, 0) else f"{found:#.{digits}g}".removesuffix(".")
 
 
 def gigabytes(value: Any) -> str:

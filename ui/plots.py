@@ -221,7 +221,7 @@ def bars(
         error_y=interval,
         width=0.55,
         marker={"color": [COLOURS.get(n, GREY) for n in known]},
-        text=[f"{v:.3g}" for v in known.values()],
+        text=[f"{v:#.3g}" for v in known.values()],
         textposition="outside",
         cliponaxis=False,
     )
