@@ -40,6 +40,11 @@ def test_curve_falls_back_to_one_that_the_runs_have():
     assert runs_tab.drawable("grad_norm", {"a": [{"step": 1, "loss": 1.0, "grad_norm": 2}]}) == "grad_norm"
 
 
+def test_a_run_with_gold_as_its_reward_is_told_from_the_others(services):
+    runs = [make_run(services.workspace, "ppo", wishes) for wishes in ([], ["reward=gold"])]
+    assert [parts.run_title(run.record, T) for run in runs] == ["PPO bf16", "PPO bf16 · gold"]
+
+
 @pytest.mark.parametrize(
     "error, advice",
     [

@@ -94,13 +94,15 @@ def with_interval(value: Any, pair: Any) -> str:
 
 
 def run_title(record: dict[str, Any], t: Texts) -> str:
-    """ "PPO int4" and the run's own name where it has one (not escaped)."""
+    """ "PPO int4", "PPO bf16 · gold" where gold was the reward; and the run's own name (not escaped)."""
     stage = record.get("stage")
     title = t(f"stage.{stage}") if stage else record["id"]
     if stage in ("reward", "ppo") or record.get("precision") not in (None, "bf16"):
         title += f" {record.get('precision') or ''}"
-    name = (record.get("config") or {}).get("name")
-    return f"{title} · {name}" if name else title
+    config = record.get("config") or {}
+    if config.get("reward") == "gold":
+        title += f" · {t('result.gold_mean')}"
+    return f"{title} · {config['name']}" if config.get("name") else title
 
 
 def run_label(record: dict[str, Any], t: Texts) -> str:
