@@ -74,6 +74,12 @@ def test_score_up_and_gold_down_reads_as_over_optimisation():
     assert "fool its reward model" in said
 
 
+def test_a_run_trained_on_gold_itself_is_not_said_never_to_see_it():
+    found = [{"step": i, "objective/scores": i / 10, "gold/mean": i / 10} for i in range(20)]
+    ((mood, text),) = reading.read("ppo", found, T)
+    assert mood == "good" and "gold reward itself" in text and "never sees" not in text
+
+
 def test_kl_is_read_per_token():
     near = [{"step": i, "objective/kl": 4.0, "response/length": 40.0} for i in range(5)]
     far = [{"step": i, "objective/kl": 40.0, "response/length": 40.0} for i in range(5)]

@@ -111,3 +111,7 @@ def test_measured_numbers_have_equally_many_digits_and_nothing_else_is_made_of_t
     assert [parts.measured(v) for v in (0.825, 0.84, 15.4, 256.0, 0.0, None)] == [
         "0.825", "0.840", "15.4", "256", "0", "–"
     ]  # fmt: skip
+
+
+def test_differences_have_a_real_minus_and_nothing_has_no_sign():
+    assert [parts.signed(v) for v in (0.394, -0.4, -0.001, None)] == ["+0.39", "−0.40", "0.00", "–"]

@@ -76,8 +76,8 @@ def board_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
         [
             place,
             parts.policy_mark(row["policy"], COLOURS.get(row["policy"], "#8792a8")),
-            f"{row['score']:+.2f}",
-            f"{row['score_low']:+.2f} … {row['score_high']:+.2f}",
+            parts.signed(row["score"]),
+            f"{parts.signed(row['score_low'])} … {parts.signed(row['score_high'])}",
             parts.percent(row["p_best"]),
             row["best"],
             parts.measured(row["mean_rank"], 2),

@@ -127,8 +127,8 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
         [
             mark(r["policy"]),
             parts.measured(r.get("gold")),
-            signed(r.get("gold_gain")),
-            signed(r.get("score_gain")),
+            parts.signed(r.get("gold_gain")),
+            parts.signed(r.get("score_gain")),
             parts.with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")),
             parts.measured(r.get("kl_per_token")),
             parts.measured(r.get("kl_per_sequence")),
@@ -143,11 +143,6 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
         + parts.table(head, body)
         + f'<p class="quiet small">{escape(t("evaluate.note", n=rows[0].get("n", "–")))}</p>'
     )
-
-
-def signed(value: Any) -> str:
-    found = plots.finite(value)
-    return "–" if found is None else f"{found:+.2f}"
 
 
 def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
@@ -207,8 +202,8 @@ def judges_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     body = [
         [
             mark(r["policy"]),
-            *(signed(r.get(f"score_gain_{p}")) for p in PRECISIONS),
-            signed(r.get("gold_gain")),
+            *(parts.signed(r.get(f"score_gain_{p}")) for p in PRECISIONS),
+            parts.signed(r.get("gold_gain")),
         ]
         for r in rows
         if r["policy"] != "sft"
@@ -233,7 +228,7 @@ def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
             [
                 reference["precision"],
                 f"{reference['final_reward']:.2f}",
-                signed(row.get("score_gain")),
+                parts.signed(row.get("score_gain")),
                 f"{reference['kl']:.2f}",
                 parts.measured(row.get("kl_per_token")),
                 reference["minutes"],

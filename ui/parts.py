@@ -64,6 +64,15 @@ def measured(value: Any, digits: int = 3) -> str:
     return number(value) if found in (None, 0) else f"{found:#.{digits}g}".removesuffix(".")
 
 
+def signed(value: Any) -> str:
+    """A difference with its sign, two decimals: +0.39, −0.40, 0.00."""
+    found = finite(value)
+    if found is None:
+        return "–"
+    text = f"{found:+.2f}".replace("-", "−")
+    return text if float(text[1:]) else text[1:]
+
+
 def gigabytes(value: Any) -> str:
     """Bytes as gigabytes (10^9) or megabytes."""
     found = finite(value)

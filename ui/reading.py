@@ -33,6 +33,11 @@ def ends(series: Sequence[float], share: float = 0.15) -> tuple[float, float]:
     return sum(series[:count]) / count, sum(series[-count:]) / count
 
 
+def same(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two series are the same numbers, but for rounding."""
+    return len(one) == len(other) and all(abs(a - b) < 1e-4 for a, b in zip(one, other, strict=True))
+
+
 def read(stage: str, rows: Sequence[dict], t: Texts) -> Reading:
     """The reading of a stage's metrics so far; one note where there is too little to read."""
     if len(rows) < 2:
@@ -80,6 +85,11 @@ def _ppo(rows: Sequence[dict], t: Texts) -> Reading:
     found: Reading = []
     score, gold = values(rows, "objective/scores"), values(rows, "gold/mean")
     up = False
+    if len(gold) > 1 and same(score, gold):
+        first, last = ends(gold)
+        text = t("read.gold_is_reward", first=f"{first:.2f}", last=f"{last:.2f}")
+        found.append(("good" if last > first else "note", text))
+        score = gold = []
     if len(score) > 1:
         first, last = ends(score)
         up = last > first

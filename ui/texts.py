@@ -157,6 +157,8 @@ TABLE: dict[str, tuple[str, str]] = {
                       "奖励模型越来越喜欢这些回答：{first} → {last}。"),
     "read.score_flat": ("The reward model's score has not risen yet: {first} → {last}.",
                         "奖励模型的分数还没有上升：{first} → {last}。"),
+    "read.gold_is_reward": ("Trained on the gold reward itself, to see how much is possible: {first} → {last}.",
+                            "直接用标准奖励训练，看看上限在哪里：{first} → {last}。"),
     "read.gold_up": ("So does the gold reward, which it never sees: {first} → {last}.",
                      "训练时看不到的标准奖励也在上升：{first} → {last}。"),
     "read.gold_flat": ("The gold reward has not risen: {first} → {last}.", "标准奖励没有上升：{first} → {last}。"),
