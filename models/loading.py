@@ -9,6 +9,7 @@ is loaded at import. It does not know adapters (models.adapters does).
 """
 
 import math
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from data.files import sha256_files
 from models import attention
 from models import precision as precisions
 
+CUDA = torch.device("cuda")
 PAD_TOKEN = "<|pad|>"
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -50,8 +52,17 @@ class Head(nn.Linear):
 
 
 def device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU where there is one, this process's own where a launcher started several; else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device()) if "LOCAL_RANK" in os.environ else CUDA
+
+
+def placement(split: bool, quantised: bool, device: torch.device) -> str | dict[str, torch.device] | None:
+    """transformers' device_map: "auto" deals the blocks to all GPUs, None leaves the model on the CPU."""
+    if split and torch.cuda.device_count() > 1:
+        return "auto"
+    return {"": device} if quantised else None
 
 
 def resolve_base(base_model: str | Path) -> Path:
@@ -85,21 +96,26 @@ def load_tokenizer(base: str | Path):
     return tokenizer
 
 
-def load_causal(base: str | Path, precision: str, device: torch.device):
-    """A frozen causal LM in eval mode, dropout 0; bf16, or quantised with bf16 heads and embeddings."""
-    return _load(AutoModelForCausalLM, base, precision, device)
+def load_causal(base: str | Path, precision: str, device: torch.device, *, split: bool = False):
+    """A frozen causal LM in eval mode, dropout 0; bf16, or quantised with bf16 heads and embeddings.
+
+    split: its blocks lie on all GPUs, where there are several, and not on `device`.
+    """
+    return _load(AutoModelForCausalLM, base, precision, device, split)
 
 
-def load_reward_base(base: str | Path, precision: str, device: torch.device, *, seed: int = 0):
+def load_reward_base(
+    base: str | Path, precision: str, device: torch.device, *, seed: int = 0, split: bool = False
+):
     """A frozen sequence classifier with one label, and an fp32 `score` head (the only part that may train).
 
     The head starts at N(0, 1/(hidden + 1)), drawn from `seed` (arXiv 2403.17031).
     """
-    model = _load(AutoModelForSequenceClassification, base, precision, device, num_labels=1)
+    model = _load(AutoModelForSequenceClassification, base, precision, device, split, num_labels=1)
     head = Head(model.config.get_text_config().hidden_size)
     generator = torch.Generator().manual_seed(seed)
     nn.init.normal_(head.weight, std=1 / math.sqrt(head.in_features + 1), generator=generator)
-    model.score = head.to(device)
+    model.score = head.to(model.score.weight.device)  # where the last block is
     return model
 
 
@@ -157,9 +173,10 @@ def _folder(base_model: str | Path) -> Path:
     return download_model(str(base_model))
 
 
-def _load(auto_class, base, precision: str, device: torch.device, **extra):
+def _load(auto_class, base, precision: str, device: torch.device, split: bool, **extra):
     folder = resolve_base(base)
     quantization = precisions.quantization_config(precision)
+    places = placement(split, quantization is not None, device)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         if "num_labels" in extra:
@@ -170,7 +187,7 @@ def _load(auto_class, base, precision: str, device: torch.device, **extra):
                 config=config,
                 dtype=torch.bfloat16,
                 quantization_config=quantization,
-                device_map={"": device} if quantization else None,
+                device_map=places,
                 trust_remote_code=False,
                 use_safetensors=True,
                 local_files_only=True,
@@ -188,7 +205,8 @@ def _load(auto_class, base, precision: str, device: torch.device, **extra):
     model.config.pad_token_id = model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     if getattr(model, "generation_config", None) is not None:
         model.generation_config.pad_token_id = tokenizer.pad_token_id  # trainers compare the three
-    model.to(device)
+    if places != "auto":
+        model.to(device)
     precisions.verify(model, precision)
     return model.eval()
 

@@ -65,6 +65,10 @@ def check(stage: str, settings: Any) -> None:
         _check_sharding(stage, settings)
     if world() == 1:
         return
+    if getattr(settings, "split_base", False):
+        raise UserError(
+            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`"
+        )
     whole, name = settings.batch_size, "batch_size"
     if stage == "ppo":
         whole, name = whole // settings.num_minibatches, "batch_size / num_minibatches"

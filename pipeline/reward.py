@@ -129,7 +129,9 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
 
 def starting_model(settings: RewardSettings, sft_model, base):
     """The base with a trainable copy of the SFT adapter and a fresh fp32 head."""
-    model = loading.load_reward_base(base, settings.precision, loading.device(), seed=settings.seed)
+    model = loading.load_reward_base(
+        base, settings.precision, loading.device(), seed=settings.seed, split=settings.split_base
+    )
     loading.check_length(model, settings.max_length)
     model = adapters.load(
         model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout
@@ -141,7 +143,7 @@ def starting_model(settings: RewardSettings, sft_model, base):
 def pairing(settings: RewardSettings, model, examples: Dataset, text: PromptFormat):
     """(collator, tokens a pair) for rows of both responses where the base can take them, else TRL's own."""
     both = list(zip(examples["chosen_ids"], examples["rejected_ids"], strict=True))
-    if settings.share_prompts and pairs.can_share(model):
+    if settings.share_prompts and not settings.split_base and pairs.can_share(model):
         pairs.share_prompts(model)
         return pairs.PairCollator(text.eos_id), [pairs.packed_length(*pair) for pair in both]
     collator = DataCollatorForPreference(pad_token_id=text.pad_id)

@@ -49,7 +49,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 
     def sample(step: int) -> None:
-        if settings.max_length > SAMPLE_LENGTH:
+        if settings.max_length > SAMPLE_LENGTH and not settings.split_base:
             _sample(model, text, held_out[:SAMPLES], settings, run, step)
 
     reporter = training.Reporter(run, settings.early_stopping_patience, sample)
@@ -71,7 +71,8 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
             processing_class=text.tokenizer,
             callbacks=[reporter],
         )  # fmt: skip
-        if response_loss.can_use(model) and not distributed.sharding():
+        # The lean head and sampling want the model in one place.
+        if response_loss.can_use(model) and not distributed.sharding() and not settings.split_base:
             response_loss.use_lean_head(model)
         # TRL casts the trainables of a quantised model to bf16, which drops small updates: back to fp32.
         training.restore(model, before)
@@ -101,7 +102,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
 
 def starting_model(settings: SftSettings, base):
     """The base with a fresh adapter."""
-    model = loading.load_causal(base, settings.precision, loading.device())
+    model = loading.load_causal(base, settings.precision, loading.device(), split=settings.split_base)
     loading.check_length(model, settings.max_length)
     shape = adapters.lora_config(
         model, settings.lora_rank or 16, settings.lora_alpha or 32, settings.lora_dropout, "CAUSAL_LM"

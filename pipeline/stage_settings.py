@@ -132,6 +132,11 @@ class _Adapter(_Training):
 class SftSettings(_Adapter):
     """Supervised fine-tuning on the chosen responses."""
 
+    split_base: bool = _setting(
+        False,
+        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
+        group="memory",
+    )
     loader_workers: int = _setting(
         0,
         "Processes that put batches together beside the training; 0 = none, which small data wants",
@@ -172,6 +177,11 @@ class RewardSettings(_Adapter):
     share_prompts: bool = _setting(
         True,
         "Compute the prompt of a pair once for both responses: the same scores, less work",
+        group="memory",
+    )
+    split_base: bool = _setting(
+        False,
+        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
         group="memory",
     )
     loader_workers: int = _setting(

@@ -46,7 +46,7 @@ def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) ->
 
 def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
     """The Trainer's arguments for a stage's settings. `extra` are those of one trainer class."""
-    return config_class(
+    made = config_class(
         output_dir=str(run.checkpoints_dir),
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=max(
@@ -82,6 +82,9 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         use_cpu=device().type == "cpu",
         **extra,
     )
+    if made.n_gpu > 1:
+        made._n_gpu = 1  # else one process would multiply the batch by all GPUs; several processes share it
+    return made
 
 
 class LengthGrouped(Sampler[int]):
@@ -132,7 +135,8 @@ class Reporter(TrainerCallback):
     def begin(self, model: torch.nn.Module, memory: Memory, stability: Stability) -> None:
         """Before an attempt: forget what another one saw; a checkpoint's `load` comes after this."""
         self.memory, self.stability = memory, stability
-        self.unseen = set(trainables(model))
+        # DeepSpeed keeps the gradients to itself.
+        self.unseen = set() if distributed.sharding() == "ZeRO" else set(trainables(model))
         self.best_loss, self.since_best, self.best = math.inf, 0, None
         self.last_evaluation = {}
 

@@ -115,6 +115,32 @@ def test_other_commands_run_in_one_process_only(workspace, launched, capsys):
         assert "runs in one process" in capsys.readouterr().err
 
 
+# -- one process, several GPUs
+
+
+@pytest.mark.parametrize(("gpus", "split", "given"), [(2, True, "auto"), (2, False, None), (1, True, None)])
+def test_a_base_is_dealt_to_the_gpus_where_asked_and_there_are_several(
+    random_base, monkeypatch, gpus, split, given
+):
+    asked = []
+
+    def from_pretrained(folder, device_map, **more):
+        asked.append(device_map)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", from_pretrained)
+    with pytest.raises(UserError, match="far enough"):
+        loading.load_causal(random_base, "bf16", torch.device("cpu"), split=split)
+    assert asked == [given]
+
+
+def test_a_split_base_and_several_processes_exclude_each_other(launched):
+    launched()
+    with pytest.raises(UserError, match="split_base"):
+        distributed.check("sft", settings("sft", "split_base=true"))
+
+
 # -- who gets which rows
 
 
@@ -162,10 +188,12 @@ def launch(*arguments, processes=2, timeout=500):
 
 
 def commands(place, base, *stages, precision="bf16", more=()):
-    """The command lines of some stages one after the other, as launched.py takes them."""
+    """The command lines of some stages one after the other, as launched.py takes them. A stage can be given
+    with its rows, as "sft 17"."""
     found = []
-    for stage in stages:
+    for stage, _, rows in (stage.partition(" ") for stage in stages):
         chosen = [*(SIZES if stage == "ppo" else FEW), f"base_model={base}"]
+        chosen += [f"max_rows={rows}"] if rows else []
         chosen += ["lora_rank=4", "lora_alpha=8"] if stage == "sft" else []
         chosen += ["dataset=small", "max_steps=3"] if stage == "ppo" else []
         line = [stage, "--workspace", place.root, "--precision", precision, "--set", *chosen, *more]
@@ -174,7 +202,7 @@ def commands(place, base, *stages, precision="bf16", more=()):
 
 
 def ready(folder, base, rows=21):
-    """A workspace with data sets; 21 rows are two batches of 8 and one that two processes share unequally."""
+    """A workspace with data sets and random parents."""
     place = Workspace(folder).create()
     parents = stand(place, base)
     write_dataset(place, train=rows)
@@ -183,6 +211,11 @@ def ready(folder, base, rows=21):
 
 def newest(place, stage):
     return Run.load(place, next(r["id"] for r in list_runs(place) if r["stage"] == stage))
+
+
+def made_after(place, parents):
+    """The runs that are not among the parents, in order."""
+    return [Run.load(place, r["id"]) for r in reversed(list_runs(place)) if r["id"] not in parents.values()]
 
 
 def weights(run):
@@ -209,26 +242,24 @@ def in_this_process(monkeypatch, arguments):
 
 
 def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random_base, monkeypatch):
-    (one, parents), (two, _) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
-    stages = ("sft", "reward", "ppo")
-    before = len(list_runs(two))
+    (one, before), (two, parents) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
+    # Batches of 8: of 15 rows, the second is shared 4 to 3; of 9, the last leaves a process without.
+    stages = ("sft 9", "reward 15", "reward 9", "ppo")
     done = launch("fp32", *commands(two, random_base, *stages))
     assert done.returncode == 0, done.stderr[-3000:]
     in_this_process(monkeypatch, commands(one, random_base, *stages))
-    assert len(list_runs(two)) == before + 3
-    assert done.stdout.splitlines()[-1] == str(newest(two, "ppo").folder / "run.json")
-    for stage in stages:
-        alone, together = newest(one, stage), newest(two, stage)
+    runs = made_after(two, parents)
+    assert [run.record["stage"] for run in runs] == ["sft", "reward", "reward", "ppo"]
+    assert done.stdout.splitlines()[-1] == str(runs[-1].folder / "run.json")
+    for alone, together in zip(made_after(one, before), runs, strict=True):
         assert together.record["status"] == "done" and together.record["attempts"][-1]["processes"] == 2
-        start = load_file(one.run(parents["sft"]) / "model" / "adapter_model.safetensors")
-        after = load_file(alone.model_dir / "adapter_model.safetensors")
-        if stage == "ppo":
-            assert any((start[name] - after[name]).abs().max() > 1e-3 for name in start)  # it did learn
         assert_close(weights(alone), weights(together))
         losses = [
             [row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row] for run in (alone, together)
         ]
         assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    sft, ppo = (load_file(run.model_dir / "adapter_model.safetensors") for run in (runs[0], runs[-1]))
+    assert max((sft[name] - ppo[name]).abs().max() for name in sft) > 1e-3  # it did learn
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "early_stopping_patience": ("Early stopping", "早停耐心", "验证损失连续这么多次没有改善就停止；0 表示关闭"),
     "sft_run": ("SFT run", "SFT 运行", "从哪个 SFT 运行开始；留空为最新完成的"),
     "center_rewards": ("Centre rewards", "奖励居中", "让一对回答的平均奖励靠近零的惩罚权重"),
+    "split_base": ("Split the base", "拆分基座", "把基座的各层分到所有 GPU 上，适合单个 GPU 放不下的基座；单进程"),
     "loader_workers": ("Loader processes", "加载进程数", "在训练之外准备批次的进程数；0 = 不用，小数据适合"),
     "share_prompts": ("Share prompts", "共用提示", "一对回答的提示只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),
