@@ -75,7 +75,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
                 list(METRICS), value="objective/scores", label=t("runs.metric"), filterable=False
             )
             chart = gr.Plot(show_label=False, visible=False)
-            differing = gr.HTML(padding=False)
+            differing = gr.HTML(nothing_picked(t), padding=False)
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
     list_outputs = [seen, listing, choice, picked]
     detail = [card, cancel, resume, facts, config, log]
@@ -156,7 +156,7 @@ def headline(record: dict[str, Any], t: Texts) -> str:
         "pretrain": ("eval_loss", "loss"),
     }.get(record.get("stage") or "", ())
     key = next((k for k in keys if plots.finite(results.get(k)) is not None), None)
-    return f"{t('result.' + key)} {parts.number(results[key])}" if key else "–"
+    return f"{t('result.' + key)} {parts.measured(results[key])}" if key else "–"
 
 
 def show(services: Services, seen: str, current: str | None, t: Texts) -> tuple[Any, ...]:
@@ -220,7 +220,7 @@ def facts_html(record: dict[str, Any], t: Texts) -> str:
         t(
             "runs.memory",
             rss=parts.gigabytes(resources.get("peak_rss_bytes")),
-            cuda=parts.gigabytes(resources.get("peak_cuda_bytes")),
+            cuda=parts.gigabytes(resources.get("peak_cuda_bytes") or None),  # 0: no GPU took part
             adapter=parts.gigabytes(resources.get("adapter_bytes")),
         )
         if resources
@@ -249,12 +249,16 @@ def shown_value(value: Any) -> str:
 def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tuple[Any, str]:
     """Curves of several runs in one chart, and the settings and results in which they differ."""
     if not ids:
-        return gr.Plot(visible=False), f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
+        return gr.Plot(visible=False), nothing_picked(t)
     records = [runs.read_run(services.workspace, run_id) for run_id in ids]
     names = [f"{parts.run_title(r, t)} {r['id'][-4:]}" for r in records]
     curves = {n: runs.read_metrics(services.workspace, r["id"]) for n, r in zip(names, records, strict=True)}
     drawn = drawable(metric, curves)
     return gr.Plot(plots.overlay(curves, drawn, drawn), visible=True), differences(records, names, t)
+
+
+def nothing_picked(t: Texts) -> str:
+    return f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
 
 
 def drawable(metric: str, curves: dict[str, Sequence[dict[str, Any]]]) -> str:
