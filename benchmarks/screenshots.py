@@ -23,9 +23,18 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that it runs as a script
+
+from ui.page import TABS  # noqa: E402
+from ui.server import LANGUAGES  # noqa: E402
+from ui.texts import Texts  # noqa: E402
+
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
-PATIENCE = 180_000  # milliseconds
+PATIENCE = 600_000  # milliseconds; a machine that trains beside it takes minutes to load the models
+QUESTION = "How do I make tea?"
+LAPTOP, PHONE = (1366, 800), (390, 844)
+LOOKS = (("zh", LAPTOP, "dark"), ("en", PHONE, "light"), ("zh", PHONE, "light"))
 
 
 @contextlib.contextmanager
@@ -58,19 +67,36 @@ def answers(address: str) -> bool:
         return False
 
 
-def tab(page: Page, number: int) -> None:
-    """Bring a tab to the front by its place, in any language, and let its charts be drawn."""
-    page.locator("#tabs button[role=tab]:visible").nth(number).click()
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(4000)
+def settled(page: Page) -> None:
+    """Wait until the tabs have been as they are for two seconds: charts are drawn and texts have come."""
+    page.wait_for_function(
+        """() => {
+            const size = document.querySelector("#tabs").innerHTML.length;
+            if (size !== window.lastSize) [window.lastSize, window.sizeSince] = [size, performance.now()];
+            return performance.now() - window.sizeSince > 2000;
+        }""",
+        polling=250,
+    )
+
+
+def go_to(page: Page, name: str, language: str) -> None:
+    """Bring a tab to the front; on a narrow screen some are in a menu."""
+    title = Texts(language)(f"tab.{name}")
+    button = page.get_by_role("tab", name=title, exact=True).first
+    if button.is_visible():
+        button.click()
+    else:
+        page.locator("#tabs .overflow-menu button").first.click()
+        page.locator(".overflow-dropdown button", has_text=title).first.click()
+    settled(page)
 
 
 def ask(page: Page, prompt: str) -> None:
-    """Ask in the arena and wait for the four answers."""
+    """Ask in the arena and wait for the answers; the first ones wait for the models to be loaded."""
     page.locator("#prompt-box textarea, #prompt-box input").first.fill(prompt)
     page.locator("#ask-button").click()
     page.wait_for_selector("#vote-button:not([disabled])")
-    page.wait_for_timeout(500)
+    settled(page)
 
 
 def vote(page: Page) -> None:
@@ -80,10 +106,10 @@ def vote(page: Page) -> None:
         page.keyboard.press(key)
     page.keyboard.press("Enter")
     page.wait_for_selector("#reveal table")
-    page.wait_for_timeout(1500)
+    settled(page)
 
 
-def take(workspace: Path, out: Path, browser_path: str) -> list[Path]:
+def take(workspace: Path, out: Path, browser_path: str, everything: bool) -> list[Path]:
     """Write the pictures and return their paths."""
     taken: list[Path] = []
 
@@ -94,32 +120,33 @@ def take(workspace: Path, out: Path, browser_path: str) -> list[Path]:
     with app_on(workspace) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
 
-        def visit(path: str = "/", width: int = 1366, height: int = 800, scheme: str = "light") -> Page:
+        def visit(language: str, width: int, height: int, scheme: str = "light") -> Page:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.set_default_timeout(PATIENCE)
-            page.goto(address + path)
+            page.goto(f"{address}{LANGUAGES[language].rstrip('/')}/?lang={language}")
             page.wait_for_selector("#pipeline .chip")
-            page.wait_for_timeout(2000)
+            settled(page)
             return page
 
-        page = visit()
-        shot(page, "data")
-        for number, name in ((1, "sft"), (2, "reward"), (3, "ppo")):
-            tab(page, number)
-            shot(page, name)
-        tab(page, 4)
-        ask(page, "How do I make tea?")
-        shot(page, "arena")
-        vote(page)
-        shot(page, "arena-reveal", full=True)
-        tab(page, 5)
-        shot(page, "evaluation", full=True)
-        tab(page, 6)
-        shot(page, "runs")
-        page = visit("/zh/?lang=zh", scheme="dark")
-        tab(page, 3)
-        shot(page, "ppo-zh-dark")
-        shot(visit(width=390, height=844), "phone")
+        page = visit("en", *LAPTOP)
+        for name in TABS:
+            go_to(page, name, "en")
+            if name == "arena":
+                page.set_viewport_size({"width": LAPTOP[0], "height": 1120})  # answers and reveal in one picture
+                ask(page, QUESTION)
+                vote(page)
+            shot(page, name, full=name == "evaluation")
+            page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
+        if everything:
+            for language, size, scheme in LOOKS:
+                page = visit(language, *size, scheme)
+                for name in TABS:
+                    go_to(page, name, language)
+                    if name == "arena":
+                        ask(page, QUESTION)
+                        vote(page)
+                    shot(page, f"{name}-{language}-{size[0]}-{scheme}", full=True)
+                page.close()
         browser.close()
     return taken
 
@@ -128,6 +155,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument(
+        "--everything", action="store_true", help="also each tab whole, in both languages, on a phone, dark"
+    )
     options = parser.parse_args()
     browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     browser_path = next(filter(None, browsers), None)
@@ -135,7 +165,7 @@ def main() -> int:
         print("no chromium, chromium-browser or google-chrome found", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    for path in take(options.workspace, options.out, browser_path):
+    for path in take(options.workspace, options.out, browser_path, options.everything):
         print(path)
     return 0
 
