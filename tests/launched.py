@@ -1,9 +1,10 @@
 """What the tests of several processes launch: command lines one after the other, with a fault where asked.
 
-    accelerate launch ... tests/launched.py [fp32] [raise:1] sft --workspace DIR ... then ppo ...
+    accelerate launch ... tests/launched.py [sharded] [fp32] [raise:1] sft --workspace DIR ... then ppo ...
 
 fp32 loads bases in fp32, where rounding is so small that only mistakes differ. raise:1, kill:1 and stop:1 are
-what happens to process 1 in the third minibatch of PPO.
+what happens to process 1 in the third minibatch of PPO. sharded lets FSDP and ZeRO run on CPUs: torch and
+DeepSpeed can, accelerate asks for GPUs.
 """
 
 import os
@@ -14,13 +15,38 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models import loading  # noqa: E402
-from pipeline import cli, distributed, ppo_learner  # noqa: E402
+from pipeline import cli, distributed, ppo_learner, training  # noqa: E402
 from pipeline.run_record import Run  # noqa: E402
 
 
 def load_in_fp32() -> None:
     load = loading._load
     loading._load = lambda *args, **kwargs: load(*args, **kwargs).float()
+
+
+def shard_on_cpus() -> None:
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    os.environ["DS_ACCELERATOR"] = "cpu"
+    torch.distributed.init_process_group("gloo")
+    begin = PartialState.__init__
+    PartialState.__init__ = lambda self, cpu=False, **more: begin(self, False, **more)
+    PartialState._prepare_backend = lambda self, *args, **more: ("gloo", DistributedType.MULTI_GPU)
+    PartialState.set_device = lambda self: setattr(self, "device", torch.device("cpu"))
+    distributed._check_sharding = lambda stage, settings: None
+
+
+def check_that_it_is_split() -> None:
+    """Under FSDP each process has to hold a part of every weight, and not only train as if."""
+    whole = training.in_one_piece
+
+    def checked(model, make):
+        assert all(isinstance(p, training.DTensor) for p in model.parameters())
+        return whole(model, make)
+
+    training.in_one_piece = checked
 
 
 def fail(how: str, rank: int) -> None:
@@ -38,6 +64,11 @@ def fail(how: str, rank: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[0] == "sharded":
+        shard_on_cpus()
+        if distributed.sharding() == "FSDP":
+            check_that_it_is_split()
+        arguments = arguments[1:]
     if arguments[0] == "fp32":
         load_in_fp32()
         arguments = arguments[1:]

@@ -98,7 +98,7 @@ def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
 def test_gold_stands_beside_the_policies_inside_the_tiny_world_only(services):
     inside, outside = (ask(services, text)[-1][0] for text in ("What is seven plus five?", "Hm hm qua?"))
     shown = arena_tab.cast(services, inside, "B", "", "ann", T)[-2]
-    assert T("reveal.gold_note")[:20] in shown and '<td class="number">0' in shown
+    assert T("reveal.gold_note")[:20] in shown and "<td>0" in shown
     assert T("reveal.gold_note")[:20] not in arena_tab.cast(services, outside, "B", "", "ann", T)[-2]
 
 

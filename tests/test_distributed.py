@@ -176,11 +176,11 @@ def test_shares_in_order_are_the_whole(launched):
 # -- real processes
 
 
-def launch(*arguments, processes=2, timeout=500):
-    """Run tests/launched.py by the shipped configuration; returns the finished process."""
+def launch(*arguments, configuration="ddp.yaml", timeout=500):
+    """Run tests/launched.py by a shipped configuration in two processes; returns what they left."""
     command = [
         sys.executable, "-m", "accelerate.commands.launch", "--config_file",
-        str(ROOT / "pipeline" / "launch" / "ddp.yaml"), "--num_processes", str(processes),
+        str(ROOT / "pipeline" / "launch" / configuration), "--num_processes", "2",
         "--main_process_port", "0", str(ROOT / "tests" / "launched.py"), *map(str, arguments),
     ]  # fmt: skip
     environment = child_environment() | {"OMP_NUM_THREADS": "1"}
@@ -305,6 +305,35 @@ def test_two_processes_stop_together_and_resume_as_if_nothing_had_been(tmp_path,
     assert resumed.record["attempts"][-1]["from_step"] > 0
     assert lines(whole, "metrics.jsonl") == lines(resumed, "metrics.jsonl")
     assert_close(weights(whole), weights(resumed), within=0.0)
+
+
+NO_DEEPSPEED = pytest.mark.skipif(
+    importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("configuration", ["fsdp.yaml", pytest.param("zero2.yaml", marks=NO_DEEPSPEED)])
+def test_a_base_split_over_two_processes_gives_the_weights_of_one(
+    tmp_path, random_base, monkeypatch, configuration
+):
+    (one, before), (two, parents) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
+    stages = ("sft 15", "reward 15")
+    done = launch("sharded", "fp32", *commands(two, random_base, *stages), configuration=configuration)
+    assert done.returncode == 0, done.stderr[-3000:]
+    in_this_process(monkeypatch, commands(one, random_base, *stages))
+    for alone, together in zip(made_after(one, before), made_after(two, parents), strict=True):
+        assert_close(weights(alone), weights(together))
+    run = newest(two, "sft")
+    last = weights(run)
+    checkpoints.drop_after(run.checkpoints_dir, 2)
+    run.record["status"] = run.record["attempts"][-1]["status"] = "failed"
+    run.write()
+    again = launch(
+        "sharded", "fp32", "resume", run.id, "--workspace", two.root, configuration=configuration
+    )
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert_close(weights(run), last, within=0.0)
 
 
 @pytest.mark.slow

@@ -35,12 +35,13 @@ def reveal_html(
                 f"{place.get(letter, '–')}",
                 letter,
                 parts.policy_mark(name, COLOURS.get(name, "#8792a8")),
-                t("policy." + name) if t.has("policy." + name) else "",
                 *([parts.measured(gold[letter], 2)] if graded else []),
+                t("policy." + name) if t.has("policy." + name) else "",
             ]
         )
-    head = [t("reveal.place"), t("reveal.answer"), t("reveal.policy"), t("reveal.what")]
-    table = parts.table([*head, *([t("reveal.gold")] if graded else [])], rows, text_columns=4)
+    head = [t("reveal.place"), t("reveal.answer"), t("reveal.policy")]
+    head += [t("reveal.gold")] * graded + [t("reveal.what")]  # the long text last: a phone shows the rest
+    table = parts.table(head, rows, text_columns=5)
     note = f'<p class="quiet small">{escape(t("reveal.gold_note"))}</p>' if graded else ""
     return parts.title(t("reveal.title")) + table + note
 
