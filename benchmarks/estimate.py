@@ -221,7 +221,8 @@ def main() -> None:
 
 def row(case: Case, folder: Path) -> dict:
     """Estimate and measurement of one case."""
-    guessed = estimate(case.stage, case.settings(folder / "base"), Workspace(folder / "workspace")).total
+    workspace, settings = Workspace(folder / "workspace"), case.settings(folder / "base")
+    guessed = estimate(case.stage, settings, workspace, "bench").total
     command = [sys.executable, __file__, "--one", json.dumps(vars(case)), "--folder", str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured = json.loads(done.stdout.splitlines()[-1])["measured"]

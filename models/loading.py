@@ -21,7 +21,7 @@ from transformers.activations import NewGELUActivation
 
 from data.errors import UserError
 from data.files import sha256_files
-from models import attention
+from models import attention, heap
 from models import precision as precisions
 
 CUDA = torch.device("cuda")
@@ -208,6 +208,8 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     if places != "auto":
         model.to(device)
     precisions.verify(model, precision)
+    if quantization is not None and device.type == "cpu":
+        heap.give_back()  # quantising left as much behind as the base takes
     return model.eval()
 
 

@@ -1,85 +1,70 @@
 """The memory that a stage will need above what its imports take, term by term, before it starts.
 
-Every term is a formula over the base's shape (read from its config.json; no weights, no torch) and the
-settings; `Term.formula` says which. The terms of a phase are in memory at the same time; the estimate is the
-fixed terms plus the largest phase. Lengths count in full, so that real, shorter rows need less.
+The formulas are in `pipeline.memory_terms`; they go by the base's shape (config.json), the settings, and the
+longest rows of the data set, where it is at hand. The terms of a phase are in memory at the same time; the
+estimate is the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with
+measured peaks. No weights are read, no torch.
 
     print(estimate("ppo", build("ppo", "edge"), workspace).table())
-
-Sources: activations of a block, 34 bytes per token and unit of width without attention scores (Korthikanti
-et al. 2022, arXiv 2205.05198); Adam in fp32; QLoRA's 4-bit blocks of 64 (arXiv 2305.14314).
+    refuse_what_cannot_fit("sft", settings, workspace)      # UserError, or nothing
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.files import read_json
 from data.workspace import Workspace
-from pipeline.hardware import hardware
+from pipeline import memory_terms
+from pipeline.base_shape import base_folder, is_here, read_shape
+from pipeline.hardware import free_memory
 from pipeline.lineage import resolve_parents
+from pipeline.memory_terms import Plan, Term
+from pipeline.row_lengths import full_rows, row_lengths
 
-_BYTES_A_WEIGHT = {"bf16": 2.0, "int8": 1.0, "int4": 0.5 + 4 / 64}  # int4: one fp32 scale a block of 64
-_BLOCK_BYTES = 34  # saved for the backward pass, per token and unit of width
-_LOGIT_BYTES = 12  # bf16 logits, their fp32 copy, and the gradient of both
-_SAMPLING_BYTES = 12  # fp32 logits, probabilities and their cumulative sum
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the formulas need of a base. `linears` are (in, out) of every linear layer of one block."""
-
-    width: int
-    layers: int
-    vocabulary: int
-    positions: int
-    kv_width: int
-    linears: tuple[tuple[int, int], ...]
-    tied: bool
-
-    @property
-    def block_weights(self) -> int:
-        return self.layers * sum(rows * columns for rows, columns in self.linears)
-
-    @property
-    def embedding_weights(self) -> int:
-        return self.vocabulary * self.width * (1 if self.tied else 2) + self.positions * self.width
-
-    def lora_weights(self, rank: int) -> int:
-        return self.layers * sum(rank * (rows + columns) for rows, columns in self.linears)
-
-
-@dataclass(frozen=True)
-class Term:
-    """One part of the memory; phase "" is there all the time."""
-
-    name: str
-    bytes: int
-    formula: str
-    phase: str = ""
+STAGES = ("sft", "reward", "ppo")
+ERROR = 0.25  # how far the estimate may be off
+IMPORTS = 600_000_000  # bytes of RAM that a stage takes by being imported; not part of the estimate
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The terms of a stage; `available` is the GPU's memory, or the machine's without a GPU."""
+    """The terms of a stage. free: bytes of the memory (`where`, as in "RAM") that nobody uses now."""
 
     stage: str
     terms: tuple[Term, ...]
-    available: int
+    free: int
+    where: str = "RAM"
+
+    @property
+    def phases(self) -> dict[str, int]:
+        """Bytes of each phase, without what is always there."""
+        sums: dict[str, int] = {}
+        for term in self.terms:
+            if term.phase:
+                sums[term.phase] = sums.get(term.phase, 0) + term.bytes
+        return sums
 
     @property
     def total(self) -> int:
         """Bytes at the peak: what is always there, and the largest phase."""
-        phases = {term.phase for term in self.terms if term.phase}
-        largest = max((sum(t.bytes for t in self.terms if t.phase == phase) for phase in phases), default=0)
-        return sum(term.bytes for term in self.terms if not term.phase) + largest
+        always = sum(term.bytes for term in self.terms if not term.phase)
+        return always + max(self.phases.values(), default=0)
+
+    @property
+    def available(self) -> int:
+        """Bytes for the stage above its imports."""
+        return max(0, self.free - (IMPORTS if self.where == "RAM" else 0))
 
     @property
     def fits(self) -> bool:
         return self.total <= self.available
+
+    @property
+    def cannot_fit(self) -> bool:
+        """Whether it does not fit even where the estimate is too high by as much as it may be."""
+        return self.total / (1 + ERROR) > self.available
 
     def table(self) -> str:
         """The terms as text, for the command line."""
@@ -88,169 +73,73 @@ class Estimate:
             lines.append(
                 f"{term.bytes / 1e6:>9.1f}  {term.phase or 'always':<9} {term.name:<24} {term.formula}"
             )
-        verdict = (
-            "fits" if self.fits else "does not fit: lower micro_batch_size or use gradient_checkpointing"
-        )
+        phases = self.phases
+        largest = f", in {max(phases, key=phases.get)}" if phases else ""
+        mend = "does not fit: lower micro_batch_size or use gradient_checkpointing"
+        verdict = "fits" if self.fits else mend
         lines.append(
-            f"{self.total / 1e6:>9.1f}  peak above imports; {self.available / 1e6:.0f} MB there: {verdict}"
+            f"{self.total / 1e6:>9.1f}  peak above imports{largest}; "
+            f"{self.available / 1e6:.0f} MB of {self.where} there: {verdict}"
         )
         return "\n".join(lines)
 
 
-def estimate(stage: str, settings: Any, workspace: Workspace) -> Estimate:
-    """The memory of an sft, reward or ppo run. Raises UserError when the base is not known or not at hand."""
+def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> Estimate:
+    """The memory of an sft, reward or ppo run. Raises UserError when the base is not known or not at hand.
+
+    dataset: its name, where the parents are found already. Without a data set rows count as full.
+    """
     if stage != "sft" and not settings.base_model:
-        _, settings = resolve_parents(stage, settings, workspace)
-    shape = read_shape(base_folder(settings.base_model))
-    terms = {"sft": _sft, "reward": _reward, "ppo": _ppo}[stage](settings, shape)
-    machine = hardware()
-    return Estimate(stage, tuple(terms), machine["vram_bytes"] or machine["ram_bytes"])
+        parents, settings = resolve_parents(stage, settings, workspace)
+        dataset = dataset or parents["dataset"]
+    folder = base_folder(settings.base_model)
+    free, where = free_memory()
+    plan = Plan(
+        read_shape(folder),
+        settings,
+        _rows(settings, workspace, dataset or settings.dataset, folder),
+        cpu=where == "RAM",
+    )
+    return Estimate(stage, tuple(getattr(memory_terms, stage)(plan)), free, where)
 
 
-def base_folder(base_model: str) -> Path:
-    """Where the base's config.json is; a hub base is fetched as training would fetch it."""
-    if base_model == "tiny":
-        folder = Path(__file__).resolve().parent.parent / "models" / "tiny" / "base"
-    elif Path(base_model).is_dir():
-        folder = Path(base_model)
-    else:
-        from data.hub import download_model
+def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> None:
+    """Raise UserError, with the figures and what to lower, for a stage that cannot fit into what is free.
 
-        folder = download_model(base_model)
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{base_model}: no config.json in {folder}; this is not a model folder")
-    return folder
-
-
-def read_shape(folder: Path) -> Shape:
-    """The shape of a GPT-2-like or Llama-like base from its config.json."""
-    config = read_json(folder / "config.json")
-    config = config.get("text_config") or config
+    A base that is not here yet or of an unknown kind is not refused, nor one that is split over devices.
+    """
+    if stage not in STAGES or getattr(settings, "split_base", False):
+        return
+    if not settings.base_model or not is_here(settings.base_model):
+        return
     try:
-        if "n_embd" in config:
-            width, mlp = config["n_embd"], config.get("n_inner") or 4 * config["n_embd"]
-            linears = ((width, 3 * width), (width, width), (width, mlp), (mlp, width))
-            return Shape(
-                width,
-                config["n_layer"],
-                config["vocab_size"],
-                config["n_positions"],
-                width,
-                linears,
-                config.get("tie_word_embeddings", True),
-            )
-        width, mlp = config["hidden_size"], config["intermediate_size"]
-        heads = config["num_attention_heads"]
-        head = config.get("head_dim") or width // heads
-        kv = head * (config.get("num_key_value_heads") or heads)
-        linears = (
-            (width, head * heads),
-            (width, kv),
-            (width, kv),
-            (head * heads, width),
-            (width, mlp),
-            (width, mlp),
-            (mlp, width),
-        )
-        return Shape(
-            width,
-            config["num_hidden_layers"],
-            config["vocab_size"],
-            0,
-            kv,
-            linears,
-            config.get("tie_word_embeddings", False),
-        )
-    except KeyError as error:
+        found = estimate(stage, settings, workspace, dataset)
+    except UserError:  # what is wrong with the base or the data is told by the stage itself, in its own words
+        return
+    if found.cannot_fit:
         raise UserError(
-            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known"
-        ) from None
+            f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
+            f"and {found.available / 1e9:.1f} GB of {found.where} are free. "
+            f"Lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much"
+        )
 
 
-def _sft(settings: Any, shape: Shape) -> list[Term]:
-    tokens = settings.micro_batch_size * settings.max_length
-    return [
-        _base("base", settings.precision, shape),
-        _trained("adapter in training", shape, settings.lora_rank),
-        _activations(tokens, settings, shape, "update"),
-        Term(
-            "logits",
-            tokens * shape.vocabulary * _LOGIT_BYTES,
-            f"{tokens} tokens x {shape.vocabulary} x {_LOGIT_BYTES}",
-            "update",
-        ),
-    ]
+def _what_to_lower(stage: str, settings: Any) -> str:
+    """The settings that would make it smaller, as they are now."""
+    sizes = ["micro_batch_size", "max_length", *(["batch_size"] if stage == "ppo" else [])]
+    wishes = [f"{name} (now {getattr(settings, name)})" for name in sizes]
+    if not settings.gradient_checkpointing:
+        wishes.append("or set gradient_checkpointing=true")
+    if settings.precision != "int4":
+        wishes.append("or precision=int4")
+    if stage == "ppo" and settings.mode == "controlled":
+        wishes.append("or mode=shared")
+    return ", ".join(wishes)
 
 
-def _reward(settings: Any, shape: Shape) -> list[Term]:
-    tokens = 2 * settings.micro_batch_size * settings.max_length  # chosen and rejected
-    return [
-        _base("base", settings.precision, shape),
-        _trained("adapter in training", shape, settings.lora_rank),
-        _activations(tokens, settings, shape, "update"),
-    ]
-
-
-def _ppo(settings: Any, shape: Shape) -> list[Term]:
-    shared = settings.mode == "shared"
-    terms = [_base("policy base", settings.precision if shared else "bf16", shape)]
-    if not shared and settings.precision != "bf16":
-        terms.append(_base("reward model's base", settings.precision, shape))
-    frozen = 2 * shape.lora_weights(settings.lora_rank) * 4
-    tokens = settings.micro_batch_size * settings.max_length
-    answered = settings.micro_batch_size * settings.response_length
-    batch = settings.batch_size
-    cache = batch * settings.max_length * shape.layers * 2 * shape.kv_width * 2
-    return [
-        *terms,
-        _trained("policy adapter", shape, settings.lora_rank),
-        Term("reference and reward", frozen, "2 frozen adapters in fp32"),
-        Term(
-            "KV cache",
-            cache,
-            f"{batch} x {settings.max_length} tokens x {shape.layers} layers x 2 x {shape.kv_width} x 2",
-            "rollout",
-        ),
-        Term(
-            "sampling",
-            batch * shape.vocabulary * _SAMPLING_BYTES,
-            f"{batch} x {shape.vocabulary} x {_SAMPLING_BYTES}",
-            "rollout",
-        ),
-        _activations(tokens, settings, shape, "update"),
-        Term(
-            "response logits",
-            answered * shape.vocabulary * _LOGIT_BYTES,
-            f"{answered} tokens x {shape.vocabulary} x {_LOGIT_BYTES}",
-            "update",
-        ),
-    ]
-
-
-def _base(name: str, precision: str, shape: Shape) -> Term:
-    each = _BYTES_A_WEIGHT[precision]
-    size = int(shape.block_weights * each) + shape.embedding_weights * 2
-    return Term(
-        name,
-        size,
-        f"{precision}: {shape.block_weights} x {each:g} + embeddings {shape.embedding_weights} x 2",
-    )
-
-
-def _trained(name: str, shape: Shape, rank: int) -> Term:
-    weights = shape.lora_weights(rank)
-    return Term(name, weights * 16, f"{weights} x 16: fp32 weights, gradients, two moments of Adam")
-
-
-def _activations(tokens: int, settings: Any, shape: Shape, phase: str) -> Term:
-    """A block keeps its own activations and, for LoRA, an fp32 copy of the input of each linear layer."""
-    block = tokens * (_BLOCK_BYTES * shape.width + 4 * sum(rows for rows, _ in shape.linears))
-    if settings.gradient_checkpointing:
-        size = block + shape.layers * tokens * shape.width * 2
-        return Term("activations", size, f"checkpointed: one block and {shape.layers} inputs", phase)
-    return Term(
-        "activations",
-        shape.layers * block,
-        f"{shape.layers} blocks x {tokens} tokens x {block // tokens}",
-        phase,
-    )
+def _rows(settings: Any, workspace: Workspace, dataset: str, folder: Any) -> Any:
+    if dataset:
+        found = row_lengths(workspace.dataset(dataset) / "train_prefs.jsonl", folder)
+        if found is not None:
+            return found
+    return full_rows(settings.max_length)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,26 @@ def live() -> dict[str, Any]:
         "gpu_percent": gpu.get("percent"),
         "gpu_celsius": gpu.get("celsius"),
     }
+
+
+def free_memory() -> tuple[int, str]:
+    """(bytes that a new training could have, what they are of: "GPU memory", or "RAM" without a GPU)."""
+    gpu = _gpu()
+    if gpu:
+        return gpu["total_bytes"] - gpu["used_bytes"], "GPU memory"
+    return min(psutil.virtual_memory().available, _left_in_group()), "RAM"
+
+
+def _left_in_group() -> int:
+    """Bytes that the control group, as of a container, leaves; files in its cache count as free."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+        cached = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except OSError:  # no Linux, or no group of its own
+        return sys.maxsize
+    return sys.maxsize if limit == "max" else int(limit) - used + int(cached.get("inactive_file", 0))
 
 
 def physical_cores() -> int:

@@ -186,7 +186,7 @@ def judge(scorer: RewardModel, text: PromptFormat, rows: list[dict], settings, *
     if not rows:
         return {}
     chosen, rejected = sequences(text, rows, settings.max_length)
-    scores = scorer.score(chosen + rejected, batch_size=4 * settings.micro_batch_size).tolist()
+    scores = scorer.score(chosen + rejected, batch_size=2 * settings.micro_batch_size).tolist()
     metrics = reward_metrics(
         scores[: len(rows)],
         scores[len(rows) :],

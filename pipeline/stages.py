@@ -25,6 +25,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline import checkpoints, distributed, locks
+from pipeline.estimate import refuse_what_cannot_fit
 from pipeline.experiments import write_experiment
 from pipeline.hardware import physical_cores
 from pipeline.lineage import resolve_parents
@@ -70,8 +71,10 @@ def execute(
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
             _refuse_beside(workspace)
-        if run is None:
-            resolve_parents(stage, settings, workspace)  # what is missing is told before there is a run
+        if not (waited := run is not None):
+            # What is missing, or too large, is told before there is a run.
+            parents, whole = resolve_parents(stage, settings, workspace)
+            refuse_what_cannot_fit(stage, whole, workspace, parents.get("dataset", ""))
             run = Run.create(workspace, stage, settings)
         started(run)
         if not company:
@@ -84,6 +87,9 @@ def execute(
                     parents, settings = resolve_parents(stage, settings, workspace)
                     run.record |= {"parents": parents, "config": to_dict(settings)}
                     run.write()
+                if waited:
+                    dataset = run.record["parents"].get("dataset", "")
+                    refuse_what_cannot_fit(stage, settings, workspace, dataset)
                 name = f"{stage} {settings.precision}" if company else stage
                 progress = Progress(
                     name, lambda: run.record["attempts"][-1], sys.stderr, log, bar=company < 2

@@ -1,10 +1,23 @@
-"""The memory estimate: shapes that match the real models, terms that add up, and what moves them."""
+"""The memory estimate: shapes of the real models, terms that add up, what moves them, what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from data.errors import UserError
-from pipeline.estimate import estimate, read_shape
+from data.workspace import Workspace
+from pipeline import estimate as estimates
+from pipeline import memory_terms
+from pipeline.base_shape import read_shape
+from pipeline.estimate import Estimate, estimate, refuse_what_cannot_fit
+from pipeline.memory_terms import Term
+from pipeline.row_lengths import full_rows, row_lengths
 from pipeline.settings import build
+
+HUGE = ("batch_size=65536", "micro_batch_size=65536", "max_length=512")
 
 
 @pytest.mark.parametrize("family", ["random_base", "random_llama_base"])
@@ -41,16 +54,17 @@ def test_every_term_is_shown_and_the_peak_is_what_is_there_at_once(total, stage)
 
 
 def test_smaller_micro_batches_checkpointing_and_quantisation_need_less(total):
-    whole = total("sft", "micro_batch_size=8").total
-    assert total("sft", "micro_batch_size=2").total < whole
-    assert total("sft", "micro_batch_size=8", "gradient_checkpointing=true").total < whole
-    assert total("sft", "micro_batch_size=8", precision="int4").total < whole
+    eight = ("micro_batch_size=8", "max_length=64")
+    whole = total("sft", *eight).total
+    assert total("sft", "micro_batch_size=2", "max_length=64").total < whole
+    assert total("sft", *eight, "gradient_checkpointing=true").total < whole
+    assert total("sft", *eight, precision="int4").total < whole
     controlled = total("ppo", precision="int4").total
     assert total("ppo", "mode=shared", precision="int4").total < controlled
 
 
 def test_what_cannot_fit_is_said(total):
-    found = total("sft", "batch_size=65536", "micro_batch_size=65536", "max_length=131072")
+    found = total("sft", *HUGE)
     assert not found.fits and "does not fit" in found.table()
     assert "does not fit" not in total("sft").table()
 
@@ -59,3 +73,121 @@ def test_a_base_of_an_unknown_kind_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "strange"}')
     with pytest.raises(UserError, match="not known"):
         read_shape(tmp_path)
+
+
+def test_the_formulas_know_the_constants_of_the_code_they_describe():
+    from models import attention, logprobs
+    from pipeline import measure
+
+    assert memory_terms.CHUNK_LOGITS == logprobs.CHUNK_LOGITS
+    assert memory_terms.EVALUATED == measure.MAX_LOGITS
+    assert memory_terms.LONGEST == attention.LONGEST
+
+
+def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
+    short = estimate("sft", settings(random_base), workspace, dataset)
+    assert short.total < estimate("sft", settings(random_base), workspace).total
+
+
+def test_row_lengths_are_those_that_training_sees(random_base, dataset, workspace):
+    from models.loading import load_tokenizer
+    from models.pairs import packed_length
+    from models.prompting import PromptFormat
+    from pipeline.reward import sequences
+
+    path = workspace.dataset(dataset) / "train_prefs.jsonl"
+    found = row_lengths(path, random_base)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for most in (16, 40, 512):
+        chosen, rejected = sequences(PromptFormat(load_tokenizer(random_base)), rows, most)
+        assert found.either(most) == max(map(len, chosen + rejected))
+        assert found.answered(most) == max(map(len, chosen))
+        packed = max(map(packed_length, chosen, rejected))
+        assert packed <= found.pair(most) <= 2 * most
+    assert found.pair(512) <= packed + 3  # responses may begin alike: a few tokens more are shared
+    assert row_lengths(path.with_name("absent.jsonl"), random_base) is None
+    assert full_rows(64).answered(64) == 64
+
+
+def test_what_fits_is_judged_above_the_imports_and_refused_beyond_the_estimates_own_error():
+    def found(free, where="GPU memory"):
+        terms = (Term("a", 100, ""), Term("b", 20, "", "x"), Term("c", 30, "", "y"))
+        return Estimate("sft", terms, free, where)
+
+    assert found(130).total == 130 and found(130).fits and not found(130).cannot_fit
+    assert not found(129).fits and not found(129).cannot_fit  # it may fit: the estimate may be too high
+    assert found(103).cannot_fit
+    assert found(estimates.IMPORTS + 130, "RAM").fits and not found(estimates.IMPORTS, "RAM").fits
+
+
+def test_a_base_that_is_not_here_is_not_refused(workspace):
+    for base in ("nobody/such-model", "distilgpt2"):
+        asked = build("sft", "edge", overrides=[f"base_model={base}", *HUGE])
+        refuse_what_cannot_fit("sft", asked, workspace)
+
+
+def test_an_unknown_kind_of_base_is_not_refused(workspace, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "strange"}')
+    refuse_what_cannot_fit("sft", settings(tmp_path, *HUGE), workspace)
+
+
+def test_a_run_that_cannot_fit_ends_before_it_starts(workspace, random_base, long_rows):
+    done = command(workspace, "sft", long_rows, random_base, *HUGE)
+    assert done.returncode == 2 and done.stdout == ""
+    for part in ("does not fit", "GB are needed", "free", "micro_batch_size (now 65536)", "max_length",
+                 "gradient_checkpointing=true", "precision=int4"):  # fmt: skip
+        assert part in done.stderr
+    assert not list(workspace.runs.iterdir())
+
+
+def test_a_queued_run_that_cannot_fit_fails_with_the_reason(workspace, random_base, long_rows):
+    from pipeline.run_record import Run, read_run
+    from pipeline.stages import resume
+
+    asked = build("sft", "edge", overrides=shape(random_base, f"dataset={long_rows}", *HUGE))
+    run = Run.create(workspace, "sft", asked)
+    with pytest.raises(UserError, match="does not fit"):
+        resume(workspace, run.id)
+    record = read_run(workspace, run.id)
+    assert record["status"] == "failed" and "does not fit" in record["error"]
+    assert not (run.folder / "model").exists()
+
+
+@pytest.fixture
+def dataset(workspace):
+    """A data set of short rows."""
+    return write_rows(workspace, "little", range(1, 7))
+
+
+@pytest.fixture
+def long_rows(workspace):
+    """A data set of rows that fill 512 tokens."""
+    return write_rows(workspace, "long", [300, 310])
+
+
+def write_rows(workspace, name, words):
+    folder = workspace.dataset(name)
+    folder.mkdir(parents=True)
+    rows = [
+        {"prompt": f"\n\nHuman: {'long ' * k}?\n\nAssistant:", "chosen": "no " * k, "rejected": "yes"}
+        for k in words
+    ]
+    for split in ("train", "validation", "test"):
+        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "dataset.json").write_text("{}")
+    return name
+
+
+def shape(base, *overrides):
+    return [f"base_model={base}", "lora_rank=16", "lora_alpha=32", *overrides]
+
+
+def settings(base, *overrides):
+    return build("sft", "edge", overrides=shape(base, *overrides))
+
+
+def command(workspace: Workspace, stage, dataset, base, *overrides):
+    words = [sys.executable, "-m", "pipeline", stage, "--preset", "edge", "--workspace", str(workspace.root)]
+    words += ["--set", *shape(base, f"dataset={dataset}", *overrides)]
+    root = Path(__file__).resolve().parents[1]
+    return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=60)

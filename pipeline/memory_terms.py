@@ -1,0 +1,214 @@
+"""Formulas for the memory of SFT, reward modelling and PPO: one function a term, all in bytes, no torch.
+
+What a term counts follows from the code that makes the tensors: models.lora and models.attention say what is
+kept for the backward pass, models.logprobs how many logits there are at once, models.precision how a base is
+stored. The constants at the top are measured or read off the libraries; none depends on a case. Terms without
+a phase are there all the time; those of one phase are there together. `pipeline.estimate` adds them up.
+
+Sources: what a block keeps, Korthikanti et al. 2022 (arXiv 2205.05198); Adam with fp32 weights; 4-bit blocks
+of 64 weights with doubly quantised scales, QLoRA (arXiv 2305.14314); int8, a scale a row (arXiv 2208.07339).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.base_shape import Shape
+from pipeline.row_lengths import RowLengths
+
+BYTES_A_WEIGHT = {"bf16": 2.0, "int8": 1.0, "int4": 0.5 + 1 / 64}
+CHUNK_LOGITS = 14_000_000  # models.logprobs.CHUNK_LOGITS, which needs torch; a test compares them
+EVALUATED = 2**25  # pipeline.measure.MAX_LOGITS, likewise
+LONGEST = 1024  # models.attention.LONGEST, likewise
+INT8_EVALUATED = 16  # bytes an output of an int8 layer on a CPU: int32 sums, and three fp32 steps to bf16
+LIBRARIES = 100_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
+KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
+SAMPLES = 4  # answers after each evaluation of SFT
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of the memory; phase "" is there all the time."""
+
+    name: str
+    bytes: int
+    formula: str
+    phase: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the formulas go by: the base, the settings of the stage, its rows, and where it runs."""
+
+    shape: Shape
+    settings: Any
+    rows: RowLengths
+    cpu: bool
+
+
+def sft(plan: Plan) -> list[Term]:
+    """SFT: updates on micro-batches, a validation pass on twice as many rows, a few sampled answers."""
+    settings, shape = plan.settings, plan.shape
+    micro, row = settings.micro_batch_size, plan.rows.answered(settings.max_length)
+    answered = micro * plan.rows.response(settings.max_length)
+    return [
+        base("base", settings.precision, shape),
+        trained(shape, settings.lora_rank),
+        *always(plan),
+        *update(plan, micro, row),
+        logits(shape, answered, "update"),
+        *forward(plan, settings.precision, 2 * micro, row, "evaluate"),
+        logits(shape, 2 * answered, "evaluate"),
+        *sampling(plan, SAMPLES, row, "sample"),
+    ]
+
+
+def reward(plan: Plan) -> list[Term]:
+    """Reward: a pair is one row that shares its prompt, or two rows; scoring of test answers in the end."""
+    settings, shape = plan.settings, plan.shape
+    micro, single = settings.micro_batch_size, plan.rows.either(settings.max_length)
+    shared = settings.share_prompts and not settings.split_base
+    rows, row = (micro, plan.rows.pair(settings.max_length)) if shared else (2 * micro, single)
+    return [
+        base("base", settings.precision, shape, head=False),
+        trained(shape, settings.lora_rank),
+        *always(plan),
+        *update(plan, rows, row),
+        *forward(plan, settings.precision, 2 * rows, row, "evaluate"),
+        *forward(plan, settings.precision, 2 * micro, single, "score"),
+    ]
+
+
+def ppo(plan: Plan) -> list[Term]:
+    """PPO: one base or two, three adapters; sampling, passes over the rollout, updates."""
+    settings, shape = plan.settings, plan.shape
+    common = settings.mode == "shared"
+    policy = settings.precision if common else "bf16"
+    own = settings.reward == "model" and settings.precision != policy
+    micro = min(settings.micro_batch_size, max(1, settings.batch_size // settings.num_minibatches))
+    room = max(1, settings.max_length - settings.response_length)
+    row = plan.rows.prompt(room) + settings.response_length
+    frozen = shape.lora_weights(settings.lora_rank) * (2 if settings.reward == "model" else 1)
+    return [
+        base("policy's base", policy, shape),
+        *([base("reward model's base", settings.precision, shape, head=False)] if own else []),
+        trained(shape, settings.lora_rank),
+        Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
+        *always(plan),
+        *sampling(plan, settings.batch_size, row, "rollout"),
+        *forward(plan, policy, 2 * micro, row, "pass"),
+        logits(shape, 2 * micro * settings.response_length, "pass"),
+        *forward(plan, settings.precision, 2 * micro, row, "score"),
+        *update(plan, micro, row),
+        logits(shape, micro * settings.response_length, "update"),
+    ]
+
+
+def base(name: str, precision: str, shape: Shape, *, head: bool = True) -> Term:
+    """Blocks in the precision, embeddings and language-model head in bf16."""
+    each, tables = BYTES_A_WEIGHT[precision], shape.embedding_weights
+    if not head and not shape.tied:
+        tables -= shape.vocabulary * shape.width
+    size = int(shape.block_weights * each) + tables * 2
+    return Term(name, size, f"{precision}: {shape.block_weights} x {each:g} + {tables} x 2 in embeddings")
+
+
+def trained(shape: Shape, rank: int) -> Term:
+    weights = shape.lora_weights(rank)
+    return Term(
+        "adapter in training",
+        weights * 20,
+        f"{weights} x 20: fp32 weights, gradients, two moments of Adam, a copy of the start",
+    )
+
+
+def always(plan: Plan) -> list[Term]:
+    """On a CPU, what torch, its kernels, the thread pools and what libraries import late take.
+
+    Measured: the least that a stage on a base of a few MB takes above its imports, less the terms above. On a
+    GPU torch counts its tensors alone; there it is the workspace of the matrix products.
+    """
+    if plan.cpu:
+        return [Term("libraries", LIBRARIES, "code, kernels, thread pools, late imports; measured once")]
+    return [Term("workspace", 8 * 4096 * 1024, "cuBLAS: 8 x 4096 KiB, as CUBLAS_WORKSPACE_CONFIG asks")]
+
+
+def update(plan: Plan, rows: int, row: int) -> list[Term]:
+    """Forward and backward pass of `rows` rows of `row` tokens."""
+    shape, tokens = plan.shape, rows * row
+    probabilities = _probabilities(plan, rows, row)
+    low = 2 * plan.settings.lora_rank * len(shape.linears)
+    block = tokens * (shape.kept + low) + probabilities
+    what = f"{tokens} tokens x {shape.kept + low} + {probabilities} of attention"
+    if plan.settings.gradient_checkpointing:
+        inputs = tokens * shape.width * 2
+        kept, formula = block + shape.layers * inputs, f"one block: {what}; {shape.layers} inputs x {inputs}"
+    else:
+        kept, formula = shape.layers * block, f"{shape.layers} blocks x ({what})"
+    # Backwards through the MLP two gradients of its width and one of the states' are there, and through
+    # attention the mask, the gradients of probabilities and products.
+    gradient = max(tokens * 2 * (2 * shape.mlp + 2 * shape.width), 3 * probabilities)
+    weights = _dequantised(plan.settings.precision, shape)
+    terms = [
+        Term("activations", kept, formula, "update"),
+        Term("gradients", gradient, "of one block's MLP or attention", "update"),
+    ]
+    if weights:
+        terms.append(Term("dequantised layer", weights, "the largest of a block, in bf16 and fp32", "update"))
+    return terms + kept_back(plan, kept + gradient, "update")
+
+
+def forward(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list[Term]:
+    """A pass without gradients: the states and the widest layer of one block."""
+    shape, tokens = plan.shape, rows * row
+    wide = max(out for _, out in shape.linears)
+    a_token = 2 * (3 * shape.width + 2 * shape.mlp)
+    if precision == "int8" and plan.cpu:
+        a_token += INT8_EVALUATED * wide
+    size = max(tokens * a_token, 3 * _probabilities(plan, rows, row))
+    formula = f"{tokens} tokens x {a_token}, or three times attention's probabilities"
+    return [
+        Term("one block", size, formula, phase),
+        *([Term("dequantised layer", w, "the largest of a block, in bf16 and fp32", phase)]
+          if (w := _dequantised(precision, shape)) else []),
+        *kept_back(plan, size, phase),
+    ]  # fmt: skip
+
+
+def logits(shape: Shape, tokens: int, phase: str) -> Term:
+    """models.logprobs: chunks of logits in bf16 and fp32; two rows of states a token beside them."""
+    chunk = min(CHUNK_LOGITS, tokens * shape.vocabulary)
+    states = tokens * shape.width * 8
+    return Term("logits", chunk * 6 + states, f"{chunk} x 6 + {tokens} tokens' states x 8", phase)
+
+
+def sampling(plan: Plan, rows: int, row: int, phase: str) -> list[Term]:
+    """Sampling: keys and values, the prompts' pass, and one step's logits with their probabilities."""
+    shape = plan.shape
+    cache = rows * row * shape.layers * 2 * shape.kv_width * 2
+    step = rows * shape.vocabulary * 16
+    terms = [
+        Term("keys and values", cache, f"{rows} x {row} x {shape.layers} x 2 x {shape.kv_width} x 2", phase),
+        Term("one step", step, f"{rows} x {shape.vocabulary} x 16: logits and probabilities in fp32", phase),
+    ]
+    if plan.cpu:
+        head = shape.vocabulary * shape.width * 2
+        terms.append(Term("head, rearranged", head, "the product's own copy of the head, bf16", phase))
+    return terms + kept_back(plan, cache + step, phase)
+
+
+def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:
+    """What the C library's allocator, which cannot fill every gap, holds on top of what is used; measured."""
+    if not plan.cpu:
+        return []
+    return [Term("gaps", int(used * KEPT_BACK), f"allocator: {KEPT_BACK:.0%} of the above", phase)]
+
+
+def _probabilities(plan: Plan, rows: int, row: int) -> int:
+    """models.attention keeps them on a CPU, up to its LONGEST; fused kernels do not."""
+    return rows * plan.shape.heads * row * row * 2 if plan.cpu and row <= LONGEST else 0
+
+
+def _dequantised(precision: str, shape: Shape) -> int:
+    return 0 if precision == "bf16" else 6 * max(rows * columns for rows, columns in shape.linears)

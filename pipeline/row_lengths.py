@@ -1,0 +1,87 @@
+"""How long the rows of a data set are, counted in a base's tokens, without torch.
+
+An estimate of memory needs the longest rows that a run will see, not the longest that it would take. Only the
+longest few lines are tokenised. A chat template's few tokens of decoration are not counted.
+
+    row_lengths(workspace.dataset("tiny") / "train_prefs.jsonl", base_folder)
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LOOKED_AT = 50_000  # lines of a large data set
+MEASURED = 48  # of them, the longest
+
+
+@dataclass(frozen=True)
+class RowLengths:
+    """Tokens of prompt, chosen and rejected of some rows, EOS included in both responses."""
+
+    rows: tuple[tuple[int, int, int], ...]
+
+    def prompt(self, room: int) -> int:
+        """The longest prompt, of which at most `room` tokens stay."""
+        return min(room, max(prompt for prompt, _, _ in self.rows))
+
+    def answered(self, most: int) -> int:
+        """The longest prompt with its chosen response in `most` tokens."""
+        return max(sum(_fit(prompt, chosen, most)) for prompt, chosen, _ in self.rows)
+
+    def response(self, most: int) -> int:
+        """The longest chosen response that stays beside its prompt in `most` tokens."""
+        return max(_fit(prompt, chosen, most)[1] for prompt, chosen, _ in self.rows)
+
+    def either(self, most: int) -> int:
+        """The longest prompt with one of its responses."""
+        return max(sum(_fit(p, response, most)) for p, *both in self.rows for response in both)
+
+    def pair(self, most: int) -> int:
+        """The longest prompt with both responses behind it; a prompt that is cut differently stands twice."""
+        return max(_pair(*row, most) for row in self.rows)
+
+
+def full_rows(most: int) -> RowLengths:
+    """Where no data is at hand: rows that fill `most` tokens, half of them the response."""
+    return RowLengths(((most - most // 2, most // 2, most // 2),))
+
+
+def row_lengths(path: Path, base: Path) -> RowLengths | None:
+    """Of the longest rows of a JSON lines file of pairs; None where it or the tokenizer is not there."""
+    words = base / "tokenizer.json"
+    if not (path.is_file() and words.is_file()):
+        return None
+    from tokenizers import Tokenizer
+
+    with path.open("rb") as lines:
+        longest = heapq.nlargest(MEASURED, itertools.islice(lines, LOOKED_AT), key=len)
+    rows = [json.loads(line) for line in longest if line.strip()]
+    if not rows:
+        return None
+    tokenizer = Tokenizer.from_file(str(words))
+    return RowLengths(tuple(_count(tokenizer, row) for row in rows))
+
+
+def _count(tokenizer: Any, row: dict[str, Any]) -> tuple[int, int, int]:
+    def tokens(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    # A response is written after a space, and ends with EOS.
+    prompt, chosen, rejected = row["prompt"], row.get("chosen", ""), row.get("rejected", "")
+    return tokens(prompt), tokens(" " + chosen.strip()) + 1, tokens(" " + rejected.strip()) + 1
+
+
+def _fit(prompt: int, response: int, most: int) -> tuple[int, int]:
+    """As models.prompting cuts them: the prompt gives way first, down to a quarter of the room."""
+    response = min(response, max(most - min(prompt, max(most // 4, 1)), 1))
+    return min(prompt, most - response), response
+
+
+def _pair(prompt: int, chosen: int, rejected: int, most: int) -> int:
+    (first, chosen), (second, rejected) = (_fit(prompt, response, most) for response in (chosen, rejected))
+    return chosen + rejected + (first if first == second else first + second)
