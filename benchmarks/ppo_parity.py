@@ -70,8 +70,8 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
     n = len(rows)
     answers = Responses(rows.prompts, rows.responses, [""] * n, [[]] * n, [True] * n)
     rollout = Rollout(
-        [""] * n, answers, rows, mask, scores, scores, logprobs, ref_logprobs, values, rewards, advantages,
-        returns, None,
+        [""] * n, answers, rows, mask, scores, scores, logprobs, logprobs, True, ref_logprobs, values, rewards,
+        advantages, returns, None,
     )  # fmt: skip
     learner, gradients, losses = Learner(actor, settings), [], []
     step = learner.optimizer.step

@@ -10,6 +10,7 @@ real token can see padding. Only response positions reach the head. It does not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from peft import PeftModel
 from torch import nn
 
 from models import adapters
+from models.last_block import LastBlock
 from models.loading import Head, load_causal
 from models.logprobs import token_logprobs
 from models.scoring import backbone
@@ -73,6 +75,7 @@ class Actor:
         nn.init.zeros_(self.value_head.weight)
         self.checkpointing = False
         self._backbone = backbone(model)
+        self._last_block = LastBlock(self._backbone)
         self.use(POLICY)
 
     @classmethod
@@ -110,6 +113,7 @@ class Actor:
         torch.compile. Its first passes take a minute.
         """
         self._backbone = torch.compile(self._backbone, dynamic=True)
+        self._last_block = None
 
     def evaluate(self, rows: Rows, index: Sequence[int], temperature: float) -> Evaluated:
         """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
@@ -123,17 +127,24 @@ class Actor:
             first = k * ids.shape[1] + len(prompt) - 1
             places.append(torch.arange(first, first + len(response)))
             targets.append(torch.tensor(response))
-        # Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
-        # mode: the blocks would drop the KV cache without a word.
-        self.model.train(self.checkpointing and torch.is_grad_enabled())
-        try:
-            states = self._backbone(input_ids=ids.to(self.device), use_cache=False)[0]
-        finally:
-            self.model.eval()
-        states = states.flatten(0, 1)[torch.cat(places).to(self.device)]  # [tokens, d]
+        states = self._states(ids.to(self.device), torch.cat(places).to(self.device))
         head = self.model.get_base_model().get_output_embeddings()
         scored = token_logprobs(states, head, torch.cat(targets).to(self.device), temperature, [self.pad_id])
         return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
+
+    def _states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """[tokens, d]: the final states at `places` of [rows · T]."""
+        # Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
+        # mode: the blocks would drop the KV cache without a word.
+        again = self.checkpointing and torch.is_grad_enabled()
+        whole = again or self._last_block is None
+        self.model.train(again)
+        try:
+            with nullcontext() if whole else self._last_block.only(places):
+                states = self._backbone(input_ids=ids, use_cache=False)[0]
+        finally:
+            self.model.eval()
+        return states.flatten(0, 1)[places]
 
     @torch.no_grad()
     def evaluate_all(

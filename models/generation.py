@@ -10,13 +10,15 @@ What it does not do: beams, repetition penalties, or text. Token ids in, token i
     answers = generate(model, [[5, 9, 2], [7]], max_new_tokens=32, temperature=0.7, pad_id=0, eos_id=1)
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models import attention, heap
+from models import attention, decoding, heap
 
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
@@ -31,11 +33,13 @@ class Generation:
     logprobs: natural-log probability of each id under the distribution it was drawn from (that temperature,
         renormalised without the forbidden ids); at temperature 0, under the model's own distribution.
     ended: the row stopped by itself (EOS or stop string) and not for want of room.
+    values: of a value head, where one was given: what it says of the state before each token.
     """
 
     tokens: list[list[int]]
     logprobs: list[list[float]]
     ended: list[bool]
+    values: list[list[float]]
 
 
 @torch.inference_mode()
@@ -55,6 +59,7 @@ def generate(
     on_step: Callable[[list[int], list[int]], bool | None] | None = None,
     on_drop: Callable[[torch.Tensor], None] | None = None,
     forbid_ids: Iterable[int] = (),
+    value_head: nn.Module | None = None,
 ) -> Generation:
     """Sample an answer to each prompt.
 
@@ -65,6 +70,7 @@ def generate(
     on_step(rows, ids): after each step, the prompts still going and the id that each has just been given;
         returning True ends the generation as it stands.
     on_drop(kept): the batch's rows that stay, before the next forward; for models that hold per-row state.
+    value_head: [rows, d] -> [rows, 1], applied to the states that the language-model head reads.
 
     The pad id and `forbid_ids` are never produced. The model has to be in eval mode: dropout stays as it is.
     Raises ValueError for an empty prompt or a negative temperature.
@@ -74,7 +80,7 @@ def generate(
     if any(len(prompt) == 0 for prompt in prompts):
         raise ValueError("a prompt has no tokens")
     count, device = len(prompts), model.device
-    result = Generation([[] for _ in prompts], [[] for _ in prompts], [False] * count)
+    result = Generation([[] for _ in prompts], [[] for _ in prompts], [False] * count, [[] for _ in prompts])
     if count == 0 or max_new_tokens <= 0:
         return result
     if uniforms is None and temperature > 0:
@@ -82,41 +88,40 @@ def generate(
     uniforms = None if temperature == 0 else uniforms.to(device)
     forbidden = torch.tensor(sorted({pad_id, *forbid_ids} - {eos_id}), device=device)
 
-    longest = max(map(len, prompts))
-    batch = _PaddedBatch(model, prompts, longest, max_new_tokens, pad_id)
-    rows = list(range(count))  # the prompt that each row of the batch answers
-    for step in range(max_new_tokens):
-        logits = batch.next_logits()
-        logits[:, forbidden] = float("-inf")
-        if temperature == 0:
-            ids, logprobs = _greedy(logits)
-        else:
-            ids, logprobs = _sample(logits.div_(temperature), uniforms[:, step], top_k, top_p)
-        new_ids, new_logprobs = ids.tolist(), logprobs.tolist()
-        going, fresh = [], []
-        for place, row in enumerate(rows):
-            if result.ended[row]:
-                continue
-            tokens = result.tokens[row]
-            tokens.append(new_ids[place])
-            result.logprobs[row].append(new_logprobs[place])
-            result.ended[row] = new_ids[place] == eos_id or _stopped(stop, tokens)
-            fresh.append(place)
-            if not result.ended[row]:
-                going.append(place)
-        stopped = on_step is not None and on_step([rows[p] for p in fresh], [new_ids[p] for p in fresh])
-        if stopped or not going or step + 1 == max_new_tokens:
-            break
-        batch.append(ids)
-        if device.type == "cpu" and (step + 1) % TIDY_STEPS == 0:
-            heap.give_back()
-        if len(going) <= SHRINK_BELOW * len(rows):
-            kept = torch.tensor(going, device=device)
-            batch.keep(kept)
-            uniforms = None if uniforms is None else uniforms[kept]
-            rows = [rows[place] for place in going]
-            if on_drop is not None:
-                on_drop(kept)
+    with decoding.packed(model), _values(model, value_head) as values:
+        batch = _PaddedBatch(model, prompts, max(map(len, prompts)), max_new_tokens, pad_id)
+        sampler = _Sampler(temperature, top_k, top_p, forbidden)
+        rows = list(range(count))  # the prompt that each row of the batch answers
+        for step in range(max_new_tokens):
+            ids, logprobs = sampler(batch.next_logits(), None if uniforms is None else uniforms[:, step])
+            new_ids, new_logprobs = ids.tolist(), logprobs.tolist()
+            new_values = values()
+            going, fresh = [], []
+            for place, row in enumerate(rows):
+                if result.ended[row]:
+                    continue
+                tokens = result.tokens[row]
+                tokens.append(new_ids[place])
+                result.logprobs[row].append(new_logprobs[place])
+                if new_values is not None:
+                    result.values[row].append(new_values[place])
+                result.ended[row] = new_ids[place] == eos_id or _stopped(stop, tokens)
+                fresh.append(place)
+                if not result.ended[row]:
+                    going.append(place)
+            stopped = on_step is not None and on_step([rows[p] for p in fresh], [new_ids[p] for p in fresh])
+            if stopped or not going or step + 1 == max_new_tokens:
+                break
+            batch.append(ids)
+            if device.type == "cpu" and (step + 1) % TIDY_STEPS == 0:
+                heap.give_back()
+            if len(going) <= SHRINK_BELOW * len(rows):
+                kept = torch.tensor(going, device=device)
+                batch.keep(kept)
+                uniforms = None if uniforms is None else uniforms[kept]
+                rows = [rows[place] for place in going]
+                if on_drop is not None:
+                    on_drop(kept)
     return result
 
 
@@ -126,24 +131,46 @@ def row_uniforms(count: int, steps: int, generator: torch.Generator | None = Non
     return torch.rand(count, steps, generator=generator, device=device)
 
 
-def _greedy(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    logprobs = torch.log_softmax(logits, dim=-1)
-    ids = logprobs.argmax(dim=-1)
-    return ids, logprobs.gather(1, ids[:, None])[:, 0]
+class _Sampler:
+    """Ids and their log-probabilities, each [rows], from logits [rows, V] of any type.
+
+    Its buffers serve all steps: fresh memory of this size costs more than what is computed in it.
+    """
+
+    def __init__(self, temperature: float, top_k: int, top_p: float, forbidden: torch.Tensor):
+        self.temperature, self.top_k, self.top_p, self.forbidden = temperature, top_k, top_p, forbidden
+        self.buffers: list[torch.Tensor] = []
+
+    def __call__(self, logits: torch.Tensor, uniforms: torch.Tensor | None):
+        if not self.buffers or len(self.buffers[0]) < len(logits):
+            self.buffers = [torch.empty_like(logits, dtype=torch.float32) for _ in range(2)]
+        wide, probs = (buffer[: len(logits)] for buffer in self.buffers)
+        wide.copy_(logits)
+        wide[:, self.forbidden] = float("-inf")
+        if self.temperature == 0:
+            logprobs = torch.log_softmax(wide, dim=-1)
+            ids = logprobs.argmax(dim=-1)
+            return ids, logprobs.gather(1, ids[:, None])[:, 0]
+        wide.div_(self.temperature)
+        if self.top_k > 0:
+            worst = wide.topk(min(self.top_k, wide.shape[-1]), dim=-1).values[:, -1:]
+            wide.masked_fill_(wide < worst, float("-inf"))
+        torch.softmax(wide, dim=-1, out=probs)
+        if self.top_p < 1.0:
+            _keep_nucleus(probs, self.top_p)
+        return _draw(probs, torch.cumsum(probs, dim=-1, out=wide), uniforms)
 
 
-def _sample(logits: torch.Tensor, uniforms: torch.Tensor, top_k: int, top_p: float):
-    """Draw from logits [rows, V] by inverting the cumulative distribution: a row's uniform decides its id."""
-    if top_k > 0:
-        worst = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[:, -1:]
-        logits = logits.masked_fill(logits < worst, float("-inf"))
-    probs = torch.softmax(logits, dim=-1)
-    if top_p < 1.0:
-        ordered, order = probs.sort(dim=-1, descending=True)
-        outside = ordered.cumsum(dim=-1) - ordered >= top_p  # the most likely id always stays
-        probs = torch.zeros_like(probs).scatter_(1, order, ordered.masked_fill_(outside, 0.0))
-        probs = probs / probs.sum(dim=-1, keepdim=True)
-    cumulative = probs.cumsum(dim=-1)
+def _keep_nucleus(probs: torch.Tensor, top_p: float) -> None:
+    """Leave, in place, the likeliest ids whose probabilities reach top_p, renormalised."""
+    ordered, order = probs.sort(dim=-1, descending=True)
+    outside = ordered.cumsum(dim=-1) - ordered >= top_p  # the most likely id always stays
+    probs.zero_().scatter_(1, order, ordered.masked_fill_(outside, 0.0))
+    probs.div_(probs.sum(dim=-1, keepdim=True))
+
+
+def _draw(probs: torch.Tensor, cumulative: torch.Tensor, uniforms: torch.Tensor):
+    """Invert the cumulative distribution: a row's uniform decides its id."""
     total = cumulative[:, -1:]
     # Strictly below the total, so that the place found has a probability above 0 whatever the rounding.
     threshold = torch.minimum(uniforms[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
@@ -158,6 +185,24 @@ def _stopped(stop, tokens: list[int]) -> bool:
     if last_ids is not None and tokens[-1] not in last_ids:
         return False
     return stop.cut_response(tokens)[1]
+
+
+@contextmanager
+def _values(model: nn.Module, value_head: nn.Module | None) -> Iterator[Callable[[], list[float] | None]]:
+    """What it gives says, after each forward, the values of the states that the head has just read."""
+    if value_head is None:
+        yield lambda: None
+        return
+    last: list[torch.Tensor] = []
+
+    def look(module: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        last[:] = [inputs[0][:, -1]]
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(look)
+    try:
+        yield lambda: value_head(last[0])[:, 0].tolist()
+    finally:
+        hook.remove()
 
 
 class _PaddedBatch:
@@ -180,7 +225,7 @@ class _PaddedBatch:
         self.ready_mask = getattr(model.config, "_attn_implementation", None) in ("sdpa", attention.NAME)
 
     def next_logits(self) -> torch.Tensor:
-        """[rows, V] in fp32 for the next position."""
+        """[rows, V] for the next position, in the model's type."""
         mask = None if self.mask is None else self.mask[:, : self.length]
         if mask is not None and self.ready_mask and self.ids.shape[1] == 1:
             mask = mask[:, None, None, :]
@@ -194,7 +239,7 @@ class _PaddedBatch:
             # which is not contiguous, with a copy of the whole LM head for each row.
             logits_to_keep=torch.tensor([self.ids.shape[1] - 1], device=self.ids.device),
         )
-        return output.logits[:, -1].float()
+        return output.logits[:, -1]
 
     def append(self, ids: torch.Tensor) -> None:
         self.ids = ids[:, None]

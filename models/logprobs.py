@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-CHUNK_LOGITS = 2**23  # logits of one chunk: 32 MB in fp32 and 16 MB in bf16
+CHUNK_LOGITS = 14_000_000  # logits of one product, in the head's type: 28 MB in bf16
+BLOCK_LOGITS = 2**20  # of them in fp32 at a time on a CPU: few enough to stay in its cache
 
 
 @dataclass(frozen=True)
@@ -43,32 +44,39 @@ class _HeadLogprobs(torch.autograd.Function):
         bias = None if bias is None else bias / temperature
         chunks = math.ceil(len(hidden) * len(weight) / CHUNK_LOGITS)
         size = math.ceil(len(hidden) / max(chunks, 1))
-        # Two buffers for all chunks: fresh memory of this size costs more than what is computed in it.
+        # Buffers for all chunks: fresh memory of this size costs more than what is computed in it.
         narrow = hidden.new_empty(size, len(weight), dtype=weight.dtype)
-        wide = torch.empty_like(narrow, dtype=torch.float32)
+        rows = max(1, BLOCK_LOGITS // len(weight)) if hidden.device.type == "cpu" else max(size, 1)
+        wide = torch.empty_like(narrow[:rows], dtype=torch.float32)
+        total = hidden.new_empty(size, 1, dtype=torch.float32)
         for start in range(0, len(hidden), max(size, 1)):
             part = slice(start, min(start + size, len(hidden)))
-            h, target = scaled[part], targets[part, None]
-            logits, e = narrow[: len(h)], wide[: len(h)]
+            h = scaled[part]
+            logits = narrow[: len(h)]
             _linear(h, weight, bias, out=logits)
-            e.copy_(logits)
-            e[:, forbidden] = float("-inf")
-            top = e.amax(dim=-1, keepdim=True)
-            own = e.sub_(top).gather(1, target)
-            likeliest[part] = own[:, 0] == 0
-            total = e.exp_().sum(dim=-1, keepdim=True)  # e / total are the probabilities
-            log_total = total.log()
-            logprobs[part] = (own - log_total)[:, 0]
-            if slope is None:
-                mean_logit = e.mul_(logits).sum(dim=-1, keepdim=True) / total
-            else:
+            for first in range(0, len(h), rows):
+                block = slice(first, min(first + rows, len(h)))
+                place = slice(start + block.start, start + block.stop)
+                e = wide[: block.stop - block.start].copy_(logits[block])
+                e[:, forbidden] = float("-inf")
+                top = e.amax(dim=-1, keepdim=True)
+                own = e.sub_(top).gather(1, targets[place, None])
+                likeliest[place] = own[:, 0] == 0
+                total[block] = e.exp_().sum(dim=-1, keepdim=True)  # e / total are the probabilities
+                log_total = total[block].log()
+                logprobs[place] = (own - log_total)[:, 0]
+                entropy[place] = (top + log_total)[:, 0]  # less the mean logit
+                if slope is None:
+                    entropy[place] -= (e.mul_(logits[block]).sum(dim=-1, keepdim=True) / total[block])[:, 0]
+                else:
+                    logits[block] = e
+            if slope is not None:
                 # The mean of the rows of W under p gives the mean logit as well.
-                mean_row = (logits.copy_(e) @ weight).float() / total
-                mean_logit = (h.float() * mean_row).sum(dim=-1, keepdim=True)
+                mean_row = (logits @ weight).float() / total[: len(h)]
+                entropy[part] -= (h.float() * mean_row).sum(dim=-1)
                 if bias is not None:
-                    mean_logit += e @ bias.float()[:, None] / total
-                slope[part] = ((weight[target[:, 0]].float() - mean_row) / temperature).to(slope.dtype)
-            entropy[part] = (top + log_total - mean_logit)[:, 0]
+                    entropy[part] -= ((logits @ bias.to(logits.dtype)[:, None]).float() / total[: len(h)])[:, 0]
+                slope[part] = ((weight[targets[part]].float() - mean_row) / temperature).to(slope.dtype)
         ctx.save_for_backward(slope)
         ctx.mark_non_differentiable(entropy, likeliest)
         return logprobs, entropy, likeliest

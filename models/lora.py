@@ -22,6 +22,8 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+FEW = 128  # rows of a product up to which a matrix laid out for few rows (models.decoding) is the quicker one
+
 
 def quicken(model: nn.Module) -> None:
     """Give every LoRA layer around a linear layer the lean pass, in place; calling it twice is fine."""
@@ -31,6 +33,9 @@ def quicken(model: nn.Module) -> None:
 
 
 def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+    few = layer.__dict__.get("few")  # models.decoding puts it there while a model samples
+    if few is not None and not kwargs and x.numel() <= FEW * x.shape[-1]:
+        return few(x)
     name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else None
     if args or kwargs or name not in layer.lora_A or not _is_plain(layer, name):
         return type(layer).forward(layer, x, *args, **kwargs)
@@ -39,6 +44,14 @@ def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor
     if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype and not base.weight.requires_grad:
         return _Adapted.apply(x, base.weight, base.bias, type(base) is Conv1D, a, b, scaling)
     return _Added.apply(base(x), x, a, b, scaling)
+
+
+def is_lean(layer: nn.Module) -> bool:
+    """Whether a module is a LoRA layer around an unquantised linear layer that takes the lean pass now."""
+    if not (isinstance(layer, LoraLayer) and type(layer.get_base_layer()) in (nn.Linear, Conv1D)):
+        return False
+    active = layer.active_adapters
+    return len(active) == 1 and active[0] in layer.lora_A and _is_plain(layer, active[0])
 
 
 def _is_plain(layer: LoraLayer, name: str) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from models import adapters, loading
+from models.last_block import LastBlock
 
 
 class RewardModel:
@@ -60,9 +61,11 @@ class RewardModel:
         # Padding is on the right, where no real token can see it: no mask is needed, and any id will do. The
         # pad token itself would make the base warn of a missing mask.
         ids = torch.tensor([[*row, *row[-1:] * (width - len(row))] for row in rows], device=device)
-        states = backbone(self.model)(input_ids=ids, use_cache=False)[0]
-        last = states[torch.arange(len(rows), device=device), lengths - 1]  # (B, hidden) of (B, T, hidden)
-        return self.head(last).squeeze(-1)
+        last = torch.arange(len(rows), device=device) * width + lengths - 1  # of [B · T]
+        inner = backbone(self.model)
+        with LastBlock(inner).only(last):
+            states = inner(input_ids=ids, use_cache=False)[0]  # [B, T, d]
+        return self.head(states.flatten(0, 1)[last]).squeeze(-1)
 
     def _switch_on(self):
         """Activate the reward adapter; what it returns puts all back (set_adapter flips requires_grad)."""

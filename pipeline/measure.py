@@ -11,7 +11,7 @@ calls chooses the adapter, and puts requires_grad right afterwards when training
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class Responses:
 
     prompt_ids: encoded prompts, unpadded. tokens: the sampled ids, cut at the stop, an EOS kept.
     texts: what a person reads, stripped. logprobs: of `tokens`, as sampled. ended: stopped by itself.
+    values: a value head's, of the state before each token; empty without one.
     """
 
     prompt_ids: list[list[int]]
@@ -39,6 +40,7 @@ class Responses:
     texts: list[str]
     logprobs: list[list[float]]
     ended: list[bool]
+    values: list[list[float]] = field(default_factory=list)
 
     def lengths(self) -> list[int]:
         """Tokens an answer, EOS included."""
@@ -77,6 +79,7 @@ def respond(
     seed: int,
     batch_size: int = 64,
     uniforms: torch.Tensor | None = None,
+    value_head: torch.nn.Module | None = None,
 ) -> Responses:
     """Sample one answer to each canonical prompt from the full distribution (no top-k, no top-p).
 
@@ -86,7 +89,7 @@ def respond(
     prompt_ids = prompt_format.encode_prompts(list(prompts), max_length)
     if uniforms is None:
         uniforms = row_uniforms(len(prompts), response_length, torch.Generator().manual_seed(seed))
-    tokens, logprobs, ended = [], [], []
+    tokens, logprobs, ended, values = [], [], [], []
     for start in range(0, len(prompts), batch_size):
         batch = slice(start, start + batch_size)
         sampled = generate(
@@ -98,15 +101,19 @@ def respond(
             eos_id=prompt_format.eos_id,
             uniforms=uniforms[batch],
             stop=prompt_format,
+            value_head=value_head,
         )
-        for ids, values in zip(sampled.tokens, sampled.logprobs, strict=True):
+        for ids, row_logprobs, row_values in zip(
+            sampled.tokens, sampled.logprobs, sampled.values, strict=True
+        ):
             kept, stopped = prompt_format.cut_response(ids)
             kept = kept or ids[:1]  # an answer that is nothing but a stop string still has one token
             tokens.append(kept)
-            logprobs.append(values[: len(kept)])
+            logprobs.append(row_logprobs[: len(kept)])
+            values.append(row_values[: len(kept)])
             ended.append(stopped)
     texts = [prompt_format.decode(ids) for ids in tokens]
-    return Responses(prompt_ids, tokens, texts, logprobs, ended)
+    return Responses(prompt_ids, tokens, texts, logprobs, ended, values)
 
 
 def scored_sequences(responses: Responses, eos_id: int) -> list[list[int]]:

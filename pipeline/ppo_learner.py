@@ -40,7 +40,7 @@ class Learner:
             group["lr"] = rate
         order = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         sums = dict.fromkeys(
-            ("policy", "value", "clipped", "approx_kl", "entropy", "tokens", "norm", "updates"), 0.0
+            ("policy", "value", "clipped", "approx_kl", "entropy", "gap", "tokens", "norm", "updates"), 0.0
         )
         for epoch in range(settings.epochs):
             shuffled = torch.randperm(len(rollout.rows), generator=order).tolist()
@@ -70,13 +70,20 @@ class Learner:
         """One optimizer step on some rows of a rollout, accumulated over micro-batches; returns sums."""
         settings = self.settings
         tokens = int(rollout.mask[index].sum())
-        sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0}
+        sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0, "gap": 0.0}
+        # The first pass over all rows is at the rollout's weights: it gives the old log-probabilities.
+        fresh = None if rollout.exact else torch.zeros_like(rollout.logprobs)
         for part in rollout.rows.micro_batches(self._share(rollout, index), micro):
             mask = rollout.mask[part]
             now = self.actor.evaluate(rollout.rows, part, settings.temperature)
             old, advantages, values, returns = (
                 t[part][mask] for t in (rollout.logprobs, rollout.advantages, rollout.values, rollout.returns)
             )
+            if fresh is not None:
+                old = now.logprobs.detach()
+                fresh[part] = fresh[part].masked_scatter(mask, old)
+            sampled = rollout.sampled_logprobs[part][mask]
+            sums["gap"] += ppo_core.kl_k3(sampled, now.logprobs.detach()).sum().item()
             real = torch.ones_like(old)
             policy = ppo_core.policy_loss(now.logprobs, old, advantages, real, settings.cliprange)
             value = ppo_core.value_loss(now.values, values, returns, real, settings.vf_cliprange)
@@ -88,6 +95,9 @@ class Learner:
             sums["approx_kl"] += policy.approx_kl.item()
             sums["entropy"] += now.entropy.sum().item()
         sums = self._together(sums)
+        if fresh is not None:
+            distributed.add_up([fresh])
+            rollout.logprobs, rollout.exact = fresh, True
         loss = (sums["policy"] + settings.vf_coef * sums["value"]) / tokens
         if not math.isfinite(loss):
             raise Unstable(f"the loss became {loss}")
@@ -151,7 +161,11 @@ def learning_rate(settings: PpoSettings, step: int, total: int) -> float:
 
 
 def _check_ratio(sums: dict[str, float]) -> None:
-    """The first update is on the weights that made the rollout: its ratio is 1."""
-    kl = sums["approx_kl"] / sums["tokens"]
-    if kl > 1e-3:
-        raise RuntimeError(f"the first update's ratio is not 1: approximate KL {kl}")
+    """The first update is on the weights that made the rollout: its ratio is 1, to what sampling recorded
+    but for the rounding of other kernels.
+    """
+    kl, gap = sums["approx_kl"] / sums["tokens"], sums["gap"] / sums["tokens"]
+    if kl > 1e-3 or gap > 1e-2:
+        raise RuntimeError(
+            f"the first update's ratio is not 1: approximate KL {kl}, to the sampled probabilities {gap}"
+        )

@@ -1,9 +1,10 @@
 """One rollout of PPO: prompts, sampled responses, scores, rewards and advantages.
 
-The responses are sampled by the policy; their log-probabilities and values are then computed once more on the
-path that the updates take, because kernels differ a little between the two (quantised bases most of all), and
-a ratio should start at exactly 1. Of several processes each samples and scores its share of the rows, and all
-get the whole rollout. It does not update anything.
+The responses are sampled by the policy, and the log-probabilities and values that sampling recorded make the
+rewards. Kernels differ a little between sampling and an update's pass, and a ratio should start at exactly 1:
+`Rollout.logprobs` are those of the update's path. Where the first optimizer step sees all rows, its own
+forward pass gives them for nothing; where it sees a part, a pass before it does. Of several processes each
+samples and scores its share of the rows, and all get the whole rollout. It does not update anything.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ class Scorer:
 class Rollout:
     """N responses and all that the update needs; tensors are [N, T] or [N], padding 0, mask True on real
     tokens.
+
+    sampled_logprobs: as sampling recorded them; rewards are made of these. logprobs: on the path that the
+    updates take; the same as sampled until `exact`.
     """
 
     prompts: list[str]
@@ -62,7 +66,9 @@ class Rollout:
     mask: torch.Tensor
     raw_scores: torch.Tensor
     scores: torch.Tensor
+    sampled_logprobs: torch.Tensor
     logprobs: torch.Tensor
+    exact: bool
     ref_logprobs: torch.Tensor
     values: torch.Tensor
     rewards: torch.Tensor
@@ -74,10 +80,7 @@ class Rollout:
         """Means over the rollout; KL in nats a sequence (objective/kl) and a token, lengths in tokens."""
         kl = ppo_core.kl_k1(self.logprobs, self.ref_logprobs) * self.mask
         k3 = ppo_core.kl_k3(self.logprobs, self.ref_logprobs) * self.mask
-        sampled = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(x) for x in self.answers.logprobs], batch_first=True
-        )
-        drift = (sampled.to(self.logprobs.device) - self.logprobs).abs() * self.mask
+        drift = (self.sampled_logprobs - self.logprobs).abs() * self.mask
         row = {
             "objective/scores": self.raw_scores.mean().item(),
             "objective/scores_standardised": self.scores.mean().item(),
@@ -146,35 +149,39 @@ class Collector:
         settings, actor = self.settings, self.actor
         prompts = self._batch(step)
         # 1. Sample, and cut at the stop; an EOS stays and is learned.
-        answers = self._respond(prompts, seed=settings.seed * 1_000_003 + step)
+        answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
         rows = Rows(answers.prompt_ids, answers.tokens)
-        # 2. Log-probabilities and values on the update's path; the reference's beside them.
-        micro = 2 * self.memory.micro
-        logprobs, values = self._evaluate(rows, POLICY, micro)
-        ref_logprobs, _ = self._evaluate(rows, REFERENCE, micro)
+        sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
+        # 2. Log-probabilities of the reference; of the policy, on the update's path, where a minibatch will
+        # meet rows after others have moved the weights.
+        exact = settings.num_minibatches > 1
+        logprobs = self._evaluate(rows, POLICY) if exact else sampled.clone()
+        ref_logprobs = self._evaluate(rows, REFERENCE)
         # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
         raw = self._score(prompts, answers)
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
         # 4. Rewards and advantages.
         mask = rows.mask(actor.device)
-        rewards = ppo_core.token_rewards(scores.to(actor.device), logprobs, ref_logprobs, mask, kl_coef)
+        rewards = ppo_core.token_rewards(scores.to(actor.device), sampled, ref_logprobs, mask, kl_coef)
         advantages, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)
         if settings.whiten_advantages:
             advantages = ppo_core.masked_whiten(advantages, mask)
         return Rollout(
-            prompts, answers, rows, mask, raw, scores, logprobs, ref_logprobs, values, rewards, advantages,
-            returns, self._gold(prompts, answers),
+            prompts, answers, rows, mask, raw, scores, sampled, logprobs, exact, ref_logprobs, values,
+            rewards, advantages, returns, self._gold(prompts, answers),
         )  # fmt: skip
 
-    def _respond(self, prompts: list[str], seed: int) -> measure.Responses:
+    def _respond(
+        self, prompts: list[str], seed: int, value_head: torch.nn.Module | None = None
+    ) -> measure.Responses:
         settings, mine = self.settings, distributed.share(len(prompts))
         # A row's random numbers depend on its place among all rows, not on the process that samples it.
         uniforms = row_uniforms(len(prompts), settings.response_length, torch.Generator().manual_seed(seed))
         answers = measure.respond(
             self.actor.model, prompts[mine], self.text, max_length=self.room,
             response_length=settings.response_length, temperature=settings.temperature, seed=seed,
-            batch_size=self.memory.rows, uniforms=uniforms[mine],
+            batch_size=self.memory.rows, uniforms=uniforms[mine], value_head=value_head,
         )  # fmt: skip
         return measure.Responses.joined(distributed.gathered(answers))
 
@@ -185,18 +192,17 @@ class Collector:
         )
         return torch.cat(distributed.gathered(scores))
 
-    def _evaluate(self, rows: Rows, adapter: str, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities and values of all rows, each [N, T]."""
+    def _evaluate(self, rows: Rows, adapter: str) -> torch.Tensor:
+        """Log-probabilities of all rows under an adapter, [N, T]."""
         mine = range(len(rows))[distributed.share(len(rows))]
-        got = self.actor.evaluate_all(rows.pick(mine), adapter, self.settings.temperature, micro)[:2]
+        got = self.actor.evaluate_all(
+            rows.pick(mine), adapter, self.settings.temperature, 2 * self.memory.micro
+        )[0]
         if distributed.world() == 1:
             return got
         length = max(map(len, rows.responses))
-        padded = [torch.nn.functional.pad(t, (0, length - t.shape[1])).cpu() for t in got]
-        return tuple(
-            torch.cat(parts).to(self.actor.device)
-            for parts in zip(*distributed.gathered(padded), strict=True)
-        )
+        padded = torch.nn.functional.pad(got, (0, length - got.shape[1])).cpu()
+        return torch.cat(distributed.gathered(padded)).to(self.actor.device)
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]
@@ -212,3 +218,8 @@ class Collector:
     def _order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(self.settings.seed * 7919 + epoch + 1)
         return torch.randperm(len(self.prompts), generator=generator).tolist()
+
+
+def _padded(rows: list[list[float]], device: torch.device) -> torch.Tensor:
+    """[N, T], 0 on padding."""
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(device)

@@ -1,0 +1,94 @@
+"""Weights laid out for steps of a few tokens on a CPU.
+
+A product of a few rows with a bf16 matrix spends half of its time on bringing the matrix into the order that
+the CPU's bf16 instructions read. Within `packed` the matrices under the active adapter's LoRA layers and the
+language-model head lie in that order already, and the adapters are cast once instead of in every step.
+
+It costs a second copy of these matrices while it lasts, and so does nothing for bases of more than
+`MOST_BYTES`; nor on a GPU, nor for other types than bf16, quantised layers, or LoRA of another kind.
+
+    with packed(model):
+        ...   # the same model, the same results up to rounding
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from models import lora
+
+MOST_BYTES = 2**28  # of all packed matrices together
+
+
+class Packed:
+    """x W + bias for few rows x [..., in] in bf16."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
+        """weight: [out, in]."""
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), lora.FEW // 4)
+        self.bias = None if bias is None else bias.detach()
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+
+
+@contextmanager
+def packed(model: nn.Module) -> Iterator[None]:
+    """Prepare a causal language model for sampling; on leaving, all is as before."""
+    layers = [layer for layer in model.modules() if lora.is_lean(layer)]
+    heads = [model.get_output_embeddings()] if layers else []
+    heads = [head for head in heads if type(head) is nn.Linear]
+    matrices = [layer.get_base_layer().weight for layer in layers] + [head.weight for head in heads]
+    if not _worth_it(matrices):
+        yield
+        return
+    try:
+        for layer in layers:
+            layer.few = _few(layer)
+        for head in heads:
+            head.forward = _Head(head)
+        yield
+    finally:
+        for layer in layers:
+            layer.__dict__.pop("few", None)
+        for head in heads:
+            head.__dict__.pop("forward", None)
+
+
+def _worth_it(matrices: list[torch.Tensor]) -> bool:
+    return (
+        torch.backends.mkldnn.is_available()
+        and all(m.device.type == "cpu" and m.dtype == torch.bfloat16 for m in matrices)
+        and sum(m.nbytes for m in matrices) <= MOST_BYTES
+    )
+
+
+def _few(layer: LoraLayer):
+    """The forward pass of a LoRA layer for few rows: x W + bias + scaling · (x Aᵀ) Bᵀ."""
+    name, base = layer.active_adapters[0], layer.get_base_layer()
+    whole = Packed(base.weight.t() if type(base) is Conv1D else base.weight, base.bias)
+    a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+    down = a.detach().to(torch.bfloat16).t()
+    up = (b.detach() * scaling).to(torch.bfloat16).t()
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        return whole(flat).addmm_(flat @ down, up).view(*x.shape[:-1], -1)
+
+    return forward
+
+
+class _Head:
+    """A language-model head's forward pass: packed for few rows, its own for many."""
+
+    def __init__(self, head: nn.Linear):
+        self.whole, self.packed = nn.Linear.forward.__get__(head), Packed(head.weight, head.bias)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.packed(x) if x.numel() <= lora.FEW * x.shape[-1] else self.whole(x)

@@ -1,0 +1,60 @@
+"""Spares the last block what nobody reads.
+
+In the last block a position's attention output and MLP serve its own final state alone. Where only some
+states are read (those that predict a response, or a sequence's last one), the other positions need their keys
+and values there and nothing else: of a block of 12 d² weights, 9 d² are left out for them, forward and
+backward. What is read stays the same.
+
+It knows the blocks of GPT-2 and Llama and their like; another kind of block computes everything.
+
+    with LastBlock(backbone).only(places):
+        states = backbone(input_ids=ids)[0].flatten(0, 1)[places]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+class LastBlock:
+    """The modules of a transformer's last block that work on each position by itself."""
+
+    def __init__(self, backbone: nn.Module):
+        lists = [module for module in backbone.children() if isinstance(module, nn.ModuleList) and len(module)]
+        block = lists[-1][-1] if len(lists) == 1 else nn.Module()
+        mlp = getattr(block, "mlp", None)
+        attention = getattr(block, "attn", None) or getattr(block, "self_attn", None)
+        output = getattr(attention, "c_proj", None) or getattr(attention, "o_proj", None)
+        # A mixture of experts decides over all positions at once, and returns more than states.
+        known = type(mlp).__name__.endswith("MLP") and output is not None
+        self.modules = (output, mlp) if known else ()
+
+    @contextmanager
+    def only(self, places: torch.Tensor) -> Iterator[None]:
+        """Within it, final states are right at `places` (of [rows · T], in order, none twice) and nowhere else.
+
+        Not for a pass whose activations are computed again in its backward pass, which runs outside.
+        """
+        before = [module.__dict__.get("forward") for module in self.modules]
+        for module in self.modules:
+            module.forward = _at(places, module.forward)
+        try:
+            yield
+        finally:
+            for module, forward in zip(self.modules, before, strict=True):
+                del module.forward
+                if forward is not None:
+                    module.forward = forward
+
+
+def _at(places: torch.Tensor, forward):
+    def some(x: torch.Tensor) -> torch.Tensor:
+        computed = forward(x.flatten(0, 1).index_select(0, places)[None])[0]
+        whole = computed.new_zeros(x.shape[0] * x.shape[1], computed.shape[-1])
+        return whole.index_copy(0, places, computed).unflatten(0, x.shape[:2])
+
+    return some
