@@ -22,7 +22,7 @@ CHUNK_LOGITS = 14_000_000  # models.logprobs.CHUNK_LOGITS, which needs torch; a 
 EVALUATED = 2**25  # pipeline.measure.MAX_LOGITS, likewise
 LONGEST = 1024  # models.attention.LONGEST, likewise
 INT8_EVALUATED = 16  # bytes an output of an int8 layer on a CPU: int32 sums, and three fp32 steps to bf16
-LIBRARIES = 100_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
+LIBRARIES = 85_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
 KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
 SAMPLES = 4  # answers after each evaluation of SFT
 
@@ -146,9 +146,10 @@ def update(plan: Plan, rows: int, row: int) -> list[Term]:
         kept, formula = block + shape.layers * inputs, f"one block: {what}; {shape.layers} inputs x {inputs}"
     else:
         kept, formula = shape.layers * block, f"{shape.layers} blocks x ({what})"
-    # Backwards through the MLP two gradients of its width and one of the states' are there, and through
-    # attention the mask, the gradients of probabilities and products.
-    gradient = max(tokens * 2 * (2 * shape.mlp + 2 * shape.width), 3 * probabilities)
+    # Backwards through the MLP two gradients of its width and two of the states' are there, and through
+    # attention those of probabilities and products, and of queries, keys and values as they lie.
+    attention = 2 * probabilities + tokens * 12 * shape.width
+    gradient = max(tokens * 2 * (2 * shape.mlp + 2 * shape.width), attention)
     weights = _dequantised(plan.settings.precision, shape)
     terms = [
         Term("activations", kept, formula, "update"),
@@ -160,14 +161,18 @@ def update(plan: Plan, rows: int, row: int) -> list[Term]:
 
 
 def forward(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list[Term]:
-    """A pass without gradients: the states and the widest layer of one block."""
+    """A pass without gradients: the states, and the MLP or the attention of one block.
+
+    In attention these are mask, products and probabilities, and queries, keys and values twice.
+    """
     shape, tokens = plan.shape, rows * row
     wide = max(out for _, out in shape.linears)
     a_token = 2 * (3 * shape.width + 2 * shape.mlp)
     if precision == "int8" and plan.cpu:
         a_token += INT8_EVALUATED * wide
-    size = max(tokens * a_token, 3 * _probabilities(plan, rows, row))
-    formula = f"{tokens} tokens x {a_token}, or three times attention's probabilities"
+    attention = 3 * _probabilities(plan, rows, row) + tokens * 16 * shape.width
+    size = max(tokens * a_token, attention)
+    formula = f"the larger of {tokens} tokens x {a_token} and {attention} in attention"
     return [
         Term("one block", size, formula, phase),
         *([Term("dequantised layer", w, "the largest of a block, in bf16 and fp32", phase)]

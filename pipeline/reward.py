@@ -18,7 +18,7 @@ from trl.trainer.reward_trainer import DataCollatorForPreference
 from data import world
 from data.workspace import Workspace
 from evaluation.reward_metrics import reward_metrics
-from models import adapters, loading, pairs
+from models import adapters, heap, loading, pairs
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline import attempts, distributed, training
@@ -115,6 +115,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     named = dict(base=base, name=settings.base_model, precision=settings.precision)
     adapters.save(model, run.model_dir, ADAPTER, head=head, **named)
     scorer = RewardModel(model, head)
+    heap.give_back()
     results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
     if results and results["accuracy_ci"][0] <= 0.5:
         run.event(

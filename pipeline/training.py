@@ -22,6 +22,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from data.errors import UserError
 from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
+from models import heap
 from models.loading import device
 from pipeline import checkpoints, distributed
 from pipeline.dealing import Dealt, WithFiller
@@ -30,6 +31,7 @@ from pipeline.run_record import Run
 
 TRAINABLES, BEST, CARD = "trainables.safetensors", "best.safetensors", "reporter.json"
 CLOCKS = ("runtime", "per_second", "total_flos")  # log entries that differ from run to run
+TIDY_STEPS = 5  # after which freed memory goes back to the system: batches differ in length, and leave gaps
 EVALUATION_ROWS = 256  # validation rows looked at while training
 
 
@@ -156,6 +158,8 @@ class Reporter(TrainerCallback):
             self.unseen -= moved
 
     def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step % TIDY_STEPS == 0:
+            heap.give_back()
         if self.run.should_stop():
             self.cancelled = control.should_save = control.should_training_stop = True
         return control
@@ -275,6 +279,10 @@ class ReproducibleTrainer:
 
     def _get_eval_sampler(self, eval_dataset):
         return None  # in order
+
+    def evaluate(self, *args, **kwargs):
+        heap.give_back()  # what training left free is in pieces that a larger batch does not fit into
+        return super().evaluate(*args, **kwargs)
 
     def create_scheduler(self, num_training_steps, optimizer=None):
         """The usual schedule, times what roll-backs took off the learning rate."""
