@@ -11,6 +11,8 @@ measured peaks. No weights are read, no torch.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +55,14 @@ class Estimate:
         return always + max(self.phases.values(), default=0)
 
     @property
+    def imports(self) -> int:
+        """Bytes of the same memory that go to the imports."""
+        return IMPORTS if self.where == "RAM" else 0
+
+    @property
     def available(self) -> int:
         """Bytes for the stage above its imports."""
-        return max(0, self.free - (IMPORTS if self.where == "RAM" else 0))
+        return max(0, self.free - self.imports)
 
     @property
     def fits(self) -> bool:
@@ -122,6 +129,22 @@ def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, data
             f"and {found.available / 1e9:.1f} GB of {found.where} are free. "
             f"Lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much"
         )
+
+
+def side_by_side(wished: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
+    """How many of `wished` processes fit beside each other, each as large as the largest of the trainings.
+
+    trainings: (stage, settings with their base). At least 1; `wished` where no estimate can be made.
+    """
+    found = []
+    for stage, settings in trainings:
+        with contextlib.suppress(UserError):  # it has nothing to go by, and the stage will say so
+            if settings.base_model and is_here(settings.base_model):
+                found.append(estimate(stage, settings, workspace))
+    if not found:
+        return wished
+    largest = max(one.total + one.imports for one in found)
+    return max(1, min(wished, found[0].free // largest))
 
 
 def _what_to_lower(stage: str, settings: Any) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from data.errors import UserError
 from data.workspace import Workspace
 from pipeline import locks
+from pipeline.estimate import side_by_side
 from pipeline.hardware import has_gpu, physical_cores
 from pipeline.lineage import missing, newest_done, plan
 from pipeline.progress import clock_time
@@ -55,6 +56,10 @@ def run_everything(
     begin, worst = time.monotonic(), 0
     arms = [precision] if precision else list(PRECISIONS)
     jobs = jobs or (physical_cores() if preset == "tiny" and not has_gpu() else 1)
+    fitting = side_by_side(jobs, _trainings(preset, wishes, arms), workspace)
+    if fitting < jobs:
+        print(f"all: memory for {fitting} of {jobs} stages side by side", flush=True)
+        jobs = fitting
     chain = _Chain(workspace, preset, wishes, arms, seeds > 1, jobs, processes or StageProcesses())
     with locks.hold(locks.training_lock(workspace), stage="all"):
         for number in range(first, first + seeds):
@@ -217,6 +222,18 @@ def _parents(
         reward = newest_done(workspace, "reward", preset, precision, **asked["reward"])
         found["reward_run"] = reward["id"] if reward else ""
     return found
+
+
+def _trainings(
+    preset: str, wishes: dict[str, dict[str, str]], arms: Sequence[str]
+) -> Iterator[tuple[str, Any]]:
+    """(stage, settings) of all that train, on SFT's base with its LoRA rank, as they will take them over."""
+    sft = build("sft", preset, overrides=_texts(wishes["sft"]))
+    taken_over = {"base_model": sft.base_model, "lora_rank": str(sft.lora_rank)}
+    yield "sft", sft
+    for stage in ("reward", "ppo"):
+        for arm in arms:
+            yield stage, build(stage, preset, precision=arm, overrides=_texts(taken_over | wishes[stage]))
 
 
 def _wishes(config_file: str | None, overrides: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ from data.workspace import Workspace
 from pipeline import estimate as estimates
 from pipeline import memory_terms
 from pipeline.base_shape import read_shape
-from pipeline.estimate import Estimate, estimate, refuse_what_cannot_fit
+from pipeline.estimate import Estimate, estimate, refuse_what_cannot_fit, side_by_side
 from pipeline.memory_terms import Term
 from pipeline.row_lengths import full_rows, row_lengths
 from pipeline.settings import build
@@ -151,6 +151,20 @@ def test_a_queued_run_that_cannot_fit_fails_with_the_reason(workspace, random_ba
     record = read_run(workspace, run.id)
     assert record["status"] == "failed" and "does not fit" in record["error"]
     assert not (run.folder / "model").exists()
+
+
+def test_no_more_stages_run_side_by_side_than_fit(workspace, random_base, monkeypatch):
+    stages = [("sft", settings(random_base, f"micro_batch_size={size}")) for size in (2, 8)]
+    largest = estimate(*stages[1], workspace).total + estimates.IMPORTS
+
+    def fitting(free, wished, trainings=stages):
+        monkeypatch.setattr(estimates, "free_memory", lambda: (free, "RAM"))
+        return side_by_side(wished, trainings, workspace)
+
+    assert [fitting(3 * largest, wished) for wished in (1, 2, 3, 4)] == [1, 2, 3, 3]
+    assert fitting(2 * largest - 1, 4) == 1 and fitting(0, 4) == 1
+    absent = build("sft", "edge", overrides=["base_model=nobody/such-model"])
+    assert fitting(0, 4, [("sft", absent)]) == 4
 
 
 @pytest.fixture
