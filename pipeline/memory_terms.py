@@ -21,9 +21,11 @@ BYTES_A_WEIGHT = {"bf16": 2.0, "int8": 1.0, "int4": 0.5 + 1 / 64}
 CHUNK_LOGITS = 14_000_000  # models.logprobs.CHUNK_LOGITS, which needs torch; a test compares them
 EVALUATED = 2**25  # pipeline.measure.MAX_LOGITS, likewise
 LONGEST = 1024  # models.attention.LONGEST, likewise
-INT8_EVALUATED = 16  # bytes an output of an int8 layer on a CPU: int32 sums, and three fp32 steps to bf16
+INT8_EVALUATED = 32  # bytes an output of an int8 layer on a CPU: int32 sums, the fp32 steps to bf16; measured
 LIBRARIES = 85_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
 KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
+MOST_PACKED = 2**28  # models.decoding.MOST_BYTES, likewise
+REPORTED = 64  # prompts answered at once in the final report: pipeline.measure.respond's batch_size
 SAMPLES = 4  # answers after each evaluation of SFT
 
 
@@ -89,6 +91,8 @@ def ppo(plan: Plan) -> list[Term]:
     micro = min(settings.micro_batch_size, max(1, settings.batch_size // settings.num_minibatches))
     room = max(1, settings.max_length - settings.response_length)
     row = plan.rows.prompt(room) + settings.response_length
+    asked, held_out = min(REPORTED, settings.eval_prompts), settings.response_length
+    answers = min(32, max(1, EVALUATED // (shape.vocabulary * held_out)))
     frozen = shape.lora_weights(settings.lora_rank) * (2 if settings.reward == "model" else 1)
     return [
         base("policy's base", policy, shape),
@@ -97,11 +101,18 @@ def ppo(plan: Plan) -> list[Term]:
         Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
         *always(plan),
         *sampling(plan, settings.batch_size, row, "rollout"),
+        *packed(plan, policy, "rollout"),
+        *forward(plan, policy, settings.batch_size, row - settings.response_length, "prompts"),
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(shape, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
         *update(plan, micro, row),
         logits(shape, micro * settings.response_length, "update"),
+        *sampling(plan, asked, row, "report"),
+        *packed(plan, policy, "report"),
+        *forward(plan, policy, asked, row - settings.response_length, "report's prompts"),
+        *forward(plan, policy, answers, row, "report's KL"),
+        report_logits(shape, answers * held_out, "report's KL"),
     ]
 
 
@@ -201,6 +212,22 @@ def sampling(plan: Plan, rows: int, row: int, phase: str) -> list[Term]:
         head = shape.vocabulary * shape.width * 2
         terms.append(Term("head, rearranged", head, "the product's own copy of the head, bf16", phase))
     return terms + kept_back(plan, cache + step, phase)
+
+
+def packed(plan: Plan, precision: str, phase: str) -> list[Term]:
+    """models.decoding: while sampling on a CPU, a second copy of a bf16 base's matrices, if it is small."""
+    shape = plan.shape
+    size = 2 * (shape.block_weights + shape.vocabulary * shape.width)
+    if not plan.cpu or precision != "bf16" or size > MOST_PACKED:
+        return []
+    formula = f"({shape.block_weights} in blocks + {shape.vocabulary} x {shape.width} of the head) x 2"
+    return [Term("packed weights", size, formula, phase)]
+
+
+def report_logits(shape: Shape, tokens: int, phase: str) -> Term:
+    """pipeline.measure: logits of some rows in bf16, in fp32, and their log-probabilities."""
+    size = tokens * shape.vocabulary * 10
+    return Term("logits of a chunk", size, f"{tokens} tokens x {shape.vocabulary} x 10", phase)
 
 
 def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:

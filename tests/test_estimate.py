@@ -1,5 +1,6 @@
 """The memory estimate: shapes of the real models, terms that add up, what moves them, what is refused."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -76,12 +77,14 @@ def test_a_base_of_an_unknown_kind_is_refused(tmp_path):
 
 
 def test_the_formulas_know_the_constants_of_the_code_they_describe():
-    from models import attention, logprobs
+    from models import attention, decoding, logprobs
     from pipeline import measure
 
     assert memory_terms.CHUNK_LOGITS == logprobs.CHUNK_LOGITS
     assert memory_terms.EVALUATED == measure.MAX_LOGITS
     assert memory_terms.LONGEST == attention.LONGEST
+    assert memory_terms.MOST_PACKED == decoding.MOST_BYTES
+    assert inspect.signature(measure.respond).parameters["batch_size"].default == memory_terms.REPORTED
 
 
 def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
