@@ -21,7 +21,7 @@ BYTES_A_WEIGHT = {"bf16": 2.0, "int8": 1.0, "int4": 0.5 + 1 / 64}
 CHUNK_LOGITS = 14_000_000  # models.logprobs.CHUNK_LOGITS, which needs torch; a test compares them
 EVALUATED = 2**25  # pipeline.measure.MAX_LOGITS, likewise
 LONGEST = 1024  # models.attention.LONGEST, likewise
-INT8_EVALUATED = 32  # bytes an output of an int8 layer on a CPU: int32 sums, the fp32 steps to bf16; measured
+INT8_EVALUATED = 26  # bytes an output of an int8 layer on a CPU: int32 sums, the fp32 steps to bf16; measured
 LIBRARIES = 85_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
 KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
 MOST_PACKED = 2**28  # models.decoding.MOST_BYTES, likewise
@@ -102,7 +102,7 @@ def ppo(plan: Plan) -> list[Term]:
         *always(plan),
         *sampling(plan, settings.batch_size, row, "rollout"),
         *packed(plan, policy, "rollout"),
-        *forward(plan, policy, settings.batch_size, row - settings.response_length, "prompts"),
+        *forward(plan, policy, settings.batch_size, row - settings.response_length, "rollout"),
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(shape, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
@@ -110,7 +110,7 @@ def ppo(plan: Plan) -> list[Term]:
         logits(shape, micro * settings.response_length, "update"),
         *sampling(plan, asked, row, "report"),
         *packed(plan, policy, "report"),
-        *forward(plan, policy, asked, row - settings.response_length, "report's prompts"),
+        *forward(plan, policy, asked, row - settings.response_length, "report"),
         *forward(plan, policy, answers, row, "report's KL"),
         report_logits(shape, answers * held_out, "report's KL"),
     ]
@@ -178,7 +178,8 @@ def forward(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list
     """
     shape, tokens = plan.shape, rows * row
     wide = max(out for _, out in shape.linears)
-    a_token = 2 * (3 * shape.width + 2 * shape.mlp)
+    # In the MLP: four of the states' width, three of its own, and the product's sums in fp32; measured.
+    a_token = 2 * (4 * shape.width + 3 * shape.mlp) + (4 * shape.mlp if plan.cpu else 0)
     if precision == "int8" and plan.cpu:
         a_token += INT8_EVALUATED * wide
     attention = 3 * _probabilities(plan, rows, row) + tokens * 16 * shape.width

@@ -13,6 +13,7 @@ from data import world
 from data.workspace import Workspace
 from evaluation.alignment import kl_summary, standardised_gain, win_rate
 from evaluation.safety import HARMFUL_PROMPTS, is_refusal, refusal_summary
+from models import heap
 from models.actor import POLICY, REFERENCE, Actor
 from models.prompting import PromptFormat
 from pipeline import measure
@@ -32,6 +33,7 @@ def final_report(
     )
     answers, scores = {}, {}
     for name in (REFERENCE, POLICY):
+        heap.give_back()  # passes of other sizes than training's, which do not fit into its gaps
         actor.use(name)
         answers[name] = _respond(actor, text, settings, prompts)
         scores[name] = scorer.score(
@@ -40,6 +42,7 @@ def final_report(
     policy = answers[POLICY]
     logprobs = {}
     for name in (POLICY, REFERENCE):
+        heap.give_back()
         actor.use(name)
         logprobs[name] = measure.sequence_logprobs(
             actor.model, policy.prompt_ids, policy.tokens, settings.temperature, forbid_ids=[text.pad_id]

@@ -54,10 +54,12 @@ def test_every_term_is_shown_and_the_peak_is_what_is_there_at_once(total, stage)
         assert term.bytes > 0 and term.name in found.table() and term.formula in found.table()
 
 
-def test_smaller_micro_batches_checkpointing_and_quantisation_need_less(total):
-    eight = ("micro_batch_size=8", "max_length=64")
+def test_smaller_micro_batches_checkpointing_and_quantisation_need_less(total, random_base, tmp_path):
+    config = json.loads((random_base / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"n_layer": 12}))
+    eight = ("micro_batch_size=8", "max_length=64", f"base_model={tmp_path}")
     whole = total("sft", *eight).total
-    assert total("sft", "micro_batch_size=2", "max_length=64").total < whole
+    assert total("sft", *eight, "micro_batch_size=2").total < whole
     assert total("sft", *eight, "gradient_checkpointing=true").total < whole
     assert total("sft", *eight, precision="int4").total < whole
     controlled = total("ppo", precision="int4").total
