@@ -96,15 +96,19 @@ def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "")
 
     dataset: its name, where the parents are found already. Without a data set rows count as full.
     """
-    if stage != "sft" and not settings.base_model:
-        parents, settings = resolve_parents(stage, settings, workspace)
-        dataset = dataset or parents["dataset"]
+    if not dataset:
+        try:
+            parents, settings = resolve_parents(stage, settings, workspace)
+            dataset = parents["dataset"]
+        except UserError:
+            if not settings.base_model:
+                raise
     folder = base_folder(settings.base_model)
     free, where = free_memory()
     plan = Plan(
         read_shape(folder),
         settings,
-        _rows(settings, workspace, dataset or settings.dataset, folder),
+        _rows(settings, workspace, dataset, folder),
         cpu=where == "RAM",
     )
     return Estimate(stage, tuple(getattr(memory_terms, stage)(plan)), free, where)

@@ -92,6 +92,7 @@ def test_the_formulas_know_the_constants_of_the_code_they_describe():
 def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
     short = estimate("sft", settings(random_base), workspace, dataset)
     assert short.total < estimate("sft", settings(random_base), workspace).total
+    assert short.total == estimate("sft", settings(random_base, f"dataset={dataset}"), workspace).total
 
 
 def test_row_lengths_are_those_that_training_sees(random_base, dataset, workspace):
