@@ -78,11 +78,13 @@ def around(owner, name: str, before: Callable[[], None], after: Callable[[], Non
 
 def ours(case: ppo_cases.Case, options) -> dict:
     """The step that `python -m pipeline ppo` takes."""
+    from models import heap
     from pipeline.ppo import Trainer
     from pipeline.rollout import Standard
     from pipeline.stages import make_deterministic
 
     make_deterministic(42)
+    heap.hold()
     start_memory = fresh_peak()
     clock = Clock()
     workspace, base = Workspace(options.folder / "workspace"), options.folder / "base"

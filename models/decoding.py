@@ -31,7 +31,7 @@ class Packed:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
         """weight: [out, in]."""
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), lora.FEW // 4)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), lora.FEW // 4)
         self.bias = None if bias is None else bias.detach()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:

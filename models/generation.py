@@ -22,6 +22,7 @@ from models import attention, decoding, heap
 
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
+BLOCK = 32  # positions by which keys and values grow on a CPU
 TIDY_STEPS = 16  # steps after which freed memory goes back to the system
 
 
@@ -215,20 +216,23 @@ class _PaddedBatch:
         self.model = model
         self.ids = torch.tensor(padded, device=device)  # [rows, longest], then [rows, 1]
         padding = (longest - lengths)[:, None]
-        mask = torch.arange(longest + room, device=device)[None, :] >= padding
+        mask = torch.arange(longest + room + BLOCK, device=device)[None, :] >= padding
         # Without padding no mask is needed, and attention is quicker.
-        self.mask = None if bool((lengths == longest).all()) else mask  # [rows, longest + room]
+        self.mask = None if bool((lengths == longest).all()) else mask  # [rows, longest + room + BLOCK]
         self.positions = (torch.arange(longest, device=device)[None, :] - padding).clamp_(min=0)
-        self.length = longest
-        self.cache = _cache(model.config, longest + room)
+        self.prompt_length = self.length = longest
+        kind = getattr(model.config, "_attn_implementation", None)
+        # Products with a part of a buffer would copy that part in each step: their keys come in whole blocks.
+        self.block = BLOCK if kind == attention.NAME and device.type == "cpu" else 1
+        self.cache = _cache(model.config, longest + room, self.block)
         # A ready-made 4-D mask saves the model from building the same one in every step.
-        self.ready_mask = getattr(model.config, "_attn_implementation", None) in ("sdpa", attention.NAME)
+        self.ready_mask = kind in ("sdpa", attention.NAME)
 
     def next_logits(self) -> torch.Tensor:
         """[rows, V] for the next position, in the model's type."""
         mask = None if self.mask is None else self.mask[:, : self.length]
-        if mask is not None and self.ready_mask and self.ids.shape[1] == 1:
-            mask = mask[:, None, None, :]
+        if self.ready_mask and self.length > self.prompt_length:
+            mask = self._ready_mask()
         output = self.model(
             input_ids=self.ids,
             attention_mask=mask,
@@ -241,6 +245,15 @@ class _PaddedBatch:
         )
         return output.logits[:, -1]
 
+    def _ready_mask(self) -> torch.Tensor | None:
+        """[rows or 1, 1, 1, keys], True where a token may look; None where it may look everywhere."""
+        keys = _whole_blocks(self.length, self.block)
+        mask = None if self.mask is None else self.mask[:, None, None, :keys]
+        if keys == self.length:
+            return mask
+        there = torch.arange(keys, device=self.ids.device) < self.length
+        return there[None, None, None] if mask is None else mask & there
+
     def append(self, ids: torch.Tensor) -> None:
         self.ids = ids[:, None]
         self.positions = self.positions[:, -1:] + 1
@@ -252,54 +265,71 @@ class _PaddedBatch:
         self.cache.batch_select_indices(rows)
 
 
-def _cache(config, capacity: int) -> Cache:
-    """A cache that fills a buffer made once; the library's own where some layers see only a window."""
+def _cache(config, capacity: int, block: int) -> Cache:
+    """A cache that fills buffers; the library's own where some layers see only a window."""
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
         return DynamicCache(config=config)
-    return Cache(layer_class_to_replicate=lambda: _BufferedLayer(capacity))
+    return Cache(layer_class_to_replicate=lambda: _BufferedLayer(capacity, block))
+
+
+def _whole_blocks(length: int, block: int) -> int:
+    return -(-length // block) * block
 
 
 class _BufferedLayer(DynamicLayer):
-    """Keys and values [rows, heads, length, head size], views of buffers with room for `capacity` positions.
+    """Keys and values [rows, heads, length, head size] in buffers.
 
-    The library's layer concatenates in every step, which copies the whole cache for each token. On a CPU the
-    keys lie transposed in memory: a product with one query is several times faster that way round.
+    The library's layer concatenates in every step, which copies the whole cache for each token. With block 1
+    the buffers have room for `capacity` positions from the start, and what is handed out are views of the
+    filled part. Otherwise they grow by blocks and are handed out whole, zeros behind what is filled, to be
+    masked. On a CPU the keys lie transposed in memory: a product with one query is several times faster.
     """
 
-    def __init__(self, capacity: int):
+    def __init__(self, capacity: int, block: int):
         super().__init__()
-        self.capacity, self.used = capacity, 0
-        self.buffers = None  # [rows, heads, capacity, head size] each
+        self.capacity, self.block, self.used = capacity, block, 0
+        self.buffers = None  # [rows, heads, room, head size] each
 
     def update(self, key_states, value_states, *args, **kwargs):
         if self.buffers is None:
             self.lazy_initialization(key_states, value_states)
-            self._allocate(key_states, value_states, len(key_states))
+            self._allocate(key_states, value_states, len(key_states), key_states.shape[-2])
         start, self.used = self.used, self.used + key_states.shape[-2]
+        if self.used > self.buffers[0].shape[2]:
+            self._move(lambda filled: filled)
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, start : self.used] = states
         self._view()
         # The prompt attends to nothing but itself: it need not be read back from the buffers.
         return (key_states, value_states) if start == 0 else (self.keys, self.values)
 
-    def batch_select_indices(self, indices):
-        if self.buffers is None:
-            return
-        old = self.buffers
-        self._allocate(*old, len(indices))
-        for new, buffer in zip(self.buffers, old, strict=True):
-            new[:, :, : self.used] = buffer[:, :, : self.used][indices]
-        self._view()
+    def get_seq_length(self, *args) -> int:
+        return self.used
 
-    def _allocate(self, keys, values, rows: int) -> None:
+    def batch_select_indices(self, indices):
+        if self.buffers is not None:
+            self._move(lambda filled: filled[indices], rows=len(indices))
+            self._view()
+
+    def _move(self, pick, rows: int | None = None) -> None:
+        """Into new buffers, with room for what is used now."""
+        old, filled = self.buffers, min(self.used, self.buffers[0].shape[2])
+        self._allocate(*old, rows or len(old[0]), self.used)
+        for new, buffer in zip(self.buffers, old, strict=True):
+            new[:, :, :filled] = pick(buffer[:, :, :filled])
+
+    def _allocate(self, keys, values, rows: int, length: int) -> None:
         """Buffers for `rows` rows, shaped otherwise like keys and values."""
         heads, size = keys.shape[1], keys.shape[3]
+        room = self.capacity if self.block == 1 else _whole_blocks(length, self.block)
+        make = values.new_empty if self.block == 1 else values.new_zeros
         if keys.device.type == "cpu":
-            key_buffer = keys.new_empty(rows, heads, size, self.capacity).transpose(2, 3)
+            key_buffer = make(rows, heads, size, room).transpose(2, 3)
         else:
-            key_buffer = keys.new_empty(rows, heads, self.capacity, size)
-        self.buffers = (key_buffer, values.new_empty(rows, heads, self.capacity, values.shape[3]))
+            key_buffer = make(rows, heads, room, size)
+        self.buffers = (key_buffer, make(rows, heads, room, values.shape[3]))
 
     def _view(self) -> None:
-        self.keys, self.values = (buffer[:, :, : self.used] for buffer in self.buffers)
+        length = self.used if self.block == 1 else self.buffers[0].shape[2]
+        self.keys, self.values = (buffer[:, :, :length] for buffer in self.buffers)

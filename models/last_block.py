@@ -24,7 +24,7 @@ class LastBlock:
     """The modules of a transformer's last block that work on each position by itself."""
 
     def __init__(self, backbone: nn.Module):
-        lists = [module for module in backbone.children() if isinstance(module, nn.ModuleList) and len(module)]
+        lists = [part for part in backbone.children() if isinstance(part, nn.ModuleList) and len(part)]
         block = lists[-1][-1] if len(lists) == 1 else nn.Module()
         mlp = getattr(block, "mlp", None)
         attention = getattr(block, "attn", None) or getattr(block, "self_attn", None)
@@ -35,7 +35,7 @@ class LastBlock:
 
     @contextmanager
     def only(self, places: torch.Tensor) -> Iterator[None]:
-        """Within it, final states are right at `places` (of [rows · T], in order, none twice) and nowhere else.
+        """Within it, final states are right at `places` (of [rows · T], none twice) and nowhere else.
 
         Not for a pass whose activations are computed again in its backward pass, which runs outside.
         """

@@ -17,12 +17,13 @@ import torch
 import transformers
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.activations import NewGELUActivation
+from transformers.activations import GELUTanh, NewGELUActivation
 
 from data.errors import UserError
 from data.files import sha256_files
 from models import attention, heap
 from models import precision as precisions
+from models.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
 PAD_TOKEN = "<|pad|>"
@@ -151,11 +152,11 @@ def switch_off_dropout(model: nn.Module) -> None:
 
 
 def use_fused_gelu(model: nn.Module) -> None:
-    """Put torch's tanh GELU, one pass over memory, where transformers writes the same function in eight."""
+    """Put a fast tanh GELU where transformers writes the same function in eight passes over memory."""
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if isinstance(child, NewGELUActivation):
-                setattr(module, name, nn.GELU(approximate="tanh"))
+            if isinstance(child, NewGELUActivation | GELUTanh):
+                setattr(module, name, TanhGELU())
 
 
 def _folder(base_model: str | Path) -> Path:

@@ -75,7 +75,8 @@ class _HeadLogprobs(torch.autograd.Function):
                 mean_row = (logits @ weight).float() / total[: len(h)]
                 entropy[part] -= (h.float() * mean_row).sum(dim=-1)
                 if bias is not None:
-                    entropy[part] -= ((logits @ bias.to(logits.dtype)[:, None]).float() / total[: len(h)])[:, 0]
+                    mean_bias = (logits @ bias[:, None]).float() / total[: len(h)]
+                    entropy[part] -= mean_bias[:, 0]
                 slope[part] = ((weight[targets[part]].float() - mean_row) / temperature).to(slope.dtype)
         ctx.save_for_backward(slope)
         ctx.mark_non_differentiable(entropy, likeliest)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from data import world
+from models import heap
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
@@ -150,6 +151,7 @@ class Collector:
         prompts = self._batch(step)
         # 1. Sample, and cut at the stop; an EOS stays and is learned.
         answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
+        self._tidy()
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
         # 2. Log-probabilities of the reference; of the policy, on the update's path, where a minibatch will
@@ -159,6 +161,7 @@ class Collector:
         ref_logprobs = self._evaluate(rows, REFERENCE)
         # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
         raw = self._score(prompts, answers)
+        self._tidy()
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
         # 4. Rewards and advantages.
@@ -203,6 +206,11 @@ class Collector:
         length = max(map(len, rows.responses))
         padded = torch.nn.functional.pad(got, (0, length - got.shape[1])).cpu()
         return torch.cat(distributed.gathered(padded)).to(self.actor.device)
+
+    def _tidy(self) -> None:
+        """What one phase freed does not fit the tensors of the next."""
+        if self.actor.device.type == "cpu":
+            heap.give_back()
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]

@@ -166,6 +166,7 @@ def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str
     if stage != "prepare":
         quiet()
         make_deterministic(settings.seed, run.record["attempts"][-1]["threads"])
+        importlib.import_module("models.heap").hold()
     module, function = _FUNCTIONS[stage]
     return getattr(importlib.import_module(module), function)(settings, run, workspace)
 

@@ -21,7 +21,7 @@ def test_what_was_freed_between_what_is_kept_goes_back():
 
 
 def test_a_library_without_it_is_left_alone(monkeypatch):
-    heap._trim.cache_clear()
+    heap._library.cache_clear()
     monkeypatch.setattr(sys, "platform", "darwin")
     heap.give_back()
-    heap._trim.cache_clear()
+    heap._library.cache_clear()
