@@ -23,7 +23,7 @@ from models import attention, decoding, heap
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
 BLOCK = 32  # positions by which keys and values grow on a CPU
-TIDY_STEPS = 16  # steps after which freed memory goes back to the system
+TIDY_STEPS = 32  # steps after which freed memory goes back to the system
 
 
 @dataclass

@@ -1,10 +1,11 @@
 """One rollout of PPO: prompts, sampled responses, scores, rewards and advantages.
 
-The responses are sampled by the policy, and the log-probabilities and values that sampling recorded make the
-rewards. Kernels differ a little between sampling and an update's pass, and a ratio should start at exactly 1:
+The responses are sampled by the policy, and sampling records their log-probabilities and values. Its kernels
+round a little differently from an update's pass, but a ratio should start at exactly 1: in the end
 `Rollout.logprobs` are those of the update's path. Where the first optimizer step sees all rows, its own
-forward pass gives them for nothing; where it sees a part, a pass before it does. Of several processes each
-samples and scores its share of the rows, and all get the whole rollout. It does not update anything.
+forward pass gives them for nothing; where it sees a part, or where rounding could be taken for a signal, a
+pass before it does. Of several processes each samples and scores its share of the rows, and all get the whole
+rollout. It does not update anything.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from pipeline import distributed, measure, ppo_core
 from pipeline.recovery import Memory
 from pipeline.settings import PpoSettings
 
+# Sampling's log-probabilities may be 0.01 nats off, which kl_coef carries into the rewards. Advantages that
+# spread less than this many kl_coef could owe more than a hundredth of that to rounding.
+CLEAR_OF_ROUNDING = 1.0
 STANDARD_PROMPTS = 128  # SFT responses from which the scale of a reward model's scores is taken
 
 
@@ -57,8 +61,8 @@ class Rollout:
     """N responses and all that the update needs; tensors are [N, T] or [N], padding 0, mask True on real
     tokens.
 
-    sampled_logprobs: as sampling recorded them; rewards are made of these. logprobs: on the path that the
-    updates take; the same as sampled until `exact`.
+    sampled_logprobs: as sampling recorded them. logprobs: on the path that the updates take where `exact`;
+    the same as sampled before.
     """
 
     prompts: list[str]
@@ -154,20 +158,23 @@ class Collector:
         self._tidy()
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
-        # 2. Log-probabilities of the reference; of the policy, on the update's path, where a minibatch will
-        # meet rows after others have moved the weights.
-        exact = settings.num_minibatches > 1
-        logprobs = self._evaluate(rows, POLICY) if exact else sampled.clone()
-        ref_logprobs = self._evaluate(rows, REFERENCE)
+        # 2. Log-probabilities of the reference.
+        ref_logprobs, _ = self._evaluate(rows, REFERENCE)
         # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
         raw = self._score(prompts, answers)
         self._tidy()
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
-        # 4. Rewards and advantages.
-        mask = rows.mask(actor.device)
-        rewards = ppo_core.token_rewards(scores.to(actor.device), sampled, ref_logprobs, mask, kl_coef)
-        advantages, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)
+        # 4. Rewards and advantages, from what sampling recorded or from a pass on the updates' path.
+        mask, logprobs = rows.mask(actor.device), sampled
+        exact = settings.num_minibatches > 1
+        if not exact:
+            judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
+            exact = not judged[1][mask].std() >= CLEAR_OF_ROUNDING * kl_coef
+        if exact:
+            logprobs, values = self._evaluate(rows, POLICY)
+            judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
+        rewards, advantages, returns = judged
         if settings.whiten_advantages:
             advantages = ppo_core.masked_whiten(advantages, mask)
         return Rollout(
@@ -195,17 +202,26 @@ class Collector:
         )
         return torch.cat(distributed.gathered(scores))
 
-    def _evaluate(self, rows: Rows, adapter: str) -> torch.Tensor:
-        """Log-probabilities of all rows under an adapter, [N, T]."""
+    def _evaluate(self, rows: Rows, adapter: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and values of all rows under an adapter, each [N, T]."""
         mine = range(len(rows))[distributed.share(len(rows))]
-        got = self.actor.evaluate_all(
-            rows.pick(mine), adapter, self.settings.temperature, 2 * self.memory.micro
-        )[0]
+        micro = 2 * self.memory.micro
+        got = self.actor.evaluate_all(rows.pick(mine), adapter, self.settings.temperature, micro)[:2]
         if distributed.world() == 1:
             return got
         length = max(map(len, rows.responses))
-        padded = torch.nn.functional.pad(got, (0, length - got.shape[1])).cpu()
-        return torch.cat(distributed.gathered(padded)).to(self.actor.device)
+        padded = [torch.nn.functional.pad(t, (0, length - t.shape[1])).cpu() for t in got]
+        return tuple(
+            torch.cat(parts).to(self.actor.device)
+            for parts in zip(*distributed.gathered(padded), strict=True)
+        )
+
+    def _judge(self, scores, logprobs, ref_logprobs, values, mask, kl_coef: float):
+        """(rewards, advantages, returns), each [N, T]; the advantages as they are, not whitened."""
+        rewards = ppo_core.token_rewards(
+            scores.to(self.actor.device), logprobs, ref_logprobs, mask, kl_coef
+        )
+        return rewards, *ppo_core.gae(rewards, values, mask, self.settings.gamma, self.settings.lam)
 
     def _tidy(self) -> None:
         """What one phase freed does not fit the tensors of the next."""
