@@ -180,6 +180,52 @@ def test_a_rollout_is_standardised_clipped_penalised_and_added_up_as_the_formula
     assert whole["response/length"] == sum(map(len, rollout.answers.tokens)) / 4
 
 
+class Varied:
+    """A scorer to whom each response is worth something else."""
+
+    def score(self, prompts, answers, eos_id, batch_size):
+        return torch.linspace(-2, 2, len(prompts))
+
+
+def passes_of_the_policy(trainer, monkeypatch) -> list[str]:
+    """The adapters whose passes over a rollout are made from now on, as they come."""
+    made, evaluate = [], trainer.actor.evaluate_all
+
+    def noted(rows, adapter, *arguments):
+        made.append(adapter)
+        return evaluate(rows, adapter, *arguments)
+
+    monkeypatch.setattr(trainer.actor, "evaluate_all", noted)
+    return made
+
+
+def test_where_one_minibatch_is_all_rows_its_first_pass_gives_the_old_log_probabilities(
+    make_trainer, monkeypatch
+):
+    trainer = make_trainer("num_minibatches=1", "epochs=3")
+    trainer.collector.scorer = Varied()
+    trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
+    made = passes_of_the_policy(trainer, monkeypatch)
+    rollout = trainer.collector.collect(0, 0.1)
+    assert made == [REFERENCE] and not rollout.exact
+    before = trainer.actor.evaluate_all(rollout.rows, "policy", trainer.settings.temperature, 2)[0]
+    got = updated(trainer, rollout)
+    assert rollout.exact and torch.equal(rollout.logprobs, before)
+    assert 0 < rollout.metrics(0.1)["rollout/logprob_drift"] < 0.02  # bf16 rounds differently in sampling
+    assert got["policy/approxkl_avg"] > 0  # the later epochs
+
+
+@pytest.mark.parametrize("overrides", [["num_minibatches=2"], ["num_minibatches=1"]])
+def test_parts_and_signals_as_small_as_rounding_get_a_pass_of_their_own(make_trainer, monkeypatch, overrides):
+    trainer = make_trainer(*overrides)
+    trainer.collector.scorer = Varied() if overrides == ["num_minibatches=2"] else Constant(0.0)
+    trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
+    made = passes_of_the_policy(trainer, monkeypatch)
+    rollout = trainer.collector.collect(0, 0.1)
+    assert made == [REFERENCE, "policy"] and rollout.exact
+    assert torch.equal(rollout.logprobs, rollout.ref_logprobs)
+
+
 def test_equal_scores_are_not_blown_up_by_their_standardisation(make_trainer):
     trainer = make_trainer()
     trainer.collector.scorer = trainer.scorer = Constant(0.3)

@@ -1,0 +1,83 @@
+"""Packed weights while sampling: the same model up to rounding, and as it was afterwards."""
+
+import pytest
+import torch
+
+from models import adapters, decoding
+from models.generation import generate
+from models.loading import load_causal
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def policy(random_base):
+    """A little bf16 base with an adapter that says something."""
+    model = load_causal(random_base, "bf16", CPU)
+    model = adapters.attach(model, adapters.lora_config(model, 4, 8), "policy").eval()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in adapters.adapter_parameters(model, "policy").values():
+        parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    return model
+
+
+def logits(model, ids):
+    with torch.inference_mode():
+        return model(input_ids=ids).logits.float()
+
+
+def ways(model):
+    """Which modules have a forward pass of their own, and which a packed one."""
+    return [(n, "forward" in m.__dict__, "few" in m.__dict__) for n, m in model.named_modules()]
+
+
+def test_inside_the_logits_are_the_same_up_to_rounding_and_outside_nothing_is_left(policy):
+    ids, before = torch.arange(2, 14).view(3, 4), ways(policy)
+    plain = logits(policy, ids)
+    with decoding.packed(policy):
+        assert any(few for _, _, few in ways(policy))
+        close = logits(policy, ids)
+    torch.testing.assert_close(close, plain, rtol=0.05, atol=0.02 * plain.abs().max().item())
+    assert ways(policy) == before and torch.equal(logits(policy, ids), plain)
+
+
+def test_it_packs_the_adapter_that_is_active(policy):
+    policy = adapters.attach(policy, policy.peft_config["policy"], "other")
+    ids = torch.arange(2, 10).view(2, 4)
+    for name in ("policy", "other"):
+        policy.set_adapter(name)
+        plain = logits(policy, ids)
+        with decoding.packed(policy):
+            close = logits(policy, ids)
+        torch.testing.assert_close(close, plain, rtol=0.05, atol=0.02 * plain.abs().max().item())
+
+
+def test_an_error_inside_leaves_nothing_behind(policy):
+    before = ways(policy)
+    with pytest.raises(ZeroDivisionError), decoding.packed(policy):
+        raise ZeroDivisionError
+    assert ways(policy) == before
+
+
+def test_large_bases_and_other_types_are_left_alone(policy, monkeypatch):
+    with decoding.packed(policy.float()):
+        assert not any(few for _, _, few in ways(policy))
+    monkeypatch.setattr(decoding, "MOST_BYTES", 1000)
+    with decoding.packed(policy.bfloat16()):
+        assert not any(few for _, _, few in ways(policy))
+
+
+def test_sampling_gives_the_values_of_the_states_that_the_tokens_were_drawn_from(policy):
+    head = torch.nn.Linear(policy.config.hidden_size, 1, bias=False)
+    prompts = [[5, 9, 2], [7, 8, 9, 10, 11]]
+    policy.float()
+    got = generate(
+        policy, prompts, max_new_tokens=40, temperature=1.0, pad_id=1, eos_id=0, value_head=head,
+        generator=torch.Generator().manual_seed(3),
+    )  # fmt: skip
+    for prompt, tokens, values in zip(prompts, got.tokens, got.values, strict=True):
+        ids = torch.tensor([[*prompt, *tokens]])
+        with torch.inference_mode():
+            states = policy(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
+            expected = head(states)[len(prompt) - 1 : -1, 0]
+        torch.testing.assert_close(torch.tensor(values), expected, rtol=1e-3, atol=1e-4)

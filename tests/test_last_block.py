@@ -1,0 +1,68 @@
+"""The last block computes what is read: same states, same gradients, and nothing of it is left behind."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from models import adapters
+from models.last_block import LastBlock
+from models.scoring import backbone
+
+PLACES = torch.tensor([2, 3, 9, 15])  # of 2 rows of 8
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def model(request, random_base, random_llama_base):
+    base = random_base if request.param == "gpt2" else random_llama_base
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    model = adapters.attach(model, adapters.lora_config(model, 4, 8), "policy").eval()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in adapters.adapter_parameters(model, "policy").values():
+        parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
+    return model
+
+
+def states_of(model, only=None):
+    """Final states at PLACES, and the gradients that their squares send to the adapter."""
+    inner, ids = backbone(model), torch.arange(2, 18).view(2, 8)
+    if only is None:
+        states = inner(input_ids=ids)[0]
+    else:
+        with only.only(PLACES):
+            states = inner(input_ids=ids)[0]
+    states = states.flatten(0, 1)[PLACES]
+    parameters = list(adapters.adapter_parameters(model, "policy").values())
+    return states, torch.autograd.grad(states.square().sum(), parameters)
+
+
+def test_states_and_gradients_at_the_places_are_those_of_a_whole_pass(model):
+    last = LastBlock(backbone(model))
+    assert len(last.modules) == 2
+    before = [module.__dict__.get("forward") for module in last.modules]
+    whole, gradients = states_of(model)
+    some, sparse = states_of(model, last)
+    torch.testing.assert_close(some, whole, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(sparse, gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert [module.__dict__.get("forward") for module in last.modules] == before
+
+
+def test_it_really_leaves_the_other_places_out(model):
+    last, seen = LastBlock(backbone(model)), []
+    mlp = last.modules[1]
+    hook = next(mlp.children()).register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape))
+    states_of(model, last)
+    hook.remove()
+    assert seen[0].numel() // seen[0][-1] == len(PLACES)
+
+
+def test_an_unknown_kind_of_block_computes_everything(model):
+    inner = backbone(model)
+    blocks = inner.h if hasattr(inner, "h") else inner.layers
+
+    class Experts(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    blocks[-1].mlp = Experts()
+    assert LastBlock(inner).modules == () and LastBlock(torch.nn.Linear(2, 2)).modules == ()
