@@ -45,7 +45,9 @@ What the two do differently in a step:
   it is a linear head on the policy's states. TRL holds policy, value model and reward model as three copies of
   the base; here policy, reference and (in bf16 or in shared mode) the reward model are adapters on one.
 - TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32;
-  here they are computed again on the path of the update, so that the first ratio is 1: a pass TRL has not.
+  here the update's first pass gives them (or, with several minibatches, a pass before it).
+- Both compute every score and reference log-probability; here the last block leaves out the positions that
+  nobody reads.
 - TRL's reference is the base with the adapter off; here it is the SFT adapter, which costs a little more."""
 
 
@@ -100,20 +102,25 @@ def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
 
     Body = 12 · layers · width² weights, head = vocabulary · width; a product costs 2 FLOP a weight and token, its
     backward pass towards the states as much again; attention 2 · T² · width FLOP a layer and row (causal).
-    A step of generation reads every weight once, or computes, whichever takes longer.
+    In the last block, 9 of its 12 width² are only for the positions that are read: the responses, or for the
+    reward model one a row. A step of generation reads every weight once, or computes, whichever takes longer.
     """
-    body, head = 12 * case.layers * case.width**2, case.vocabulary * case.width
-    length, answers = case.prompt_length + case.response_length, case.batch * case.response_length
+    block, head = 12 * case.width**2, case.vocabulary * case.width
+    body, length = case.layers * block, case.prompt_length + case.response_length
+    tokens, answers = case.batch * length, case.batch * case.response_length
     attention = 2 * length**2 * case.width * case.layers * case.batch
-    forward = 2 * body * case.batch * length + attention
+
+    def forward(read: int) -> int:
+        return 2 * (body * tokens - 9 / 12 * block * (tokens - read)) + attention
+
     heads = 2 * head * answers
     flops = speeds["bf16_flops"]
     one_token = max(2 * (body + head) * case.batch / flops, 2 * (body + head) / speeds["copy_bytes"])
     prompt = 2 * body * case.batch * case.prompt_length / flops
     parts = {
         "generate": prompt + case.response_length * one_token,
-        "score": (3 * forward + 2 * heads) / flops,  # policy, reference, reward model
-        "update": case.epochs * (2 * forward + 2 * heads) / flops,
+        "score": (forward(answers) + heads + forward(case.batch)) / flops,  # reference, reward model
+        "update": case.epochs * 2 * (forward(answers) + heads) / flops,
     }
     return parts | {"step": sum(parts.values())}
 
