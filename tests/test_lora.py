@@ -9,6 +9,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from models import adapters, attention, lora
+from models.gelu import TanhGELU
 from models.loading import load_causal, use_fused_gelu
 
 CPU = torch.device("cpu")
@@ -161,4 +162,4 @@ def test_the_fused_gelu_is_the_same_function(random_base):
         expected = model(input_ids=IDS).logits
         use_fused_gelu(model)
         torch.testing.assert_close(model(input_ids=IDS).logits, expected, rtol=1e-5, atol=1e-6)
-    assert isinstance(model.transformer.h[0].mlp.act, torch.nn.GELU)
+    assert isinstance(model.transformer.h[0].mlp.act, TanhGELU)
