@@ -231,5 +231,7 @@ def test_first_paint_is_quick(visit, quick):
 def test_a_form_that_cannot_run_says_why(visit, quick):
     page = visit(quick.address)
     go_to(page, "sft")
+    # The tab first fills itself; what is typed before that can be answered after it.
+    page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
     fill(page, "sft-learning_rate", "9")
     page.wait_for_selector(".problem:has-text('learning_rate')")
