@@ -62,7 +62,7 @@ def sft(plan: Plan) -> list[Term]:
         logits(shape, answered, "update"),
         *forward(plan, settings.precision, 2 * micro, row, "evaluate"),
         logits(shape, 2 * answered, "evaluate"),
-        *sampling(plan, SAMPLES, row, "sample"),
+        *sampling(plan, settings.precision, SAMPLES, row, "sample"),
     ]
 
 
@@ -100,16 +100,14 @@ def ppo(plan: Plan) -> list[Term]:
         trained(shape, settings.lora_rank),
         Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
         *always(plan),
-        *sampling(plan, settings.batch_size, row, "rollout"),
-        *packed(plan, policy, "rollout"),
+        *sampling(plan, policy, settings.batch_size, row, "rollout"),
         *forward(plan, policy, settings.batch_size, row - settings.response_length, "rollout"),
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(shape, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
         *update(plan, micro, row),
         logits(shape, micro * settings.response_length, "update"),
-        *sampling(plan, asked, row, "report"),
-        *packed(plan, policy, "report"),
+        *sampling(plan, policy, asked, row, "report"),
         *forward(plan, policy, asked, row - settings.response_length, "report"),
         *forward(plan, policy, answers, row, "report's KL"),
         report_logits(shape, answers * held_out, "report's KL"),
@@ -200,8 +198,8 @@ def logits(shape: Shape, tokens: int, phase: str) -> Term:
     return Term("logits", chunk * 6 + states, f"{chunk} x 6 + {tokens} tokens' states x 8", phase)
 
 
-def sampling(plan: Plan, rows: int, row: int, phase: str) -> list[Term]:
-    """Sampling: keys and values, the prompts' pass, and one step's logits with their probabilities."""
+def sampling(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list[Term]:
+    """Keys and values, one step's logits with their probabilities, and weights laid out for few rows."""
     shape = plan.shape
     cache = rows * row * shape.layers * 2 * shape.kv_width * 2
     step = rows * shape.vocabulary * 16
@@ -209,20 +207,19 @@ def sampling(plan: Plan, rows: int, row: int, phase: str) -> list[Term]:
         Term("keys and values", cache, f"{rows} x {row} x {shape.layers} x 2 x {shape.kv_width} x 2", phase),
         Term("one step", step, f"{rows} x {shape.vocabulary} x 16: logits and probabilities in fp32", phase),
     ]
-    if plan.cpu:
-        head = shape.vocabulary * shape.width * 2
-        terms.append(Term("head, rearranged", head, "the product's own copy of the head, bf16", phase))
-    return terms + kept_back(plan, cache + step, phase)
+    return terms + rearranged(plan, precision, phase) + kept_back(plan, cache + step, phase)
 
 
-def packed(plan: Plan, precision: str, phase: str) -> list[Term]:
-    """models.decoding: while sampling on a CPU, a second copy of a bf16 base's matrices, if it is small."""
+def rearranged(plan: Plan, precision: str, phase: str) -> list[Term]:
+    """On a CPU: a small bf16 base's matrices once more (models.decoding), else the head once more."""
     shape = plan.shape
-    size = 2 * (shape.block_weights + shape.vocabulary * shape.width)
-    if not plan.cpu or precision != "bf16" or size > MOST_PACKED:
+    head = shape.vocabulary * shape.width
+    whole = 2 * (shape.block_weights + head)
+    if not plan.cpu:
         return []
-    formula = f"({shape.block_weights} in blocks + {shape.vocabulary} x {shape.width} of the head) x 2"
-    return [Term("packed weights", size, formula, phase)]
+    if precision == "bf16" and whole <= MOST_PACKED:
+        return [Term("packed weights", whole, f"({shape.block_weights} + {head} of the head) x 2", phase)]
+    return [Term("head, rearranged", 2 * head, "the product's own copy of the head, bf16", phase)]
 
 
 def report_logits(shape: Shape, tokens: int, phase: str) -> Term:

@@ -164,9 +164,11 @@ def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
     if stage != "prepare":
+        from models import heap  # of the side with torch, like the stage itself
+
         quiet()
         make_deterministic(settings.seed, run.record["attempts"][-1]["threads"])
-        importlib.import_module("models.heap").hold()
+        heap.hold()
     module, function = _FUNCTIONS[stage]
     return getattr(importlib.import_module(module), function)(settings, run, workspace)
 
