@@ -2,7 +2,8 @@
 
 On CPUs with bf16 products, torch's fused attention takes three times as long, forward and backward, as the
 same products one by one; for a single query, as in a step of generation, longer still. Here they are done
-one by one, and the probabilities [rows, heads, T, T] are kept for the backward pass: little for short rows.
+one by one, a part of the queries at a time with the keys that it can see, and the probabilities, half of
+[rows, heads, T, T], are kept for the backward pass: little for short rows.
 Beyond `LONGEST` tokens, on GPUs, with dropout, and for a few queries among many keys the fused kernel stays.
 
     use_on_cpu(model)   # a transformers model; what it computes stays the same
@@ -17,6 +18,7 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "products"
 LONGEST = 1024  # tokens a row
+PART = 128  # queries
 
 
 def use_on_cpu(model) -> None:
@@ -42,7 +44,8 @@ def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None,
     if length == 1 and not torch.is_grad_enabled():
         return _one_query(query, key, value, attention_mask, scaling, groups), None
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    out = _Attention.apply(query, key, value, _bias(attention_mask, query), scaling)
+    bias = None if attention_mask is None else _bias(attention_mask, query)
+    out = _Attention.apply(query, key, value, bias, scaling)
     return out.transpose(1, 2).contiguous(), None
 
 
@@ -55,39 +58,68 @@ def _one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Te
     return (torch.softmax(scores, dim=-1) @ value).view(rows, 1, heads, size)
 
 
-def _bias(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor:
-    """What is added to the products before the softmax, [T, T] or [rows, heads or 1, T, T]."""
+def _bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """What is added to the products before the softmax, [rows, heads or 1, T, T]."""
+    if mask.dtype != torch.bool:
+        return mask.to(query.dtype)
     least = torch.finfo(query.dtype).min  # not -inf: a row of padding that sees nothing would become NaN
-    if mask is None:
-        length = query.shape[2]
-        return query.new_full((length, length), least).triu_(1)
-    if mask.dtype == torch.bool:
-        return torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, least)
-    return mask.to(query.dtype)
+    return torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, least)
 
 
 class _Attention(torch.autograd.Function):
+    """Queries in parts of `PART`, each with the keys up to its last one: half of the square is never seen.
+
+    bias: None where each token sees itself and all before it; otherwise what is added to all products, and
+    the queries are one part.
+    """
+
     @staticmethod
     def forward(ctx, query, key, value, bias, scaling):
         shape = query.shape  # [rows, heads, T, head size]
-        q, k, v = (x.reshape(-1, *shape[2:]) for x in (query, key, value))
-        if bias.dim() > 2:
+        q, k, v = (x.reshape(-1, *shape[2:]) for x in (query * scaling, key, value))
+        parts = _parts(shape[2]) if bias is None else [(0, shape[2])]
+        if bias is None:
+            bias = _future(q, max(end - start for start, end in parts))
+        elif bias.dim() > 2:
             bias = bias.expand(shape[0], shape[1], -1, -1).reshape(-1, *bias.shape[2:])
-        scores = torch.baddbmm(bias.expand(len(q), -1, -1), q, k.transpose(1, 2), alpha=scaling)
-        p = torch.softmax(scores, dim=-1)
-        ctx.save_for_backward(q, k, v, p)
-        ctx.scaling = scaling
-        return torch.bmm(p, v).view(shape)
+        out, probabilities = torch.empty_like(q), []
+        for start, end in parts:
+            scores = torch.bmm(q[:, start:end], k[:, :end].transpose(1, 2))
+            # Of a part's keys, only those of its own tokens can be in the future of one of them.
+            scores[:, :, start:].add_(bias[..., : end - start, : end - start])
+            probabilities.append(torch.softmax(scores, dim=-1))
+            torch.bmm(probabilities[-1], v[:, :end], out=out[:, start:end])
+        ctx.save_for_backward(q, k, v, *probabilities)
+        ctx.scaling, ctx.parts = scaling, parts
+        return out.view(shape)
 
     @staticmethod
     def backward(ctx, grad):
-        q, k, v, p = ctx.saved_tensors
-        shape = grad.shape
-        grad = grad.reshape(q.shape)
-        grad_v = torch.bmm(p.transpose(1, 2), grad)
-        grad_p = torch.bmm(grad, v.transpose(1, 2))
-        # The softmax's backward pass: p · (g - Σ p g), in the kernel that torch itself uses.
-        grad_scores = torch._softmax_backward_data(grad_p, p, -1, p.dtype)
-        grad_q = torch.bmm(grad_scores, k).mul_(ctx.scaling)
-        grad_k = torch.bmm(grad_scores.transpose(1, 2), q).mul_(ctx.scaling)
-        return grad_q.view(shape), grad_k.view(shape), grad_v.view(shape), None, None
+        q, k, v, *probabilities = ctx.saved_tensors
+        shape, grad = grad.shape, grad.reshape(q.shape)
+        grad_q, grad_k, grad_v = torch.empty_like(q), None, None
+        # The last part has all keys: it makes the sums to which the others add.
+        for (start, end), p in reversed(list(zip(ctx.parts, probabilities, strict=True))):
+            grad_part = grad[:, start:end]
+            grad_p = torch.bmm(grad_part, v[:, :end].transpose(1, 2))
+            # The softmax's backward pass: p · (g - Σ p g), in the kernel that torch itself uses.
+            grad_scores = torch._softmax_backward_data(grad_p, p, -1, p.dtype)
+            torch.bmm(grad_scores, k[:, :end], out=grad_q[:, start:end])
+            if grad_k is None:
+                grad_k = torch.bmm(grad_scores.transpose(1, 2), q[:, start:end])
+                grad_v = torch.bmm(p.transpose(1, 2), grad_part)
+            else:
+                grad_k[:, :end].baddbmm_(grad_scores.transpose(1, 2), q[:, start:end])
+                grad_v[:, :end].baddbmm_(p.transpose(1, 2), grad_part)
+        return grad_q.mul_(ctx.scaling).view(shape), grad_k.view(shape), grad_v.view(shape), None, None
+
+
+def _parts(length: int) -> list[tuple[int, int]]:
+    """(start, end) of the queries of each part; the last may be half as long again."""
+    starts = range(0, max(1, length - PART // 2), PART)
+    return list(zip(starts, [*starts[1:], length], strict=True))
+
+
+def _future(like: torch.Tensor, length: int) -> torch.Tensor:
+    """[length, length]: what keeps a token from seeing those after it."""
+    return like.new_full((length, length), torch.finfo(like.dtype).min).triu_(1)

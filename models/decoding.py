@@ -74,12 +74,12 @@ def _few(layer: LoraLayer):
     name, base = layer.active_adapters[0], layer.get_base_layer()
     whole = Packed(base.weight.t() if type(base) is Conv1D else base.weight, base.bias)
     a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
-    down = a.detach().to(torch.bfloat16).t()
+    down = Packed(a.to(torch.bfloat16), None)
     up = (b.detach() * scaling).to(torch.bfloat16).t()
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        return whole(flat).addmm_(flat @ down, up).view(*x.shape[:-1], -1)
+        return whole(flat).addmm_(down(flat), up).view(*x.shape[:-1], -1)
 
     return forward
 

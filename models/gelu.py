@@ -48,13 +48,11 @@ class _Gelu(torch.autograd.Function):
 
 def _block(u, s, v, x, out, slope, part: slice) -> None:
     """out = x σ and slope = σ + x σ (1 - σ) (a + 3 b x²) of one part, with σ = σ(x (a + b x²))."""
+    a = torch.tensor(A)
     u.copy_(x.view(-1)[part])
     torch.mul(u, u, out=v)
-    torch.mul(v, B, out=s).add_(A).mul_(u).sigmoid_()
-    if slope is None:
-        out.view(-1)[part] = u.mul_(s)
-        return
-    v.mul_(3 * B).add_(A).mul_(u)
+    torch.add(a, v, alpha=B, out=s).mul_(u).sigmoid_()
+    if slope is not None:
+        torch.add(a, v, alpha=3 * B, out=v).mul_(u)
+        slope.view(-1)[part] = torch.ops.aten.sigmoid_backward.grad_input(v, s, grad_input=v).add_(s)
     out.view(-1)[part] = u.mul_(s)
-    torch.addcmul(s, s, v, out=u)
-    slope.view(-1)[part] = u.sub_(v.mul_(s).mul_(s))

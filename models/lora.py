@@ -72,7 +72,7 @@ class _Adapted(torch.autograd.Function):
     def forward(ctx, x, weight, bias, transposed, a, b, scaling):
         flat = x.reshape(-1, x.shape[-1])
         matrix = weight if transposed else weight.t()  # [in, out]
-        out = torch.mm(flat, matrix) if bias is None else torch.addmm(bias, flat, matrix)
+        out = _linear(flat, matrix, bias)
         low, small_a, small_b = _low_rank(flat, a, b, scaling)
         ctx.save_for_backward(flat, low, matrix, small_a, small_b)
         ctx.scaling, ctx.shape = scaling, x.shape
@@ -110,6 +110,16 @@ class _Added(torch.autograd.Function):
         grad_a, grad_b = _gradients(ctx, 2, flat_grad, grad_low, flat, low)
         grad_x = (grad_low @ small_a).view(ctx.shape) if ctx.needs_input_grad[1] else None
         return grad, grad_x, grad_a, grad_b, None
+
+
+def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """[tokens, out], from [tokens, in] and [in, out]."""
+    if bias is None:
+        return torch.mm(flat, matrix)
+    if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        # addmm would write the bias to every row first, and read it again.
+        return torch.ops.mkldnn._linear_pointwise(flat, matrix.t(), bias, "none", [], "")
+    return torch.addmm(bias, flat, matrix)
 
 
 def _low_rank(flat: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float):

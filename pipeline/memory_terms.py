@@ -236,7 +236,7 @@ def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:
 
 
 def _probabilities(plan: Plan, rows: int, row: int) -> int:
-    """models.attention keeps them on a CPU, up to its LONGEST; fused kernels do not."""
+    """models.attention keeps at most these on a CPU, up to its LONGEST; fused kernels keep none."""
     return rows * plan.shape.heads * row * row * 2 if plan.cpu and row <= LONGEST else 0
 
 

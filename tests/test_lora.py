@@ -140,13 +140,24 @@ def both(base, mask=None, grad=True):
     return found
 
 
+@pytest.mark.parametrize("part", [2, 4, 128])
 @pytest.mark.parametrize("padding", ["none", "right", "left"])
-def test_attention_is_that_of_torch_with_its_gradient(base, padding):
+def test_attention_is_that_of_torch_with_its_gradient(base, padding, part, monkeypatch):
+    monkeypatch.setattr(attention, "PART", part)
     second = {"right": [1, 1, 1, 0, 0, 0], "left": [0, 0, 1, 1, 1, 1]}
     mask = torch.tensor([[1] * 6, second[padding]]) if padding in second else None
     (logits, gradient), (expected, their_gradient) = both(base, mask)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradient, their_gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "length, parts",
+    [(1, [(0, 1)]), (12, [(0, 12)]), (13, [(0, 8), (8, 13)]), (21, [(0, 8), (8, 16), (16, 21)])],
+)
+def test_queries_are_split_into_parts_of_like_length(length, parts, monkeypatch):
+    monkeypatch.setattr(attention, "PART", 8)
+    assert attention._parts(length) == parts
 
 
 def test_long_rows_keep_the_fused_kernel(base, monkeypatch):
