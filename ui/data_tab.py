@@ -4,7 +4,7 @@ pairs."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -41,8 +41,13 @@ class Source:
         return [self.kind, self.hub, self.upload]
 
 
-def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it."""
+def build(
+    services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
+) -> dict[str, Any]:
+    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
+
+    opened: the events at which the tab comes to the front.
+    """
     gr.HTML(parts.intro(t("intro.data")), padding=False)
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=4, min_width=320):
@@ -89,10 +94,7 @@ def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
         gr.Info(t("start.done", count=1), duration=4)
         return show(services, "", t)
 
-    def refresh(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[Any, ...]:
-        return (*show(services, "", t), *plan(preset_value, kind, hub, upload, *values))
-
-    forms.on_change(form, [preset, *source.inputs()], plan, [problem, command])
+    forms.on_change(form, [preset, *source.inputs()], plan, [problem, command], opened)
     source.kind.change(kind_fields, [source.kind], [source.hub, source.upload, checked], **QUIET)
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
     start.click(shown(launch), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
@@ -108,11 +110,7 @@ def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
     return {
         "timer": timer,
         "form": form,
-        "refresh": {
-            "fn": refresh,
-            "inputs": [preset, *source.inputs(), *form.components],
-            "outputs": [seen, card, chosen, problem, command],
-        },
+        "refresh": {"fn": lambda: show(services, "", t), "inputs": [], "outputs": [seen, card, chosen]},
     }
 
 

@@ -6,7 +6,7 @@ and units.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -23,8 +23,13 @@ from ui.texts import Texts
 from ui.theme import COLOURS
 
 
-def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it."""
+def build(
+    services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
+) -> dict[str, Any]:
+    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
+
+    opened: the events at which the tab comes to the front.
+    """
     gr.HTML(parts.intro(t("intro.evaluation")), padding=False)
     with gr.Row(elem_classes="pick-row"):
         choice = gr.Dropdown(
@@ -67,21 +72,18 @@ def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
             parts.command(services, "evaluate", preset_value, None, changed),
         )
 
-    forms.on_change(form, [preset], plan, [problem, command])
+    forms.on_change(form, [preset], plan, [problem, command], opened)
     start.click(shown(launch), [preset, *form.components], outputs, **WORK)
     timer.tick(lambda p, c, s: show(services, p, c or "", s, t), [preset, choice, seen], outputs, **QUIET)
     choice.input(lambda p, c: show(services, p, c or "", "", t), [preset, choice], outputs, **QUIET)
-
-    def refresh(preset_value: str, *values: Any) -> tuple[Any, ...]:
-        return (*show(services, preset_value, "", "", t), *plan(preset_value, *values))
 
     return {
         "timer": timer,
         "form": form,
         "refresh": {
-            "fn": refresh,
-            "inputs": [preset, *form.components],
-            "outputs": [*outputs, problem, command],
+            "fn": lambda preset_value: show(services, preset_value, "", "", t),
+            "inputs": [preset],
+            "outputs": outputs,
         },
     }
 

@@ -121,11 +121,15 @@ def on_change(
     extra: Sequence[gr.components.Component],
     handler: Callable[..., Any],
     outputs: Sequence[gr.components.Component],
+    opened: Sequence[Callable[..., Any]],
 ) -> None:
-    """Call `handler(*extra, *values)` whenever anything on the form changes."""
+    """Call `handler(*extra, *values)` whenever anything on the form changes, and when its tab is opened.
+
+    It is one event for all of that, so that the last answer on the page is the one to the last change.
+    """
     inputs = [*extra, *form.components]
     gr.on(
-        [c.change for c in inputs],
+        [*(c.change for c in inputs), *opened],
         handler,
         inputs=inputs,
         outputs=list(outputs),

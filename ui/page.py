@@ -5,6 +5,7 @@ Only the tab in front polls. Everything that is shown comes from disk, so a relo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -28,15 +29,26 @@ def build(services: Services, language: str) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs"):
             for name in TABS:
                 with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}") as tab:
-                    parts[name] = draw(name, services, t, language, top.preset)
+                    opened = [tab.select, *([page.load] if name == TABS[0] else [])]
+                    parts[name] = draw(name, services, t, language, top.preset, opened)
                 tabs[name] = tab
         api.build(services)
         bind(page, services, top, tabs, parts)
     return page
 
 
-def draw(name: str, services: Services, t: Texts, language: str, preset: gr.Radio) -> dict[str, Any]:
-    """Draw one tab; what it gives back has "refresh" and, where it has them, "timer" and "form"."""
+def draw(
+    name: str,
+    services: Services,
+    t: Texts,
+    language: str,
+    preset: gr.Radio,
+    opened: Sequence[Callable[..., Any]],
+) -> dict[str, Any]:
+    """Draw one tab; what it gives back has "refresh" and, where it has them, "timer" and "form".
+
+    opened: the events at which the tab comes to the front.
+    """
     if name == "arena":
         return {"refresh": arena_tab.build(services, t, language)}
     if name == "runs":
@@ -48,7 +60,7 @@ def draw(name: str, services: Services, t: Texts, language: str, preset: gr.Radi
         "ppo": ppo_tab,
         "evaluation": evaluation_tab,
     }[name]
-    return module.build(services, t, preset)
+    return module.build(services, t, preset, opened)
 
 
 def bind(

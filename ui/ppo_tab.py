@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,8 @@ from ui.parts import Services
 from ui.texts import Texts
 
 
-def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
+def build(
+    services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
+) -> dict[str, Any]:
     """Draw the tab and bind its handlers."""
-    return training.build("ppo", services, t, preset)
+    return training.build("ppo", services, t, preset, opened)

@@ -3,6 +3,7 @@ reward models know what they know (`ui.calibration`)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,13 +13,15 @@ from ui.parts import Services
 from ui.texts import Texts
 
 
-def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
+def build(
+    services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
+) -> dict[str, Any]:
     """Draw the tab and bind its handlers."""
-    tab = training.build("reward", services, t, preset)
+    tab = training.build("reward", services, t, preset, opened)
     own, section = tab["refresh"], calibration.build(services, t, preset, tab["timer"])
 
-    def refresh(preset_value: str, *values: Any) -> list[Any]:
-        return [*own["fn"](preset_value, *values), *section["fn"](preset_value)]
+    def refresh(preset_value: str) -> list[Any]:
+        return [*own["fn"](), *section["fn"](preset_value)]
 
-    both = {"fn": refresh, "inputs": own["inputs"], "outputs": [*own["outputs"], *section["outputs"]]}
+    both = {"fn": refresh, "inputs": [preset], "outputs": [*own["outputs"], *section["outputs"]]}
     return {**tab, "refresh": both}

@@ -7,7 +7,7 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -60,11 +60,13 @@ class View:
         ]
 
 
-def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
+def build(
+    stage: str, services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
+) -> dict[str, Any]:
     """Draw the tab of a stage inside the current Gradio context and bind its handlers.
 
-    Returns its timer, which the page switches on while the tab is in front, its form, and the handler that
-    fills it.
+    opened: the events at which the tab comes to the front. Returns its timer, which the page switches on
+    while it is there, its form, and the handler that fills it.
     """
     gr.HTML(parts.intro(t(f"intro.{stage}")), padding=False)
     with gr.Row(elem_classes="work"):
@@ -99,7 +101,7 @@ def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[st
     def poll(choice: str | None, seen: str) -> tuple[Any, ...] | Any:
         return show(services, stage, choice or "", seen, t)
 
-    forms.on_change(form, [preset, precisions], plan, [problem, command])
+    forms.on_change(form, [preset, precisions], plan, [problem, command], opened)
     start.click(shown(launch), [preset, precisions, *form.components], view.outputs(), **WORK)
     timer.tick(poll, [view.choice, view.seen], view.outputs(), **QUIET)
     view.choice.input(
@@ -107,14 +109,14 @@ def build(stage: str, services: Services, t: Texts, preset: gr.Radio) -> dict[st
     )
     bind_stop(view, services, stage, t)
 
-    def refresh(preset_value: str, chosen: Any, *values: Any) -> list[Any]:
+    def refresh() -> list[Any]:
         parents = [gr.Dropdown(choices=parent_choices(services, name, t)) for name, _ in form.parents()]
-        return [*show(services, stage, "", "", t), *plan(preset_value, chosen, *values), *parents]
+        return [*show(services, stage, "", "", t), *parents]
 
     binding = {
         "fn": refresh,
-        "inputs": [preset, precisions, *form.components],
-        "outputs": [*view.outputs(), problem, command, *(component for _, component in form.parents())],
+        "inputs": [],
+        "outputs": [*view.outputs(), *(component for _, component in form.parents())],
     }
     return {"timer": timer, "form": form, "refresh": binding}
 
