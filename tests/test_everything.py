@@ -11,7 +11,7 @@ from pipeline import stages
 from pipeline.child import child_environment
 from pipeline.everything import comparison, run_everything
 from pipeline.run_record import list_runs
-from pipeline.settings import build
+from pipeline.settings import PRECISIONS, build
 
 CHAIN = ["prepare bf16", "sft bf16", "reward bf16", "reward int8", "reward int4", "ppo bf16", "ppo int8",
          "ppo int4", "evaluate bf16"]  # fmt: skip
@@ -26,7 +26,8 @@ def everything(workspace, monkeypatch):
             workspace.dataset("tiny").mkdir(exist_ok=True)
             (workspace.dataset("tiny") / "train_prefs.jsonl").write_text("")
             return {"dataset": "tiny", "sha256": "same"}
-        return {"accuracy": 0.75} if stage == "reward" else {"score_gain": 0.5, "gold_mean": 0.9}
+        gold = 0.9 if settings.seed == 42 else 0.7
+        return {"accuracy": 0.75} if stage == "reward" else {"score_gain": 0.5, "gold_mean": gold}
 
     monkeypatch.setattr(stages, "_call", result)
 
@@ -161,7 +162,19 @@ def test_seeds_do_not_mix(everything, workspace):
             if isinstance(parent, str):
                 assert runs[parent]["seed"] == run["seed"]
     assert everything(seeds=2) == (0, [])
-    assert len(comparison(workspace, "tiny", range(42, 44)).splitlines()) == 1 + 2 * 3
+
+
+def test_several_seeds_are_summed_up(everything, workspace):
+    everything(seeds=2)
+    header, *rows = comparison(workspace, "tiny", range(42, 44)).splitlines()
+    assert [row.split()[:2] for row in rows[:6]] == [[p, s] for s in ("42", "43") for p in PRECISIONS]
+    mean, spread = rows[6:8]
+    place = slice(header.index("  gold"), header.index("  gold") + 6)
+    # Gold 0.9 and 0.7: mean 0.8, and a standard deviation of 0.1 · √2.
+    assert (mean.split()[:2], mean[place].strip()) == (["bf16", "mean"], "0.800")
+    assert (spread.split()[:3], spread[place].strip()) == (["bf16", "±", "sd"], "0.141")
+    assert len(rows) == 2 * 3 + 3 * 2
+    assert "mean" not in comparison(workspace, "tiny")
 
 
 def test_one_precision_alone(everything):
