@@ -22,6 +22,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from models import lora
+from models.precision import has_bf16_products
 
 MOST_BYTES = 2**28  # of all packed matrices together
 
@@ -63,7 +64,7 @@ def packed(model: nn.Module) -> Iterator[None]:
 
 def _worth_it(matrices: list[torch.Tensor]) -> bool:
     return (
-        torch.backends.mkldnn.is_available()
+        has_bf16_products()
         and all(m.device.type == "cpu" and m.dtype == torch.bfloat16 for m in matrices)
         and sum(m.nbytes for m in matrices) <= MOST_BYTES
     )

@@ -176,7 +176,7 @@ def _folder(base_model: str | Path) -> Path:
 
 def _load(auto_class, base, precision: str, device: torch.device, split: bool, **extra):
     folder = resolve_base(base)
-    quantization = precisions.quantization_config(precision)
+    quantization = precisions.quantization_config(precision, device)
     places = placement(split, quantization is not None, device)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -208,7 +208,8 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
         model.generation_config.pad_token_id = tokenizer.pad_token_id  # trainers compare the three
     if places != "auto":
         model.to(device)
-    precisions.verify(model, precision)
+    precisions.widen(model, device)
+    precisions.verify(model, precision, device)
     if quantization is not None and device.type == "cpu":
         heap.give_back()  # quantising left as much behind as the base takes
     return model.eval()

@@ -22,6 +22,8 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from models.precision import has_bf16_products
+
 FEW = 128  # rows of a product up to which a matrix laid out for few rows (models.decoding) is the quicker one
 
 
@@ -116,7 +118,7 @@ def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None)
     """[tokens, out], from [tokens, in] and [in, out]."""
     if bias is None:
         return torch.mm(flat, matrix)
-    if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and torch.backends.mkldnn.is_available():
+    if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and has_bf16_products():
         # addmm would write the bias to every row first, and read it again.
         return torch.ops.mkldnn._linear_pointwise(flat, matrix.t(), bias, "none", [], "")
     return torch.addmm(bias, flat, matrix)

@@ -4,10 +4,16 @@ What it does: the quantisation configurations, the two cures that make quantised
 reproducible, and a check that a loaded model really has the precision that was asked for. Heads and
 embeddings stay unquantised in each of them. It does not load models (models.loading does).
 
+What is not quantised is in bf16. A CPU without bf16 products, as of most laptops, takes some forty times as
+long for them as for fp32 ones: there the same bf16 values lie in fp32 tensors, and what is computed from them
+is a little more exact and takes twice the memory.
+
 Papers: LLM.int8, arXiv 2208.07339; QLoRA, arXiv 2305.14314.
 """
 
+import functools
 import logging
+import platform
 
 import torch
 from torch import nn
@@ -19,7 +25,19 @@ PRECISIONS = ("bf16", "int8", "int4")
 UNQUANTISED = ("lm_head", "score", "embed_out")
 
 
-def quantization_config(precision: str) -> BitsAndBytesConfig | None:
+def float_type(device: torch.device) -> torch.dtype:
+    """The type of what is not quantised, and of activations: bf16, or fp32 on a CPU without bf16 products."""
+    return torch.bfloat16 if device.type != "cpu" or has_bf16_products() else torch.float32
+
+
+@functools.cache
+def has_bf16_products() -> bool:
+    """Whether oneDNN multiplies bf16 matrices on this CPU (x86 with AVX-512 or AVX-NE-CONVERT)."""
+    known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
+    return known and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def quantization_config(precision: str, device: torch.device) -> BitsAndBytesConfig | None:
     """What `from_pretrained` needs for a precision; None for bf16. Raises UserError for an unknown one."""
     if precision not in PRECISIONS:
         raise UserError(f"precision {precision!r} is unknown: choose one of {', '.join(PRECISIONS)}")
@@ -34,7 +52,7 @@ def quantization_config(precision: str) -> BitsAndBytesConfig | None:
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=float_type(device),
         bnb_4bit_use_double_quant=True,
         llm_int8_skip_modules=list(UNQUANTISED),
     )
@@ -52,7 +70,14 @@ def prepare(model: nn.Module, precision: str) -> None:
         logging.getLogger("bitsandbytes.autograd._functions").addFilter(_not_a_cast_warning)
 
 
-def verify(model: nn.Module, precision: str) -> None:
+def widen(model: nn.Module, device: torch.device) -> None:
+    """Give what is not quantised the float type of its device, in place; the values stay."""
+    for tensor in [*model.parameters(), *model.buffers()]:
+        if tensor.dtype == torch.bfloat16:
+            tensor.data = tensor.data.to(float_type(device))
+
+
+def verify(model: nn.Module, precision: str, device: torch.device) -> None:
     """Raise UserError unless the model's blocks really are in that precision."""
     eight, four = _layers_named(model, "Linear8bitLt"), _layers_named(model, "Linear4bit")
     expected = {"bf16": (False, False), "int8": (True, False), "int4": (False, True)}
@@ -65,7 +90,8 @@ def verify(model: nn.Module, precision: str) -> None:
     if any(module.weight.quant_type != "nf4" for module in four):
         raise UserError("the 4-bit layers are not NF4")
     if precision == "bf16":
-        odd = {str(p.dtype) for p in model.parameters() if not p.requires_grad and p.dtype != torch.bfloat16}
+        frozen = [p for p in model.parameters() if not p.requires_grad]
+        odd = {str(p.dtype) for p in frozen if p.dtype != float_type(device)}
         if odd:
             raise UserError(f"a bf16 base was expected, but some weights are {', '.join(sorted(odd))}")
 

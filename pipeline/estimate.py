@@ -20,7 +20,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from pipeline import memory_terms
 from pipeline.base_shape import base_folder, is_here, read_shape
-from pipeline.hardware import free_memory
+from pipeline.hardware import free_memory, has_bf16_products
 from pipeline.lineage import resolve_parents
 from pipeline.memory_terms import Plan, Term
 from pipeline.row_lengths import full_rows, row_lengths
@@ -110,6 +110,7 @@ def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "")
         settings,
         _rows(settings, workspace, dataset, folder),
         cpu=where == "RAM",
+        wide=2 if where != "RAM" or has_bf16_products() else 4,
     )
     return Estimate(stage, tuple(getattr(memory_terms, stage)(plan)), free, where)
 

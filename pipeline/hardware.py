@@ -6,6 +6,7 @@ an NVIDIA driver simply has no GPU here.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -19,7 +20,7 @@ _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets",
 
 
 def hardware() -> dict[str, Any]:
-    """gpu, vram_bytes, driver (None without a GPU), cpu, cores (physical), ram_bytes."""
+    """gpu, vram_bytes, driver (None without a GPU), cpu, cores (physical), bf16_products, ram_bytes."""
     gpu = _gpu() or {}
     return {
         "gpu": gpu.get("name"),
@@ -27,6 +28,7 @@ def hardware() -> dict[str, Any]:
         "driver": gpu.get("driver"),
         "cpu": _cpu_name(),
         "cores": physical_cores(),
+        "bf16_products": has_bf16_products(),
         "ram_bytes": psutil.virtual_memory().total,
     }
 
@@ -88,6 +90,22 @@ def physical_cores() -> int:
 def has_gpu() -> bool:
     """Whether an NVIDIA driver shows a GPU."""
     return _gpu() is not None
+
+
+@functools.cache
+def has_bf16_products() -> bool:
+    """Whether the CPU multiplies bf16 matrices: what models.precision asks torch, for whoever has no torch.
+
+    Where the two differ (AVX-NE-CONVERT on Windows), this one says no, and an estimate is too high.
+    """
+    from numpy._core._multiarray_umath import __cpu_features__ as features
+
+    if features.get("AVX512_SKX"):  # F, CD, BW, DQ and VL
+        return True
+    try:
+        return "avx_ne_convert" in Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
 
 
 def _cpu_name() -> str:

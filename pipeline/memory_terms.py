@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.base_shape import Shape
 from pipeline.row_lengths import RowLengths
 
-BYTES_A_WEIGHT = {"bf16": 2.0, "int8": 1.0, "int4": 0.5 + 1 / 64}
+BYTES_QUANTISED = {"int8": 1.0, "int4": 0.5 + 1 / 64}  # of a weight
 CHUNK_LOGITS = 14_000_000  # models.logprobs.CHUNK_LOGITS, which needs torch; a test compares them
 EVALUATED = 2**25  # pipeline.measure.MAX_LOGITS, likewise
 LONGEST = 1024  # models.attention.LONGEST, likewise
@@ -41,12 +41,17 @@ class Term:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the formulas go by: the base, the settings of the stage, its rows, and where it runs."""
+    """What the formulas go by: the base, the settings of the stage, its rows, and where it runs.
+
+    wide: bytes of a number that is not quantised, weight or activation: 2, or 4 where models.precision takes
+    fp32 for want of bf16 products.
+    """
 
     shape: Shape
     settings: Any
     rows: RowLengths
     cpu: bool
+    wide: int = 2
 
 
 def sft(plan: Plan) -> list[Term]:
@@ -55,13 +60,13 @@ def sft(plan: Plan) -> list[Term]:
     micro, row = settings.micro_batch_size, plan.rows.answered(settings.max_length)
     answered = micro * plan.rows.response(settings.max_length)
     return [
-        base("base", settings.precision, shape),
+        base(plan, "base", settings.precision),
         trained(shape, settings.lora_rank),
         *always(plan),
         *update(plan, micro, row),
-        logits(shape, answered, "update"),
+        logits(plan, answered, "update"),
         *forward(plan, settings.precision, 2 * micro, row, "evaluate"),
-        logits(shape, 2 * answered, "evaluate"),
+        logits(plan, 2 * answered, "evaluate"),
         *sampling(plan, settings.precision, SAMPLES, row, "sample"),
     ]
 
@@ -73,7 +78,7 @@ def reward(plan: Plan) -> list[Term]:
     shared = settings.share_prompts and not settings.split_base
     rows, row = (micro, plan.rows.pair(settings.max_length)) if shared else (2 * micro, single)
     return [
-        base("base", settings.precision, shape, head=False),
+        base(plan, "base", settings.precision, head=False),
         trained(shape, settings.lora_rank),
         *always(plan),
         *update(plan, rows, row),
@@ -95,32 +100,35 @@ def ppo(plan: Plan) -> list[Term]:
     answers = min(32, max(1, EVALUATED // (shape.vocabulary * held_out)))
     frozen = shape.lora_weights(settings.lora_rank) * (2 if settings.reward == "model" else 1)
     return [
-        base("policy's base", policy, shape),
-        *([base("reward model's base", settings.precision, shape, head=False)] if own else []),
+        base(plan, "policy's base", policy),
+        *([base(plan, "reward model's base", settings.precision, head=False)] if own else []),
         trained(shape, settings.lora_rank),
         Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
         *always(plan),
         *sampling(plan, policy, settings.batch_size, row, "rollout"),
         *forward(plan, policy, settings.batch_size, row - settings.response_length, "rollout"),
         *forward(plan, policy, 2 * micro, row, "pass"),
-        logits(shape, 2 * micro * settings.response_length, "pass"),
+        logits(plan, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
         *update(plan, micro, row),
-        logits(shape, micro * settings.response_length, "update"),
+        logits(plan, micro * settings.response_length, "update"),
         *sampling(plan, policy, asked, row, "report"),
         *forward(plan, policy, asked, row - settings.response_length, "report"),
         *forward(plan, policy, answers, row, "report's KL"),
-        report_logits(shape, answers * held_out, "report's KL"),
+        report_logits(plan, answers * held_out, "report's KL"),
     ]
 
 
-def base(name: str, precision: str, shape: Shape, *, head: bool = True) -> Term:
-    """Blocks in the precision, embeddings and language-model head in bf16."""
-    each, tables = BYTES_A_WEIGHT[precision], shape.embedding_weights
+def base(plan: Plan, name: str, precision: str, *, head: bool = True) -> Term:
+    """Blocks in the precision, embeddings and language-model head unquantised."""
+    shape, wide = plan.shape, plan.wide
+    each, tables = BYTES_QUANTISED.get(precision, wide), shape.embedding_weights
     if not head and not shape.tied:
         tables -= shape.vocabulary * shape.width
-    size = int(shape.block_weights * each) + tables * 2
-    return Term(name, size, f"{precision}: {shape.block_weights} x {each:g} + {tables} x 2 in embeddings")
+    size = int(shape.block_weights * each) + tables * wide
+    return Term(
+        name, size, f"{precision}: {shape.block_weights} x {each:g} + {tables} x {wide} in embeddings"
+    )
 
 
 def trained(shape: Shape, rank: int) -> Term:
@@ -145,27 +153,27 @@ def always(plan: Plan) -> list[Term]:
 
 def update(plan: Plan, rows: int, row: int) -> list[Term]:
     """Forward and backward pass of `rows` rows of `row` tokens."""
-    shape, tokens = plan.shape, rows * row
+    shape, tokens, wide = plan.shape, rows * row, plan.wide
     probabilities = _probabilities(plan, rows, row)
-    low = 2 * plan.settings.lora_rank * len(shape.linears)
-    block = tokens * (shape.kept + low) + probabilities
-    what = f"{tokens} tokens x {shape.kept + low} + {probabilities} of attention"
+    kept_a_token = (shape.kept + 2 * plan.settings.lora_rank * len(shape.linears)) * wide // 2
+    block = tokens * kept_a_token + probabilities
+    what = f"{tokens} tokens x {kept_a_token} + {probabilities} of attention"
     if plan.settings.gradient_checkpointing:
-        inputs = tokens * shape.width * 2
+        inputs = tokens * shape.width * wide
         kept, formula = block + shape.layers * inputs, f"one block: {what}; {shape.layers} inputs x {inputs}"
     else:
         kept, formula = shape.layers * block, f"{shape.layers} blocks x ({what})"
     # Backwards through the MLP two gradients of its width and two of the states' are there, and through
     # attention those of probabilities and products, and of queries, keys and values as they lie.
-    attention = 2 * probabilities + tokens * 12 * shape.width
-    gradient = max(tokens * 2 * (2 * shape.mlp + 2 * shape.width), attention)
-    weights = _dequantised(plan.settings.precision, shape)
+    attention = 2 * probabilities + tokens * 6 * wide * shape.width
+    gradient = max(tokens * wide * (2 * shape.mlp + 2 * shape.width), attention)
+    weights = _dequantised(plan, plan.settings.precision)
     terms = [
         Term("activations", kept, formula, "update"),
         Term("gradients", gradient, "of one block's MLP or attention", "update"),
     ]
     if weights:
-        terms.append(Term("dequantised layer", weights, "the largest of a block, in bf16 and fp32", "update"))
+        terms.append(Term("dequantised layer", weights, "the largest of a block, twice", "update"))
     return terms + kept_back(plan, kept + gradient, "update")
 
 
@@ -174,58 +182,60 @@ def forward(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list
 
     In attention these are mask, products and probabilities, and queries, keys and values twice.
     """
-    shape, tokens = plan.shape, rows * row
-    wide = max(out for _, out in shape.linears)
+    shape, tokens, wide = plan.shape, rows * row, plan.wide
+    outputs = max(out for _, out in shape.linears)
     # In the MLP: four of the states' width, three of its own, and the product's sums in fp32; measured.
-    a_token = 2 * (4 * shape.width + 3 * shape.mlp) + (4 * shape.mlp if plan.cpu else 0)
+    a_token = wide * (4 * shape.width + 3 * shape.mlp) + (4 * shape.mlp if plan.cpu else 0)
     if precision == "int8" and plan.cpu:
-        a_token += INT8_EVALUATED * wide
-    attention = 3 * _probabilities(plan, rows, row) + tokens * 16 * shape.width
+        a_token += INT8_EVALUATED * outputs
+    attention = 3 * _probabilities(plan, rows, row) + tokens * 8 * wide * shape.width
     size = max(tokens * a_token, attention)
     formula = f"the larger of {tokens} tokens x {a_token} and {attention} in attention"
     return [
         Term("one block", size, formula, phase),
-        *([Term("dequantised layer", w, "the largest of a block, in bf16 and fp32", phase)]
-          if (w := _dequantised(precision, shape)) else []),
+        *([Term("dequantised layer", w, "the largest of a block, twice", phase)]
+          if (w := _dequantised(plan, precision)) else []),
         *kept_back(plan, size, phase),
     ]  # fmt: skip
 
 
-def logits(shape: Shape, tokens: int, phase: str) -> Term:
-    """models.logprobs: chunks of logits in bf16 and fp32; two rows of states a token beside them."""
-    chunk = min(CHUNK_LOGITS, tokens * shape.vocabulary)
-    states = tokens * shape.width * 8
-    return Term("logits", chunk * 6 + states, f"{chunk} x 6 + {tokens} tokens' states x 8", phase)
+def logits(plan: Plan, tokens: int, phase: str) -> Term:
+    """models.logprobs: chunks of logits as they come and in fp32; two rows of states a token beside them."""
+    chunk = min(CHUNK_LOGITS, tokens * plan.shape.vocabulary)
+    each, states = plan.wide + 4, tokens * plan.shape.width * 8
+    return Term("logits", chunk * each + states, f"{chunk} x {each} + {tokens} tokens' states x 8", phase)
 
 
 def sampling(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list[Term]:
     """Keys and values, one step's logits with their probabilities, and weights laid out for few rows."""
     shape = plan.shape
-    cache = rows * row * shape.layers * 2 * shape.kv_width * 2
+    position = shape.layers * 2 * shape.kv_width * plan.wide
+    cache = rows * row * position
     step = rows * shape.vocabulary * 16
     terms = [
-        Term("keys and values", cache, f"{rows} x {row} x {shape.layers} x 2 x {shape.kv_width} x 2", phase),
+        Term("keys and values", cache, f"{rows} x {row} x {position}", phase),
         Term("one step", step, f"{rows} x {shape.vocabulary} x 16: logits and probabilities in fp32", phase),
     ]
     return terms + rearranged(plan, precision, phase) + kept_back(plan, cache + step, phase)
 
 
 def rearranged(plan: Plan, precision: str, phase: str) -> list[Term]:
-    """On a CPU: a small bf16 base's matrices once more (models.decoding), else the head once more."""
+    """With a CPU's bf16 products: a small bf16 base's matrices once more (models.decoding), else the head."""
     shape = plan.shape
     head = shape.vocabulary * shape.width
     whole = 2 * (shape.block_weights + head)
-    if not plan.cpu:
+    if not plan.cpu or plan.wide != 2:
         return []
     if precision == "bf16" and whole <= MOST_PACKED:
         return [Term("packed weights", whole, f"({shape.block_weights} + {head} of the head) x 2", phase)]
     return [Term("head, rearranged", 2 * head, "the product's own copy of the head, bf16", phase)]
 
 
-def report_logits(shape: Shape, tokens: int, phase: str) -> Term:
-    """pipeline.measure: logits of some rows in bf16, in fp32, and their log-probabilities."""
-    size = tokens * shape.vocabulary * 10
-    return Term("logits of a chunk", size, f"{tokens} tokens x {shape.vocabulary} x 10", phase)
+def report_logits(plan: Plan, tokens: int, phase: str) -> Term:
+    """pipeline.measure: logits of some rows as they come, in fp32, and their log-probabilities."""
+    each = plan.wide + 8
+    size = tokens * plan.shape.vocabulary * each
+    return Term("logits of a chunk", size, f"{tokens} tokens x {plan.shape.vocabulary} x {each}", phase)
 
 
 def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:
@@ -237,8 +247,10 @@ def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:
 
 def _probabilities(plan: Plan, rows: int, row: int) -> int:
     """models.attention keeps at most these on a CPU, up to its LONGEST; fused kernels keep none."""
-    return rows * plan.shape.heads * row * row * 2 if plan.cpu and row <= LONGEST else 0
+    return rows * plan.shape.heads * row * row * plan.wide if plan.cpu and row <= LONGEST else 0
 
 
-def _dequantised(precision: str, shape: Shape) -> int:
-    return 0 if precision == "bf16" else 6 * max(rows * columns for rows, columns in shape.linears)
+def _dequantised(plan: Plan, precision: str) -> int:
+    if precision == "bf16":
+        return 0
+    return (plan.wide + 4) * max(rows * columns for rows, columns in plan.shape.linears)

@@ -24,6 +24,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from data.errors import UserError
 from data.workspace import Workspace
 from data.world import dialogues
+from models.precision import float_type
 from pipeline import checkpoints
 from pipeline.run_record import Cancelled, Run
 from pipeline.settings import PretrainSettings
@@ -119,7 +120,8 @@ class Batches:
 
 def weighted_loss(model: torch.nn.Module, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Mean next-token cross-entropy in nats under the weights. ids, weights [B, T] -> scalar."""
-    with torch.autocast(ids.device.type, dtype=torch.bfloat16):
+    narrow = float_type(ids.device)
+    with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=narrow == torch.bfloat16):
         hidden = model.transformer(ids).last_hidden_state[:, :-1]
         keep = weights[:, 1:] > 0
         logits = model.lm_head(hidden[keep])  # [tokens, V]; padding never reaches the head

@@ -8,7 +8,7 @@ import torch
 
 from data.errors import UserError
 from models import adapters, loading
-from models.precision import PRECISIONS, quantization_config, verify
+from models.precision import PRECISIONS, float_type, quantization_config, verify
 
 CPU = torch.device("cpu")
 
@@ -53,12 +53,31 @@ def test_a_row_does_not_depend_on_its_batch_mates(base, precision):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_base_has_the_precision_that_was_asked_for(base, precision):
     model = loading.load_causal(base, precision, CPU)
-    verify(model, precision)
+    verify(model, precision, CPU)
     for other in set(PRECISIONS) - {precision}:
         with pytest.raises(UserError):
-            verify(model, other)
+            verify(model, other, CPU)
     assert not any(p.requires_grad for p in model.parameters())
-    assert model.get_output_embeddings().weight.dtype == torch.bfloat16
+    assert model.get_output_embeddings().weight.dtype == float_type(CPU)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_cpu_without_bf16_products_gets_the_same_values_in_fp32(base, precision, monkeypatch):
+    usual = loading.load_causal(base, precision, CPU)
+    monkeypatch.setattr("models.precision.has_bf16_products", lambda: False)
+    model = loading.load_causal(base, precision, CPU)
+    verify(model, precision, CPU)
+    wide = {name: p for name, p in model.named_parameters() if p.dtype == torch.float32}
+    assert model.get_input_embeddings().weight.dtype == torch.float32
+    assert (len(wide) == len(list(model.parameters()))) == (precision == "bf16")
+    for name, parameter in usual.named_parameters():
+        if name in wide:
+            assert torch.equal(parameter.float(), wide[name])
+    ids = torch.arange(2, 30)[None]
+    with torch.no_grad():
+        logits = model(ids).logits
+        assert logits.dtype == torch.float32
+        torch.testing.assert_close(usual(ids).logits.float(), logits, rtol=0.1, atol=0.05)
 
 
 def test_bases_load_without_dropout(base):
@@ -69,11 +88,11 @@ def test_bases_load_without_dropout(base):
 
 def test_an_unknown_precision_is_refused():
     with pytest.raises(UserError, match="fp8"):
-        quantization_config("fp8")
+        quantization_config("fp8", CPU)
 
 
 def test_int8_has_no_outlier_threshold():
-    assert quantization_config("int8").llm_int8_threshold == 0.0
+    assert quantization_config("int8", CPU).llm_int8_threshold == 0.0
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
