@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "gradio")
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")  # what oneDNN can be told to stop at
 
 
 def hardware() -> dict[str, Any]:
@@ -100,6 +101,8 @@ def has_bf16_products() -> bool:
     """
     from numpy._core._multiarray_umath import __cpu_features__ as features
 
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BF16:
+        return False
     if features.get("AVX512_SKX"):  # F, CD, BW, DQ and VL
         return True
     try:

@@ -89,6 +89,23 @@ def test_the_formulas_know_the_constants_of_the_code_they_describe():
     assert inspect.signature(measure.respond).parameters["batch_size"].default == memory_terms.REPORTED
 
 
+def test_without_bf16_products_what_is_not_quantised_takes_twice_as_much(
+    workspace, random_base, dataset, monkeypatch
+):
+    def terms(precision):
+        found = estimate("sft", settings(random_base, f"precision={precision}"), workspace, dataset)
+        return {(term.name, term.phase): term.bytes for term in found.terms}
+
+    usual = {precision: terms(precision) for precision in ("bf16", "int8")}
+    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: False)
+    for precision, before in usual.items():
+        wide = terms(precision)
+        for doubled in [("activations", "update"), ("keys and values", "sample")]:
+            assert wide[doubled] == 2 * before[doubled]
+        assert wide["adapter in training", ""] == before["adapter in training", ""]
+        assert (wide["base", ""] == 2 * before["base", ""]) == (precision == "bf16")
+
+
 def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
     short = estimate("sft", settings(random_base), workspace, dataset)
     assert short.total < estimate("sft", settings(random_base), workspace).total

@@ -8,7 +8,7 @@ from pipeline.run_record import list_runs
 
 FEW = (
     "train_rows=40", "validation_rows=10", "test_rows=10", "batch_size=8", "micro_batch_size=4",
-    "max_steps=2", "save_steps=2", "eval_steps=2", "eval_prompts=8", "safety_prompts=8",
+    "max_steps=2", "save_steps=2", "eval_steps=2", "eval_prompts=8", "safety_prompts=8", "response_length=8",
 )  # fmt: skip
 
 

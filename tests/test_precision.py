@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
 
 from data.errors import UserError
 from models import adapters, loading
-from models.precision import PRECISIONS, float_type, quantization_config, verify
+from models.precision import PRECISIONS, float_type, has_bf16_products, quantization_config, verify
+from pipeline import hardware
 
 CPU = torch.device("cpu")
 
@@ -59,6 +61,11 @@ def test_a_base_has_the_precision_that_was_asked_for(base, precision):
             verify(model, other, CPU)
     assert not any(p.requires_grad for p in model.parameters())
     assert model.get_output_embeddings().weight.dtype == float_type(CPU)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the two may differ")
+def test_the_estimate_and_torch_agree_on_what_the_cpu_can_do():
+    assert hardware.has_bf16_products() == has_bf16_products()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
