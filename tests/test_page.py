@@ -234,8 +234,7 @@ def test_a_form_that_cannot_run_says_why(visit, quick):
     # Typed at once, while the tab still fills itself: the answer to the last change is the one that stays.
     fill(page, "sft-learning_rate", "9")
     page.wait_for_selector(".problem:has-text('learning_rate')")
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(2000)
     assert page.locator(".problem:has-text('learning_rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
     page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
