@@ -80,13 +80,12 @@ class _Attention(torch.autograd.Function):
         parts = _parts(shape[2]) if bias is None else [(0, shape[2])]
         if bias is None:
             bias = _future(q, max(end - start for start, end in parts))
-        elif bias.dim() > 2:
-            bias = bias.expand(shape[0], shape[1], -1, -1).reshape(-1, *bias.shape[2:])
         out, probabilities = torch.empty_like(q), []
         for start, end in parts:
             scores = torch.bmm(q[:, start:end], k[:, :end].transpose(1, 2))
             # Of a part's keys, only those of its own tokens can be in the future of one of them.
-            scores[:, :, start:].add_(bias[..., : end - start, : end - start])
+            future = scores.unflatten(0, shape[:2])[..., start:]  # heads share a bias, and need no copy of it
+            future.add_(bias[..., : end - start, : end - start])
             probabilities.append(torch.softmax(scores, dim=-1))
             torch.bmm(probabilities[-1], v[:, :end], out=out[:, start:end])
         ctx.save_for_backward(q, k, v, *probabilities)

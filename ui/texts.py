@@ -119,7 +119,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "chart.accuracy": ("Accuracy: prefers the chosen answer", "准确率：更偏好优选回答"),
     "chart.margin": ("Margin between chosen and rejected", "优选与被拒的分差"),
     "chart.reward": ("Reward model's score", "奖励模型的分数"),
-    "chart.gold": ("Gold reward (never trained on)", "标准奖励（不参与训练）"),
+    "chart.gold": ("Gold reward", "标准奖励"),
     "chart.kl": ("KL from SFT, nats an answer", "与 SFT 的 KL，奈特/条"),
     "chart.entropy": ("Entropy, nats a token", "熵，奈特/词元"),
     "chart.value_loss": ("Value loss", "价值损失"),
