@@ -2,8 +2,8 @@
 
 On CPUs with bf16 products, torch's fused attention takes three times as long, forward and backward, as the
 same products one by one; for a single query, as in a step of generation, longer still. Here they are done
-one by one, a part of the queries at a time with the keys that it can see, and the probabilities, half of
-[rows, heads, T, T], are kept for the backward pass: little for short rows.
+one by one, long rows without a mask in parts of the queries, each with the keys that it can see. The
+probabilities, at most [rows, heads, T, T], are kept for the backward pass: little for short rows.
 Beyond `LONGEST` tokens, on GPUs, with dropout, and for a few queries among many keys the fused kernel stays.
 
     use_on_cpu(model)   # a transformers model; what it computes stays the same
@@ -67,7 +67,7 @@ def _bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Queries in parts of `PART`, each with the keys up to its last one: half of the square is never seen.
+    """Queries in parts of `PART`, each with the keys up to its last one; what comes after is not computed.
 
     bias: None where each token sees itself and all before it; otherwise what is added to all products, and
     the queries are one part.

@@ -4,8 +4,8 @@ What it does: the quantisation configurations, the two cures that make quantised
 reproducible, and a check that a loaded model really has the precision that was asked for. Heads and
 embeddings stay unquantised in each of them. It does not load models (models.loading does).
 
-What is not quantised is in bf16. A CPU without bf16 products, as of most laptops, takes some forty times as
-long for them as for fp32 ones: there the same bf16 values lie in fp32 tensors, and what is computed from them
+What is not quantised is in bf16. A CPU without bf16 products, as in many laptops, takes many times as long
+for them as for fp32 ones: there the same bf16 values lie in fp32 tensors, and what is computed from them
 is a little more exact and takes twice the memory.
 
 Papers: LLM.int8, arXiv 2208.07339; QLoRA, arXiv 2305.14314.

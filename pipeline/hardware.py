@@ -99,6 +99,7 @@ def has_bf16_products() -> bool:
 
     Where the two differ (AVX-NE-CONVERT on Windows), this one says no, and an estimate is too high.
     """
+    # numpy tells this nowhere else, and reading it is cheaper than a library for it.
     from numpy._core._multiarray_umath import __cpu_features__ as features
 
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BF16:

@@ -1,4 +1,4 @@
-"""The whole chain on a CPU without bf16 products, as in most laptops: oneDNN is told to take this for one."""
+"""The whole chain on a CPU without bf16 products, as in many laptops: oneDNN is told to take this for one."""
 
 import subprocess
 import sys
