@@ -18,11 +18,10 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from models import adapters
-from models.last_block import LastBlock
+from models import adapters, decoding
+from models.last_block import LastBlock, backbone
 from models.loading import Head, load_causal
 from models.logprobs import token_logprobs
-from models.scoring import backbone
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
 
@@ -84,6 +83,7 @@ class Actor:
     ) -> Actor:
         """The raw base at a precision; policy and reference both start as the SFT adapter."""
         model = load_causal(base, precision, device)
+        decoding.turn(model)
         model = adapters.load(model, sft_model, POLICY, base=base, trainable=True)
         model = adapters.load(model, sft_model, REFERENCE, base=base)
         return cls(model, base, pad_id, eos_id)

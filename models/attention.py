@@ -42,23 +42,23 @@ def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None,
     groups = getattr(module, "num_key_value_groups", 1)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     if length == 1 and not torch.is_grad_enabled():
-        return _one_query(query, key, value, attention_mask, scaling, groups), None
+        return one_query(query, key, value, attention_mask, scaling, groups), None
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    bias = None if attention_mask is None else _bias(attention_mask, query)
-    out = _Attention.apply(query, key, value, bias, scaling)
+    added = None if attention_mask is None else bias(attention_mask, query)
+    out = _Attention.apply(query, key, value, added, scaling)
     return out.transpose(1, 2).contiguous(), None
 
 
-def _one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Tensor:
+def one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Tensor:
     """Attention of one new token a row to all keys; heads that share keys are queries side by side."""
     rows, heads, _, size = query.shape
     scores = (query * scaling).view(rows, heads // groups, groups, size) @ key.transpose(2, 3)
     if mask is not None:
-        scores = scores + _bias(mask, query)
+        scores = scores + bias(mask, query)
     return (torch.softmax(scores, dim=-1) @ value).view(rows, 1, heads, size)
 
 
-def _bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+def bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
     """What is added to the products before the softmax, [rows, heads or 1, T, T]."""
     if mask.dtype != torch.bool:
         return mask.to(query.dtype)

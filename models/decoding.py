@@ -39,6 +39,13 @@ class Packed:
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
 
 
+def turn(model: nn.Module) -> None:
+    """Let GPT-2's weights lie in memory as Linear's do, in place: packing need not turn them each time."""
+    for module in model.modules():
+        if type(module) is Conv1D and module.weight.device.type == "cpu":
+            module.weight.data = module.weight.data.t().contiguous().t()
+
+
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
     """Prepare a causal language model for sampling; on leaving, all is as before."""
@@ -71,16 +78,18 @@ def _worth_it(matrices: list[torch.Tensor]) -> bool:
 
 
 def _few(layer: LoraLayer):
-    """The forward pass of a LoRA layer for few rows: x W + bias + scaling · (x Aᵀ) Bᵀ."""
+    """The forward pass of a LoRA layer for few rows: x W + bias + scaling · (x Aᵀ) Bᵀ.
+
+    The sum is one product, of [x, x Aᵀ] with B below W.
+    """
     name, base = layer.active_adapters[0], layer.get_base_layer()
-    whole = Packed(base.weight.t() if type(base) is Conv1D else base.weight, base.bias)
     a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
     down = Packed(a.to(torch.bfloat16), None)
-    up = (b.detach() * scaling).to(torch.bfloat16).t()
+    weight = base.weight.t() if type(base) is Conv1D else base.weight
+    both = Packed(torch.cat((weight, (b.detach() * scaling).to(torch.bfloat16)), dim=1), base.bias)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        flat = x.reshape(-1, x.shape[-1])
-        return whole(flat).addmm_(down(flat), up).view(*x.shape[:-1], -1)
+        return both(torch.cat((x, down(x)), dim=-1))
 
     return forward
 

@@ -11,14 +11,15 @@ What it does not do: beams, repetition penalties, or text. Token ids in, token i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models import attention, decoding, heap
+from models import attention, decoding, gpt2_step, heap
+from models.last_block import LastBlock, backbone
 
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
@@ -227,22 +228,29 @@ class _PaddedBatch:
         self.cache = _cache(model.config, longest + room, self.block)
         # A ready-made 4-D mask saves the model from building the same one in every step.
         self.ready_mask = kind in ("sdpa", attention.NAME)
+        self.short_cut = gpt2_step.of(model)
+        self.last_block = LastBlock(backbone(model))
 
     def next_logits(self) -> torch.Tensor:
         """[rows, V] for the next position, in the model's type."""
         mask = None if self.mask is None else self.mask[:, : self.length]
         if self.ready_mask and self.length > self.prompt_length:
             mask = self._ready_mask()
-        output = self.model(
-            input_ids=self.ids,
-            attention_mask=mask,
-            position_ids=self.positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            # The last position, given as a tensor: as a number the model would slice, and multiply the slice,
-            # which is not contiguous, with a copy of the whole LM head for each row.
-            logits_to_keep=torch.tensor([self.ids.shape[1] - 1], device=self.ids.device),
-        )
+            if self.short_cut is not None:
+                return self.short_cut(self.ids, self.positions, mask, self.cache)
+        rows, length = self.ids.shape
+        last = torch.arange(1, rows + 1, device=self.ids.device) * length - 1  # of [rows · length]
+        with self.last_block.only(last) if length > 1 else nullcontext():
+            output = self.model(
+                input_ids=self.ids,
+                attention_mask=mask,
+                position_ids=self.positions,
+                past_key_values=self.cache,
+                use_cache=True,
+                # The last position, given as a tensor: as a number the model would slice, and multiply the
+                # slice, which is not contiguous, with a copy of the whole LM head for each row.
+                logits_to_keep=torch.tensor([length - 1], device=self.ids.device),
+            )
         return output.logits[:, -1]
 
     def _ready_mask(self) -> torch.Tensor | None:

@@ -7,8 +7,9 @@ backward. What is read stays the same.
 
 It knows the blocks of GPT-2 and Llama and their like; another kind of block computes everything.
 
-    with LastBlock(backbone).only(places):
-        states = backbone(input_ids=ids)[0].flatten(0, 1)[places]
+    inner = backbone(model)
+    with LastBlock(inner).only(places):
+        states = inner(input_ids=ids)[0].flatten(0, 1)[places]
 """
 
 from __future__ import annotations
@@ -51,9 +52,16 @@ class LastBlock:
                     module.forward = forward
 
 
+def backbone(model: nn.Module) -> nn.Module:
+    """The transformer below the head (adapters included), which returns hidden states first."""
+    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    return getattr(inner, "base_model", inner)
+
+
 def _at(places: torch.Tensor, forward):
     def some(x: torch.Tensor) -> torch.Tensor:
-        computed = forward(x.flatten(0, 1).index_select(0, places)[None])[0]
+        # One token a row: with one place in each row, what a layer holds for each row still fits.
+        computed = forward(x.flatten(0, 1).index_select(0, places)[:, None])[:, 0]
         whole = computed.new_zeros(x.shape[0] * x.shape[1], computed.shape[-1])
         return whole.index_copy(0, places, computed).unflatten(0, x.shape[:2])
 

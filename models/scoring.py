@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import adapters, loading
-from models.last_block import LastBlock
+from models.last_block import LastBlock, backbone
 
 
 class RewardModel:
@@ -81,9 +81,3 @@ class RewardModel:
                 parameter.requires_grad_(flag)
 
         return switch_back
-
-
-def backbone(model: nn.Module) -> nn.Module:
-    """The transformer below the head (adapters included), which returns hidden states first."""
-    inner = model.get_base_model() if hasattr(model, "peft_config") else model
-    return inner.base_model if inner.base_model is not inner else inner

@@ -5,8 +5,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models import adapters
-from models.last_block import LastBlock
-from models.scoring import backbone
+from models.last_block import LastBlock, backbone
 
 PLACES = torch.tensor([2, 3, 9, 15])  # of 2 rows of 8
 
