@@ -137,10 +137,9 @@ class Actor:
         # Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
         # mode: the blocks would drop the KV cache without a word.
         again = self.checkpointing and torch.is_grad_enabled()
-        whole = again or self._last_block is None
         self.model.train(again)
         try:
-            with nullcontext() if whole else self._last_block.only(places):
+            with self._last_block.only(places) if self._last_block else nullcontext():
                 states = self._backbone(input_ids=ids, use_cache=False)[0]
         finally:
             self.model.eval()

@@ -1,12 +1,12 @@
 """A step of one token a row through GPT-2, without the library's own way from module to module.
 
-On a CPU a block of a small model computes for a fraction of a millisecond, and the library's calls, checks and
-switched-off dropouts between two blocks take as long again. Here the same modules (LoRA layers, quantised ones,
-activation) are called one after the other with nothing between them, and the mask is made once for all layers.
-What comes out is the same to the last bit.
+On a CPU a block of a small model computes for a fraction of a millisecond, and the library's calls, checks
+and switched-off dropouts between two blocks take long beside that. Here the same modules (LoRA layers,
+quantised ones, activation) are called one after the other with nothing between them, and the mask is made
+once for all layers. What comes out is the same to the last bit.
 
-It is for steps with a KV cache in `models.generation`, on a CPU; other models, other devices, and models whose
-blocks somebody listens to (hooks) go through the library.
+It is for steps with a KV cache in `models.generation`, on a CPU; other models, other devices, and models
+whose blocks somebody listens to (hooks) go through the library.
 
     step = gpt2_step.of(model)      # None where it does not apply
     logits = step(ids, positions, mask, cache)

@@ -25,6 +25,7 @@ class LastBlock:
     """The modules of a transformer's last block that work on each position by itself."""
 
     def __init__(self, backbone: nn.Module):
+        self.backbone = backbone
         lists = [part for part in backbone.children() if isinstance(part, nn.ModuleList) and len(part)]
         block = lists[-1][-1] if len(lists) == 1 else nn.Module()
         mlp = getattr(block, "mlp", None)
@@ -38,8 +39,11 @@ class LastBlock:
     def only(self, places: torch.Tensor) -> Iterator[None]:
         """Within it, final states are right at `places` (of [rows · T], none twice) and nowhere else.
 
-        Not for a pass whose activations are computed again in its backward pass, which runs outside.
+        Where activations are computed again in the backward pass, which runs outside, all are.
         """
+        if len(places) == 0 or self._computed_again():
+            yield
+            return
         before = [module.__dict__.get("forward") for module in self.modules]
         for module in self.modules:
             module.forward = _at(places, module.forward)
@@ -50,6 +54,11 @@ class LastBlock:
                 del module.forward
                 if forward is not None:
                     module.forward = forward
+
+
+    def _computed_again(self) -> bool:
+        parts = self.backbone.modules()
+        return self.backbone.training and any(getattr(m, "gradient_checkpointing", False) for m in parts)
 
 
 def backbone(model: nn.Module) -> nn.Module:

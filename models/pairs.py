@@ -20,6 +20,8 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from models.last_block import LastBlock
+
 
 @dataclass(frozen=True)
 class PairCollator:
@@ -81,16 +83,17 @@ def _forward(classifier, input_ids=None, attention_mask=None, starts=None, **kwa
         return type(classifier).forward(
             classifier, input_ids=input_ids, attention_mask=attention_mask, **kwargs
         )
-    lengths = attention_mask.sum(dim=1)
-    states = classifier.base_model(
-        input_ids=input_ids,
-        attention_mask=_visible(starts, input_ids.shape[1], classifier.get_input_embeddings().weight.dtype),
-        position_ids=_positions(starts, input_ids.shape[1]),
-        use_cache=False,
-    )[0]
-    ends = torch.stack([starts[:, 1] - 1, lengths - 1])  # [2, B], chosen first
-    rows = torch.arange(len(input_ids), device=states.device).expand(2, -1)
-    return SequenceClassifierOutput(logits=classifier.score(states[rows, ends]).flatten(0, 1))
+    base, (rows, length) = classifier.base_model, input_ids.shape
+    ends = torch.stack([starts[:, 1], attention_mask.sum(dim=1)]) - 1  # [2, B], chosen first
+    read = (torch.arange(rows, device=ends.device) * length + ends).flatten()  # of [B · L]
+    with LastBlock(base).only(read):
+        states = base(
+            input_ids=input_ids,
+            attention_mask=_visible(starts, length, classifier.get_input_embeddings().weight.dtype),
+            position_ids=_positions(starts, length),
+            use_cache=False,
+        )[0]
+    return SequenceClassifierOutput(logits=classifier.score(states.flatten(0, 1)[read]))
 
 
 def _positions(starts: torch.Tensor, length: int) -> torch.Tensor:

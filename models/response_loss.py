@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from types import MethodType
 
+import torch
 from torch import nn
 from trl.trainer.utils import FusedCausalLMOutput
 
+from models.last_block import LastBlock
 from models.logprobs import token_logprobs
 
 # Names under which configurations scale or cap their logits.
@@ -45,10 +47,12 @@ def _forward(causal, *args, fused_lm_head=False, labels=None, num_items_in_batch
         if labels is not None:
             kwargs["labels"] = labels
         return type(causal).forward(causal, *args, **kwargs)
-    states = causal.base_model(*args, **kwargs)[0][:, :-1]
-    labels = labels[:, 1:]
-    mask = labels != -100
-    scored = token_logprobs(states[mask], causal.get_output_embeddings(), labels[mask], 1.0)
+    # The state before a token predicts it; the last one predicts nothing.
+    learned = torch.nn.functional.pad(labels[:, 1:] != -100, (0, 1))
+    with LastBlock(causal.base_model).only(learned.flatten().nonzero()[:, 0]):
+        states = causal.base_model(*args, **kwargs)[0]
+    labels, mask = labels[:, 1:], learned[:, :-1]
+    scored = token_logprobs(states[learned], causal.get_output_embeddings(), labels[mask], 1.0)
     logprobs, entropy, likeliest = (
         x.new_zeros(mask.shape).masked_scatter(mask, x)
         for x in (scored.logprobs, scored.entropy, scored.likeliest)

@@ -6,6 +6,7 @@ from transformers import AutoModelForCausalLM
 
 from models import adapters
 from models.last_block import LastBlock, backbone
+from models.loading import switch_off_dropout
 
 PLACES = torch.tensor([2, 3, 9, 15])  # of 2 rows of 8
 
@@ -65,3 +66,14 @@ def test_an_unknown_kind_of_block_computes_everything(model):
 
     blocks[-1].mlp = Experts()
     assert LastBlock(inner).modules == () and LastBlock(torch.nn.Linear(2, 2)).modules == ()
+
+
+def test_where_blocks_run_again_in_the_backward_pass_they_compute_everything(model):
+    switch_off_dropout(model)
+    whole, gradients = states_of(model)
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.train()
+    some, again = states_of(model, LastBlock(backbone(model)))
+    torch.testing.assert_close(some, whole, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(again, gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
