@@ -40,10 +40,17 @@ class Packed:
 
 
 def turn(model: nn.Module) -> None:
-    """Let GPT-2's weights lie in memory as Linear's do, in place: packing need not turn them each time."""
-    for module in model.modules():
-        if type(module) is Conv1D and module.weight.device.type == "cpu":
-            module.weight.data = module.weight.data.t().contiguous().t()
+    """Let GPT-2's weights lie in memory as Linear's do, in place: packing need not turn them each time.
+
+    Loaded weights are a view of their file, which stays in memory as a whole while one of them is left: so
+    the others are copied as well.
+    """
+    turned = {module.weight for module in model.modules() if type(module) is Conv1D}
+    if not turned or model.device.type != "cpu":
+        return
+    for parameter in model.parameters():
+        data = parameter.data
+        parameter.data = data.t().contiguous().t() if parameter in turned else data.clone()
 
 
 @contextmanager
