@@ -68,12 +68,16 @@ def answers(address: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until the tabs have been as they are for two seconds: charts are drawn and texts have come."""
+    """Wait until what is to be seen has been the same for two seconds: charts are drawn and texts have come.
+
+    The page's timers touch classes of hidden elements all the time, which does not count.
+    """
     page.wait_for_function(
         """() => {
-            const size = document.querySelector("#tabs").innerHTML.length;
-            if (size !== window.lastSize) [window.lastSize, window.sizeSince] = [size, performance.now()];
-            return performance.now() - window.sizeSince > 2000;
+            const tabs = document.querySelector("#tabs");
+            const seen = tabs.innerText.length + " " + tabs.querySelectorAll("svg *, img").length;
+            if (seen !== window.lastSeen) [window.lastSeen, window.seenSince] = [seen, performance.now()];
+            return performance.now() - window.seenSince > 2000;
         }""",
         polling=250,
     )

@@ -21,7 +21,7 @@ from torch import nn
 from models import adapters, decoding
 from models.last_block import LastBlock, backbone
 from models.loading import Head, load_causal
-from models.logprobs import token_logprobs
+from models.logprobs import TokenLogprobs, token_logprobs
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
 
@@ -72,7 +72,7 @@ class Actor:
         hidden = model.get_base_model().config.get_text_config().hidden_size
         self.value_head = Head(hidden).to(self.device)
         nn.init.zeros_(self.value_head.weight)
-        self.checkpointing = False
+        self.checkpointing = self.compiled = False
         self._backbone = backbone(model)
         self._last_block = LastBlock(self._backbone)
         self.use(POLICY)
@@ -113,33 +113,42 @@ class Actor:
         torch.compile. Its first passes take a minute.
         """
         self._backbone = torch.compile(self._backbone, dynamic=True)
-        self._last_block = None
+        self.compiled = True
 
     def evaluate(self, rows: Rows, index: Sequence[int], temperature: float) -> Evaluated:
         """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
-        picked = rows.pick(index)
-        lengths = [len(p) + len(r) for p, r in zip(picked.prompts, picked.responses, strict=True)]
-        ids = torch.full((len(picked), max(lengths)), self.eos_id)
+        ids, places, targets = self.layout(rows.pick(index))
+        states = self.states(ids, places)
+        scored = self.scored(states, targets, temperature)
+        return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
+
+    def layout(self, rows: Rows, length: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(ids [N, L], right-padded to `length` or more; the places of [N · L] whose states predict the
+        response tokens; these tokens).
+        """
+        lengths = [len(p) + len(r) for p, r in zip(rows.prompts, rows.responses, strict=True)]
+        ids = torch.full((len(rows), max(length, *lengths)), self.eos_id)
         places, targets = [], []
-        for k, (prompt, response) in enumerate(zip(picked.prompts, picked.responses, strict=True)):
+        for k, (prompt, response) in enumerate(zip(rows.prompts, rows.responses, strict=True)):
             ids[k, : lengths[k]] = torch.tensor([*prompt, *response])
             # The state at the token before predicts a token, and its value is the value before that token.
             first = k * ids.shape[1] + len(prompt) - 1
             places.append(torch.arange(first, first + len(response)))
             targets.append(torch.tensor(response))
-        states = self._states(ids.to(self.device), torch.cat(places).to(self.device))
-        head = self.model.get_base_model().get_output_embeddings()
-        scored = token_logprobs(states, head, torch.cat(targets).to(self.device), temperature, [self.pad_id])
-        return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
+        return tuple(t.to(self.device) for t in (ids, torch.cat(places), torch.cat(targets)))
 
-    def _states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    def scored(self, states: torch.Tensor, targets: torch.Tensor, temperature: float) -> TokenLogprobs:
+        """Log-probabilities of tokens from the states [tokens, d] that predict them."""
+        head = self.model.get_base_model().get_output_embeddings()
+        return token_logprobs(states, head, targets, temperature, [self.pad_id])
+
+    def states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """[tokens, d]: the final states at `places` of [rows · T]."""
         # Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
         # mode: the blocks would drop the KV cache without a word.
-        again = self.checkpointing and torch.is_grad_enabled()
-        self.model.train(again)
+        self.model.train(self.checkpointing and torch.is_grad_enabled())
         try:
-            with self._last_block.only(places) if self._last_block else nullcontext():
+            with nullcontext() if self.compiled else self._last_block.only(places):
                 states = self._backbone(input_ids=ids, use_cache=False)[0]
         finally:
             self.model.eval()

@@ -46,7 +46,7 @@ def turn(model: nn.Module) -> None:
     the others are copied as well.
     """
     turned = {module.weight for module in model.modules() if type(module) is Conv1D}
-    if not turned or model.device.type != "cpu":
+    if not turned or not _worth_it(list(turned)):
         return
     for parameter in model.parameters():
         data = parameter.data

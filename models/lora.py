@@ -15,6 +15,8 @@ LoRA: arXiv 2106.09685.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MethodType
 
 import torch
@@ -38,6 +40,9 @@ def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor
     few = layer.__dict__.get("few")  # models.decoding puts it there while a model samples
     if few is not None and not kwargs and x.numel() <= FEW * x.shape[-1]:
         return few(x)
+    parts = layer.__dict__.get("parts")  # within `split`
+    if parts is not None:
+        return _in_parts(layer, x, *parts)
     name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else None
     if args or kwargs or name not in layer.lora_A or not _is_plain(layer, name):
         return type(layer).forward(layer, x, *args, **kwargs)
@@ -65,6 +70,48 @@ def _is_plain(layer: LoraLayer, name: str) -> bool:
         or layer.lora_bias[name]
         or (dropout.training and getattr(dropout, "p", 0.0) > 0)
     )
+
+
+def can_split(model: nn.Module, names: Sequence[str]) -> bool:
+    """Whether `split` knows all of a model's LoRA layers and these adapters in them."""
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
+    return bool(layers) and all(
+        isinstance(layer.get_base_layer(), nn.Linear | Conv1D)
+        and all(name in layer.lora_A and _is_plain(layer, name) for name in names)
+        for layer in layers
+    )
+
+
+@contextmanager
+def split(model: nn.Module, names: tuple[str, str], first: Mapping[int, int]) -> Iterator[None]:
+    """Within it, of an input with n rows the first `first[n]` get the first adapter and the others the
+    second, whichever is active. Without gradients.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        layer.parts = (names, first)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.parts
+
+
+def _in_parts(layer: LoraLayer, x: torch.Tensor, names: tuple[str, str], first: Mapping[int, int]):
+    """x W + bias once for all rows, and to each part its own scaling · (x Aᵀ) Bᵀ."""
+    base, cut = layer.get_base_layer(), first[len(x)]
+    if type(base) is Conv1D and base.weight.dtype == x.dtype:
+        out = _linear(x.reshape(-1, x.shape[-1]), base.weight, base.bias).view(*x.shape[:-1], -1)
+    elif type(base) is nn.Linear and base.weight.dtype == x.dtype:
+        out = _linear(x.reshape(-1, x.shape[-1]), base.weight.t(), base.bias).view(*x.shape[:-1], -1)
+    else:
+        out = base(x)
+    added = out.to(x.dtype)
+    for name, part in zip(names, (slice(cut), slice(cut, None)), strict=True):
+        a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+        low, _, small_b = _low_rank(x[part].reshape(-1, x.shape[-1]), a, b, scaling)
+        added[part].view(-1, out.shape[-1]).addmm_(low, small_b.t())
+    return added.to(out.dtype)
 
 
 class _Adapted(torch.autograd.Function):

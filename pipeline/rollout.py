@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from data import world
-from models import heap
+from models import heap, one_pass
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
@@ -158,11 +158,10 @@ class Collector:
         self._tidy()
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
-        # 2. Log-probabilities of the reference.
-        ref_logprobs, _ = self._evaluate(rows, REFERENCE)
-        # 3. Score, in standard deviations of SFT's scores; a response without an end costs extra (SFF).
-        raw = self._score(prompts, answers)
+        # 2. Log-probabilities of the reference, and scores.
+        ref_logprobs, raw = self._reference_and_scores(prompts, rows, answers)
         self._tidy()
+        # 3. Scores in standard deviations of SFT's; a response without an end costs extra (SFF).
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
         # 4. Rewards and advantages, from what sampling recorded or from a pass on the updates' path.
@@ -202,15 +201,34 @@ class Collector:
         )
         return torch.cat(distributed.gathered(scores))
 
+    def _reference_and_scores(
+        self, prompts: list[str], rows: Rows, answers: measure.Responses
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(the reference's log-probabilities [N, T], raw scores [N]), in one pass where they share a base."""
+        reward_model = self.scorer.reward_model
+        if not one_pass.possible(self.actor, reward_model):
+            return self._evaluate(rows, REFERENCE)[0], self._score(prompts, answers)
+        mine = range(len(rows))[distributed.share(len(rows))]
+        sequences = measure.scored_sequences(answers, self.text.eos_id)
+        logprobs, scores = one_pass.reference_and_scores(
+            self.actor, reward_model, rows.pick(mine), [sequences[i] for i in mine],
+            self.settings.temperature, 2 * self.memory.micro,
+        )  # fmt: skip
+        return self._of_all(rows, logprobs)[0], torch.cat(distributed.gathered(scores))
+
     def _evaluate(self, rows: Rows, adapter: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probabilities and values of all rows under an adapter, each [N, T]."""
         mine = range(len(rows))[distributed.share(len(rows))]
         micro = 2 * self.memory.micro
         got = self.actor.evaluate_all(rows.pick(mine), adapter, self.settings.temperature, micro)[:2]
+        return self._of_all(rows, *got)
+
+    def _of_all(self, rows: Rows, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Tensors [rows, T] of every process, put together."""
         if distributed.world() == 1:
-            return got
+            return tensors
         length = max(map(len, rows.responses))
-        padded = [torch.nn.functional.pad(t, (0, length - t.shape[1])).cpu() for t in got]
+        padded = [torch.nn.functional.pad(t, (0, length - t.shape[1])).cpu() for t in tensors]
         return tuple(
             torch.cat(parts).to(self.actor.device)
             for parts in zip(*distributed.gathered(padded), strict=True)

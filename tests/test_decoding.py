@@ -67,6 +67,20 @@ def test_large_bases_and_other_types_are_left_alone(policy, monkeypatch):
         assert not any(few for _, _, few in ways(policy))
 
 
+def test_turned_weights_are_the_same_weights_and_those_of_large_bases_stay_as_they_lie(policy, monkeypatch):
+    ids, layer = torch.arange(2, 14).view(3, 4), policy.get_base_model().transformer.h[0].mlp.c_fc
+    weight = layer.get_base_layer().weight
+    plain, before = logits(policy, ids), weight.clone()
+    monkeypatch.setattr(decoding, "MOST_BYTES", 1000)
+    decoding.turn(policy)
+    assert weight.is_contiguous()
+    monkeypatch.undo()
+    decoding.turn(policy)
+    assert torch.equal(weight, before) and weight.t().is_contiguous()
+    assert policy.get_output_embeddings().weight is policy.get_input_embeddings().weight
+    torch.testing.assert_close(logits(policy, ids), plain, rtol=0.05, atol=0.02 * plain.abs().max().item())
+
+
 def test_sampling_gives_the_values_of_the_states_that_the_tokens_were_drawn_from(policy):
     head = torch.nn.Linear(policy.config.hidden_size, 1, bias=False)
     prompts = [[5, 9, 2], [7, 8, 9, 10, 11]]

@@ -1,0 +1,81 @@
+"""Reference and reward model in one pass of their base: what two passes give."""
+
+import pytest
+import torch
+from little_policies import save_policies
+
+from models import adapters, one_pass
+from models.actor import POLICY, REFERENCE, REWARD, Actor, Rows
+from models.loading import Head, load_tokenizer
+from models.scoring import RewardModel
+
+CPU = torch.device("cpu")
+ROWS = Rows(
+    prompts=[[5, 9, 2, 40], [7], [30, 31, 32, 33, 34, 35, 36], [100, 101], [8, 9]],
+    responses=[[11, 12, 0], [50, 51, 52, 53, 54], [60], [70, 71, 72, 0], [44]],
+)
+SEQUENCES = [[*p, *r, 0] for p, r in zip(ROWS.prompts, ROWS.responses, strict=True)]
+
+
+@pytest.fixture(params=["gpt2", "llama"], scope="module")
+def base(request, random_base, random_llama_base):
+    return {"gpt2": random_base, "llama": random_llama_base}[request.param]
+
+
+@pytest.fixture(scope="module")
+def saved(base, tmp_path_factory):
+    return save_policies(base, tmp_path_factory.mktemp("saved"), ("sft", "reward"))
+
+
+def load(base, saved, precision):
+    tokenizer = load_tokenizer(base)
+    actor = Actor.load(saved["sft"], base, precision, CPU, tokenizer.pad_token_id, tokenizer.eos_token_id)
+    adapters.load(actor.model, saved["reward"], REWARD, base=base)
+    head = Head(actor.value_head.in_features)
+    torch.nn.init.normal_(head.weight, generator=torch.Generator().manual_seed(2))
+    actor.use(POLICY)
+    return actor, RewardModel(actor.model, head, adapter=REWARD)
+
+
+def two_passes(actor, reward_model, rows, sequences):
+    return actor.evaluate_all(rows, REFERENCE, 0.7, 2)[0], reward_model.score(sequences, 2)
+
+
+def test_it_gives_what_two_passes_give(base, saved):
+    actor, reward_model = load(base, saved, "bf16")
+    actor.model.float()
+    expected = two_passes(actor, reward_model, ROWS, SEQUENCES)
+    assert expected[1].std() > 0.01 and expected[0].std() > 0.01
+    for size in (1, 4, 100):
+        got = one_pass.reference_and_scores(actor, reward_model, ROWS, SEQUENCES, 0.7, size)
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+    assert actor.model.active_adapter == POLICY
+    after = two_passes(actor, reward_model, ROWS, SEQUENCES)
+    assert all(map(torch.equal, after, expected))  # nothing is left behind
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_in_every_precision(base, saved, precision):
+    actor, reward_model = load(base, saved, precision)
+    assert one_pass.possible(actor, reward_model)
+    expected = two_passes(actor, reward_model, ROWS, SEQUENCES)
+    got = one_pass.reference_and_scores(actor, reward_model, ROWS, SEQUENCES, 0.7, 4)
+    torch.testing.assert_close(got, expected, rtol=0.02, atol=0.05)  # states are bf16
+
+
+def test_responses_of_one_token_each(base, saved):
+    actor, reward_model = load(base, saved, "bf16")
+    actor.model.float()
+    rows = Rows(ROWS.prompts, [[3]] * 5)
+    sequences = [[*prompt, 3] for prompt in ROWS.prompts]
+    got = one_pass.reference_and_scores(actor, reward_model, rows, sequences, 0.7, 6)
+    torch.testing.assert_close(got, two_passes(actor, reward_model, rows, sequences), rtol=1e-5, atol=1e-5)
+
+
+def test_it_is_not_for_a_reward_model_on_a_base_of_its_own_and_not_for_none(base, saved):
+    actor, reward_model = load(base, saved, "bf16")
+    other, _ = load(base, saved, "bf16")
+    assert not one_pass.possible(actor, None)
+    assert not one_pass.possible(actor, RewardModel(other.model, reward_model.head, adapter=REWARD))
+    actor.compiled = True
+    assert not one_pass.possible(actor, reward_model)
