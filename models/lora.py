@@ -83,13 +83,13 @@ def can_split(model: nn.Module, names: Sequence[str]) -> bool:
 
 
 @contextmanager
-def split(model: nn.Module, names: tuple[str, str], first: Mapping[int, int]) -> Iterator[None]:
-    """Within it, of an input with n rows the first `first[n]` get the first adapter and the others the
-    second, whichever is active. Without gradients.
+def split(model: nn.Module, names: Sequence[str], counts: Mapping[int, Sequence[int]]) -> Iterator[None]:
+    """Within it, the rows of an input are dealt to the adapters in turn, whichever is active: of n rows
+    `counts[n]`, one number an adapter. Without gradients.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
     for layer in layers:
-        layer.parts = (names, first)
+        layer.parts = (names, counts)
     try:
         yield
     finally:
@@ -97,20 +97,20 @@ def split(model: nn.Module, names: tuple[str, str], first: Mapping[int, int]) ->
             del layer.parts
 
 
-def _in_parts(layer: LoraLayer, x: torch.Tensor, names: tuple[str, str], first: Mapping[int, int]):
+def _in_parts(layer: LoraLayer, x: torch.Tensor, names: Sequence[str], counts: Mapping[int, Sequence[int]]):
     """x W + bias once for all rows, and to each part its own scaling · (x Aᵀ) Bᵀ."""
-    base, cut = layer.get_base_layer(), first[len(x)]
-    if type(base) is Conv1D and base.weight.dtype == x.dtype:
-        out = _linear(x.reshape(-1, x.shape[-1]), base.weight, base.bias).view(*x.shape[:-1], -1)
-    elif type(base) is nn.Linear and base.weight.dtype == x.dtype:
-        out = _linear(x.reshape(-1, x.shape[-1]), base.weight.t(), base.bias).view(*x.shape[:-1], -1)
+    base = layer.get_base_layer()
+    if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype:
+        matrix = base.weight if type(base) is Conv1D else base.weight.t()
+        out = _linear(x.reshape(-1, x.shape[-1]), matrix, base.bias).view(*x.shape[:-1], -1)
     else:
         out = base(x)
     added = out.to(x.dtype)
-    for name, part in zip(names, (slice(cut), slice(cut, None)), strict=True):
+    sizes = counts[len(x)]
+    for name, own, sums in zip(names, x.split(sizes), added.split(sizes), strict=True):
         a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
-        low, _, small_b = _low_rank(x[part].reshape(-1, x.shape[-1]), a, b, scaling)
-        added[part].view(-1, out.shape[-1]).addmm_(low, small_b.t())
+        low, _, small_b = _low_rank(own.reshape(-1, x.shape[-1]), a, b, scaling)
+        sums.view(-1, out.shape[-1]).addmm_(low, small_b.t())
     return added.to(out.dtype)
 
 

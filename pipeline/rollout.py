@@ -158,20 +158,23 @@ class Collector:
         self._tidy()
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
-        # 2. Log-probabilities of the reference, and scores.
-        ref_logprobs, raw = self._reference_and_scores(prompts, rows, answers)
+        # 2. Log-probabilities on the updates' path, and scores.
+        exact = settings.num_minibatches > 1
+        names = (REFERENCE, POLICY) if exact else (REFERENCE,)
+        ((ref_logprobs, _), *own), raw, together = self._passes(names, prompts, rows, answers)
+        logprobs, values = own[0] if exact else (sampled, values)
         self._tidy()
         # 3. Scores in standard deviations of SFT's; a response without an end costs extra (SFF).
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
-        # 4. Rewards and advantages, from what sampling recorded or from a pass on the updates' path.
-        mask, logprobs = rows.mask(actor.device), sampled
-        exact = settings.num_minibatches > 1
-        if not exact:
-            judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
-            exact = not judged[1][mask].std() >= CLEAR_OF_ROUNDING * kl_coef
-        if exact:
+        # 4. Rewards and advantages; signals as small as rounding need the same path for both.
+        mask = rows.mask(actor.device)
+        judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
+        if not exact and not judged[1][mask].std() >= CLEAR_OF_ROUNDING * kl_coef:
+            exact = True
             logprobs, values = self._evaluate(rows, POLICY)
+            if together:
+                ref_logprobs, _ = self._evaluate(rows, REFERENCE)
             judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
         rewards, advantages, returns = judged
         if settings.whiten_advantages:
@@ -201,20 +204,20 @@ class Collector:
         )
         return torch.cat(distributed.gathered(scores))
 
-    def _reference_and_scores(
-        self, prompts: list[str], rows: Rows, answers: measure.Responses
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(the reference's log-probabilities [N, T], raw scores [N]), in one pass where they share a base."""
+    def _passes(self, names: tuple[str, ...], prompts: list[str], rows: Rows, answers: measure.Responses):
+        """((log-probabilities, values) under each adapter, each [N, T]; raw scores [N]; whether all came from
+        one pass, as they do where the reward model is an adapter of the same base).
+        """
         reward_model = self.scorer.reward_model
         if not one_pass.possible(self.actor, reward_model):
-            return self._evaluate(rows, REFERENCE)[0], self._score(prompts, answers)
+            return [self._evaluate(rows, name) for name in names], self._score(prompts, answers), False
         mine = range(len(rows))[distributed.share(len(rows))]
         sequences = measure.scored_sequences(answers, self.text.eos_id)
-        logprobs, scores = one_pass.reference_and_scores(
-            self.actor, reward_model, rows.pick(mine), [sequences[i] for i in mine],
+        found, scores = one_pass.judge(
+            self.actor, reward_model, names, rows.pick(mine), [sequences[i] for i in mine],
             self.settings.temperature, 2 * self.memory.micro,
         )  # fmt: skip
-        return self._of_all(rows, logprobs)[0], torch.cat(distributed.gathered(scores))
+        return [self._of_all(rows, *pair) for pair in found], torch.cat(distributed.gathered(scores)), True
 
     def _evaluate(self, rows: Rows, adapter: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probabilities and values of all rows under an adapter, each [N, T]."""

@@ -1,4 +1,4 @@
-"""Reference and reward model in one pass of their base: what two passes give."""
+"""Policy, reference and reward model in one pass of their base: what a pass each gives."""
 
 import pytest
 import torch
@@ -37,39 +37,49 @@ def load(base, saved, precision):
     return actor, RewardModel(actor.model, head, adapter=REWARD)
 
 
-def two_passes(actor, reward_model, rows, sequences):
-    return actor.evaluate_all(rows, REFERENCE, 0.7, 2)[0], reward_model.score(sequences, 2)
+def pass_by_pass(actor, reward_model, rows, sequences, names=(REFERENCE, POLICY)):
+    return [actor.evaluate_all(rows, name, 0.7, 2)[:2] for name in names], reward_model.score(sequences, 2)
 
 
-def test_it_gives_what_two_passes_give(base, saved):
+def at_once(actor, reward_model, rows, sequences, size, names=(REFERENCE, POLICY)):
+    return one_pass.judge(actor, reward_model, names, rows, sequences, 0.7, size)
+
+
+def test_it_gives_what_a_pass_each_gives(base, saved):
     actor, reward_model = load(base, saved, "bf16")
     actor.model.float()
-    expected = two_passes(actor, reward_model, ROWS, SEQUENCES)
-    assert expected[1].std() > 0.01 and expected[0].std() > 0.01
-    for size in (1, 4, 100):
-        got = one_pass.reference_and_scores(actor, reward_model, ROWS, SEQUENCES, 0.7, size)
-        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
-    assert actor.model.active_adapter == POLICY
-    after = two_passes(actor, reward_model, ROWS, SEQUENCES)
-    assert all(map(torch.equal, after, expected))  # nothing is left behind
+    torch.nn.init.normal_(actor.value_head.weight, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        for parameter in adapters.adapter_parameters(actor.model, POLICY).values():
+            parameter += 0.1
+    for names in ((REFERENCE,), (REFERENCE, POLICY)):
+        expected = pass_by_pass(actor, reward_model, ROWS, SEQUENCES, names)
+        assert expected[1].std() > 0.01 and expected[0][-1][0].std() > 0.01
+        for size in (1, 4, 100):
+            got = at_once(actor, reward_model, ROWS, SEQUENCES, size, names)
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+        assert actor.model.active_adapter == POLICY
+        after = pass_by_pass(actor, reward_model, ROWS, SEQUENCES, names)
+        torch.testing.assert_close(after, expected, rtol=0, atol=0)  # nothing is left behind
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_in_every_precision(base, saved, precision):
+def test_in_every_precision_and_equal_adapters_say_the_same(base, saved, precision):
     actor, reward_model = load(base, saved, precision)
     assert one_pass.possible(actor, reward_model)
-    expected = two_passes(actor, reward_model, ROWS, SEQUENCES)
-    got = one_pass.reference_and_scores(actor, reward_model, ROWS, SEQUENCES, 0.7, 4)
+    expected = pass_by_pass(actor, reward_model, ROWS, SEQUENCES)
+    got = at_once(actor, reward_model, ROWS, SEQUENCES, 4)
     torch.testing.assert_close(got, expected, rtol=0.02, atol=0.05)  # states are bf16
+    (reference, policy), _ = at_once(actor, reward_model, ROWS, SEQUENCES, 100)
+    torch.testing.assert_close(policy[0], reference[0], rtol=0, atol=0)
 
 
 def test_responses_of_one_token_each(base, saved):
     actor, reward_model = load(base, saved, "bf16")
     actor.model.float()
-    rows = Rows(ROWS.prompts, [[3]] * 5)
-    sequences = [[*prompt, 3] for prompt in ROWS.prompts]
-    got = one_pass.reference_and_scores(actor, reward_model, rows, sequences, 0.7, 6)
-    torch.testing.assert_close(got, two_passes(actor, reward_model, rows, sequences), rtol=1e-5, atol=1e-5)
+    rows, sequences = Rows(ROWS.prompts, [[3]] * 5), [[*prompt, 3] for prompt in ROWS.prompts]
+    got = at_once(actor, reward_model, rows, sequences, 6)
+    torch.testing.assert_close(got, pass_by_pass(actor, reward_model, rows, sequences), rtol=1e-5, atol=1e-5)
 
 
 def test_it_is_not_for_a_reward_model_on_a_base_of_its_own_and_not_for_none(base, saved):

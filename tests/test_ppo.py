@@ -37,6 +37,8 @@ METRICS = {
 class Constant:
     """A scorer that likes everything equally."""
 
+    reward_model = None
+
     def __init__(self, value):
         self.value = value
 
@@ -183,6 +185,8 @@ def test_a_rollout_is_standardised_clipped_penalised_and_added_up_as_the_formula
 class Varied:
     """A scorer to whom each response is worth something else."""
 
+    reward_model = None
+
     def score(self, prompts, answers, eos_id, batch_size):
         return torch.linspace(-2, 2, len(prompts))
 
@@ -224,6 +228,27 @@ def test_parts_and_signals_as_small_as_rounding_get_a_pass_of_their_own(make_tra
     rollout = trainer.collector.collect(0, 0.1)
     assert made == [REFERENCE, "policy"] and rollout.exact
     assert torch.equal(rollout.logprobs, rollout.ref_logprobs)
+
+
+@pytest.mark.parametrize(
+    ("precision", "mode", "together"),
+    [("bf16", "controlled", True), ("int4", "shared", True), ("int4", "controlled", False)],
+)
+@pytest.mark.parametrize("minibatches", [1, 2])
+def test_adapters_of_one_base_are_asked_in_one_pass(
+    workspace, ppo_parents, random_base, monkeypatch, precision, mode, together, minibatches
+):
+    overrides = [f"mode={mode}", f"num_minibatches={minibatches}"]
+    trainer = trainer_of(workspace, ppo_parents, *overrides, precision=precision, base=random_base)
+    trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
+    made = passes_of_the_policy(trainer, monkeypatch)
+    rollout = trainer.collector.collect(0, 1e-6)
+    apart = [REFERENCE] if minibatches == 1 else [REFERENCE, "policy"]
+    assert made == ([] if together else apart) and rollout.exact == (minibatches == 2)
+    if rollout.exact:
+        assert torch.equal(rollout.logprobs, rollout.ref_logprobs)
+    expected = trainer.collector._score(rollout.prompts, rollout.answers)
+    torch.testing.assert_close(rollout.raw_scores, expected, rtol=0.02, atol=0.02)
 
 
 def test_equal_scores_are_not_blown_up_by_their_standardisation(make_trainer):

@@ -48,6 +48,8 @@ def word_base(tmp_path_factory):
 class TokenReward:
     """r(token), averaged over the response, instead of a reward model."""
 
+    reward_model = None
+
     def __init__(self, rewards):
         self.rewards = torch.as_tensor(rewards)
 
