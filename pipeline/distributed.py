@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STAGES = ("sft", "reward", "ppo")
 LOOK_EVERY = 0.5  # seconds between two looks at the other processes
+LEAVING = 10.0  # seconds that a last question may take
 PATIENCE = 5.0  # seconds for the main thread to notice by itself that another process failed
 
 
@@ -208,7 +209,8 @@ class Peers:
         self.over = threading.Event()
         me = [socket.gethostname(), os.getpid(), processes.identity(os.getpid())]
         store.set(f"process {rank()}", json.dumps(me))
-        threading.Thread(target=self._watch, daemon=True).start()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
 
     def lead(self, run: Run, settings: dict[str, Any]) -> None:
         """Let the followers in: the run is there, and this is what it is about."""
@@ -228,6 +230,11 @@ class Peers:
         """Until the leader has closed the record; it evaluates and writes alone at the end."""
         while not self._has("end"):
             time.sleep(0.1)
+
+    def leave(self) -> None:
+        """Watch no longer. A thread that still asks the store when Python ends takes the process down."""
+        self.over.set()
+        self.watcher.join(LEAVING)
 
     def fail(self, error: BaseException) -> None:
         """Tell the others, once, why this process ends."""
@@ -298,7 +305,7 @@ def joined() -> Iterator[Peers | None]:
         peers.fail(error)
         raise
     finally:
-        peers.over.set()
+        peers.leave()
     if rank() == 0:  # the store goes with this process: the others have to be done with it
         _wait_for_the_others(store)
 
