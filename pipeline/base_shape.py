@@ -18,6 +18,7 @@ class Shape:
 
     linears: (in, out) of every linear layer of one block; transposed: they are GPT-2's Conv1D.
     kept: bytes that a block's forward pass keeps for the backward pass, per token, without attention scores.
+    spared: of these, what the last block does not keep of a token that nobody reads (models.last_block).
     """
 
     width: int
@@ -29,6 +30,7 @@ class Shape:
     mlp: int
     linears: tuple[tuple[int, int], ...]
     kept: int
+    spared: int
     tied: bool
 
     @property
@@ -88,6 +90,7 @@ def _gpt2(config: dict) -> Shape:
         linears=((width, 3 * width), (width, width), (width, mlp), (mlp, width)),
         # bf16: the inputs of two norms and four linear layers, queries, keys and values, the GELU's input.
         kept=2 * (2 * width + 3 * width + mlp + 3 * width + mlp),
+        spared=2 * (2 * width + 2 * mlp),  # the inputs of output layer and MLP, and what the MLP keeps
         tied=config.get("tie_word_embeddings", True),
     )
 
@@ -112,5 +115,6 @@ def _llama(config: dict) -> Shape:
         # The norms keep their input in fp32. bf16: the inputs of attention, output layer and MLP, queries,
         # keys and values (repeated to all heads); the gate's input and output, the other half, the product.
         kept=2 * 4 * width + 2 * (2 * width + 4 * attended + 4 * mlp),
+        spared=2 * (attended + width + 4 * mlp),
         tied=config.get("tie_word_embeddings", False),
     )  # fmt: skip

@@ -63,7 +63,7 @@ def sft(plan: Plan) -> list[Term]:
         base(plan, "base", settings.precision),
         trained(shape, settings.lora_rank),
         *always(plan),
-        *update(plan, micro, row),
+        *update(plan, micro, row, answered),
         logits(plan, answered, "update"),
         *forward(plan, settings.precision, 2 * micro, row, "evaluate"),
         logits(plan, 2 * answered, "evaluate"),
@@ -81,7 +81,7 @@ def reward(plan: Plan) -> list[Term]:
         base(plan, "base", settings.precision, head=False),
         trained(shape, settings.lora_rank),
         *always(plan),
-        *update(plan, rows, row),
+        *update(plan, rows, row, 2 * micro if shared else rows * row),
         *forward(plan, settings.precision, 2 * rows, row, "evaluate"),
         *forward(plan, settings.precision, 2 * micro, single, "score"),
     ]
@@ -110,7 +110,7 @@ def ppo(plan: Plan) -> list[Term]:
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(plan, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
-        *update(plan, micro, row),
+        *update(plan, micro, row, micro * row),  # of responses the most is read: the last block counts whole
         logits(plan, micro * settings.response_length, "update"),
         *sampling(plan, policy, asked, row, "report"),
         *forward(plan, policy, asked, row - settings.response_length, "report"),
@@ -151,8 +151,8 @@ def always(plan: Plan) -> list[Term]:
     return [Term("workspace", 8 * 4096 * 1024, "cuBLAS: 8 x 4096 KiB, as CUBLAS_WORKSPACE_CONFIG asks")]
 
 
-def update(plan: Plan, rows: int, row: int) -> list[Term]:
-    """Forward and backward pass of `rows` rows of `row` tokens."""
+def update(plan: Plan, rows: int, row: int, read: int) -> list[Term]:
+    """Forward and backward pass of `rows` rows of `row` tokens, of whose final states `read` are read."""
     shape, tokens, wide = plan.shape, rows * row, plan.wide
     probabilities = _probabilities(plan, rows, row)
     kept_a_token = (shape.kept + 2 * plan.settings.lora_rank * len(shape.linears)) * wide // 2
@@ -162,7 +162,8 @@ def update(plan: Plan, rows: int, row: int) -> list[Term]:
         inputs = tokens * shape.width * wide
         kept, formula = block + shape.layers * inputs, f"one block: {what}; {shape.layers} inputs x {inputs}"
     else:
-        kept, formula = shape.layers * block, f"{shape.layers} blocks x ({what})"
+        spared = (tokens - read) * shape.spared * wide // 2
+        kept, formula = shape.layers * block - spared, f"{shape.layers} blocks x ({what}) - {spared} unread"
     # Backwards through the MLP two gradients of its width and two of the states' are there, and through
     # attention those of probabilities and products, and of queries, keys and values as they lie.
     attention = 2 * probabilities + tokens * 6 * wide * shape.width

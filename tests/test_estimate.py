@@ -89,6 +89,19 @@ def test_the_formulas_know_the_constants_of_the_code_they_describe():
     assert inspect.signature(measure.respond).parameters["batch_size"].default == memory_terms.REPORTED
 
 
+def test_of_a_token_that_nobody_reads_the_last_block_keeps_less(random_base):
+    shape = read_shape(random_base)
+    asked = build("reward", "tiny", overrides=[f"base_model={random_base}"])
+    plan = memory_terms.Plan(shape, asked, full_rows(asked.max_length), cpu=True)
+
+    def activations(read):
+        return next(t.bytes for t in memory_terms.update(plan, 4, 32, read) if t.name == "activations")
+
+    unread = 4 * 32 - 8
+    # bf16: the inputs of the output layer and of the MLP, the GELU's slope and what it gives
+    assert activations(128) - activations(8) == unread * 2 * (2 * shape.width + 2 * shape.mlp)
+
+
 def test_without_bf16_products_what_is_not_quantised_takes_twice_as_much(
     workspace, random_base, dataset, monkeypatch
 ):
