@@ -119,7 +119,7 @@ class Actor:
         """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
         ids, places, targets = self.layout(rows.pick(index))
         states = self.states(ids, places)
-        scored = self.scored(states, targets, temperature)
+        scored = self.head_logprobs(states, targets, temperature)
         return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
 
     def layout(self, rows: Rows, length: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -137,7 +137,7 @@ class Actor:
             targets.append(torch.tensor(response))
         return tuple(t.to(self.device) for t in (ids, torch.cat(places), torch.cat(targets)))
 
-    def scored(self, states: torch.Tensor, targets: torch.Tensor, temperature: float) -> TokenLogprobs:
+    def head_logprobs(self, states: torch.Tensor, targets: torch.Tensor, temperature: float) -> TokenLogprobs:
         """Log-probabilities of tokens from the states [tokens, d] that predict them."""
         head = self.model.get_base_model().get_output_embeddings()
         return token_logprobs(states, head, targets, temperature, [self.pad_id])

@@ -204,7 +204,9 @@ class Collector:
         )
         return torch.cat(distributed.gathered(scores))
 
-    def _passes(self, names: tuple[str, ...], prompts: list[str], rows: Rows, answers: measure.Responses):
+    def _passes(
+        self, names: tuple[str, ...], prompts: list[str], rows: Rows, answers: measure.Responses
+    ) -> tuple[list[tuple[torch.Tensor, ...]], torch.Tensor, bool]:
         """((log-probabilities, values) under each adapter, each [N, T]; raw scores [N]; whether all came from
         one pass, as they do where the reward model is an adapter of the same base).
         """
