@@ -61,8 +61,8 @@ def make_actor(folder: Path, tokenizer) -> Actor:
 
 def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) -> dict:
     """Rewards, advantages, and loss and gradients of each epoch, by the code that the pipeline runs."""
-    logprobs, values, _ = actor.evaluate_all(rows, POLICY, settings.temperature, 3)
-    ref_logprobs, _, _ = actor.evaluate_all(rows, REFERENCE, settings.temperature, 3)
+    logprobs, values = actor.evaluate_all(rows, POLICY, settings.temperature, 3)
+    ref_logprobs, _ = actor.evaluate_all(rows, REFERENCE, settings.temperature, 3)
     mask = rows.mask()
     rewards = ppo_core.token_rewards(scores, logprobs, ref_logprobs, mask, settings.kl_coef)
     raw, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)

@@ -54,12 +54,12 @@ class Rows:
 @dataclass(frozen=True)
 class Evaluated:
     """Flat over the response tokens of some rows, row by row. logprobs and values carry gradients if asked
-    for.
+    for; entropy is None if not asked for.
     """
 
     logprobs: torch.Tensor
     values: torch.Tensor
-    entropy: torch.Tensor
+    entropy: torch.Tensor | None
 
 
 class Actor:
@@ -84,6 +84,7 @@ class Actor:
         """The raw base at a precision; policy and reference both start as the SFT adapter."""
         model = load_causal(base, precision, device)
         decoding.turn(model)
+        decoding.keep_head(model)
         model = adapters.load(model, sft_model, POLICY, base=base, trainable=True)
         model = adapters.load(model, sft_model, REFERENCE, base=base)
         return cls(model, base, pad_id, eos_id)
@@ -115,11 +116,13 @@ class Actor:
         self._backbone = torch.compile(self._backbone, dynamic=True)
         self.compiled = True
 
-    def evaluate(self, rows: Rows, index: Sequence[int], temperature: float) -> Evaluated:
+    def evaluate(
+        self, rows: Rows, index: Sequence[int], temperature: float, *, entropy: bool = True
+    ) -> Evaluated:
         """One forward pass of the active adapter over the rows named by `index`, as one micro-batch."""
         ids, places, targets = self.layout(rows.pick(index))
         states = self.states(ids, places)
-        scored = self.head_logprobs(states, targets, temperature)
+        scored = self.head_logprobs(states, targets, temperature, entropy=entropy)
         return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
 
     def layout(self, rows: Rows, length: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -137,10 +140,12 @@ class Actor:
             targets.append(torch.tensor(response))
         return tuple(t.to(self.device) for t in (ids, torch.cat(places), torch.cat(targets)))
 
-    def head_logprobs(self, states: torch.Tensor, targets: torch.Tensor, temperature: float) -> TokenLogprobs:
+    def head_logprobs(
+        self, states: torch.Tensor, targets: torch.Tensor, temperature: float, *, entropy: bool
+    ) -> TokenLogprobs:
         """Log-probabilities of tokens from the states [tokens, d] that predict them."""
         head = self.model.get_base_model().get_output_embeddings()
-        return token_logprobs(states, head, targets, temperature, [self.pad_id])
+        return token_logprobs(states, head, targets, temperature, [self.pad_id], entropy)
 
     def states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """[tokens, d]: the final states at `places` of [rows · T]."""
@@ -158,13 +163,13 @@ class Actor:
     def evaluate_all(
         self, rows: Rows, adapter: str, temperature: float, micro: int
     ) -> tuple[torch.Tensor, ...]:
-        """(logprobs, values, entropy) of all rows under an adapter, each [N, T], 0 on padding."""
+        """(logprobs, values) of all rows under an adapter, each [N, T], 0 on padding."""
         self.use(adapter)
         mask = rows.mask(self.device)
-        results = tuple(torch.zeros(mask.shape, device=self.device) for _ in range(3))
+        results = tuple(torch.zeros(mask.shape, device=self.device) for _ in range(2))
         for index in rows.micro_batches(range(len(rows)), micro):
-            got = self.evaluate(rows, index, temperature)
-            for result, flat in zip(results, (got.logprobs, got.values, got.entropy), strict=True):
+            got = self.evaluate(rows, index, temperature, entropy=False)
+            for result, flat in zip(results, (got.logprobs, got.values), strict=True):
                 part = torch.zeros(len(index), mask.shape[1], device=self.device)
                 part[mask[index]] = flat
                 result[index] = part

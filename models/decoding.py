@@ -6,6 +6,8 @@ language-model head lie in that order already, and the adapters are cast once in
 
 It costs a second copy of these matrices while it lasts, and so does nothing for bases of more than
 `MOST_BYTES`; nor on a GPU, nor for other types than bf16, quantised layers, or LoRA of another kind.
+A head that sampling and many passes in turn read can be kept in that order (`keep_head`): products of some
+hundred rows gain by it as well.
 
     with packed(model):
         ...   # the same model, the same results up to rounding
@@ -28,10 +30,11 @@ MOST_BYTES = 2**28  # of all packed matrices together
 
 
 class Packed:
-    """x W + bias for few rows x [..., in] in bf16."""
+    """x W + bias for x [..., in] in bf16, best for few rows."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
         """weight: [out, in]."""
+        self.source = weight.data_ptr()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), lora.FEW // 4)
         self.bias = None if bias is None else bias.detach()
 
@@ -53,16 +56,28 @@ def turn(model: nn.Module) -> None:
         parameter.data = data.t().contiguous().t() if parameter in turned else data.clone()
 
 
+def keep_head(model: nn.Module) -> None:
+    """Pack the language-model head, frozen from now on, for as long as the model lives."""
+    head = model.get_output_embeddings()
+    if type(head) is nn.Linear and head.bias is None and _worth_it([head.weight]):
+        head.kept = Packed(head.weight, None)
+
+
+def kept_head(head: nn.Linear) -> Packed | None:
+    """What `keep_head` made of these weights where they lie; None after they were moved or cast."""
+    kept = head.__dict__.get("kept")
+    return kept if kept is not None and kept.source == head.weight.data_ptr() else None
+
+
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
     """Prepare a causal language model for sampling; on leaving, all is as before."""
     layers = [layer for layer in model.modules() if lora.is_lean(layer)]
     heads = [model.get_output_embeddings()] if layers else []
     heads = [head for head in heads if type(head) is nn.Linear]
-    matrices = [layer.get_base_layer().weight for layer in layers] + [head.weight for head in heads]
-    if not _worth_it(matrices):
-        yield
-        return
+    if not _worth_it([layer.get_base_layer().weight for layer in layers] + [head.weight for head in heads]):
+        layers, heads = [], []
+    heads = heads or [m for m in model.modules() if type(m) is nn.Linear and kept_head(m) is not None]
     try:
         for layer in layers:
             layer.few = _few(layer)
@@ -105,7 +120,8 @@ class _Head:
     """A language-model head's forward pass: packed for few rows, its own for many."""
 
     def __init__(self, head: nn.Linear):
-        self.whole, self.packed = nn.Linear.forward.__get__(head), Packed(head.weight, head.bias)
+        self.whole = nn.Linear.forward.__get__(head)
+        self.packed = kept_head(head) or Packed(head.weight, head.bias)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return self.packed(x) if x.numel() <= lora.FEW * x.shape[-1] else self.whole(x)

@@ -24,7 +24,7 @@ from models.last_block import LastBlock, backbone
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
 BLOCK = 32  # positions by which keys and values grow on a CPU
-TIDY_STEPS = 32  # steps after which freed memory goes back to the system
+TIDY_STEPS = 64  # steps after which freed memory goes back to the system
 
 
 @dataclass
@@ -291,7 +291,7 @@ class _BufferedLayer(DynamicLayer):
     The library's layer concatenates in every step, which copies the whole cache for each token. With block 1
     the buffers have room for `capacity` positions from the start, and what is handed out are views of the
     filled part. Otherwise they grow by blocks and are handed out whole, zeros behind what is filled, to be
-    masked. On a CPU the keys lie transposed in memory: a product with one query is several times faster.
+    masked.
     """
 
     def __init__(self, capacity: int, block: int):
@@ -332,11 +332,7 @@ class _BufferedLayer(DynamicLayer):
         heads, size = keys.shape[1], keys.shape[3]
         room = self.capacity if self.block == 1 else _whole_blocks(length, self.block)
         make = values.new_empty if self.block == 1 else values.new_zeros
-        if keys.device.type == "cpu":
-            key_buffer = make(rows, heads, size, room).transpose(2, 3)
-        else:
-            key_buffer = make(rows, heads, room, size)
-        self.buffers = (key_buffer, make(rows, heads, room, values.shape[3]))
+        self.buffers = (make(rows, heads, room, size), make(rows, heads, room, values.shape[3]))
 
     def _view(self) -> None:
         length = self.used if self.block == 1 else self.buffers[0].shape[2]

@@ -17,24 +17,26 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from models.decoding import kept_head
+
 CHUNK_LOGITS = 14_000_000  # logits of one product, in the head's type: 28 MB in bf16
-BLOCK_LOGITS = 2**20  # of them in fp32 at a time on a CPU: few enough to stay in its cache
+BLOCK_LOGITS = 2**19  # of them in fp32 at a time on a CPU: few enough to stay in its cache
 
 
 @dataclass(frozen=True)
 class TokenLogprobs:
-    """Flat over tokens. logprobs carries the gradient; entropy (nats) does not. likeliest: no other id is
-    more likely than the target.
+    """Flat over tokens. logprobs carries the gradient; entropy (nats; None where nobody wants it) does not.
+    likeliest: no other id is more likely than the target.
     """
 
     logprobs: torch.Tensor
-    entropy: torch.Tensor
+    entropy: torch.Tensor | None
     likeliest: torch.Tensor
 
 
 class _HeadLogprobs(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, weight, bias, targets, temperature, forbidden):
+    def forward(ctx, hidden, weight, bias, targets, temperature, forbidden, with_entropy, packed):
         logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         entropy = torch.empty_like(logprobs)
         likeliest = torch.empty(len(hidden), dtype=torch.bool, device=hidden.device)
@@ -45,15 +47,14 @@ class _HeadLogprobs(torch.autograd.Function):
         chunks = math.ceil(len(hidden) * len(weight) / CHUNK_LOGITS)
         size = math.ceil(len(hidden) / max(chunks, 1))
         # Buffers for all chunks: fresh memory of this size costs more than what is computed in it.
-        narrow = hidden.new_empty(size, len(weight), dtype=weight.dtype)
+        narrow = None if packed else hidden.new_empty(size, len(weight), dtype=weight.dtype)
         rows = max(1, BLOCK_LOGITS // len(weight)) if hidden.device.type == "cpu" else max(size, 1)
-        wide = torch.empty_like(narrow[:rows], dtype=torch.float32)
+        wide = hidden.new_empty(min(rows, size), len(weight), dtype=torch.float32)
         total = hidden.new_empty(size, 1, dtype=torch.float32)
         for start in range(0, len(hidden), max(size, 1)):
             part = slice(start, min(start + size, len(hidden)))
             h = scaled[part]
-            logits = narrow[: len(h)]
-            _linear(h, weight, bias, out=logits)
+            logits = packed(h) if packed else _linear(h, weight, bias, out=narrow[: len(h)])
             for first in range(0, len(h), rows):
                 block = slice(first, min(first + rows, len(h)))
                 place = slice(start + block.start, start + block.stop)
@@ -66,9 +67,9 @@ class _HeadLogprobs(torch.autograd.Function):
                 log_total = total[block].log()
                 logprobs[place] = (own - log_total)[:, 0]
                 entropy[place] = (top + log_total)[:, 0]  # less the mean logit
-                if slope is None:
+                if slope is None and with_entropy:
                     entropy[place] -= (e.mul_(logits[block]).sum(dim=-1, keepdim=True) / total[block])[:, 0]
-                else:
+                elif slope is not None:
                     logits[block] = e
             if slope is not None:
                 # The mean of the rows of W under p gives the mean logit as well.
@@ -78,6 +79,7 @@ class _HeadLogprobs(torch.autograd.Function):
                     mean_bias = (logits @ bias[:, None]).float() / total[: len(h)]
                     entropy[part] -= mean_bias[:, 0]
                 slope[part] = ((weight[targets[part]].float() - mean_row) / temperature).to(slope.dtype)
+            del logits  # before the next chunk's
         ctx.save_for_backward(slope)
         ctx.mark_non_differentiable(entropy, likeliest)
         return logprobs, entropy, likeliest
@@ -85,14 +87,13 @@ class _HeadLogprobs(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_logprobs, *_):
         (slope,) = ctx.saved_tensors
-        return (grad_logprobs[:, None] * slope).to(slope.dtype), None, None, None, None, None
+        return (grad_logprobs[:, None] * slope).to(slope.dtype), *[None] * 7
 
 
-def _linear(h: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, out: torch.Tensor) -> None:
+def _linear(h, weight: torch.Tensor, bias: torch.Tensor | None, out: torch.Tensor) -> torch.Tensor:
     if bias is None:
-        torch.mm(h, weight.t(), out=out)
-    else:
-        torch.addmm(bias, h, weight.t(), out=out)
+        return torch.mm(h, weight.t(), out=out)
+    return torch.addmm(bias, h, weight.t(), out=out)
 
 
 def token_logprobs(
@@ -101,15 +102,18 @@ def token_logprobs(
     targets: torch.Tensor,
     temperature: float,
     forbidden: Sequence[int] = (),
+    entropy: bool = True,
 ) -> TokenLogprobs:
     """log p(target) at a temperature for each hidden state, renormalised without the forbidden ids.
 
-    hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. Raises ValueError for a
-    head that is being trained.
+    hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. entropy: whether it is
+    wanted; without a gradient it costs a pass over the logits. Raises ValueError for a head that is being
+    trained.
     """
     if any(parameter.requires_grad for parameter in head.parameters()):
         raise ValueError("token_logprobs keeps no gradient for the head; freeze it first")
     banned = torch.as_tensor(sorted(set(forbidden)), dtype=torch.long, device=hidden.device)
-    return TokenLogprobs(
-        *_HeadLogprobs.apply(hidden, head.weight, head.bias, targets, temperature, banned)
+    logprobs, entropies, likeliest = _HeadLogprobs.apply(
+        hidden, head.weight, head.bias, targets, temperature, banned, entropy, kept_head(head)
     )
+    return TokenLogprobs(logprobs, entropies if entropy else None, likeliest)

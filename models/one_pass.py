@@ -67,7 +67,7 @@ def judge(
         *states, last = states.split([tokens] * kinds + [count])
         for (logprobs, values), part in zip(results, states, strict=True):
             for result, flat in (
-                (logprobs, actor.head_logprobs(part, targets, temperature).logprobs),
+                (logprobs, actor.head_logprobs(part, targets, temperature, entropy=False).logprobs),
                 (values, actor.value_head(part)[:, 0]),
             ):
                 padded = torch.zeros(count, mask.shape[1], device=actor.device)

@@ -25,8 +25,9 @@ class Learner:
         self.actor, self.settings = actor, settings
         self.parameters = actor.parameters()
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=settings.learning_rate, eps=1e-5, weight_decay=settings.weight_decay
-        )
+            self.parameters.values(), lr=settings.learning_rate, eps=1e-5, weight_decay=settings.weight_decay,
+            fused=True,
+        )  # fmt: skip
         self.without_gradient = set(self.parameters)
 
     def update(self, rollout: Rollout, step: int, rate: float, clip: float, micro: int) -> dict[str, float]:

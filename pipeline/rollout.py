@@ -155,7 +155,8 @@ class Collector:
         prompts = self._batch(step)
         # 1. Sample, and cut at the stop; an EOS stays and is learned.
         answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
-        self._tidy()
+        if actor.device.type == "cpu":
+            heap.give_back()  # the gaps that keys, values and packed weights leave fit nothing that follows
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
         # 2. Log-probabilities on the updates' path, and scores.
@@ -163,7 +164,6 @@ class Collector:
         names = (REFERENCE, POLICY) if exact else (REFERENCE,)
         ((ref_logprobs, _), *own), raw, together = self._passes(names, prompts, rows, answers)
         logprobs, values = own[0] if exact else (sampled, values)
-        self._tidy()
         # 3. Scores in standard deviations of SFT's; a response without an end costs extra (SFF).
         scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
@@ -225,7 +225,7 @@ class Collector:
         """Log-probabilities and values of all rows under an adapter, each [N, T]."""
         mine = range(len(rows))[distributed.share(len(rows))]
         micro = 2 * self.memory.micro
-        got = self.actor.evaluate_all(rows.pick(mine), adapter, self.settings.temperature, micro)[:2]
+        got = self.actor.evaluate_all(rows.pick(mine), adapter, self.settings.temperature, micro)
         return self._of_all(rows, *got)
 
     def _of_all(self, rows: Rows, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -245,11 +245,6 @@ class Collector:
             scores.to(self.actor.device), logprobs, ref_logprobs, mask, kl_coef
         )
         return rewards, *ppo_core.gae(rewards, values, mask, self.settings.gamma, self.settings.lam)
-
-    def _tidy(self) -> None:
-        """What one phase freed does not fit the tensors of the next."""
-        if self.actor.device.type == "cpu":
-            heap.give_back()
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]

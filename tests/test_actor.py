@@ -54,9 +54,9 @@ def move(actor, seed=4, size=0.1):
 
 
 def plainly(actor, adapter, temperature):
-    """(logprobs, values, entropy), each a list of [response] tensors, one forward a row and no padding."""
+    """(logprobs, values), each a list of [response] tensors, one forward a row and no padding."""
     actor.use(adapter)
-    results = ([], [], [])
+    results = ([], [])
     for prompt, response in zip(ROWS.prompts, ROWS.responses, strict=True):
         with torch.no_grad():
             out = actor.model(input_ids=torch.tensor([[*prompt, *response]]), output_hidden_states=True)
@@ -67,7 +67,6 @@ def plainly(actor, adapter, temperature):
         results[0].append(every[torch.arange(len(response)), torch.tensor(response)])
         values = out.hidden_states[-1][0, before].float() @ actor.value_head.weight.T
         results[1].append(values[:, 0].detach())
-        results[2].append(torch.distributions.Categorical(logits=logits).entropy())
     actor.use(POLICY)
     return results
 

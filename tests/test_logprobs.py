@@ -54,6 +54,15 @@ def test_values_entropy_and_gradient_equal_those_of_whole_logits(monkeypatch, ch
     close(gradient(got.logprobs, hidden, weights), gradient(expected, hidden, weights))
 
 
+@pytest.mark.parametrize("grad", [False, True])
+def test_without_entropy_the_rest_is_the_same(grad):
+    hidden, head, targets = case()
+    hidden = hidden.detach().requires_grad_(grad)
+    lean, full = (token_logprobs(hidden, head, targets, 0.7, entropy=wanted) for wanted in (False, True))
+    assert lean.entropy is None and torch.equal(lean.logprobs, full.logprobs)
+    assert torch.equal(lean.likeliest, full.likeliest) and lean.logprobs.requires_grad == grad
+
+
 @pytest.mark.parametrize("chunk", [120, 2**23])
 def test_forbidden_ids_have_no_probability_and_no_part_in_the_rest(monkeypatch, chunk):
     monkeypatch.setattr(module, "CHUNK_LOGITS", chunk)

@@ -38,7 +38,7 @@ def load(base, saved, precision):
 
 
 def pass_by_pass(actor, reward_model, rows, sequences, names=(REFERENCE, POLICY)):
-    return [actor.evaluate_all(rows, name, 0.7, 2)[:2] for name in names], reward_model.score(sequences, 2)
+    return [actor.evaluate_all(rows, name, 0.7, 2) for name in names], reward_model.score(sequences, 2)
 
 
 def at_once(actor, reward_model, rows, sequences, size, names=(REFERENCE, POLICY)):
