@@ -2,7 +2,8 @@
 
 Prints one JSON object: seconds (wall) and cpu_seconds a step with the split generate / score / update, the
 resident memory after the imports and the highest during the steps, and on a GPU the peak of its allocator.
-The first step is a warm-up for the clock, but counts for the memory. `ppo_step.py` starts it; by hand:
+The first step is a warm-up for the clock, but counts for the memory. With --turns it prints a line after each
+step and waits for one before it goes on: `ppo_step.py` lets several sides take turns. By hand:
 
     python benchmarks/ppo_side.py ours --case tiny --folder /tmp/bench --precision int8 --steps 2
 """
@@ -26,12 +27,14 @@ from data.workspace import Workspace
 from evaluation import resources
 
 PARTS = ("generate", "score", "update")
+END_OF_STEP = "end of step"
 
 
 class Clock:
-    """Wall and CPU seconds of the parts of each step."""
+    """Wall and CPU seconds of the parts of each step; `between` is called after each."""
 
-    def __init__(self):
+    def __init__(self, between: Callable[[], object]):
+        self.between = between
         self.steps: list[dict[str, tuple[float, float]]] = []
         self._marks: dict[str, tuple[float, float]] = {}
 
@@ -51,6 +54,7 @@ class Clock:
         spans = zip(PARTS, points, points[1:], strict=False)
         self.steps.append({part: (b[0] - a[0], b[1] - a[1]) for part, a, b in spans})
         self._marks = {}
+        self.between()
 
     def result(self) -> dict[str, float]:
         timed = self.steps[1:]
@@ -59,7 +63,13 @@ class Clock:
             for part in PARTS:
                 row[f"{part}_{name}"] = statistics.median(step[part][place] for step in timed)
             row[name] = statistics.median(sum(span[place] for span in step.values()) for step in timed)
-        return row
+        return row | {"each_seconds": [sum(span[0] for span in step.values()) for step in timed]}
+
+
+def my_turn() -> None:
+    """Say that a step is done, and wait until the next may begin."""
+    print(END_OF_STEP, flush=True)
+    sys.stdin.readline()
 
 
 def around(owner, name: str, before: Callable[[], None], after: Callable[[], None]) -> None:
@@ -86,7 +96,7 @@ def ours(case: ppo_cases.Case, options) -> dict:
     make_deterministic(42)
     heap.hold()
     start_memory = fresh_peak()
-    clock = Clock()
+    clock = Clock(my_turn if options.turns else lambda: None)
     workspace, base = Workspace(options.folder / "workspace"), options.folder / "base"
     settings, run = ppo_cases.make_run(case, workspace, base, options.precision, options.mode)
     trainer = Trainer(settings, run, run.workspace)
@@ -115,7 +125,7 @@ def theirs(case: ppo_cases.Case, options) -> dict:
     from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
     start_memory = fresh_peak()
-    clock = Clock()
+    clock = Clock(my_turn if options.turns else lambda: None)
     base = options.folder / "base"
     tokenizer = AutoTokenizer.from_pretrained(base)
     policy = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
@@ -195,6 +205,7 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16")
     parser.add_argument("--mode", default="controlled")
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--turns", action="store_true", help="wait for a line before each step but the first")
     parser.add_argument("--trl", type=Path, help="where TRL 1.12.0 is installed")
     parser.add_argument("--autocast", action="store_true", help="TRL under bf16 autocast")
     options = parser.parse_args()

@@ -40,7 +40,7 @@ def sweep(name: str, options, scratch: Path) -> list[dict]:
         folder = scratch / f"{name}-{number}"
         ppo_cases.make_base(case, folder / "base")
         ppo_cases.make_workspace(case, folder / "workspace", folder / "base", ["bf16"])
-        found = measure("ours", case.name, case, folder, options, mode="controlled", precision="bf16")
+        found = measure("ours", case, folder, options, mode="controlled", precision="bf16")
         row = {"sweep": name, "size": getattr(case, name), **found}
         print(f"  {LABELS[name]} {row['size']}: {row['seconds']:.2f} s", file=sys.stderr, flush=True)
         before = rows[-1] if rows else None

@@ -1,10 +1,11 @@
 """Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
 
 Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
-responses, epochs, minibatches and micro-batches. Every measurement is a process of its own; the sides take
-turns, and medians over the rounds are reported. Peak memory is the process's highest resident memory during
-the steps less what it is after its imports (on a GPU: what torch's allocator reached). Scores and KL mean
-nothing here.
+responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take turns step by
+step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's steps, the
+speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest resident
+memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached). Scores
+and KL mean nothing here.
 
 TRL goes into a folder of its own, once: `--trl-cache DIR` (a few MB, `pip install --no-deps`).
 
@@ -31,9 +32,10 @@ import torch
 
 from benchmarks import ppo_cases
 from benchmarks.ppo_cases import CASES, Case
+from benchmarks.ppo_side import END_OF_STEP
 
 TRL = "trl==1.12.0"
-SIDE = Path(__file__).with_name("ppo_side.py")
+SIDE_FILE = Path(__file__).with_name("ppo_side.py")
 COLUMNS = (
     "side", "base", "batch", "prompt_length", "response_length", "mode", "precision",
     "seconds", "generate_seconds", "score_seconds", "update_seconds", "cpu_seconds",
@@ -125,18 +127,47 @@ def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
     return parts | {"step": sum(parts.values())}
 
 
-def measure(side: str, name: str, case: Case, folder: Path, options, **choice: str) -> dict:
-    """One process: its result, or an error that says which process failed."""
-    command = [sys.executable, str(SIDE), side, "--case", json.dumps(asdict(case)), "--folder", str(folder)]
-    command += ["--steps", str(options.steps)]
-    if side == "trl":
-        command += ["--trl", str(options.trl)] + (["--autocast"] if options.trl_autocast else [])
-    for flag, value in choice.items():
-        command += [f"--{flag}", value]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{side} {name} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+class Side:
+    """A process that makes PPO steps when it is told to."""
+
+    def __init__(self, side: str, case: Case, folder: Path, options, *, turns: bool, **choice: str):
+        self.name = f"{side} {' '.join(choice.values())} {case.name}"
+        command = [sys.executable, str(SIDE_FILE), side, "--case", json.dumps(asdict(case))]
+        command += ["--folder", str(folder), "--steps", str(options.steps)] + ["--turns"] * turns
+        if side == "trl":
+            command += ["--trl", str(options.trl)] + ["--autocast"] * options.trl_autocast
+        for flag, value in choice.items():
+            command += [f"--{flag}", value]
+        self.errors = folder / f"{self.name}.txt"  # a pipe that nobody reads would fill up
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+
+    def wait(self) -> None:
+        """Until the step that it is making ends."""
+        if not any(line.strip() == END_OF_STEP for line in self.process.stdout):
+            self._fail()
+
+    def go_on(self) -> None:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def result(self) -> dict:
+        """Once it is told to go on after its last step."""
+        lines = self.process.stdout.read().strip().splitlines()
+        if self.process.wait():
+            self._fail()
+        return json.loads(lines[-1])
+
+    def _fail(self) -> None:
+        self.process.wait()
+        sys.exit(f"{self.name} failed:\n{self.errors.read_text()[-2000:]}")
+
+
+def measure(side: str, case: Case, folder: Path, options, **choice: str) -> dict:
+    """One side by itself."""
+    return Side(side, case, folder, options, turns=False, **choice).result()
 
 
 def run_case(name: str, options, scratch: Path) -> list[dict]:
@@ -144,25 +175,27 @@ def run_case(name: str, options, scratch: Path) -> list[dict]:
     case, folder = CASES[name], scratch / name
     ppo_cases.make_base(case, folder / "base", options.tokenizer)
     ppo_cases.make_workspace(case, folder / "workspace", folder / "base", options.precisions)
-    sides = [("ours", {"mode": m, "precision": p}) for m, p in _choices(options)]
+    kinds = [("ours", {"mode": m, "precision": p}) for m, p in _choices(options)]
     if options.trl:
-        sides.insert(1, ("trl", {}))
-    results: list[list[dict]] = [[] for _ in sides]
-    for turn in range(options.repeats):
-        order = list(range(len(sides)))
-        for place in order if turn % 2 == 0 else reversed(order):  # neither side always goes first
-            side, choice = sides[place]
-            results[place].append(measure(side, name, case, folder, options, **choice))
-            print(f"  {case.name} round {turn + 1} {side} {choice or ''} {results[place][-1]['seconds']:.2f} s",
-                  file=sys.stderr, flush=True)  # fmt: skip
+        kinds.insert(1, ("trl", {}))
+    sides = []
+    for side, choice in kinds:
+        sides.append(Side(side, case, folder, options, turns=True, **choice))
+        sides[-1].wait()  # loading, and a step to warm up, with nothing beside it
+    for turn in range(options.steps):
+        for one in sides if turn % 2 == 0 else reversed(sides):  # neither side always goes first
+            one.go_on()
+            one.wait()
+        print(f"  {case.name} round {turn + 1} of {options.steps}", file=sys.stderr, flush=True)
     rows = []
-    for (side, choice), found in zip(sides, results, strict=True):
-        middle = {key: statistics.median(one[key] for one in found) for key in found[0]}
-        rows.append({"side": side, **asdict(case), "mode": "", "precision": "bf16", **choice, **middle})
+    for (side, choice), one in zip(kinds, sides, strict=True):
+        one.go_on()
+        rows.append({"side": side, **asdict(case), "mode": "", "precision": "bf16", **choice, **one.result()})
     theirs = next((row for row in rows if row["side"] == "trl"), None)
     for row in rows:
         if theirs and row["side"] == "ours":
-            row["speedup"] = theirs["seconds"] / row["seconds"]
+            pairs = zip(theirs["each_seconds"], row["each_seconds"], strict=True)
+            row["speedup"] = statistics.median(a / b for a, b in pairs)
             row["cpu_speedup"] = theirs["cpu_seconds"] / row["cpu_seconds"]
             row["memory_ratio"] = row["peak_bytes"] / theirs["peak_bytes"]
     return rows
@@ -192,8 +225,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--precisions", nargs="+", default=["bf16"], choices=["bf16", "int8", "int4"])
     parser.add_argument("--modes", nargs="+", default=["controlled"], choices=["controlled", "shared"])
-    parser.add_argument("--repeats", type=int, default=3, help="rounds of alternation")
-    parser.add_argument("--steps", type=int, default=2, help="timed steps a process, after one to warm up")
+    parser.add_argument("--steps", type=int, default=4, help="timed steps a side, after one to warm up")
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; without it, one byte a token")
     parser.add_argument(
         "--trl-cache", type=Path, help="where TRL is, or is to be, installed; without it, ours only"

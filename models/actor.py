@@ -10,7 +10,7 @@ real token can see padding. Only response positions reach the head. It does not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,15 +149,23 @@ class Actor:
 
     def states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """[tokens, d]: the final states at `places` of [rows · T]."""
-        # Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
-        # mode: the blocks would drop the KV cache without a word.
-        self.model.train(self.checkpointing and torch.is_grad_enabled())
+        with (
+            self._in_train_mode() if self.checkpointing and torch.is_grad_enabled() else nullcontext(),
+            nullcontext() if self.compiled else self._last_block.only(places),
+        ):
+            states = self._backbone(input_ids=ids, use_cache=False)[0]
+        return states.flatten(0, 1)[places]
+
+    @contextmanager
+    def _in_train_mode(self) -> Iterator[None]:
+        """Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
+        mode: the blocks would drop the KV cache without a word.
+        """
+        self.model.train()
         try:
-            with nullcontext() if self.compiled else self._last_block.only(places):
-                states = self._backbone(input_ids=ids, use_cache=False)[0]
+            yield
         finally:
             self.model.eval()
-        return states.flatten(0, 1)[places]
 
     @torch.no_grad()
     def evaluate_all(

@@ -50,9 +50,8 @@ def _block(u, s, v, x, out, slope, part: slice) -> None:
     """out = x σ and slope = σ + x σ (1 - σ) (a + 3 b x²) of one part, with σ = σ(x (a + b x²))."""
     a = torch.tensor(A)
     u.copy_(x.view(-1)[part])
-    torch.mul(u, u, out=v)
-    torch.add(a, v, alpha=B, out=s).mul_(u).sigmoid_()
+    torch.addcmul(a, u, u, value=B, out=s).mul_(u).sigmoid_()
     if slope is not None:
-        torch.add(a, v, alpha=3 * B, out=v).mul_(u)
+        torch.addcmul(a, u, u, value=3 * B, out=v).mul_(u)
         slope.view(-1)[part] = torch.ops.aten.sigmoid_backward.grad_input(v, s, grad_input=v).add_(s)
     out.view(-1)[part] = u.mul_(s)

@@ -327,8 +327,8 @@ def test_a_gradient_of_exactly_zero_is_said_loudly(make_trainer, monkeypatch):
     trainer = make_trainer("max_steps=1")
     evaluate = trainer.actor.evaluate
 
-    def detached(*args):
-        got = evaluate(*args)
+    def detached(*args, **options):
+        got = evaluate(*args, **options)
         return type(got)(0 * got.logprobs + got.logprobs.detach(), 0 * got.values, got.entropy)
 
     monkeypatch.setattr(trainer.actor, "evaluate", detached)
