@@ -98,6 +98,7 @@ def ppo(plan: Plan) -> list[Term]:
     row = plan.rows.prompt(room) + settings.response_length
     asked, held_out = min(REPORTED, settings.eval_prompts), settings.response_length
     answers = min(32, max(1, EVALUATED // (shape.vocabulary * held_out)))
+    head = kept_head(plan)
     frozen = shape.lora_weights(settings.lora_rank) * (2 if settings.reward == "model" else 1)
     return [
         base(plan, "policy's base", policy),
@@ -105,14 +106,15 @@ def ppo(plan: Plan) -> list[Term]:
         trained(shape, settings.lora_rank),
         Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
         *always(plan),
-        *sampling(plan, policy, settings.batch_size, row, "rollout"),
+        *head,
+        *sampling(plan, policy, settings.batch_size, row, "rollout", head_kept=bool(head)),
         *forward(plan, policy, settings.batch_size, row - settings.response_length, "rollout"),
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(plan, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
         *update(plan, micro, row, micro * row),  # of responses the most is read: the last block counts whole
         logits(plan, micro * settings.response_length, "update"),
-        *sampling(plan, policy, asked, row, "report"),
+        *sampling(plan, policy, asked, row, "report", head_kept=bool(head)),
         *forward(plan, policy, asked, row - settings.response_length, "report"),
         *forward(plan, policy, answers, row, "report's KL"),
         report_logits(plan, answers * held_out, "report's KL"),
@@ -207,7 +209,9 @@ def logits(plan: Plan, tokens: int, phase: str) -> Term:
     return Term("logits", chunk * each + states, f"{chunk} x {each} + {tokens} tokens' states x 8", phase)
 
 
-def sampling(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list[Term]:
+def sampling(
+    plan: Plan, precision: str, rows: int, row: int, phase: str, *, head_kept: bool = False
+) -> list[Term]:
     """Keys and values, one step's logits with their probabilities, and weights laid out for few rows."""
     shape = plan.shape
     position = shape.layers * 2 * shape.kv_width * plan.wide
@@ -217,19 +221,34 @@ def sampling(plan: Plan, precision: str, rows: int, row: int, phase: str) -> lis
         Term("keys and values", cache, f"{rows} x {row} x {position}", phase),
         Term("one step", step, f"{rows} x {shape.vocabulary} x 16: logits and probabilities in fp32", phase),
     ]
-    return terms + rearranged(plan, precision, phase) + kept_back(plan, cache + step, phase)
+    return [
+        *terms,
+        *rearranged(plan, precision, phase, head_kept=head_kept),
+        *kept_back(plan, cache + step, phase),
+    ]
 
 
-def rearranged(plan: Plan, precision: str, phase: str) -> list[Term]:
-    """With a CPU's bf16 products: a small bf16 base's matrices once more (models.decoding), else the head."""
-    shape = plan.shape
-    head = shape.vocabulary * shape.width
-    whole = 2 * (shape.block_weights + head)
+def rearranged(plan: Plan, precision: str, phase: str, *, head_kept: bool) -> list[Term]:
+    """With a CPU's bf16 products: a small bf16 base's matrices once more (models.decoding), and the head,
+    unless that is there already.
+    """
+    shape, head = plan.shape, _head(plan)
     if not plan.cpu or plan.wide != 2:
         return []
-    if precision == "bf16" and whole <= MOST_PACKED:
-        return [Term("packed weights", whole, f"({shape.block_weights} + {head} of the head) x 2", phase)]
-    return [Term("head, rearranged", 2 * head, "the product's own copy of the head, bf16", phase)]
+    terms = []
+    if precision == "bf16" and 2 * shape.block_weights + head <= MOST_PACKED:
+        terms.append(Term("packed weights", 2 * shape.block_weights, f"{shape.block_weights} x 2", phase))
+    if not head_kept:
+        terms.append(Term("head, rearranged", head, "the product's own copy of the head, bf16", phase))
+    return terms
+
+
+def kept_head(plan: Plan) -> list[Term]:
+    """With a CPU's bf16 products PPO keeps a head of moderate size laid out for them (models.decoding)."""
+    head = _head(plan)
+    if not plan.cpu or plan.wide != 2 or head > MOST_PACKED:
+        return []
+    return [Term("head, packed", head, "the language-model head once more, bf16")]
 
 
 def report_logits(plan: Plan, tokens: int, phase: str) -> Term:
@@ -249,6 +268,10 @@ def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:
 def _probabilities(plan: Plan, rows: int, row: int) -> int:
     """models.attention keeps at most these on a CPU, up to its LONGEST; fused kernels keep none."""
     return rows * plan.shape.heads * row * row * plan.wide if plan.cpu and row <= LONGEST else 0
+
+
+def _head(plan: Plan) -> int:
+    return 2 * plan.shape.vocabulary * plan.shape.width
 
 
 def _dequantised(plan: Plan, precision: str) -> int:

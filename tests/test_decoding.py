@@ -6,6 +6,7 @@ import torch
 from models import adapters, decoding
 from models.generation import generate
 from models.loading import load_causal
+from models.logprobs import token_logprobs
 
 CPU = torch.device("cpu")
 
@@ -50,6 +51,35 @@ def test_it_packs_the_adapter_that_is_active(policy):
         with decoding.packed(policy):
             close = logits(policy, ids)
         torch.testing.assert_close(close, plain, rtol=0.05, atol=0.02 * plain.abs().max().item())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_a_kept_head_says_the_same_while_sampling_and_for_log_probabilities(random_base, precision):
+    model = load_causal(random_base, precision, CPU)
+    ids, head = torch.arange(2, 14).view(3, 4), model.get_output_embeddings()
+    states, targets = torch.randn(300, head.in_features).bfloat16(), torch.arange(300) % head.out_features
+    plain, before = logits(model, ids), token_logprobs(states, head, targets, 0.7, [1])
+    decoding.keep_head(model)
+    after = token_logprobs(states, head, targets, 0.7, [1])
+    torch.testing.assert_close(after.logprobs, before.logprobs, rtol=0.02, atol=0.02)
+    with decoding.packed(model):
+        assert head.forward.packed is decoding.kept_head(head)
+        torch.testing.assert_close(logits(model, ids), plain, rtol=0.05, atol=0.02 * plain.abs().max().item())
+    assert "forward" not in head.__dict__ and torch.equal(logits(model, ids), plain)
+
+
+def test_a_kept_head_is_not_used_for_weights_that_were_cast_and_large_ones_are_not_kept(
+    policy, monkeypatch
+):
+    head = policy.get_output_embeddings()
+    monkeypatch.setattr(decoding, "MOST_BYTES", 1000)
+    decoding.keep_head(policy)
+    assert decoding.kept_head(head) is None
+    monkeypatch.undo()
+    decoding.keep_head(policy)
+    assert decoding.kept_head(head) is not None
+    policy.float()
+    assert decoding.kept_head(head) is None
 
 
 def test_an_error_inside_leaves_nothing_behind(policy):

@@ -119,6 +119,22 @@ def test_without_bf16_products_what_is_not_quantised_takes_twice_as_much(
         assert (wide["base", ""] == 2 * before["base", ""]) == (precision == "bf16")
 
 
+def test_ppo_counts_the_head_that_it_keeps_packed_once(workspace, random_base, monkeypatch):
+    def heads():
+        asked = build("ppo", "tiny", overrides=[f"base_model={random_base}"])
+        return {
+            (t.name, t.phase): t.bytes for t in estimate("ppo", asked, workspace).terms if "head" in t.name
+        }
+
+    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: True)
+    shape = read_shape(random_base)
+    assert heads() == {("head, packed", ""): 2 * shape.vocabulary * shape.width}
+    monkeypatch.setattr(memory_terms, "MOST_PACKED", 1000)
+    assert set(heads()) == {("head, rearranged", "rollout"), ("head, rearranged", "report")}
+    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: False)
+    assert heads() == {}
+
+
 def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
     short = estimate("sft", settings(random_base), workspace, dataset)
     assert short.total < estimate("sft", settings(random_base), workspace).total

@@ -54,6 +54,22 @@ def test_values_entropy_and_gradient_equal_those_of_whole_logits(monkeypatch, ch
     close(gradient(got.logprobs, hidden, weights), gradient(expected, hidden, weights))
 
 
+@pytest.mark.parametrize("rows", [1, 2, 19])
+@pytest.mark.parametrize("width", [1, 7, 64, 4096, 50257])
+def test_torch_takes_a_softmax_in_place(rows, width):
+    x = 30 * torch.randn(rows, width, generator=torch.Generator().manual_seed(width))
+    x[:, 1::5] = float("-inf")
+    expected = torch.softmax(x, dim=-1)
+    assert torch.equal(torch.softmax(x, dim=-1, out=x), expected)
+
+
+def test_a_token_that_is_all_but_impossible_has_its_logarithm_all_the_same():
+    hidden, head = torch.ones(1, 1), torch.nn.Linear(1, 3, bias=False).requires_grad_(False)
+    head.weight.copy_(torch.tensor([[0.0], [400.0], [-300.0]]))
+    got = token_logprobs(hidden.expand(3, 1), head, torch.arange(3), 1.0)
+    assert got.logprobs.tolist() == [-400.0, 0.0, -700.0] and got.likeliest.tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize("grad", [False, True])
 def test_without_entropy_the_rest_is_the_same(grad):
     hidden, head, targets = case()
