@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 MANY = 2**18  # numbers from which it is the quicker one
-BLOCK = 2**17  # three blocks in fp32 stay in the caches of the cores themselves
+BLOCK = 2**18  # three of these in fp32 stay in the caches
 A = 2 * math.sqrt(2 / math.pi)
 B = 0.044715 * A
 

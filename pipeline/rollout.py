@@ -27,7 +27,6 @@ from pipeline.settings import PpoSettings
 # Sampling's log-probabilities may be 0.01 nats off, which kl_coef carries into the rewards. Advantages that
 # spread less than this many kl_coef could owe more than a hundredth of that to rounding.
 CLEAR_OF_ROUNDING = 1.0
-TIDY_ROLLOUTS = 8  # rollouts after which freed memory goes back to the system
 STANDARD_PROMPTS = 128  # SFT responses from which the scale of a reward model's scores is taken
 
 
@@ -156,8 +155,8 @@ class Collector:
         prompts = self._batch(step)
         # 1. Sample, and cut at the stop; an EOS stays and is learned.
         answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
-        if step % TIDY_ROLLOUTS == TIDY_ROLLOUTS - 1 and actor.device.type == "cpu":
-            heap.give_back()
+        if actor.device.type == "cpu":
+            heap.give_back()  # the gaps that keys, values and packed weights leave fit nothing that follows
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
         # 2. Log-probabilities on the updates' path, and scores.
