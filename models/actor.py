@@ -66,7 +66,7 @@ class Actor:
     """The base with its adapters "policy" (trainable) and "sft" (reference), and the value head."""
 
     def __init__(self, model: PeftModel, base: Path, pad_id: int, eos_id: int):
-        self.model, self.base = model, base
+        self.model, self.base = model.eval(), base  # PEFT's wrappers come in train mode
         self.pad_id, self.eos_id = pad_id, eos_id
         self.device = model.device
         hidden = model.get_base_model().config.get_text_config().hidden_size

@@ -139,6 +139,7 @@ def load(
         active = model.active_adapter
         model.add_adapter(name, config)
         model.set_adapter(active)
+        model.train(model.training)  # new layers come in train mode, whatever the others are in
         for key, parameter in model.named_parameters():
             if key in before:
                 parameter.requires_grad_(before[key])

@@ -60,10 +60,10 @@ def failing_once_above(trainer, monkeypatch, most, error):
     """Let every pass with a gradient over more than `most` rows fail."""
     evaluate = trainer.actor.evaluate
 
-    def evaluate_or_fail(rows, index, temperature):
+    def evaluate_or_fail(rows, index, temperature, **options):
         if torch.is_grad_enabled() and len(index) > most:
             raise error
-        return evaluate(rows, index, temperature)
+        return evaluate(rows, index, temperature, **options)
 
     monkeypatch.setattr(trainer.actor, "evaluate", evaluate_or_fail)
 
