@@ -7,8 +7,10 @@ from models import adapters, decoding
 from models.generation import generate
 from models.loading import load_causal
 from models.logprobs import token_logprobs
+from models.precision import has_bf16_products
 
 CPU = torch.device("cpu")
+packs = pytest.mark.skipif(not has_bf16_products(), reason="nothing is packed: this CPU has no bf16 products")
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def ways(model):
     return [(n, "forward" in m.__dict__, "few" in m.__dict__) for n, m in model.named_modules()]
 
 
+@packs
 def test_inside_the_logits_are_the_same_up_to_rounding_and_outside_nothing_is_left(policy):
     ids, before = torch.arange(2, 14).view(3, 4), ways(policy)
     plain = logits(policy, ids)
@@ -53,6 +56,7 @@ def test_it_packs_the_adapter_that_is_active(policy):
         torch.testing.assert_close(close, plain, rtol=0.05, atol=0.02 * plain.abs().max().item())
 
 
+@packs
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
 def test_a_kept_head_says_the_same_while_sampling_and_for_log_probabilities(random_base, precision):
     model = load_causal(random_base, precision, CPU)
@@ -68,6 +72,7 @@ def test_a_kept_head_says_the_same_while_sampling_and_for_log_probabilities(rand
     assert "forward" not in head.__dict__ and torch.equal(logits(model, ids), plain)
 
 
+@packs
 def test_a_kept_head_is_not_used_for_weights_that_were_cast_and_large_ones_are_not_kept(
     policy, monkeypatch
 ):
@@ -97,6 +102,7 @@ def test_large_bases_and_other_types_are_left_alone(policy, monkeypatch):
         assert not any(few for _, _, few in ways(policy))
 
 
+@packs
 def test_turned_weights_are_the_same_weights_and_those_of_large_bases_stay_as_they_lie(policy, monkeypatch):
     ids, layer = torch.arange(2, 14).view(3, 4), policy.get_base_model().transformer.h[0].mlp.c_fc
     weight = layer.get_base_layer().weight
