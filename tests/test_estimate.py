@@ -109,6 +109,7 @@ def test_without_bf16_products_what_is_not_quantised_takes_twice_as_much(
         found = estimate("sft", settings(random_base, f"precision={precision}"), workspace, dataset)
         return {(term.name, term.phase): term.bytes for term in found.terms}
 
+    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: True)
     usual = {precision: terms(precision) for precision in ("bf16", "int8")}
     monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: False)
     for precision, before in usual.items():
