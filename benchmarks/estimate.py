@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from data.files import write_json
 from data.workspace import Workspace
 from evaluation import resources
+from pipeline.child import child_environment
 from pipeline.estimate import estimate
 from pipeline.run_record import Run
 from pipeline.settings import build
@@ -220,11 +221,11 @@ def main() -> None:
 
 
 def row(case: Case, folder: Path) -> dict:
-    """Estimate and measurement of one case."""
+    """Estimate and measurement of one case, in a process that starts as a stage's does."""
     workspace, settings = Workspace(folder / "workspace"), case.settings(folder / "base")
     guessed = estimate(case.stage, settings, workspace, "bench").total
     command = [sys.executable, __file__, "--one", json.dumps(vars(case)), "--folder", str(folder)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=child_environment())
     measured = json.loads(done.stdout.splitlines()[-1])["measured"]
     return {**vars(case), "estimate": guessed, "measured": measured, "ratio": guessed / measured}
 

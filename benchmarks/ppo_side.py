@@ -87,12 +87,14 @@ def around(owner, name: str, before: Callable[[], None], after: Callable[[], Non
 
 
 def ours(case: ppo_cases.Case, options) -> dict:
-    """The step that `python -m pipeline ppo` takes."""
+    """The step that `python -m pipeline ppo` takes, in a process that starts like it."""
     from models import heap
+    from pipeline.child import start_again
     from pipeline.ppo import Trainer
     from pipeline.rollout import Standard
     from pipeline.stages import make_deterministic
 
+    start_again()
     make_deterministic(42)
     heap.hold()
     start_memory = fresh_peak()

@@ -4,6 +4,7 @@ Left to itself, the C library gives a large freed tensor back to the system at o
 the same pages for the next one: some percent of a training step. With `hold` it keeps them. But sampling
 frees tensors that are a little larger in each step, and one phase's do not fit the next one's: without
 `give_back` now and then, and between phases, the process grows to several times what it uses.
+(What the C library has to know before a process starts is in `pipeline.child`.)
 Does something where the C library is glibc, and nothing elsewhere; memory on a GPU is not its business.
 """
 

@@ -55,7 +55,6 @@ class LastBlock:
                 if forward is not None:
                     module.forward = forward
 
-
     def _computed_again(self) -> bool:
         parts = self.backbone.modules()
         return self.backbone.training and any(getattr(m, "gradient_checkpointing", False) for m in parts)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from data import world
-from models import heap, one_pass
+from models import one_pass
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
@@ -155,8 +155,6 @@ class Collector:
         prompts = self._batch(step)
         # 1. Sample, and cut at the stop; an EOS stays and is learned.
         answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
-        if actor.device.type == "cpu":
-            heap.give_back()  # the gaps that keys, values and packed weights leave fit nothing that follows
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
         # 2. Log-probabilities on the updates' path, and scores.

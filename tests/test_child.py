@@ -1,0 +1,38 @@
+"""A process of ours starts with what the C library has to know."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.child import for_tensors
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+def test_what_a_process_starts_with_keeps_what_was_there():
+    wishes = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"
+    assert for_tensors({"A": "1"}) == {"A": "1", "GLIBC_TUNABLES": wishes}
+    own = for_tensors({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"})
+    assert own["GLIBC_TUNABLES"] == (
+        "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"
+    )
+    assert for_tensors(own) == own
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+def test_a_program_starts_again_once_with_its_arguments_and_its_process():
+    program = (
+        "import os, sys; from pipeline.child import start_again;"
+        "print(os.getpid(), sys.argv[1:], flush=True);"
+        "start_again(); print(os.environ['GLIBC_TUNABLES'])"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    command = [sys.executable, "-c", program, "one", "two three"]
+    done = subprocess.run(command, env=plain, cwd=ROOT, capture_output=True, text=True, check=True)
+    first, again, tunables = done.stdout.splitlines()
+    assert first == again and "['one', 'two three']" in first
+    assert tunables == for_tensors({})["GLIBC_TUNABLES"]
