@@ -21,7 +21,7 @@ BYTES_QUANTISED = {"int8": 1.0, "int4": 0.5 + 1 / 64}  # of a weight
 CHUNK_LOGITS = 14_000_000  # models.logprobs.CHUNK_LOGITS, which needs torch; a test compares them
 EVALUATED = 2**25  # pipeline.measure.MAX_LOGITS, likewise
 LONGEST = 1024  # models.attention.LONGEST, likewise
-INT8_EVALUATED = 26  # bytes an output of an int8 layer on a CPU: int32 sums, the fp32 steps to bf16; measured
+INT8_EVALUATED = 16  # bytes an output of an int8 layer on a CPU: int32 sums, three fp32 steps to bf16
 LIBRARIES = 85_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
 KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
 MOST_PACKED = 2**28  # models.decoding.MOST_BYTES, likewise
@@ -107,15 +107,15 @@ def ppo(plan: Plan) -> list[Term]:
         Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
         *always(plan),
         *head,
+        *prompting(plan, policy, settings.batch_size, row - held_out, row, "rollout's prompts", bool(head)),
         *sampling(plan, policy, settings.batch_size, row, "rollout", head_kept=bool(head)),
-        *forward(plan, policy, settings.batch_size, row - settings.response_length, "rollout"),
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(plan, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
         *update(plan, micro, row, micro * row),  # of responses the most is read: the last block counts whole
         logits(plan, micro * settings.response_length, "update"),
+        *prompting(plan, policy, asked, row - held_out, row, "report's prompts", bool(head)),
         *sampling(plan, policy, asked, row, "report", head_kept=bool(head)),
-        *forward(plan, policy, asked, row - settings.response_length, "report"),
         *forward(plan, policy, answers, row, "report's KL"),
         report_logits(plan, answers * held_out, "report's KL"),
     ]
@@ -225,6 +225,17 @@ def sampling(
         *terms,
         *rearranged(plan, precision, phase, head_kept=head_kept),
         *kept_back(plan, cache + step, phase),
+    ]
+
+
+def prompting(
+    plan: Plan, precision: str, rows: int, prompt: int, row: int, phase: str, head_kept: bool
+) -> list[Term]:
+    """Sampling's first pass, over the prompts: on a CPU keys and values grow with the responses later on."""
+    there = prompt if plan.cpu else row
+    return [
+        *sampling(plan, precision, rows, there, phase, head_kept=head_kept),
+        *forward(plan, precision, rows, prompt, phase),
     ]
 
 

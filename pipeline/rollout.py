@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from data import world
-from models import one_pass
+from models import heap, one_pass
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
@@ -210,6 +210,8 @@ class Collector:
         """
         reward_model = self.scorer.reward_model
         if not one_pass.possible(self.actor, reward_model):
+            if self.actor.device.type == "cpu":
+                heap.give_back()  # int8 layers make tensors that take new memory, however much lies free
             return [self._evaluate(rows, name) for name in names], self._score(prompts, answers), False
         mine = range(len(rows))[distributed.share(len(rows))]
         sequences = measure.scored_sequences(answers, self.text.eos_id)
