@@ -42,7 +42,7 @@ def for_tensors(environment: Mapping[str, str]) -> dict[str, str]:
 def start_again() -> None:
     """Start this program again, as the same process, where it was started without the wishes for memory.
 
-    To be called first of all.
+    To be called first of all; where it starts again, it does not return. OSError where the system refuses.
     """
     wanted = for_tensors(os.environ)
     if wanted != dict(os.environ):
