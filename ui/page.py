@@ -15,6 +15,7 @@ from ui import api, arena_tab, data_tab, evaluation_tab, header, ppo_tab, reward
 from ui import form as forms
 from ui.events import QUIET
 from ui.parts import Services
+from ui.payloads import CheckedBlocks
 from ui.texts import Texts
 
 TABS = ("data", "sft", "reward", "ppo", "arena", "evaluation", "runs")
@@ -23,7 +24,7 @@ TABS = ("data", "sft", "reward", "ppo", "arena", "evaluation", "runs")
 def build(services: Services, language: str) -> gr.Blocks:
     """The whole page in one language; nothing is started."""
     t = Texts(language)
-    with gr.Blocks(title="EdgeRLHF Playground", analytics_enabled=False, fill_width=True) as page:
+    with CheckedBlocks(title="EdgeRLHF Playground", analytics_enabled=False, fill_width=True) as page:
         top = header.build(services, t, language)
         tabs, parts = {}, {}
         with gr.Tabs(elem_id="tabs"):

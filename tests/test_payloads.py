@@ -1,0 +1,170 @@
+"""No call to the page reads a file of the server or makes it contact an address."""
+
+import http.server
+import threading
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from gradio.utils import get_upload_folder
+from served_page import FakeClient, fake_demo, served, services_on
+
+from data.workspace import Workspace
+from ui import page
+from ui.payloads import file_references, is_local_path
+
+SECRET = b"a secret that must stay where it is"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def upload_folder(tmp_path_factory):
+    """An upload folder of this module alone, so that nothing of another run lies in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("payloads")
+    workspace = Workspace(folder / "workspace").create()
+    with services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(services):
+    with served(services) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def outside():
+    """A web server that must never be asked, and the list of what it was asked for."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(SECRET)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def reference(path):
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def copies_of(name):
+    return [found for found in Path(get_upload_folder()).rglob(name) if found.is_file()]
+
+
+def attacks_on(secret, url):
+    return [
+        reference(secret),
+        [{"deep": [reference(secret)]}],
+        reference(f"{url}/{secret.name}"),
+        {"url": f"{url}/{secret.name}", **reference("")},
+    ]
+
+
+def test_every_input_of_every_endpoint_refuses_a_file_of_the_server_or_an_address(services, tmp_path):
+    """A file component lets a local path through to Gradio, which then asks whether it was uploaded."""
+    built = page.build(services, "en")
+    secret = tmp_path / "payload-secret.txt"
+    tried = 0
+    for fn in built.fns.values():
+        for slot, component in enumerate(fn.inputs):
+            for attack in attacks_on(secret, "http://127.0.0.1:9"):
+                data = [None] * len(fn.inputs)
+                data[slot] = attack
+                if isinstance(component, gr.File) and "http" not in str(attack):
+                    assert built.has_launched
+                    continue
+                with pytest.raises(gr.Error, match=f"Input {slot} must not"):
+                    built.validate_inputs(fn, data)
+                tried += 1
+    assert tried > 1000
+
+
+@pytest.mark.parametrize(
+    "every_slot", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.faults])]
+)
+def test_no_call_copies_a_file_of_the_server(services, address, tmp_path, outside, every_slot):
+    """Over HTTP: one input of each endpoint and all file inputs, or (slow) every input with every attack."""
+    secret = services.workspace.root / "payload-secret.txt"
+    secret.write_bytes(SECRET)
+    url, asked = outside
+    attacks = attacks_on(secret, url)
+    with httpx.Client(base_url=address) as http_client:
+        for index, fn in page.build(services, "en").fns.items():
+            for slot, component in enumerate(fn.inputs):
+                if not every_slot and slot != index % len(fn.inputs) and not isinstance(component, gr.File):
+                    continue
+                for attack in attacks if every_slot or isinstance(component, gr.File) else attacks[:1]:
+                    data = [None] * len(fn.inputs)
+                    data[slot] = attack
+                    answer = http_client.post(
+                        "/gradio_api/run/predict",
+                        json={"data": data, "fn_index": index, "session_hash": "attacker"},
+                    )
+                    assert answer.status_code >= 400, f"endpoint {index}, input {slot}: {answer.text[:200]}"
+                    assert SECRET.decode() not in answer.text
+    assert copies_of(secret.name) == []
+    assert asked == []
+
+
+def test_no_named_endpoint_takes_a_file_through_the_queue(address, tmp_path):
+    secret = tmp_path / "payload-queued.txt"
+    secret.write_bytes(SECRET)
+    for name, count in {"ask": 2, "vote": 4, "start": 3, "cancel": 1}.items():
+        for slot in range(count):
+            data = [""] * count
+            data[slot] = reference(secret)
+            event = httpx.post(f"{address}/gradio_api/call/{name}", json={"data": data}).json()["event_id"]
+            answer = httpx.get(f"{address}/gradio_api/call/{name}/{event}")
+            assert "event: error" in answer.text
+    assert copies_of("payload-queued.txt") == []
+
+
+def test_an_honest_upload_still_arrives(services, address, tmp_path):
+    """The file component of the data tab takes what was uploaded, and nothing else."""
+    built = page.build(services, "en")
+    index, fn = next((i, fn) for i, fn in built.fns.items() if any(isinstance(b, gr.File) for b in fn.inputs))
+    slot = next(i for i, block in enumerate(fn.inputs) if isinstance(block, gr.File))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "Hi?", "chosen": "Hello.", "rejected": "No."}\n')
+    uploaded = httpx.post(f"{address}/gradio_api/upload", files={"files": rows.open("rb")}).json()[0]
+    data = [getattr(block, "value", None) for block in fn.inputs]
+    data[slot] = [reference(uploaded)] if fn.inputs[slot].file_count != "single" else reference(uploaded)
+    answer = httpx.post(
+        f"{address}/gradio_api/run/predict", json={"data": data, "fn_index": index, "session_hash": "honest"}
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def test_file_references_are_found_at_any_depth():
+    assert list(file_references({"a": [{"b": {"path": "/x"}}]})) == [{"path": "/x"}]
+    assert len(list(file_references([{"url": "u", "c": {"meta": {}}}]))) == 2
+    assert list(file_references({"text": "path", "role": ["url"]})) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["http://a/b", "file:///etc/passwd", "//host/share", "\\\\host\\x", "", None, 3]
+)
+def test_addresses_are_not_local_paths(path):
+    assert not is_local_path(path)
+
+
+def test_a_path_is_local():
+    assert is_local_path("/tmp/gradio/ab/rows.jsonl")

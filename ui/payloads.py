@@ -1,0 +1,61 @@
+"""What a call to the page may carry: no file reference where no file is expected, and no address to fetch.
+
+Gradio looks for file references in the payload of every input, whatever its component, and copies the file
+(or downloads the address) that it finds there to a folder from which anybody can read it. `CheckedBlocks`
+refuses such a payload before Gradio opens anything. It does not check what is inside an uploaded file:
+`data.sources` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+
+FILE_KEYS = frozenset({"path", "url", "meta"})
+
+
+class CheckedBlocks(gr.Blocks):
+    """A `gr.Blocks` that checks the payload of each call.
+
+    Gradio compares the path of an upload with the upload folder only after `launch`, which
+    `gr.mount_gradio_app` never calls. `has_launched` is therefore set here, for as long as the page exists.
+    """
+
+    def __exit__(self, *args: Any) -> None:
+        super().__exit__(*args)
+        self.has_launched = True
+
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
+        """Refuse a call whose inputs hold a file reference that its component does not take.
+
+        Raises gr.Error before any file is opened or any address is contacted. The browser and gradio_client
+        send an upload as a dict with a local path; everything else with the keys of a file is an attack.
+        """
+        super().validate_inputs(block_fn, inputs)
+        for index, value in enumerate(inputs):
+            component = block_fn.inputs[index] if index < len(block_fn.inputs) else None
+            for reference in file_references(value):
+                if not isinstance(component, gr.File) or not is_local_path(reference.get("path")):
+                    message = f"Input {index} must not hold a file or an address."
+                    raise gr.Error(message, print_exception=False)
+
+
+def file_references(value: Any) -> Iterator[dict[str, Any]]:
+    """Every dict inside a JSON value that has a key of a file reference."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            if not FILE_KEYS.isdisjoint(found):
+                yield found
+            waiting.extend(found.values())
+        elif isinstance(found, list | tuple):
+            waiting.extend(found)
+
+
+def is_local_path(path: Any) -> bool:
+    """Whether this is a path, not empty, and not an address such as http://…, file:… or //host/…"""
+    return isinstance(path, str) and path != "" and "://" not in path and not path.startswith(("//", "\\\\"))
