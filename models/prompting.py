@@ -9,6 +9,7 @@ forge a role or a stop.
 It does not load tokenizers (models.loading does) and does not generate.
 """
 
+import ctypes
 import re
 import threading
 
@@ -189,6 +190,13 @@ class PromptFormat:
         thread.start()
         thread.join(TEMPLATE_SECONDS)
         if thread.is_alive():
+            stop_thread(thread)
             raise UserError(f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s")
         if failed:
             raise failed[0]
+
+
+def stop_thread(thread: threading.Thread) -> None:
+    """Raise SystemExit in a thread that runs Python code, so that an endless loop ends."""
+    identity = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))

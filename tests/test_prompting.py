@@ -1,5 +1,7 @@
 """Conversations as token ids and back."""
 
+import threading
+
 import pytest
 
 from data.errors import UserError
@@ -119,12 +121,17 @@ def test_a_chat_template_writes_roles_with_its_own_tokens(chat):
     assert chat.encode_response("yes")[-1] == chat.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
 
-def test_a_chat_template_that_never_ends_is_refused(chat, monkeypatch):
+def test_a_chat_template_that_never_ends_is_refused_and_its_thread_ends(chat, monkeypatch):
+    """A sandboxed loop has at most 100,000 turns: three of them, nested, do not end on any machine."""
     monkeypatch.setattr("models.prompting.TEMPLATE_SECONDS", 0.2)
-    loop = "{% for a in range(99999) %}{% for b in range(50) %}{% endfor %}{% endfor %}"
-    chat.tokenizer.chat_template = loop + CHATML
+    before = set(threading.enumerate())
+    loops = "".join(f"{{% for {name} in range(99999) %}}" for name in "abc")
+    chat.tokenizer.chat_template = loops + "{% endfor %}" * 3 + CHATML
     with pytest.raises(UserError, match="does not end"):
         PromptFormat(chat.tokenizer)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_a_chat_template_that_refuses_a_conversation_says_so(chat):
