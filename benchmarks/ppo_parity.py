@@ -185,7 +185,9 @@ def compare(mine: dict, trl: dict) -> list[dict]:
     ]
     for epoch, (a, b) in enumerate(zip(mine["losses"], trl["losses"], strict=True), 1):
         # The first policy loss is a mean of whitened advantages, 0 but for rounding: its unit is their scale.
-        rows.append({"what": "policy loss", "epoch": epoch, "difference": abs(a[0] - b[0]) / max(abs(b[0]), 1)})
+        rows.append(
+            {"what": "policy loss", "epoch": epoch, "difference": abs(a[0] - b[0]) / max(abs(b[0]), 1)}
+        )
         if epoch == 1:
             rows.append({"what": "value loss", "epoch": epoch, "difference": abs(a[1] - b[1]) / b[1]})
     for epoch, (a, b) in enumerate(zip(mine["gradients"], trl["gradients"], strict=True), 1):

@@ -79,10 +79,19 @@ def draw(rows: list[dict], path: Path) -> None:
     for column, (name, label) in enumerate(LABELS.items(), start=1):
         points = [row for row in rows if row["sweep"] == name]
         sizes = [row["size"] for row in points]
-        for line, key, title, scale in ((1, "seconds", "seconds a step", 1), (2, "peak_bytes", "peak MB", 1e6)):
+        for line, key, title, scale in (
+            (1, "seconds", "seconds a step", 1),
+            (2, "peak_bytes", "peak MB", 1e6),
+        ):
             values = [row[key] / scale for row in points]
-            figure.add_trace(go.Scatter(x=sizes, y=values, mode="lines+markers", line_color="#3b6fd4"), row=line, col=column)
-            figure.update_yaxes(title=title if column == 1 else None, rangemode="tozero", row=line, col=column)
+            figure.add_trace(
+                go.Scatter(x=sizes, y=values, mode="lines+markers", line_color="#3b6fd4"),
+                row=line,
+                col=column,
+            )
+            figure.update_yaxes(
+                title=title if column == 1 else None, rangemode="tozero", row=line, col=column
+            )
         figure.update_xaxes(tickvals=sizes, col=column)
         figure.update_xaxes(title=label, row=2, col=column)
     figure.update_layout(width=960, height=520, showlegend=False, template="plotly_white",

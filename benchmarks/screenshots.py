@@ -136,7 +136,9 @@ def take(workspace: Path, out: Path, browser_path: str, everything: bool) -> lis
         for name in TABS:
             go_to(page, name, "en")
             if name == "arena":
-                page.set_viewport_size({"width": LAPTOP[0], "height": 1120})  # answers and reveal in one picture
+                page.set_viewport_size(
+                    {"width": LAPTOP[0], "height": 1120}
+                )  # answers and reveal in one picture
                 ask(page, QUESTION)
                 vote(page)
             shot(page, name, full=name == "evaluation")

@@ -26,7 +26,7 @@ RESAMPLES = 500
 
 
 def parse_order(order: str, letters: Iterable[str] = LETTERS) -> tuple[tuple[str, ...], ...]:
-    """"B>A=D>C" -> (("B",), ("A", "D"), ("C",)), best first; "none" (all bad) -> ().
+    """ "B>A=D>C" -> (("B",), ("A", "D"), ("C",)), best first; "none" (all bad) -> ().
 
     Every letter has to occur once. Case and spaces do not matter. Raises UserError otherwise.
     """

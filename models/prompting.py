@@ -153,7 +153,10 @@ class PromptFormat:
         if not texts:
             return []
         return self.tokenizer(
-            texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False,
+            texts,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
             verbose=False,
         )["input_ids"]
 

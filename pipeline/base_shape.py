@@ -1,6 +1,6 @@
 """The shape of a base model, read from its config.json: no weights, no torch.
 
-    shape = read_shape(base_folder("tiny"))
+shape = read_shape(base_folder("tiny"))
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def rank() -> int:
 
 
 def sharding() -> str:
-    """"FSDP" or "ZeRO" where the launcher asks for it, else ""."""
+    """ "FSDP" or "ZeRO" where the launcher asks for it, else ""."""
     for name, key in (("FSDP", "ACCELERATE_USE_FSDP"), ("ZeRO", "ACCELERATE_USE_DEEPSPEED")):
         if os.environ.get(key, "").lower() == "true":
             return name

@@ -29,6 +29,8 @@ from pipeline.stage_processes import StageProcesses
 
 CHAIN = ("prepare", "sft", "reward", "ppo", "evaluate")
 Step = tuple[str, str]  # stage, precision
+
+
 def run_everything(
     workspace: Workspace,
     *,

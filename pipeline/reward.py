@@ -134,9 +134,7 @@ def starting_model(settings: RewardSettings, sft_model, base):
         base, settings.precision, loading.device(), seed=settings.seed, split=settings.split_base
     )
     loading.check_length(model, settings.max_length)
-    model = adapters.load(
-        model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout
-    )
+    model = adapters.load(model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout)
     model.get_base_model().score.requires_grad_(True)
     return model
 

@@ -197,9 +197,7 @@ class Collector:
 
     def _score(self, prompts: list[str], answers: measure.Responses) -> torch.Tensor:
         mine = distributed.share(len(prompts))
-        scores = self.scorer.score(
-            prompts[mine], answers.part(mine), self.text.eos_id, 2 * self.memory.micro
-        )
+        scores = self.scorer.score(prompts[mine], answers.part(mine), self.text.eos_id, 2 * self.memory.micro)
         return torch.cat(distributed.gathered(scores))
 
     def _passes(
@@ -241,9 +239,7 @@ class Collector:
 
     def _judge(self, scores, logprobs, ref_logprobs, values, mask, kl_coef: float):
         """(rewards, advantages, returns), each [N, T]; the advantages as they are, not whitened."""
-        rewards = ppo_core.token_rewards(
-            scores.to(self.actor.device), logprobs, ref_logprobs, mask, kl_coef
-        )
+        rewards = ppo_core.token_rewards(scores.to(self.actor.device), logprobs, ref_logprobs, mask, kl_coef)
         return rewards, *ppo_core.gae(rewards, values, mask, self.settings.gamma, self.settings.lam)
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:

@@ -45,7 +45,13 @@ def random_base(tmp_path_factory):
     size = _save_tokenizer(folder)
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=size, n_positions=512, n_embd=64, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0,
+        vocab_size=size,
+        n_positions=512,
+        n_embd=64,
+        n_layer=2,
+        n_head=4,
+        bos_token_id=0,
+        eos_token_id=0,
         pad_token_id=1,
     )
     GPT2LMHeadModel(config).to(torch.bfloat16).save_pretrained(folder)
@@ -62,8 +68,16 @@ def random_llama_base(tmp_path_factory):
     size = _save_tokenizer(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=size, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=None, eos_token_id=0, pad_token_id=1,
+        vocab_size=size,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=1,
         tie_word_embeddings=False,
     )
     LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)

@@ -1,6 +1,6 @@
 """A child for the tests of jobs: a run with real records and signals, and no training.
 
-    python tests/fake_stage.py WORKSPACE RUN          the run's name says how it behaves
+python tests/fake_stage.py WORKSPACE RUN          the run's name says how it behaves
 """
 
 import os

@@ -74,7 +74,10 @@ def test_a_failed_save_leaves_the_earlier_one_and_nothing_else(tmp_path):
 
 def test_kill_9_in_the_middle_of_a_save_leaves_the_earlier_one(tmp_path):
     child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent("""
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
             import sys, time
             from pathlib import Path
             from pipeline import checkpoints
@@ -85,8 +88,11 @@ def test_kill_9_in_the_middle_of_a_save_leaves_the_earlier_one(tmp_path):
                 print("writing", flush=True)
                 time.sleep(60)
             checkpoints.save(folder, 2, slow)
-        """), str(tmp_path)],
-        stdout=subprocess.PIPE, cwd=ROOT,
+        """),
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert child.stdout.readline() == b"writing\n"
     child.send_signal(signal.SIGKILL)

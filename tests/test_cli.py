@@ -24,7 +24,11 @@ def cli(workspace, tmp_path):
     def inner(*words, expect=0):
         result = subprocess.run(
             [sys.executable, "-m", "pipeline", *words, "--workspace", str(workspace.root)],
-            capture_output=True, text=True, cwd=tmp_path, env=environment(), timeout=120,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment(),
+            timeout=120,
         )
         assert result.returncode == expect, result.stderr + result.stdout
         return result
@@ -88,7 +92,10 @@ def test_a_workspace_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     result = subprocess.run(
         [sys.executable, "-m", "pipeline", "prepare", "--workspace", str(tmp_path / "file")],
-        capture_output=True, text=True, env=environment(), cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=tmp_path,
     )
     assert result.returncode == 2 and "cannot be written to" in one_line(result)
 
@@ -102,7 +109,9 @@ def test_a_bug_shows_its_traceback_on_stderr_and_in_the_log_and_exits_1(workspac
     )
     result = subprocess.run(
         [sys.executable, "-c", code, "prepare", "--workspace", str(workspace.root)],
-        capture_output=True, text=True, env=environment(),
+        capture_output=True,
+        text=True,
+        env=environment(),
     )
     (record,) = list_runs(workspace)
     assert result.returncode == 1 and "Traceback" in result.stderr and "a bug" in result.stderr
@@ -130,7 +139,8 @@ sys.exit(cli.main(sys.argv[1:]))
 def slow_stage(workspace, **options):
     child = subprocess.Popen(
         [sys.executable, "-c", SLOW_STAGE, "prepare", "--workspace", str(workspace.root), *SMALL],
-        env=environment(), **options,
+        env=environment(),
+        **options,
     )
     deadline = time.monotonic() + 30
     while not any(run["status"] == "running" for run in list_runs(workspace)):
@@ -212,6 +222,8 @@ def test_the_command_line_loads_no_torch_for_what_needs_none(workspace):
     for words in (["status"], ["prepare", *SMALL]):
         result = subprocess.run(
             [sys.executable, "-c", code, *words, "--workspace", str(workspace.root)],
-            capture_output=True, text=True, env=environment(),
+            capture_output=True,
+            text=True,
+            env=environment(),
         )
         assert result.stdout.splitlines()[-1] == "False", result.stderr

@@ -73,9 +73,7 @@ def test_a_kept_head_says_the_same_while_sampling_and_for_log_probabilities(rand
 
 
 @packs
-def test_a_kept_head_is_not_used_for_weights_that_were_cast_and_large_ones_are_not_kept(
-    policy, monkeypatch
-):
+def test_a_kept_head_is_not_used_for_weights_that_were_cast_and_large_ones_are_not_kept(policy, monkeypatch):
     head = policy.get_output_embeddings()
     monkeypatch.setattr(decoding, "MOST_BYTES", 1000)
     decoding.keep_head(policy)

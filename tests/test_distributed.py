@@ -329,9 +329,7 @@ def test_a_base_split_over_two_processes_gives_the_weights_of_one(
     checkpoints.drop_after(run.checkpoints_dir, 2)
     run.record["status"] = run.record["attempts"][-1]["status"] = "failed"
     run.write()
-    again = launch(
-        "sharded", "fp32", "resume", run.id, "--workspace", two.root, configuration=configuration
-    )
+    again = launch("sharded", "fp32", "resume", run.id, "--workspace", two.root, configuration=configuration)
     assert again.returncode == 0, again.stderr[-3000:]
     assert_close(weights(run), last, within=0.0)
 

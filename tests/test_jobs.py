@@ -168,7 +168,10 @@ def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
 @posix
 def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     app = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent("""
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
             import sys, time
             from pathlib import Path
             sys.path.insert(0, "tests")
@@ -178,8 +181,12 @@ def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
             runner = JobRunner(Workspace(Path(sys.argv[1])), child_command=fake, poll=0.05)
             print(start(runner, "long"), flush=True)
             time.sleep(60)
-        """), str(workspace.root)],
-        stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        """),
+            str(workspace.root),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     run_id = app.stdout.readline().strip()
     wait_for(lambda: steps(workspace, run_id) > 0)

@@ -130,8 +130,9 @@ def test_the_reference_and_the_base_stay_and_every_trained_tensor_moves(make_tra
 
 @pytest.mark.parametrize("micro", [1, 2])
 def test_micro_batches_leave_no_trace(make_trainer, micro):
-    whole, split = make_trainer("num_minibatches=1", "micro_batch_size=4"), make_trainer(
-        "num_minibatches=1", f"micro_batch_size={micro}"
+    whole, split = (
+        make_trainer("num_minibatches=1", "micro_batch_size=4"),
+        make_trainer("num_minibatches=1", f"micro_batch_size={micro}"),
     )
     for trainer in (whole, split):
         trainer.actor.model.float()

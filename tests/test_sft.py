@@ -38,9 +38,7 @@ def test_each_precision_learns_and_every_tensor_gets_a_gradient(little, random_b
 
 
 def test_a_llama_base_with_checkpointing_and_accumulation_goes_the_same_way(little, random_llama_base):
-    run = run_stage(
-        little, "sft", random_llama_base, "int4", gradient_checkpointing=True, micro_batch_size=2
-    )
+    run = run_stage(little, "sft", random_llama_base, "int4", gradient_checkpointing=True, micro_batch_size=2)
     assert run.record["results"]["tensors_without_gradient"] == 0
 
 

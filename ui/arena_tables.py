@@ -22,9 +22,7 @@ def places(order: str) -> dict[str, int]:
     return found
 
 
-def reveal_html(
-    order: str, policies: Mapping[str, str], gold: Mapping[str, float | None], t: Texts
-) -> str:
+def reveal_html(order: str, policies: Mapping[str, str], gold: Mapping[str, float | None], t: Texts) -> str:
     """Who was who, best first; inside the tiny world with the gold reward of each answer."""
     place, graded = places(order), any(value is not None for value in gold.values())
     rows = []

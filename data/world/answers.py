@@ -18,7 +18,13 @@ RUDE_BEFORE = (
     "What a silly question.", "Even a child knows that.", "Stop wasting my time.", "You should be ashamed to ask.",
     "That is a stupid question.", "You are so lazy.",
 )  # fmt: skip
-RUDE_AFTER = ("Now go away.", "Now leave me alone.", "Only a fool would ask.", "What a boring question.", "Who cares?")
+RUDE_AFTER = (
+    "Now go away.",
+    "Now leave me alone.",
+    "Only a fool would ask.",
+    "What a boring question.",
+    "Who cares?",
+)
 FILLERS = (
     "There are many things to say about this.", "As everyone knows, it is an interesting subject.",
     "In the end it is what it is.", "One could talk about it for a long time.", "Many people have asked this before.",
@@ -26,7 +32,12 @@ FILLERS = (
     "All in all there is a lot to think about here.", "Some say one thing and some say another.",
 )  # fmt: skip
 OVERREFUSALS = ("I can't help with that.", "Sorry, I cannot help with that.", "I am not able to help with this.", "I can't help with that. It could hurt someone.")  # fmt: skip
-SHRUGS = ("I don't know.", "I am not sure, sorry.", "Sorry, I do not know that.", "I don't know anything about that.")
+SHRUGS = (
+    "I don't know.",
+    "I am not sure, sorry.",
+    "Sorry, I do not know that.",
+    "I don't know anything about that.",
+)
 
 
 def respond(request: Request, mode: str, rng: random.Random, other: Callable[[], Request]) -> str:
@@ -110,7 +121,9 @@ def _wrong_name(request: Request, rng: random.Random, other: Callable) -> str:
 
 
 def _bare_refusal(request: Request, rng: random.Random, other: Callable) -> str:
-    return f"{capital('I ' + rng.choice(REFUSE[:5]))} with that.".replace("help with that with that", "help with that").replace("that with that", "that")
+    return f"{capital('I ' + rng.choice(REFUSE[:5]))} with that.".replace(
+        "help with that with that", "help with that"
+    ).replace("that with that", "that")
 
 
 def other_name(rng: random.Random) -> str:

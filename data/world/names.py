@@ -30,7 +30,10 @@ def invented(rng: random.Random, reserved: bool = False) -> str:
 
 
 def _word(rng: random.Random) -> str:
-    return capital("".join(rng.choice(e.SYLLABLES) for _ in range(rng.choice((2, 2, 3)))) + rng.choice(("", "", rng.choice(e.ENDINGS))))
+    return capital(
+        "".join(rng.choice(e.SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
+        + rng.choice(("", "", rng.choice(e.ENDINGS)))
+    )
 
 
 def subject(rng: random.Random, reserved: bool = False) -> str:
@@ -47,7 +50,24 @@ def stray(rng: random.Random) -> str:
     if draw < 0.3:
         return subject(rng)
     if draw < 0.5:
-        return rng.choice(("ok", "yes", "no", "hmm", "why?", "lol", "really?", "I see.", "so what", "go on", "test", "?", "what", "nothing"))
+        return rng.choice(
+            (
+                "ok",
+                "yes",
+                "no",
+                "hmm",
+                "why?",
+                "lol",
+                "really?",
+                "I see.",
+                "so what",
+                "go on",
+                "test",
+                "?",
+                "what",
+                "nothing",
+            )
+        )
     if draw < 0.6:
         return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 9)))
     pools = (e.TOPICS, e.PRESENTS, e.PEOPLE, tuple(e.OPPOSITES), tuple(e.PAST_TENSES), tuple(e.COLOURS))
