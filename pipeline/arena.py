@@ -18,6 +18,7 @@ from typing import Any
 from data import world
 from data.errors import UserError
 from data.files import sha256_text, write_atomic
+from data.pseudonyms import Pseudonyms
 from data.records import transcript
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
@@ -145,6 +146,10 @@ class Arena:
         shown = {key: row[key] for key in ("vote", "round", "order", "policies")}
         return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
 
+    def rater_of(self, round: str) -> str:
+        """Whose round this is. Raises UserError for an unknown one."""
+        return self.store.rater_of(round)
+
     def retract(self, vote_id: str, rater: str) -> None:
         """Take one's own vote back; it stays in the file and counts no more."""
         self.store.retract(vote_id, rater=checked_rater(rater))
@@ -187,8 +192,9 @@ class Arena:
         return path
 
     def csv(self) -> str:
-        """The votes for a spreadsheet, one line an answer."""
-        return votes_csv(self.store.votes())
+        """The votes for a spreadsheet, one line per answer; raters, rounds and votes under pseudonyms."""
+        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
+        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes()])
 
     @staticmethod
     def _view(new: NewRound, progress: Progress) -> RoundView:

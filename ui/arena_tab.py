@@ -11,15 +11,18 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from data import world
 from data.errors import UserError
 from pipeline.arena import PROMPT_CHARACTERS
 from ui import arena_tables, parts
-from ui.events import QUIET, WORK, rater_of, shown
+from ui.access import for_raters, rater_of
+from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
 from ui.theme import COLOURS
@@ -89,15 +92,19 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
             table = gr.Button(t("arena.csv"), size="sm", scale=0, min_width=180)
         exported = gr.File(label=t("arena.file"), visible=False, interactive=False)
 
+    @for_raters
     def on_ask(text: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         yield from answers(services, text, rater_of(request), None, language, t)
 
+    @for_raters
     def on_follow(text: str, state: dict | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         yield from answers(services, text, rater_of(request), state, language, t)
 
+    @for_raters
     def on_vote(state: dict | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
         return cast(services, state, order, comment, rater_of(request), t)
 
+    @for_raters
     def on_retract(state: dict | None, request: gr.Request) -> tuple[Any, ...]:
         return take_back(services, state, rater_of(request), t)
 
@@ -346,10 +353,8 @@ def export_pairs(services: Services, t: Texts) -> None:
 
 
 def export_csv(services: Services) -> Any:
-    """The votes as a spreadsheet to download."""
-    import tempfile
-    from pathlib import Path
-
-    path = Path(tempfile.mkdtemp(prefix="arena-")) / "votes.csv"
+    """The votes as a spreadsheet to download, in the folder whose files go after a while (`ui.uploads`)."""
+    path = Path(get_upload_folder()) / secrets.token_hex(16) / "votes.csv"
+    path.parent.mkdir(parents=True)
     path.write_text(services.arena.csv(), encoding="utf-8-sig")
     return gr.File(value=str(path), visible=True)
