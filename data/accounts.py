@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -37,17 +38,20 @@ class Account:
 
 
 class Accounts:
-    """The accounts in the file at `path`, which need not exist.
+    """The accounts in the file at `path`, which need not exist. hasher: another cost, for tests.
 
     Every method raises UserError where the file is damaged: nobody is let in by a file that cannot be read.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, hasher: PasswordHasher | None = None):
         self.path = path
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._one_at_a_time = threading.Lock()  # each check takes 64 MiB for a moment
         self._read: tuple[tuple[int, ...], Mapping[str, Account]] = ((), {})
-        self._nobody = self._hasher.hash("nobody has this password")
+
+    @cached_property
+    def _nobody(self) -> str:
+        return self._hasher.hash("nobody has this password")
 
     def all(self) -> Mapping[str, Account]:
         """Every account by its name; read again only where the file has changed."""

@@ -7,6 +7,7 @@ import threading
 import time
 
 import uvicorn
+from argon2 import PasswordHasher
 
 from data.accounts import Accounts
 from data.files import write_json
@@ -73,7 +74,7 @@ PASSWORDS = {"ann": "the admin's own", "rob": "the rater's own", "roy": "another
 
 def with_accounts(workspace):
     """Access by accounts: the admin ann, and the raters rob and roy."""
-    accounts = Accounts(workspace.accounts)
+    accounts = Accounts(workspace.accounts, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     for name, password in PASSWORDS.items():
         accounts.add(name, password, "admin" if name == "ann" else "rater")
     return Access(accounts, Logins(workspace.logins, accounts))

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from argon2 import PasswordHasher
 
 from data import logins as login_store
 from data.accounts import Accounts
@@ -11,11 +12,12 @@ from data.logins import Logins, form_key, is_form_key
 from data.pseudonyms import Pseudonyms
 
 PASSWORD = "correct horse"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
 def accounts(tmp_path):
-    found = Accounts(tmp_path / "accounts.json")
+    found = Accounts(tmp_path / "accounts.json", QUICK)
     found.add("ann", PASSWORD, "admin")
     return found
 
@@ -41,7 +43,7 @@ def test_the_file_holds_no_password_and_nobody_else_can_read_it(accounts):
 
 
 def test_a_change_by_another_process_is_seen_at_once(accounts):
-    other = Accounts(accounts.path)
+    other = Accounts(accounts.path, QUICK)
     other.add("bob", PASSWORD, "rater")
     assert accounts.find("bob").role == "rater"
     other.add("bob", "another password", "admin")
