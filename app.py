@@ -161,7 +161,7 @@ def serve(options: argparse.Namespace) -> None:
         name = f"[{options.host}]" if ":" in options.host else options.host
         address = f"{'https' if options.certfile else 'http'}://{name}:{port}"
 
-        from pipeline.jobs import JobRunner
+        from pipeline.runs.jobs import JobRunner
         from ui.uploads import upload_folder
 
         workspace.create()
@@ -172,9 +172,9 @@ def serve(options: argparse.Namespace) -> None:
 
         import uvicorn
 
-        from pipeline.arena import Arena
-        from pipeline.device_sharing import DeviceSharing
-        from pipeline.inference_client import InferenceClient
+        from pipeline.arena.client import InferenceClient
+        from pipeline.arena.device_sharing import DeviceSharing
+        from pipeline.arena.rounds import Arena
         from ui import connections, page, server
         from ui.parts import Services
 

@@ -12,10 +12,10 @@ from argon2 import PasswordHasher
 from data.accounts import Accounts
 from data.files import write_json
 from data.logins import Logins
-from pipeline.arena import Arena
-from pipeline.inference_client import Progress
-from pipeline.jobs import JobRunner
-from pipeline.lineup import NAMES
+from pipeline.arena.client import Progress
+from pipeline.arena.lineup import NAMES
+from pipeline.arena.rounds import Arena
+from pipeline.runs.jobs import JobRunner
 from ui import page, server
 from ui.access import Access
 from ui.connections import Listener, within_handles

@@ -19,7 +19,7 @@ from gradio.utils import get_upload_folder
 
 from data import world
 from data.errors import UserError
-from pipeline.arena import PROMPT_CHARACTERS
+from pipeline.arena.rounds import PROMPT_CHARACTERS
 from ui import arena_tables, parts
 from ui.access import for_raters, rater_of
 from ui.events import QUIET, WORK, shown
