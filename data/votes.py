@@ -251,7 +251,7 @@ class VoteStore:
         return [_season(row) for row in rows]
 
     def set_terms(self, season: str, *, margin: float, target: int | None) -> None:
-        """Fix the margin and the target of a season. Raises UserError once it has a vote, or out of bounds."""
+        """Fix the margin and target of a season. Raises UserError once it has a vote, or out of bounds."""
         if not 0 < margin < 0.5:
             raise UserError(f"margin={margin}: give a share of decisive votes between 0 and 0.5")
         if target is not None and target < 1:
