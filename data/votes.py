@@ -93,7 +93,7 @@ class VoteStore:
                 first = _least_seen(db, rater, sorted(policies))
                 new = NewRound(secrets.token_hex(16), secrets.token_hex(16), 0, first)
             else:
-                turn, arrangement = _next_turn(db, rater, conversation, policies)
+                turn, arrangement = _next_turn(db, rater, conversation, policies, season)
                 new = NewRound(secrets.token_hex(16), conversation, turn, arrangement)
             db.execute(
                 "INSERT INTO rounds VALUES (?,?,?,?,?,NULL,'asked',?,?,?,?,?,?,?,?,NULL,?)",
@@ -325,9 +325,15 @@ def _least_seen(db: sqlite3.Connection, rater: str, policies: list[str]) -> dict
     return json.loads(secrets.choice([key for key, count in arrangements.items() if count == fewest]))
 
 
-def _next_turn(db, rater: str, conversation: str, policies: Sequence[str]) -> tuple[int, dict[str, str]]:
+def _next_turn(
+    db: sqlite3.Connection,
+    rater: str,
+    conversation: str,
+    policies: Sequence[str],
+    season: SeasonFacts | None,
+) -> tuple[int, dict[str, str]]:
     last = db.execute(
-        "SELECT rater, turn, arrangement FROM rounds WHERE conversation = ? AND state = 'answered' "
+        "SELECT rater, turn, arrangement, season FROM rounds WHERE conversation = ? AND state = 'answered' "
         "ORDER BY turn DESC LIMIT 1",
         (conversation,),
     ).fetchone()
@@ -339,7 +345,7 @@ def _next_turn(db, rater: str, conversation: str, policies: Sequence[str]) -> tu
     if voted is not None:
         raise UserError("this conversation was voted on and its policies shown: start a new one")
     arrangement = json.loads(last["arrangement"])
-    if sorted(arrangement.values()) != sorted(policies):
+    if sorted(arrangement.values()) != sorted(policies) or last["season"] != (season and season.id):
         raise UserError("the policies have changed since this conversation began: start a new one")
     return last["turn"] + 1, arrangement
 
