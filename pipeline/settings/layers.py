@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from pydantic import ValidationError
 
+from data.bases import NAMES
 from data.errors import UserError
 from pipeline.settings.fields import (
     CLASSES,
@@ -195,7 +196,7 @@ def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _absolute(place: Any) -> Any:
     """A file or folder as an absolute path: the stage may run in another folder than it was asked from."""
-    if not isinstance(place, str) or place in ("", "tiny", "votes") or not os.path.exists(place):
+    if not isinstance(place, str) or place in ("", "votes", *NAMES) or not os.path.exists(place):
         return place
     return os.path.abspath(place)
 
