@@ -135,7 +135,7 @@ def cache_folder() -> Path:
 
 
 def _packaged() -> Path | None:
-    """The file in the installed package, which is not imported: it wants llama-cpp-python, which we do not."""
+    """The file in the installed package, which is not imported: that would take llama-cpp-python."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         return None

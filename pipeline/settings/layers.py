@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from data.bases import NAMES
 from data.errors import UserError
+from data.sources import places_of
 from pipeline.settings.fields import (
     CLASSES,
     PRECISIONS,
@@ -132,7 +133,10 @@ def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
     if preset not in PRESETS:
         raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
     values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
-    values |= {name: _absolute(values[name]) for name in ("base_model", "source") if name in values}
+    if "base_model" in values:
+        values["base_model"] = _absolute(values["base_model"])
+    if isinstance(values.get("source"), str):
+        values["source"] = ",".join(map(_absolute, places_of(values["source"])))
     settings = _validated(stage, cls, values)
     return _fitted(stage, settings, set(asked))
 
