@@ -63,10 +63,14 @@ def script(address, **more):
 
 
 @pytest.fixture(scope="module")
-def handlers(services):
-    return {
-        index: fn for index, fn in page.build(services, "en").fns.items() if fn.fn is not None and fn.targets
-    }
+def built(services):
+    """The page in each language, as it is served but served by nobody."""
+    return {language: page.build(services, language) for language in server.LANGUAGES}
+
+
+@pytest.fixture(scope="module")
+def handlers(built):
+    return {index: fn for index, fn in built["en"].fns.items() if fn.fn is not None}
 
 
 def name_of(fn):
@@ -118,6 +122,8 @@ def test_no_handler_for_admins_answers_a_rater(services, people, handlers):
     assert list(services.workspace.runs.iterdir()) == []
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_handlers_that_read_answer_a_rater_and_change_nothing(services, people, handlers):
     before = sorted(services.workspace.root.rglob("*"))
     for index, fn in handlers.items():
@@ -136,26 +142,28 @@ def test_a_call_that_claims_to_be_a_batch_is_refused(people, handlers):
 # every address
 
 
-def mounted(services):
+def mounted(services, built):
     """Every method and address that is mounted behind the guard, with something in its blanks."""
-    pages = {language: page.build(services, language) for language in server.LANGUAGES}
     guard = server.build(
-        pages, workspace_root=services.workspace.root, host="127.0.0.1", port=1, access=services.access
+        built, workspace_root=services.workspace.root, host="127.0.0.1", port=1, access=services.access
     )
     waiting = [("", route) for route in guard.app.app.routes]
     while waiting:
         prefix, route = waiting.pop()
         inner = getattr(route, "app", None)
+        included = getattr(route, "original_router", None)
         if isinstance(route, Mount) and isinstance(inner, App):
             waiting += [(route.path.rstrip("/"), one) for one in inner.routes]
+        elif included is not None:
+            waiting += [(prefix, one) for one in included.routes]
         elif getattr(route, "methods", None):
             filled = re.sub(r"\{[^}]*\}", "x", route.path)
             yield from ((method, prefix + filled) for method in sorted(route.methods))
 
 
 @pytest.fixture(scope="module")
-def addresses(services):
-    return sorted(set(mounted(services)))
+def addresses(services, built):
+    return sorted(set(mounted(services, built)))
 
 
 def test_the_table_of_addresses_has_no_row_that_nothing_answers(addresses):
@@ -214,7 +222,7 @@ def test_a_script_is_told_that_its_password_is_wrong(address):
 
 
 @pytest.mark.faults
-def test_logging_out_needs_the_key_of_the_page_and_ends_the_login(address, services):
+def test_logging_out_needs_the_key_of_the_page_and_ends_the_login(address, handlers):
     with httpx.Client(base_url=address, timeout=PATIENCE) as browser:
         browser.post("/login", data={"username": "roy", "password": PASSWORDS["roy"]})
         token = browser.cookies["edgerlhf_login"]
@@ -222,7 +230,7 @@ def test_logging_out_needs_the_key_of_the_page_and_ends_the_login(address, servi
             assert browser.post("/logout", data={"key": key}).status_code == 403
         assert browser.get("/logout").status_code == 404
         assert browser.get("/config").status_code == 200
-        who = next(i for i, fn in page.build(services, "en").fns.items() if name_of(fn) == "who")
+        who = next(index for index, fn in handlers.items() if name_of(fn) == "who")
         body = {"data": [], "fn_index": who, "session_hash": "leaving"}
         form = browser.post("/gradio_api/run/predict", json=body).json()["data"][0]
         assert "roy" in str(form)
