@@ -9,10 +9,11 @@ import re
 
 import httpx
 import pytest
+from fake_policies import fake_demo
 from gradio.routes import App
 from gradio_client import Client
 from gradio_client.exceptions import AppError, AuthenticationError
-from served_page import PASSWORDS, FakeClient, fake_demo, served, services_on, with_accounts
+from served_page import PASSWORDS, FakeClient, served, services_on, with_accounts
 from starlette.routing import Mount
 
 from data.workspace import Workspace
