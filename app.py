@@ -12,6 +12,7 @@ import contextlib
 import getpass
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -153,6 +154,7 @@ def access_of(workspace: Workspace) -> Access:
 def serve(options: argparse.Namespace) -> None:
     """Run the server until it is interrupted."""
     clean_environment()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is below ends in order
     workspace = Workspace(options.workspace)
     check(options, has_accounts=workspace.accounts.exists())
     with contextlib.ExitStack() as ends:
