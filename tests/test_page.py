@@ -117,7 +117,13 @@ def order_box(page):
 def ask(page, text):
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
+    wait_for_answers(page)
+
+
+def wait_for_answers(page):
+    """The button and the box open together; wait for both, as keys go to the box."""
     page.wait_for_selector("#vote-button:not([disabled])")
+    page.wait_for_selector("#order-box :is(input, textarea):not([disabled])")
 
 
 def press(page, keys):
@@ -213,7 +219,7 @@ def test_a_whole_session_by_keyboard(visit, quick):
     prompt_box(page).click()
     page.keyboard.type("Hello")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#vote-button:not([disabled])")
+    wait_for_answers(page)
     press(page, "bacd")
     assert prompt_box(page).input_value() == "Hello" and order_box(page).input_value() == "B>A>C>D"
     page.keyboard.press("Enter")
@@ -221,7 +227,7 @@ def test_a_whole_session_by_keyboard(visit, quick):
     page.wait_for_selector("#next-button")
     page.keyboard.press("n")
     page.wait_for_function("() => !document.querySelector('#reveal table')")
-    page.wait_for_selector("#vote-button:not([disabled])")
+    wait_for_answers(page)
     assert prompt_box(page).input_value() not in ("", "Hello")
     page.locator("#pane-C").focus()
     page.keyboard.press("Space")
