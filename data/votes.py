@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from data.ranking import LETTERS, Ranking
 from data.sqlite_file import SqliteFile
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x45524C48  # "ERLH", so that another program's database is not taken for ours
-LETTERS = "ABCD"
 
 SCHEMA = """
 CREATE TABLE raters (id TEXT PRIMARY KEY, created TEXT NOT NULL) STRICT;
@@ -228,7 +228,7 @@ class VoteStore:
                 return _vote_row(db, vote_id)
             if round_row["state"] != "answered":
                 raise UserError("this round has no answers to vote on: ask again")
-            _check_ranking(ranking, json.loads(round_row["arrangement"]))
+            Ranking.parse(ranking, json.loads(round_row["arrangement"]))  # refuses what is no order
             earlier = db.execute(
                 "SELECT id, ranking FROM votes WHERE round = ? AND id NOT IN (SELECT vote FROM retractions)",
                 (round_id,),
@@ -292,11 +292,6 @@ class VoteStore:
             return db.execute(query, values).fetchall()
 
 
-def ranking_groups(ranking: str) -> list[list[str]]:
-    """'B>A=D>C' becomes [['B'], ['A', 'D'], ['C']], best first; 'none' becomes []."""
-    return [] if ranking == "none" else [group.split("=") for group in ranking.split(">")]
-
-
 def preference_pairs(votes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Rows {"prompt", "chosen", "rejected"}, one for each strict preference between two answers of a vote.
 
@@ -306,19 +301,12 @@ def preference_pairs(votes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]
     pairs = []
     for vote in votes:
         answers = vote["answers"]
-        for better, worse in itertools.combinations(ranking_groups(vote["order"]), 2):
+        for better, worse in itertools.combinations(Ranking.parse(vote["order"], answers).tiers, 2):
             for chosen, rejected in itertools.product(better, worse):
                 a, b = answers[chosen], answers[rejected]
                 if a["prompt"] == b["prompt"] and a["text"] != b["text"]:
                     pairs.append({"prompt": a["prompt"], "chosen": a["text"], "rejected": b["text"]})
     return pairs
-
-
-def _check_ranking(ranking: str, arrangement: Mapping[str, str]) -> None:
-    named = sorted(letter for group in ranking_groups(ranking) for letter in group)
-    if ranking != "none" and named != sorted(arrangement):
-        letters = " ".join(sorted(arrangement))
-        raise UserError(f"order {ranking!r}: name each of {letters} once, as in B>A=C, or say none")
 
 
 def _now() -> str:

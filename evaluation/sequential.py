@@ -1,11 +1,11 @@
 """Evidence that stays valid however often somebody looks: e-values and confidence sequences for a mean.
 
 A sceptic holds that the mean of observations in [0, 1] is at most `bound`. We bet against the sceptic at fair
-odds, a fixed fraction f of the wealth on each observation x, so that the wealth is multiplied by
-1 + f (x - bound) / bound. While the sceptic is right the wealth is a supermartingale, hence it ever reaches
-1 / alpha with probability at most alpha (Ville 1939): that holds at every look at once. The wealth is the
-e-value; ours is the average over a grid of fractions, and no fraction depends on the data. This is the betting
-of Waudby-Smith and Ramdas (2024, J. R. Statist. Soc. B 86, arXiv 2010.09686, section 4) with a uniform mixture
+odds, a fixed fraction f of the wealth on each observation x, so that the wealth is multiplied by 1 + f (x -
+bound) / bound. While the sceptic is right the wealth is a supermartingale, hence it ever reaches 1 / alpha
+with probability at most alpha (Ville 1939): that holds at every look at once. The wealth is the e-value; ours
+is the average over a grid of fractions, and no fraction depends on the data. This is the betting of
+Waudby-Smith and Ramdas (2024, J. R. Statist. Soc. B 86, arXiv 2010.09686, section 4) with a uniform mixture
 of constant bets in place of a plug-in one.
 
 Because the fractions are constant and the logarithm is concave, the bound holds for the *running average* of

@@ -27,32 +27,6 @@ def ask(services, text, state=None):
     return list(arena_tab.answers(services, text, "ann", state, "en", T))
 
 
-@pytest.mark.parametrize(
-    "typed, full",
-    [
-        ("B>A=D>C", "B>A=D>C"),
-        ("b > a", "B>A>C=D"),
-        ("B", "B>A=C=D"),
-        ("B>A=", "B>A>C=D"),
-        ("none", "none"),
-        ("A=B=C=D", "A=B=C=D"),
-    ],
-)
-def test_answers_left_out_share_the_last_place(typed, full):
-    assert arena_tab.complete_order(typed) == full
-
-
-@pytest.mark.parametrize("typed", ["", ">", "A>A", "A>E", "AB", "A>>B"])
-def test_what_is_no_order_is_refused(typed):
-    with pytest.raises(UserError):
-        arena_tab.complete_order(typed)
-
-
-def test_places_of_ties_are_shared():
-    assert arena_tables.places("B>A=D>C") == {"B": 1, "A": 2, "D": 2, "C": 4}
-    assert arena_tables.places("none") == {}
-
-
 def test_nothing_before_the_vote_names_a_policy(services):
     sent = ask(services, "Hello")
     assert len(sent) > 2

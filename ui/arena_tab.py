@@ -17,14 +17,13 @@ import gradio as gr
 
 from data import world
 from data.errors import UserError
+from data.ranking import LETTERS, Ranking
 from pipeline.arena.rounds import PROMPT_CHARACTERS
 from ui import arena_tables, parts
 from ui.events import QUIET, WORK, rater_of, shown
 from ui.parts import Services
 from ui.texts import Texts
 from ui.theme import COLOURS
-
-LETTERS = "ABCD"
 
 
 @dataclass
@@ -293,19 +292,6 @@ def inert(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [{"role": m["role"], "content": escape(m["content"], quote=False)} for m in messages]
 
 
-def complete_order(order: str, letters: Sequence[str] = LETTERS) -> str:
-    """The order with the answers that it leaves out tied in the last place; UserError where it is no
-    order."""
-    text = "".join((order or "").split()).upper().strip(">=")
-    if text == "NONE":
-        return "none"
-    named = [letter for group in text.split(">") for letter in group.split("=")]
-    if not text or len(set(named)) != len(named) or not set(named) <= set(letters):
-        raise UserError("say which answers you prefer, for example B>A=D>C")
-    left = [letter for letter in letters if letter not in named]
-    return ">".join([text, "=".join(left)]) if left else text
-
-
 def cast(
     services: Services, state: Mapping[str, Any] | None, order: str, comment: str, rater: str, t: Texts
 ) -> tuple[Any, ...]:
@@ -313,7 +299,7 @@ def cast(
     id."""
     if not state or not state.get("histories"):
         raise UserError(t("arena.ask_first"))
-    full = complete_order(order, sorted(state["histories"]))
+    full = Ranking.complete(order, state["histories"]).format()
     result = services.arena.vote(
         state["round"], full, comment=comment or "", vote_id=state["vote"], rater=rater
     )

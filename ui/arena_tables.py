@@ -6,25 +6,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from data.ranking import Ranking
 from ui import parts
 from ui.parts import Services
 from ui.texts import Texts
 from ui.theme import COLOURS
 
 
-def places(order: str) -> dict[str, int]:
-    """{"B": 1, "A": 2, "D": 2, "C": 4} of "B>A=D>C"; {} of "none"."""
-    found: dict[str, int] = {}
-    if order != "none":
-        for group in order.split(">"):
-            place = len(found) + 1
-            found |= dict.fromkeys(group.split("="), place)
-    return found
-
-
 def reveal_html(order: str, policies: Mapping[str, str], gold: Mapping[str, float | None], t: Texts) -> str:
     """Who was who, best first; inside the tiny world with the gold reward of each answer."""
-    place, graded = places(order), any(value is not None for value in gold.values())
+    place, graded = Ranking.parse(order, policies).places(), any(value is not None for value in gold.values())
     rows = []
     for letter in sorted(policies, key=lambda x: (place.get(x, 9), x)):
         name = policies[letter]

@@ -18,11 +18,12 @@ from typing import Any
 from data import world
 from data.errors import UserError
 from data.files import sha256_text, write_atomic
+from data.ranking import Ranking
 from data.records import transcript
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
 from data.workspace import Workspace, check_name
-from evaluation.arena import Ballot, contrasts, format_order, leaderboard, parse_order
+from evaluation.arena import Ballot, contrasts, leaderboard
 from pipeline.arena.client import InferenceClient, Progress
 from pipeline.arena.lineup import Lineup, choose
 from pipeline.runs.hardware import software
@@ -134,7 +135,7 @@ class Arena:
         """
         comment = checked_text(comment or "", COMMENT_CHARACTERS, "the comment")
         letters = self.store.letters(round)
-        ranking = format_order(parse_order(order, letters))
+        ranking = Ranking.parse(order, letters).format()
         row = self.store.vote(
             round,
             ranking,
