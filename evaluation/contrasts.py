@@ -15,7 +15,6 @@ A tie, two bad answers and identical texts are no preference. A rater's second v
 and is not counted. Which prompts a rater gets must not depend on the rater's taste.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -139,13 +138,15 @@ def of_people(
     return _evidence("people", len(shares), wins, losses, low, high, above, below, margin)
 
 
-def holm(log_e: Sequence[float]) -> list[float]:
-    """Holm's step-down correction of log e-values, in the given order: the largest of m is divided by m, the
-    next by m - 1 and so on, and none may exceed the one before (Holm 1979 with p = 1 / e)."""
-    adjusted, lowest = [0.0] * len(log_e), np.inf
-    for step, index in enumerate(sorted(range(len(log_e)), key=lambda i: -log_e[i])):
-        lowest = min(lowest, log_e[index] - np.log(len(log_e) - step))
-        adjusted[index] = float(lowest)
+def holm(log_e: np.ndarray) -> np.ndarray:
+    """Holm's step-down correction of m log e-values [..., m], in the given order: the largest is divided by
+    m, the next by m - 1 and so on, and none may exceed the one before (Holm 1979 with p = 1 / e)."""
+    log_e = np.asarray(log_e, dtype=np.float64)
+    order = np.argsort(-log_e, axis=-1)
+    divisors = np.log(np.arange(log_e.shape[-1], 0, -1))
+    stepped = np.minimum.accumulate(np.take_along_axis(log_e, order, axis=-1) - divisors, axis=-1)
+    adjusted = np.empty_like(stepped)
+    np.put_along_axis(adjusted, order, stepped, axis=-1)
     return adjusted
 
 

@@ -7,10 +7,11 @@ The fixed-n tests (exact sign test, exact TOST) stand beside them for comparison
 """
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Literal
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import binom, norm
 
 from evaluation.contrasts import VOTES_EACH
@@ -19,9 +20,17 @@ from evaluation.verdict import ALPHA
 
 Goal = Literal["different", "not worse", "equivalent"]
 POWER = 0.8
-TASTE = 0.16  # standard deviation of the raters' preferences: 0.5 logits per policy, 0.7 per contrast
+TASTE = 0.7  # standard deviation of the raters' own preferences in logits: 0.5 for each of two policies
 STUDIES = 4000
 MOST_TRIALS, MOST_RATERS = 20_000, 400
+
+
+@dataclass(frozen=True)
+class Need:
+    """The smallest number (of decisive votes, of raters) with the power that was asked for, and its power."""
+
+    n: int
+    power: float
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,8 @@ class Plan:
 
     decisive_equal, decisive_better: decisive votes on a contrast until these raters are shown to like both
     equally within the margin, or one with `preference`. raters_equal, raters_better: the same for people,
-    with `votes_each` decisive votes per rater. rankings_each: rankings a rater casts for that. rankings: the
-    target, for people and the margin. None: more than MOST_TRIALS votes or MOST_RATERS raters.
+    with `votes_each` decisive votes per rater. rankings_each: after so many, 95 % of the raters have those.
+    rankings: the target, for people and the margin. None: more than MOST_TRIALS votes or MOST_RATERS raters.
     """
 
     margin: float
@@ -39,10 +48,10 @@ class Plan:
     decisive_share: float
     votes_each: int
     taste: float
-    decisive_equal: int | None
-    decisive_better: int | None
-    raters_equal: int | None
-    raters_better: int | None
+    decisive_equal: Need | None
+    decisive_better: Need | None
+    raters_equal: Need | None
+    raters_better: Need | None
     rankings_each: int
     rankings: int | None
 
@@ -61,7 +70,7 @@ def plan(
     decisive_share: of the votes on a contrast, those that are no tie and not between identical answers; a
     season's own is `contrasts.DecisiveVotes.share`.
     """
-    each = ceil(votes_each / decisive_share)
+    each = _rankings_each(votes_each, decisive_share)
     equal = raters_needed("equivalent", 0.5, margin, votes_each, taste, questions)
     return Plan(
         margin,
@@ -74,19 +83,28 @@ def plan(
         equal,
         raters_needed("different", preference, margin, votes_each, taste, questions),
         each,
-        None if equal is None else equal * each,
+        None if equal is None else equal.n * each,
     )
 
 
+def _rankings_each(votes_each: int, decisive_share: float) -> int:
+    """Rankings after which 95 % of the raters have their decisive votes."""
+    n = votes_each
+    while binom.sf(votes_each - 1, n, decisive_share) < 0.95:
+        n += 1
+    return n
+
+
 def taste_of(shares: np.ndarray, votes_each: int = VOTES_EACH) -> float:
-    """Standard deviation of the raters' own preferences: that of their shares without the noise of their
-    votes (moments), with two imaginary raters who differ by the default."""
+    """Standard deviation in logits of the raters' own preferences: that of their shares without the noise of
+    their votes (moments, linear at the mean), with two imaginary raters who differ by the default."""
     shares = np.asarray(shares, dtype=np.float64)
     if len(shares) < 2:
         return TASTE
-    mean = shares.mean()
-    own = shares.var(ddof=1) - max(mean * (1 - mean), 1 / (4 * votes_each)) / votes_each
-    return float(np.sqrt((max(own, 0.0) * (len(shares) - 1) + 2 * TASTE**2) / (len(shares) + 1)))
+    mean = (shares.sum() + 1) / (len(shares) + 2)
+    slope = mean * (1 - mean)
+    own = max(shares.var(ddof=1) - slope / votes_each, 0.0) / slope**2
+    return float(np.sqrt((own * (len(shares) - 1) + 2 * TASTE**2) / (len(shares) + 1)))
 
 
 def chance_by(
@@ -118,13 +136,14 @@ def _deciding_wins(trials: int, goal: Goal, margin: float, questions: int):
 
 def decisive_needed(
     goal: Goal, preference: float, margin: float = 0.15, questions: int = 1, power: float = POWER
-) -> int | None:
+) -> Need | None:
     """Decisive votes until the verdict on these raters is there with `power`; None beyond MOST_TRIALS."""
     trials = 250
     while trials <= MOST_TRIALS:
         chance = chance_by(trials, preference, goal, margin, questions)
         if chance[-1] >= power:
-            return int((chance >= power).argmax())
+            n = int((chance >= power).argmax())
+            return Need(n, float(chance[n]))
         trials *= 3
     return None
 
@@ -138,17 +157,18 @@ def raters_needed(
     questions: int = 1,
     power: float = POWER,
     seed: int = 42,
-) -> int | None:
+) -> Need | None:
     """Raters until the verdict on people is there with `power`; None beyond MOST_RATERS.
 
-    The raters' preferences are beta-distributed with mean `preference` and standard deviation `taste`.
+    The raters' preferences have the mean `preference` and are normal in logits with the deviation `taste`.
     """
     raters = 50
     while raters <= MOST_RATERS:
         wins = _simulated_wins(raters, preference, votes_each, taste, seed)
         chance = _decided_for_people(wins, votes_each, goal, margin, questions).mean(axis=0)
         if chance[-1] >= power:
-            return int((chance >= power).argmax()) + 1
+            n = int((chance >= power).argmax()) + 1
+            return Need(n, float(chance[n - 1]))
         raters *= 2
     return None
 
@@ -156,8 +176,18 @@ def raters_needed(
 def _simulated_wins(raters: int, preference: float, votes_each: int, taste: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     shape = (STUDIES, raters)
-    size = preference * (1 - preference) / max(taste, 0.01) ** 2 - 1
-    return rng.binomial(votes_each, rng.beta(preference * size, (1 - preference) * size, shape))
+    lead = lead_of(preference, taste)
+    return rng.binomial(votes_each, expit(lead + taste * rng.standard_normal(shape)))
+
+
+def lead_of(preference: float, taste: float) -> float:
+    """The mean in logits of raters whose mean preference this is (Gauss-Hermite quadrature, bisection)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+
+    def gap(lead: float) -> float:
+        return float(weights @ expit(lead + taste * nodes) / weights.sum()) - preference
+
+    return float(brentq(gap, -20, 20))
 
 
 def _decided_for_people(

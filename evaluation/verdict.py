@@ -122,19 +122,17 @@ class Claim:
 
 def claimed(evidence: Sequence[Evidence | None]) -> list[Claim]:
     """The claim on each contrast of a family, corrected over the family. None: no evidence yet."""
-    silent = -np.inf
-    better = holm([max(e.better, e.worse) if e else silent for e in evidence])
-    bounded = [i for i, e in enumerate(evidence) if e is None or e.not_worse is not None]
-    not_worse = dict(zip(bounded, holm([_or(evidence[i], "not_worse") for i in bounded]), strict=True))
-    not_better = dict(zip(bounded, holm([_or(evidence[i], "not_better") for i in bounded]), strict=True))
-    return [
-        _claim(e, better[i], not_worse.get(i, silent), not_better.get(i, silent))
-        for i, e in enumerate(evidence)
-    ]
+    different = _corrected([e and max(e.better, e.worse) for e in evidence])
+    not_worse = _corrected([e and e.not_worse for e in evidence])
+    not_better = _corrected([e and e.not_better for e in evidence])
+    return [_claim(*row) for row in zip(evidence, different, not_worse, not_better, strict=True)]
 
 
-def _or(evidence: Evidence | None, name: str) -> float:
-    return -np.inf if evidence is None else getattr(evidence, name)
+def _corrected(log_e: Sequence[float | None]) -> list[float]:
+    """Holm's correction over the values that are there; minus infinity for the others."""
+    found, there = np.full(len(log_e), -np.inf), [i for i, value in enumerate(log_e) if value is not None]
+    found[there] = holm(np.array([log_e[i] for i in there]))
+    return found.tolist()
 
 
 def _claim(evidence: Evidence | None, different: float, not_worse: float, not_better: float) -> Claim:
@@ -142,9 +140,8 @@ def _claim(evidence: Evidence | None, different: float, not_worse: float, not_be
         return Claim("undecided", False, 0.0)
     ahead = evidence.better > evidence.worse
     if different >= ENOUGH:
-        return Claim(
-            "better" if ahead else "worse", (not_better if ahead else not_worse) >= ENOUGH, different
-        )
+        small = (not_better if ahead else not_worse) >= ENOUGH
+        return Claim("better" if ahead else "worse", small, different)
     if min(not_worse, not_better) >= ENOUGH:
         return Claim("equivalent", True, min(not_worse, not_better))
     if not_worse >= ENOUGH:
