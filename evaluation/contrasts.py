@@ -77,7 +77,7 @@ class DecisiveVotes:
         """Decisive votes per vote, with one imaginary vote of each kind, so that it is never 0 or 1."""
         return (len(self.won) + 1) / (self.rounds + 2)
 
-    def shares(self, votes_each: int) -> np.ndarray:
+    def shares(self, votes_each: int = VOTES_EACH) -> np.ndarray:
         """[raters who have them], each rater's share of the first `votes_each` votes won by a."""
         order = np.argsort(self.rater, kind="stable")
         _, start, count = np.unique(self.rater[order], return_index=True, return_counts=True)

@@ -96,15 +96,28 @@ def _rankings_each(votes_each: int, decisive_share: float) -> int:
 
 
 def taste_of(shares: np.ndarray, votes_each: int = VOTES_EACH) -> float:
-    """Standard deviation in logits of the raters' own preferences: that of their shares without the noise of
-    their votes (moments, linear at the mean), with two imaginary raters who differ by the default."""
+    """Standard deviation in logits of the raters' own preferences, from the variance of their shares.
+
+    That of a share is v (1 - 1 / n) + m (1 - m) / n, with v the variance of the preferences, m their mean and
+    n = votes_each. Two imaginary raters who differ by the default keep a few raters from saying much.
+    """
     shares = np.asarray(shares, dtype=np.float64)
     if len(shares) < 2:
         return TASTE
     mean = (shares.sum() + 1) / (len(shares) + 2)
-    slope = mean * (1 - mean)
-    own = max(shares.var(ddof=1) - slope / votes_each, 0.0) / slope**2
-    return float(np.sqrt((own * (len(shares) - 1) + 2 * TASTE**2) / (len(shares) + 1)))
+    own = (shares.var(ddof=1) - mean * (1 - mean) / votes_each) / (1 - 1 / votes_each)
+    nodes, weights = _normal()
+    tastes = np.linspace(0, 4, 81)
+    preferences = expit(np.log(mean / (1 - mean)) + tastes[:, None] * nodes)
+    variances = preferences**2 @ weights - (preferences @ weights) ** 2
+    taste = np.interp(own, variances, tastes)
+    return float(np.sqrt((taste**2 * (len(shares) - 1) + 2 * TASTE**2) / (len(shares) + 1)))
+
+
+def _normal() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss-Hermite quadrature over a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    return nodes, weights / weights.sum()
 
 
 def chance_by(
@@ -182,10 +195,10 @@ def _simulated_wins(raters: int, preference: float, votes_each: int, taste: floa
 
 def lead_of(preference: float, taste: float) -> float:
     """The mean in logits of raters whose mean preference this is (Gauss-Hermite quadrature, bisection)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    nodes, weights = _normal()
 
     def gap(lead: float) -> float:
-        return float(weights @ expit(lead + taste * nodes) / weights.sum()) - preference
+        return float(weights @ expit(lead + taste * nodes)) - preference
 
     return float(brentq(gap, -20, 20))
 

@@ -73,10 +73,6 @@ class Trust:
     consistency: Share | None
     raters: tuple[RaterCheck, ...]
 
-    @property
-    def flagged(self) -> frozenset[str]:
-        return frozenset(check.rater for check in self.raters if check.flags)
-
 
 def trust(ballots: Sequence[Ballot]) -> Trust:
     """Everything that this module knows of the votes."""
@@ -164,15 +160,24 @@ def length_preference(ballots: Iterable[Ballot]) -> Share | None:
 
 def check_raters(ballots: Iterable[Ballot]) -> list[RaterCheck]:
     """One check per rater, most votes first."""
-    by_rater: dict[str, list[Ballot]] = {}
-    for ballot in ballots:
-        by_rater.setdefault(ballot.rater, []).append(ballot)
     checks = []
-    for rater, votes in by_rater.items():
+    for rater, votes in _by_rater(ballots).items():
         seconds = [vote.seconds for vote in votes if vote.seconds is not None]
         median = float(np.median(seconds)) if seconds else None
         checks.append(RaterCheck(rater, len(votes), median, self_consistency(votes), _flags(votes)))
     return sorted(checks, key=lambda check: (-check.votes, check.rater))
+
+
+def flagged_raters(ballots: Iterable[Ballot]) -> frozenset[str]:
+    """The raters with a flag."""
+    return frozenset(rater for rater, votes in _by_rater(ballots).items() if _flags(votes))
+
+
+def _by_rater(ballots: Iterable[Ballot]) -> dict[str, list[Ballot]]:
+    found: dict[str, list[Ballot]] = {}
+    for ballot in ballots:
+        found.setdefault(ballot.rater, []).append(ballot)
+    return found
 
 
 def _flags(votes: Sequence[Ballot]) -> tuple[Flag, ...]:

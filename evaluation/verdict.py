@@ -67,12 +67,13 @@ class Verdict:
 @dataclass(frozen=True)
 class Stop:
     """Whether to go on voting. reason: "decided" (every contrast with a margin has its verdict for people),
-    "target" (the planned rankings are there), "go on". rankings, target: votes so far and planned."""
+    "target" (the planned rankings are there), "go on". rankings, target: votes so far and planned (None: no
+    plan)."""
 
     stop: bool
     reason: Literal["decided", "target", "go on"]
     rankings: int
-    target: int
+    target: int | None
 
 
 def verdicts(
@@ -102,12 +103,12 @@ def verdicts(
     return rows
 
 
-def stop_rule(found: Sequence[Verdict], rankings: int, target: int) -> Stop:
+def stop_rule(found: Sequence[Verdict], rankings: int, target: int | None) -> Stop:
     """Stop when every contrast with a margin is decided for people, or the planned rankings are there."""
     asked = [verdict for verdict in found if verdict.margin is not None]
     if asked and all(verdict.scope == "people" and verdict.kind != "undecided" for verdict in asked):
         return Stop(True, "decided", rankings, target)
-    reached = rankings >= target
+    reached = target is not None and rankings >= target
     return Stop(reached, "target" if reached else "go on", rankings, target)
 
 

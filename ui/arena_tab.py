@@ -19,7 +19,7 @@ from data import world
 from data.errors import UserError
 from data.ranking import LETTERS, Ranking
 from pipeline.arena.rounds import PROMPT_CHARACTERS
-from ui import arena_tables, parts
+from ui import arena_tables, parts, verdicts
 from ui.events import QUIET, WORK, rater_of, shown
 from ui.parts import Services
 from ui.texts import Texts
@@ -87,6 +87,9 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
             export = gr.Button(t("arena.export"), size="sm", scale=0, min_width=220)
             table = gr.Button(t("arena.csv"), size="sm", scale=0, min_width=180)
         exported = gr.File(label=t("arena.file"), visible=False, interactive=False)
+    with gr.Accordion(t("trust.title"), open=False):
+        check = gr.Button(t("trust.check"), size="sm", elem_id="trust-button")
+        trusted = gr.HTML(padding=False, elem_id="trust")
 
     def on_ask(text: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         yield from answers(services, text, rater_of(request), None, language, t)
@@ -124,6 +127,7 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     panes.retract.click(
         shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
     ).then(**board_handler, **QUIET)
+    check.click(shown(lambda: verdicts.trust_html(services.arena.trust(), t)), None, [trusted], **WORK)
     export.click(shown(lambda: export_pairs(services, t)), None, None, **WORK)
     table.click(shown(lambda: export_csv(services)), None, [exported], **WORK)
     return board_handler

@@ -5,27 +5,33 @@ until the vote. In a conversation of several turns each policy goes on from its 
 the vote ends the conversation, because it shows the policies.
 
 What it does not do: sample (the inference process does), store (`data.votes`), or do statistics
-(`evaluation.arena`). No torch.
+(`pipeline.arena.statistics`). No torch.
 """
 
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data import world
+from data.cast_votes import identical_groups
 from data.errors import UserError
 from data.files import sha256_text, write_atomic
 from data.ranking import Ranking
 from data.records import transcript
+from data.seasons import Season
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
 from data.workspace import Workspace, check_name
-from evaluation.arena import Ballot, contrasts, leaderboard
+from evaluation.ballots import Ballot
+from evaluation.leaderboard import Standing
+from evaluation.planning import Plan
+from evaluation.trust import Trust
 from pipeline.arena.client import InferenceClient, Progress
-from pipeline.arena.lineup import Lineup, choose
+from pipeline.arena.lineup import Lineup, choices, choose
+from pipeline.arena.statistics import Board, Statistics
 from pipeline.runs.hardware import software
 
 PROMPT_CHARACTERS = 8_000
@@ -48,18 +54,19 @@ class RoundView:
 
 
 class Arena:
-    """The arena of a workspace. `demo_folder`: other policies than the shipped ones where nothing is trained.
+    """The arena of a workspace. `demos`: {preset: folder} of other demo policies than the shipped ones.
 
     Raises UserError where the vote database cannot be used.
     """
 
-    def __init__(self, workspace: Workspace, client: InferenceClient, *, demo_folder: Path | None = None):
+    def __init__(
+        self, workspace: Workspace, client: InferenceClient, *, demos: Mapping[str, Path] | None = None
+    ):
         self.workspace = workspace
         self.client = client
         self.store = VoteStore(workspace.votes_db)
-        self._demo_folder = demo_folder
-        self._board: tuple[dict[str, int], list[dict[str, Any]]] | None = None
-        self._contrasts: tuple[dict[str, int], list[dict[str, Any]]] | None = None
+        self._demos = demos
+        self._statistics = Statistics(self.store)
 
     def start(self) -> None:
         """Load the policies in the background, so that the first answer comes at once."""
@@ -73,14 +80,23 @@ class Arena:
         self.client.close()
         self.store.close()
 
-    def lineup(self) -> Lineup:
-        """Who answers now. Raises UserError with fewer than two policies."""
-        return choose(self.workspace, self._demo_folder)
+    def lineup(self, models: str = "") -> Lineup:
+        """Who answers. models: a key of `choices`; without one, the first. Raises UserError without any."""
+        return choose(self.workspace, self._demos, models)
+
+    def choices(self) -> list[Lineup]:
+        """Everything that can answer here, the default first."""
+        return list(choices(self.workspace, self._demos))
 
     def ask(
-        self, prompt: str, rater: str, conversation_id: str | None = None, language: str = "en"
+        self,
+        prompt: str,
+        rater: str,
+        conversation_id: str | None = None,
+        language: str = "en",
+        models: str = "",
     ) -> Iterator[RoundView]:
-        """A round: views with growing answers, the last one `done`.
+        """A round: views with growing answers, the last one `done`. models: who answers, as in `lineup`.
 
         Raises UserError for a prompt that is too long or no text, and where no answer came; the round is then
         void. Closing the iterator early voids it too.
@@ -89,21 +105,22 @@ class Arena:
         if not message:
             raise UserError("the prompt is empty: write something")
         rater = checked_rater(rater)
-        lineup = self.lineup()
+        lineup = self.lineup(models)
+        season = lineup.season()
         histories = self.store.histories(conversation_id, rater) if conversation_id else {}
         prompts = {
             name: transcript([*histories.get(name, []), {"role": "user", "content": message}])
             for name in lineup.names
         }
         seed = secrets.randbits(31)
-        decoding = {"temperature": lineup.temperature, "max_new_tokens": lineup.max_new_tokens}
         new = self.store.open_round(
             rater=rater,
             message=message,
             prompt_sha256=sha256_text(transcript([{"role": "user", "content": message}])),
             policies=lineup.names,
             seed=seed,
-            decoding=decoding | {"top_k": 0, "top_p": 1.0},
+            decoding=season.decoding,
+            season=season,
             base={"base_model": lineup.base_model, "preset": lineup.preset, "demo": lineup.demo},
             software=software(),
             language=language,
@@ -111,9 +128,10 @@ class Arena:
         )
         reason = "the reader left"
         try:
-            for progress in self.client.stream(lineup, prompts, seed=seed, **decoding):
+            for progress in self.client.stream(lineup, prompts, seed=seed, **lineup.decoding):
                 view = self._view(new, progress)
                 if view.done:
+                    check_served(progress, season.policies)
                     self.store.close_round(new.id, _answers(new, progress, prompts, lineup))
                     reason = ""
                 yield view
@@ -150,46 +168,54 @@ class Arena:
         """Take one's own vote back; it stays in the file and counts no more."""
         self.store.retract(vote_id, rater=checked_rater(rater))
 
-    def ballots(self) -> list[Ballot]:
-        """The votes that count, as the statistics take them."""
-        return [_ballot(vote) for vote in self.store.votes()]
+    def seasons(self) -> list[Season]:
+        """The seasons of this workspace, the newest first."""
+        return self.store.seasons()
 
-    def leaderboard(self) -> list[dict[str, Any]]:
-        """One row a policy, strongest first; [] without votes. See `evaluation.arena.leaderboard`.
+    def season_id(self, models: str = "") -> str:
+        """The season that a round asked now would belong to."""
+        return self.lineup(models).season().id
 
-        Beside its keys: votes, strength, ci (low and high) and win_rate (wins and half the ties of its
-        comparisons; None without any).
+    def ballots(self, season: str | None = None) -> list[Ballot]:
+        """The votes of a season that count, as the statistics take them; None = of the current season."""
+        return self._statistics.ballots(season or self.season_id())
+
+    def board(self, season: str | None = None) -> Board:
+        """The leaderboard and the verdicts of a season."""
+        return self._statistics.board(season or self.season_id())
+
+    def trust(self, season: str | None = None) -> Trust:
+        """How far the votes of a season can be trusted."""
+        return self._statistics.trust(season or self.season_id())
+
+    def plan(self, season: str | None = None) -> Plan:
+        """How many votes a season needs."""
+        return self._statistics.plan(season or self.season_id())
+
+    def leaderboard(self, season: str | None = None) -> list[dict[str, Any]]:
+        """One row per policy of a season, strongest first; [] without votes. The public API's rows.
+
+        Keys: those of `evaluation.leaderboard.Standing`, and votes, strength, ci (low and high) and win_rate
+        (wins and half the ties of its comparisons; None without any).
         """
-        counts = self.store.counts()
-        if (
-            self._board is None or self._board[0] != counts
-        ):  # votes are only ever added, and so are retractions
-            self._board = counts, [_board_row(row) for row in leaderboard(self.ballots())]
-        return self._board[1]
+        return [_board_row(standing) for standing in self.board(season).standings]
 
-    def contrasts(self) -> list[dict[str, Any]]:
-        """Each quantised reward model's policy against the bf16 one's; see `evaluation.arena.contrasts`."""
-        counts = self.store.counts()
-        if self._contrasts is None or self._contrasts[0] != counts:
-            pairs = [(name, "ppo-bf16") for name in ("ppo-int8", "ppo-int4")]
-            self._contrasts = counts, contrasts(self.ballots(), pairs)
-        return self._contrasts[1]
-
-    def export(self, name: str = "votes") -> Path:
-        """Write the votes as preference pairs, `arena/NAME.jsonl`; `prepare --set source=FILE` takes it.
+    def export(self, name: str = "votes", season: str | None = None) -> Path:
+        """Write the votes of a season (None = all) as preference pairs, `arena/NAME.jsonl`, which
+        `prepare --set source=FILE` takes.
 
         (`source=votes` takes the votes themselves.) Raises UserError without a preference to write.
         """
-        pairs = self.store.preference_pairs()
+        pairs = self.store.preference_pairs(season)
         if not pairs:
             raise UserError("no vote prefers one answer to another yet: vote first")
         path = self.workspace.arena / f"{check_name(name)}.jsonl"
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
-    def csv(self) -> str:
-        """The votes for a spreadsheet, one line an answer."""
-        return votes_csv(self.store.votes())
+    def csv(self, season: str | None = None) -> str:
+        """The votes of a season (None = all) for a spreadsheet, one line per answer."""
+        return votes_csv(self.store.votes(season=season))
 
     @staticmethod
     def _view(new: NewRound, progress: Progress) -> RoundView:
@@ -198,12 +224,11 @@ class Arena:
         return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
 
 
-def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
-    groups: dict[str, list[str]] = {}
-    for letter in sorted(texts):
-        groups.setdefault(texts[letter], []).append(letter)
-    return [group for group in groups.values() if len(group) > 1]
+def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
+    """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
+    served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
+    if served != dict(policies):
+        raise UserError("the policies were replaced while they answered: ask again")
 
 
 def checked_text(text: Any, limit: int, what: str) -> str:
@@ -227,15 +252,14 @@ def checked_rater(rater: Any) -> str:
     return rater
 
 
-def _board_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    compared = row["wins"] + row["ties"] + row["losses"]
-    more = {
-        "votes": row["rankings"],
-        "strength": row["score"],
-        "ci": [row["score_low"], row["score_high"]],
-        "win_rate": (row["wins"] + row["ties"] / 2) / compared if compared else None,
+def _board_row(standing: Standing) -> dict[str, Any]:
+    compared = standing.wins + standing.ties + standing.losses
+    return asdict(standing) | {
+        "votes": standing.rankings,
+        "strength": standing.score,
+        "ci": [standing.score_low, standing.score_high],
+        "win_rate": (standing.wins + standing.ties / 2) / compared if compared else None,
     }
-    return dict(row) | more
 
 
 def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
@@ -256,18 +280,3 @@ def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], line
 def _gold(answer: Mapping[str, Any]) -> float | None:
     gold = world.gold(answer["prompt"], answer["text"])
     return None if gold is None else gold.total
-
-
-def _ballot(vote: Mapping[str, Any]) -> Ballot:
-    texts = {letter: answer["text"] for letter, answer in vote["answers"].items()}
-    panes = vote["policies"]
-    same = tuple(frozenset(panes[letter] for letter in group) for group in identical_groups(texts))
-    return Ballot.from_order(
-        vote["order"],
-        panes,
-        rater=vote["rater"],
-        prompt=vote["prompt_sha256"],
-        identical=same,
-        lengths={panes[letter]: answer["tokens"] for letter, answer in vote["answers"].items()},
-        item=vote["round"],
-    )
