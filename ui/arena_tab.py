@@ -20,7 +20,7 @@ from data.ranking import Ranking
 from data.seasons import Season
 from pipeline.arena.lineup import Lineup
 from pipeline.arena.rounds import PROMPT_CHARACTERS
-from ui import arena_panes, arena_rounds, arena_tables, parts
+from ui import arena_panes, arena_rounds, arena_tables, parts, verdicts
 from ui.arena_panes import PageRound, Panes
 from ui.events import QUIET, WORK, rater_of, shown
 from ui.parts import Services
@@ -62,6 +62,9 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
             export = gr.Button(t("arena.export"), size="sm", scale=0, min_width=220)
             table = gr.Button(t("arena.csv"), size="sm", scale=0, min_width=180)
         exported = gr.File(label=t("arena.file"), visible=False, interactive=False)
+    with gr.Accordion(t("trust.title"), open=False):
+        check = gr.Button(t("trust.check"), size="sm", elem_id="trust-button")
+        trusted = gr.HTML(padding=False, elem_id="trust")
 
     def on_ask(text: str, models: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         yield from streamed(services, panes, text, rater_of(request), None, models or "", language, t)
@@ -125,6 +128,12 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     panes.retract.click(
         shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
     ).then(**board_handler, **QUIET)
+    check.click(
+        shown(lambda season: verdicts.trust_html(services.arena.trust(season), t)),
+        [season],
+        [trusted],
+        **WORK,
+    )
     export.click(shown(lambda season: export_pairs(services, season, t)), [season], None, **WORK)
     table.click(shown(lambda season: export_csv(services, season)), [season], [exported], **WORK)
     return refresh
