@@ -17,13 +17,16 @@ from typing import Any
 from data.errors import UserError
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> None:
-    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new."""
+def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
+    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new.
+
+    With ``private`` only the owner of the file can read it, from its first byte on.
+    """
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
     staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
     try:
-        with open(staging, "xb") as file:
+        with open(staging, "xb", opener=_private_opener if private else None) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -32,6 +35,10 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
         staging.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _private_opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def sync_folder(folder: Path) -> None:
@@ -45,9 +52,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_json(path: Path | str, value: Any) -> None:
+def write_json(path: Path | str, value: Any, *, private: bool = False) -> None:
     """Write ``value`` atomically as indented JSON; NaN and infinities become null, which JSON can hold."""
-    write_atomic(path, _dump(value, indent=2) + b"\n")
+    write_atomic(path, _dump(value, indent=2) + b"\n", private=private)
 
 
 def read_json(path: Path | str) -> Any:

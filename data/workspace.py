@@ -67,6 +67,18 @@ class Workspace:
     def votes_db(self) -> Path:
         return self.arena / "arena.sqlite"
 
+    @property
+    def pseudonym_key(self) -> Path:
+        return self.arena / "pseudonyms.key"
+
+    @property
+    def accounts(self) -> Path:
+        return self.root / "accounts.json"
+
+    @property
+    def logins(self) -> Path:
+        return self.root / "logins.json"
+
     def create(self) -> "Workspace":
         """Make the folders that are missing. Raises UserError where the place cannot be written to."""
         try:

@@ -132,4 +132,4 @@ def test_a_port_in_use_ends_with_one_line_and_exit_2(client, tmp_path):
 def test_an_address_open_to_others_needs_a_login(tmp_path):
     ended = run_app("--host", "0.0.0.0", "--port", "0", "--workspace", str(tmp_path))
     assert ended.returncode == 2
-    assert "--auth" in ended.stderr
+    assert "--add-user" in ended.stderr and len(ended.stderr.strip().splitlines()) == 1

@@ -27,6 +27,7 @@ from ui.training import conversation, find, parent_choices
 
 SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
+KEPT_BYTES = 1 << 30  # of uploads in the workspace, together
 
 
 @dataclass
@@ -183,6 +184,9 @@ def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
     target = folder / check_name(f"{default_name(Path(upload).name)}.jsonl")
     if keep:
         folder.mkdir(parents=True, exist_ok=True)
+        others = sum(file.stat().st_size for file in folder.iterdir() if file != target)
+        if others + Path(upload).stat().st_size > KEPT_BYTES:
+            raise UserError(f"{folder} holds too much already: remove files there that no run needs any more")
         shutil.copyfile(upload, target)
     return str(target)
 

@@ -28,6 +28,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "tab.arena": ("Arena", "竞技场"),
     "tab.evaluation": ("Evaluation", "评测"),
     "tab.runs": ("Runs", "运行记录"),
+    # the login
+    "login.username": ("Name", "用户名"),
+    "login.password": ("Password", "密码"),
+    "login.enter": ("Log in", "登录"),
+    "login.leave": ("Log out", "退出登录"),
+    "login.wrong": ("This name and password do not belong together.", "用户名与密码不匹配。"),
     # the bar
     "bar.prepare": ("Data", "数据"),
     "bar.sft": ("SFT", "SFT"),

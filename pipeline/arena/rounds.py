@@ -20,6 +20,7 @@ from data.cast_votes import identical_groups
 from data.errors import UserError
 from data.everyday import PROMPTS
 from data.files import read_jsonl, sha256_text, write_atomic
+from data.pseudonyms import Pseudonyms
 from data.ranking import Ranking
 from data.records import messages, transcript
 from data.seasons import Season
@@ -182,6 +183,10 @@ class Arena:
         found = [*held_out(self.workspace, lineup), *suggestions(lineup.preset)]
         return next((prompt for prompt in found if prompt not in asked), found[len(asked) % len(found)])
 
+    def rater_of(self, round: str) -> str:
+        """Whose round this is. Raises UserError for an unknown one."""
+        return self.store.rater_of(round)
+
     def retract(self, vote_id: str, rater: str) -> None:
         """Take one's own vote back; it stays in the file and counts no more."""
         self.store.retract(vote_id, rater=checked_rater(rater))
@@ -232,8 +237,12 @@ class Arena:
         return path
 
     def csv(self, season: str | None = None) -> str:
-        """The votes of a season (None = all) for a spreadsheet, one line per answer."""
-        return votes_csv(self.store.votes(season=season))
+        """The votes of a season (None = all) for a spreadsheet, one line per answer.
+
+        Raters, rounds and votes stand under pseudonyms.
+        """
+        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
+        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
     @staticmethod
     def _view(new: NewRound, progress: Progress) -> RoundView:
