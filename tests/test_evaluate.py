@@ -257,8 +257,9 @@ def test_experiment_record_before_the_run_ends_takes_the_given_results(workspace
     assert record["anomalies"][0]["kind"] == "nan" and record["results"]["training_seconds"] >= 0
 
 
-def test_two_experiments_of_one_name_do_not_overwrite_each_other(workspace):
-    write_json(workspace.experiments / "mine.json", {"experiment_id": "another"})
-    run = Run.create(workspace, "ppo", build("ppo", "tiny", overrides=["name=mine"]), {})
-    assert write_experiment(workspace, run.record).name == f"mine-{run.id[-4:]}.json"
-    assert read_json(workspace.experiments / "mine.json") == {"experiment_id": "another"}
+@pytest.mark.parametrize(("name", "start"), [("mine", "mine"), ("文" * 40, "文" * 33)])
+def test_two_experiments_of_one_name_do_not_overwrite_each_other(workspace, name, start):
+    write_json(workspace.experiment(name), {"experiment_id": "another"})
+    run = Run.create(workspace, "ppo", build("ppo", "tiny", overrides=[f"name={name}"]), {})
+    assert write_experiment(workspace, run.record).name == f"{start}-{run.id[-4:]}.json"
+    assert read_json(workspace.experiment(name)) == {"experiment_id": "another"}

@@ -17,7 +17,6 @@ from data.errors import UserError
 from data.files import read_json, read_jsonl
 from data.sources import default_name
 from data.validation import read_pairs
-from data.workspace import check_name
 from ui import form as forms
 from ui import parts
 from ui.events import QUIET, WORK, shown
@@ -179,10 +178,9 @@ def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
     """The place of an upload in the workspace's cache. UserError where nothing was uploaded."""
     if not upload:
         raise UserError("upload a .jsonl file first")
-    folder = services.workspace.cache / "uploads"
-    target = folder / check_name(f"{default_name(Path(upload).name)}.jsonl")
+    target = services.workspace.upload(default_name(Path(upload).name))
     if keep:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(upload, target)
     return str(target)
 

@@ -21,7 +21,7 @@ from data.files import sha256_text, write_atomic
 from data.records import transcript
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
-from data.workspace import Workspace, check_name
+from data.workspace import Workspace
 from evaluation.arena import Ballot, contrasts, format_order, leaderboard, parse_order
 from pipeline.arena.client import InferenceClient, Progress
 from pipeline.arena.lineup import Lineup, choose
@@ -182,7 +182,7 @@ class Arena:
         pairs = self.store.preference_pairs()
         if not pairs:
             raise UserError("no vote prefers one answer to another yet: vote first")
-        path = self.workspace.arena / f"{check_name(name)}.jsonl"
+        path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
