@@ -34,6 +34,18 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
     sync_folder(path.parent)
 
 
+def sync_tree(folder: Path) -> None:
+    """Make the content of every file and folder below ``folder`` durable, and ``folder``'s own name."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with open(path, "rb+") as file:  # Windows syncs what is open for writing
+                os.fsync(file.fileno())
+    sync_folder(folder)
+    sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside ``folder`` durable. Windows has no handle for it and needs none."""
     if os.name == "nt":
@@ -45,9 +57,18 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def json_bytes(value: Any, indent: int | None = None) -> bytes:
+    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
+    value = _finite(value)
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` atomically as indented JSON; NaN and infinities become null, which JSON can hold."""
-    write_atomic(path, _dump(value, indent=2) + b"\n")
+    write_atomic(path, json_bytes(value, indent=2) + b"\n")
 
 
 def read_json(path: Path | str) -> Any:
@@ -61,7 +82,7 @@ def read_json(path: Path | str) -> Any:
 
 def append_jsonl(path: Path | str, row: dict) -> None:
     """Append one object as one flushed line. A line that an earlier crash left torn is closed off first."""
-    line = _dump(row) + b"\n"
+    line = json_bytes(row) + b"\n"
     with open(path, "ab+") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
@@ -110,15 +131,6 @@ def sha256_files(paths: Iterable[Path | str]) -> str:
     for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
     return total.hexdigest()
-
-
-def _dump(value: Any, indent: int | None = None) -> bytes:
-    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
-    value = _finite(value)
-    try:
-        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
 
 
 def _finite(value: Any) -> Any:

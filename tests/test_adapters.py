@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from data import sealed
 from data.errors import UserError
 from models import adapters, loading
 from models.precision import PRECISIONS
@@ -78,7 +79,7 @@ def test_an_adapter_of_another_base_is_refused(random_llama_base, saved):
 
 def test_an_adapter_of_another_tokenizer_is_refused(random_base, saved):
     card = json.loads((saved / "model.json").read_text())
-    (saved / "model.json").write_text(json.dumps(card | {"tokenizer_hash": "0"}))
+    sealed.write_card(saved / "model.json", card | {"tokenizer_hash": "0"})
     with pytest.raises(UserError, match="tokenizer"):
         adapters.check(saved, base=random_base)
 
@@ -87,6 +88,7 @@ def test_missing_layers_are_refused_instead_of_filled_with_random_numbers(random
     weights = load_file(saved / "adapter_model.safetensors")
     weights.pop(sorted(weights)[0])
     save_file(weights, saved / "adapter_model.safetensors")
+    adapters.seal(saved, base=random_base)
     with pytest.raises(UserError, match="lacks 1"):
         adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
 
@@ -95,6 +97,7 @@ def test_tensors_of_another_shape_are_refused(random_base, saved):
     weights = load_file(saved / "adapter_model.safetensors")
     name = sorted(weights)[0]
     save_file(weights | {name: weights[name][:2].clone()}, saved / "adapter_model.safetensors")
+    adapters.seal(saved, base=random_base)
     with pytest.raises(UserError, match="shape"):
         adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
 

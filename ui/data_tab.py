@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 
 from data import world
+from data.datasets import read_card, read_split
 from data.errors import UserError
-from data.files import read_json, read_jsonl
 from data.sources import default_name
 from data.validation import read_pairs
 from ui import form as forms
@@ -98,10 +98,10 @@ def build(
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
     start.click(shown(launch), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
     timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
-    chosen.change(lambda name: about_html(services, name, t), [chosen], [about], **QUIET)
+    chosen.change(shown(lambda name: about_html(services, name, t)), [chosen], [about], **QUIET)
     gr.on(
         [chosen.change, split.change, index.change],
-        lambda n, s, i: pair(services, n, s, i, t),
+        shown(lambda n, s, i: pair(services, n, s, i, t)),
         [chosen, split, index],
         pair_outputs,
         **QUIET,
@@ -219,7 +219,7 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
     """The data set's card as two small tables."""
     if not name:
         return f'<p class="quiet">{escape(t("data.none"))}</p>'
-    card = read_json(services.workspace.dataset(name) / "dataset.json")
+    card = read_card(services.workspace.dataset(name))
     lengths = card.get("lengths", {})
     rows = [
         [t("data." + split), f["pairs"], f["prompts"], f["sha256"][:10]]
@@ -253,7 +253,7 @@ def pair(
     """One pair: prompt, chosen, rejected, and the gold reward of both where the tiny world knows them."""
     if not name:
         return "", "", "", ""
-    rows = read_jsonl(services.workspace.dataset(name) / f"{split}_prefs.jsonl")
+    rows = read_split(services.workspace.dataset(name), split)
     if not rows:
         return "", "", "", ""
     row = rows[min(max(1, int(index or 1)), len(rows)) - 1]

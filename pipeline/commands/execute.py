@@ -31,6 +31,7 @@ from pipeline.runs.lineage import resolve_parents
 from pipeline.runs.progress import Progress, logged
 from pipeline.runs.quiet import quiet
 from pipeline.runs.record import Cancelled, Run, list_runs, read_run, withdraw_wish
+from pipeline.runs.seals import unsealed
 from pipeline.settings.layers import from_dict, to_dict
 from pipeline.training import distributed
 from pipeline.training.recovery import is_out_of_memory
@@ -163,6 +164,9 @@ def _threads(run: Run, company: int) -> int:
 def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
+    for path in unsealed(workspace, run.record["parents"]):
+        if not any(event.get("model") == path for event in run.record["events"]):
+            run.event("no hashes", f"{path} is of an earlier version and is used unchecked", model=path)
     if stage != "prepare":
         quiet()
         from models.fast import heap  # it loads torch, like the stage itself

@@ -15,8 +15,9 @@ from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
+from data.datasets import write_card
 from data.errors import UserError
-from data.files import sha256_file, sha256_text, sync_folder, write_atomic, write_json
+from data.files import sha256_file, sha256_text, sync_folder, write_atomic
 from data.records import Pair, messages
 from data.sources import Loaded, default_name, load_pairs
 from data.splits import SPLITS, remove_overlap, shared_prompts, split_by_prompt
@@ -70,7 +71,7 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
         staging.mkdir(parents=True)
         files = {name: _write_rows(staging / f"{name}_prefs.jsonl", splits[name]) for name in SPLITS}
         card = _card(folder.name, settings, loaded, splits, overlap, files)
-        write_json(staging / "dataset.json", card)
+        write_card(staging, card)
         _replace(folder, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from data.datasets import read_split
 from data.errors import UserError
-from data.files import read_json, read_jsonl, write_json
+from data.files import read_json, write_json
 from data.workspace import Workspace
 from models.fast import heap
 from models.loading import device
@@ -37,11 +38,11 @@ EVALUATION_ROWS = 256  # validation rows looked at while training
 
 
 def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) -> list[dict]:
-    """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all. UserError where none are."""
-    path = workspace.dataset(dataset) / f"{split}_prefs.jsonl"
-    if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no {path.name}: make it again with `prepare`")
-    rows = read_jsonl(path)
+    """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all.
+
+    Raises UserError where there are none, or they are not what `prepare` wrote.
+    """
+    rows = read_split(workspace.dataset(dataset), split)
     if split == "train" and not rows:
         raise UserError(f"data set {dataset!r} has no training pairs: give `prepare` more rows")
     return rows[:limit] if limit else rows
