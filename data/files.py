@@ -21,7 +21,8 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
     """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new."""
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
-    staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
+    # In the same folder, so that the rename is atomic; with the process, so that a leftover can be told.
+    staging = path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}.tmp")
     try:
         with open(staging, "xb") as file:
             file.write(content)

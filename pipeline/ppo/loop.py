@@ -219,6 +219,7 @@ class Trainer:
         if not self.run.leads:
             return
         state = self._state()
+        self.run.sync_logs()
         checkpoints.save(
             self.run.checkpoints_dir, self.step, lambda folder: torch.save(state, folder / "state.pt")
         )

@@ -200,6 +200,7 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
             row["eval_loss"] = _held_out_loss(model, held_out, device)
         run.log(row)
         if step % settings.save_steps == 0 or run.should_stop():
+            run.sync_logs()
             checkpoints.save(run.checkpoints_dir, step, write)
         if run.should_stop():
             raise Cancelled

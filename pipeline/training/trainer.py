@@ -214,13 +214,15 @@ class Reporter(TrainerCallback):
         if not self.run.leads:
             return
         folder = self.run.checkpoints_dir
+        self.run.sync_logs()
         checkpoints.seal(folder / f"checkpoint-{state.global_step}")
         checkpoints.rotate(folder, keep=2)
 
     def save(self, folder: Path, tokens: int) -> None:
-        """What the trainer's own state does not hold: early stopping, the gradient watch, tokens seen, and
-        how the run recovered."""
+        """What the trainer's own state does not hold: early stopping, the last evaluation, the gradient
+        watch, tokens seen, and how the run recovered."""
         card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
+        card |= {"last_evaluation": self.last_evaluation, "warned": self.warned}
         card |= {"memory": asdict(self.memory), "stability": asdict(self.stability)}
         if self.best is not None:
             card["best_loss"] = self.best_loss
@@ -231,6 +233,8 @@ class Reporter(TrainerCallback):
         """Put `save`'s state back; returns the tokens seen."""
         card = read_json(folder / CARD)
         self.since_best, self.unseen = card["since_best"], set(card["unseen"])
+        # Checkpoints of earlier versions lack these two.
+        self.last_evaluation, self.warned = card.get("last_evaluation", {}), card.get("warned", False)
         if "best_loss" in card:
             self.best_loss, self.best = card["best_loss"], load_file(folder / BEST)
         return card["tokens"]
