@@ -5,12 +5,13 @@ that are damaged, missing or too many.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data import sealed
 from data.errors import UserError
+from data.files import json_bytes, write_atomic
 
 CARD = "dataset.json"
 ADVICE = "make the data set again with `prepare`, or restore a backup"
@@ -25,6 +26,18 @@ def split_path(folder: Path, split: str) -> Path:
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write the card; `card["splits"]` holds for each split its `file`, `pairs` and `sha256`."""
     sealed.write_card(folder / CARD, card)
+
+
+def write_splits(folder: Path, splits: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
+    """Write a data set of given rows, with the least that its card can hold; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {}
+    for split, rows in splits.items():
+        path, data = split_path(folder, split), b"".join(json_bytes(dict(row)) + b"\n" for row in rows)
+        write_atomic(path, data)
+        facts[split] = {"file": path.name, "pairs": len(rows), **sealed.entry(data)}
+    write_card(folder, {"name": folder.name, "splits": facts})
+    return folder
 
 
 def read_card(folder: Path) -> dict[str, Any]:

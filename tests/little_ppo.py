@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-from little_data import write_splits
 from little_policies import save_policies
 
+from data.datasets import write_splits
 from data.files import read_jsonl
 from models import adapters, loading
 from pipeline.ppo import loop as ppo

@@ -2,8 +2,7 @@
 
 import json
 
-from little_data import write_splits
-
+from data.datasets import write_splits
 from pipeline.commands.execute import execute
 from pipeline.runs.record import Run
 from pipeline.settings import layers as stage_settings

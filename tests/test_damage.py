@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 import torch
-from little_data import write_splits
 from little_policies import save_policies
 from little_ppo import settings_of, stand
 from little_training import easy_rows, run_stage, write_dataset
 from safetensors.torch import load_file, save_file
 
 from data import datasets, sealed
+from data.datasets import write_splits
 from data.errors import UserError
 from data.files import read_json, write_json
 from models import adapters, base_files, loading

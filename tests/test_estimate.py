@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from little_data import write_splits
 
+from data.datasets import write_splits
 from data.errors import UserError
 from data.workspace import Workspace
 from pipeline.memory import estimate as estimates

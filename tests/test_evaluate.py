@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from little_data import write_splits
 
+from data.datasets import write_splits
 from data.errors import UserError
 from data.files import read_json, read_jsonl, write_json
 from models import adapters, loading

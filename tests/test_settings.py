@@ -71,7 +71,7 @@ def test_the_name_that_a_source_gives_its_data_set_is_checked_too():
         (["max_steps=-1"], "greater than or equal to 0"),
         (["batch_size=many"], "integer"),
         (["lr_scheduler=wavy"], "'linear', 'cosine' or 'constant'"),
-        (["preset=huge"], "choose one of tiny, edge"),
+        (["preset=huge"], "choose one of tiny, small, edge"),
         (["max_steps"], "write field=value"),
         (["batch_size=12", "micro_batch_size=5"], "micro_batch_size=4 does"),
     ],

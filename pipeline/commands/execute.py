@@ -24,7 +24,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline.memory.estimate import refuse_what_cannot_fit
-from pipeline.runs import checkpoints, locks
+from pipeline.runs import checkpoints, leftovers, locks
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.hardware import physical_cores
 from pipeline.runs.lineage import resolve_parents
@@ -72,6 +72,8 @@ def execute(
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
             _refuse_beside(workspace)
+            leftovers.remove_temporary(workspace)
+            leftovers.remove_unfinished(workspace)
         if not (waited := run is not None):
             # What is missing, or too large, is told before there is a run.
             parents, whole = resolve_parents(stage, settings, workspace)
