@@ -63,6 +63,12 @@ def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
     return [_row(line, f"{path}, line {n}") for n, line in enumerate(data.splitlines(), 1) if line.strip()]
 
 
+def check(folder: Path) -> None:
+    """Raise UserError for the first file of a data set that is damaged."""
+    for split in read_card(folder)["splits"]:
+        read_split(folder, split)
+
+
 def _row(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8"))

@@ -63,6 +63,13 @@ def read_file(path: Path, entries: Mapping[str, Any] | None, advice: str) -> byt
     return data
 
 
+def check_folder(card_path: Path, advice: str) -> None:
+    """Raise UserError for the first file that is not what its card recorded."""
+    entries = read_card(card_path, advice).get("files", {})
+    for name in entries:
+        read_file(card_path.parent / name, entries, advice)
+
+
 def check(path: Path, sha256: str, entries: Mapping[str, Any], advice: str) -> None:
     """Raise UserError where a file's hash is not the one in the card."""
     wanted = entries.get(path.name)

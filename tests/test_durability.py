@@ -22,7 +22,7 @@ pytestmark = [
 
 @pytest.fixture
 def calls(monkeypatch):
-    """[("sync" | "rename" | "remove", path)] in order; ("done", path) is the rename of a run.json that says so."""
+    """[("sync" | "rename" | "remove", path)] in order; "done" is the rename of a run.json that says so."""
     seen = []
     sync, rename, remove = os.fsync, os.replace, shutil.rmtree
 
@@ -73,9 +73,7 @@ def test_the_folder_of_the_checkpoints_is_synced_before_an_older_one_goes(sft, c
     for k in removed:
         newest = int(Path(calls[k][1]).name.partition("-")[2]) + 2
         manifest = sft.checkpoints_dir / f"checkpoint-{newest}" / checkpoints.MANIFEST
-        sealed = calls.index(
-            ("rename", str(sft.checkpoints_dir / f"checkpoint-{newest}" / checkpoints.MANIFEST))
-        )
+        sealed = calls.index(("rename", str(manifest)))
         assert ("sync", str(sft.checkpoints_dir)) in calls[sealed:k]
         assert ("sync", str(sft.folder / "metrics.jsonl")) in calls[:sealed]
 

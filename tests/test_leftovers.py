@@ -60,7 +60,7 @@ def test_a_stage_removes_what_other_stages_left_unfinished(workspace, tmp_path):
         workspace.datasets / ".one~00000001.old",
         workspace.run("r1") / "checkpoints" / ".staging-00000000",
         workspace.cache / "tokens" / f"{'a' * 32}.123",
-        workspace.runs / ".deleted-r2",
+        workspace.root / ".deleted-r2",
     ]
     kept = [
         workspace.run("r1") / "checkpoints" / "checkpoint-4",

@@ -42,7 +42,7 @@ def remove_unfinished(workspace: Workspace) -> list[Path]:
     A data set that had been set aside for its successor comes back where there is none. Returns the paths
     that were removed. The caller holds the training lock.
     """
-    found = [path for path in _entries(workspace.runs) if path.name.startswith(TRASH)]
+    found = [path for path in _entries(workspace.root) if path.name.startswith(TRASH)]
     for run in _entries(workspace.runs):
         found += [path for path in _entries(run / "checkpoints") if path.name.startswith(_STAGING)]
     found += [path for path in _entries(workspace.cache / "tokens") if _TOKENS.fullmatch(path.name)]
