@@ -118,6 +118,7 @@ def test_a_refused_prompt_leaves_the_panes_as_they_were(services, monkeypatch):
     assert sent[-1][1 + 2 * len("ABCD")] == []
 
 
+@pytest.mark.faults(29)
 def test_text_in_the_panes_is_no_markup():
     shown = arena_tab.inert([{"role": "assistant", "content": "<img src=x onerror=alert(1)> & more"}])
     assert shown[0]["content"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"

@@ -21,7 +21,7 @@ from pipeline.commands.export import export
 from pipeline.runs.record import list_runs
 from pipeline.settings.layers import build
 
-pytestmark = [pytest.mark.faults(14), pytest.mark.usefixtures("nondeterministic_after")]
+pytestmark = [pytest.mark.faults(14, 59), pytest.mark.usefixtures("nondeterministic_after")]
 CPU = torch.device("cpu")
 SPLITS = ("train", "validation", "test")
 

@@ -126,6 +126,7 @@ def press(page, keys):
         page.keyboard.press(key)
 
 
+@pytest.mark.faults(45)
 def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
@@ -198,6 +199,7 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
     page.wait_for_function("() => !document.querySelector('#reveal table')")
 
 
+@pytest.mark.faults(29)
 def test_model_and_user_text_are_inert(visit, quick):
     page = visit(quick.address)
     go_to(page, "arena")
