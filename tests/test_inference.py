@@ -69,10 +69,8 @@ def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(
     client = InferenceClient(Workspace(tmp_path / "workspace").create())
     try:
         before, process = list(ask(client, mine))[-1].texts, client.pid
-        for path in (
-            base / "model.safetensors",
-            *(f / "adapter_model.safetensors" for f in folders.values()),
-        ):
+        adapters = [folder / "adapter_model.safetensors" for folder in folders.values()]
+        for path in (base / "model.safetensors", *adapters):
             os.truncate(path, 0)
         assert list(ask(client, mine, seed=1))[-1].texts == before
         assert client.pid == process
