@@ -26,7 +26,7 @@ from data.records import messages, transcript
 from data.seasons import Season
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
-from data.workspace import Workspace, check_name
+from data.workspace import Workspace
 from evaluation.ballots import Ballot
 from evaluation.leaderboard import Standing
 from evaluation.planning import Plan
@@ -232,7 +232,7 @@ class Arena:
         pairs = self.store.preference_pairs(season)
         if not pairs:
             raise UserError("no vote prefers one answer to another yet: vote first")
-        path = self.workspace.arena / f"{check_name(name)}.jsonl"
+        path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
