@@ -164,10 +164,12 @@ def serve(options: argparse.Namespace) -> None:
         address = f"{'https' if options.certfile else 'http'}://{name}:{port}"
 
         from pipeline.runs.jobs import JobRunner
+        from pipeline.runs.reader import RunReader
         from ui.uploads import upload_folder
 
         workspace.create()
-        jobs = JobRunner(workspace, address=address)
+        runs = RunReader(workspace)
+        jobs = JobRunner(workspace, address=address, reader=runs)
         ends.callback(jobs.close)
         uploads = ends.enter_context(upload_folder(workspace.root))
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
@@ -186,7 +188,7 @@ def serve(options: argparse.Namespace) -> None:
         arena = Arena(workspace, client)
         ends.callback(arena.close)
         ends.callback(DeviceSharing(jobs, client).close)
-        services = Services(workspace, jobs, arena, access)
+        services = Services(workspace, jobs, arena, runs, access)
         pages = {language: page.build(services, language) for language in server.LANGUAGES}
         application = server.build(
             pages,

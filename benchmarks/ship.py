@@ -18,10 +18,10 @@ import sys
 from pathlib import Path
 
 from data.errors import UserError
+from data.policies import PRECISIONS
 from data.workspace import Workspace
 from models import adapters, base_files
 from pipeline.runs.lineage import newest_done
-from pipeline.settings.fields import PRECISIONS
 
 SHIPPED = Path(__file__).parent.parent / "models" / "tiny"
 
@@ -43,8 +43,8 @@ def ship(workspace: Workspace, what: str, to: Path = SHIPPED) -> list[Path]:
             )
     for run, target in found:
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(workspace.run(run["id"]) / "model", target)
-        print(f"{run['id']} -> {target}")
+        shutil.copytree(workspace.run(run.id) / "model", target)
+        print(f"{run.id} -> {target}")
     return [target for _, target in found]
 
 

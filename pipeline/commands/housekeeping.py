@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from data.errors import UserError
@@ -21,8 +19,7 @@ from data.files import sync_folder
 from data.workspace import Workspace
 from evaluation.resources import folder_bytes
 from pipeline.runs import leftovers, locks
-from pipeline.runs.reader import list_runs
-from pipeline.runs.record import read_run
+from pipeline.runs.reader import list_runs, read_run
 
 ENDED_EARLY = ("failed", "cancelled", "lost")
 
@@ -41,10 +38,10 @@ def dependents(workspace: Workspace, run_id: str) -> list[str]:
     runs = list_runs(workspace)
     standing = {run_id}
     lines = []
-    for run in sorted(runs, key=lambda run: run["id"]):  # parents before children
-        if run["id"] not in standing and standing & set(_parents(run["parents"])):
-            standing.add(run["id"])
-            lines.append(f"{run['id']} ({run['status']}) stands on it")
+    for run in sorted(runs, key=lambda run: run.id):  # parents before children
+        if run.id not in standing and standing & set(run.parents.ids):
+            standing.add(run.id)
+            lines.append(f"{run.id} ({run.status}) stands on it")
     rounds = _rounds(workspace, run_id)
     if rounds:
         lines.append(f"{rounds} rounds of the arena were answered by it (they stay, with their votes)")
@@ -75,15 +72,14 @@ def waste(workspace: Workspace) -> list[Waste]:
     A run that something stands on is kept.
     """
     runs = list_runs(workspace)
-    needed = {parent for run in runs for parent in _parents(run["parents"])}
+    needed = {parent for run in runs for parent in run.parents.ids}
     found = []
     for run in runs:
-        folder = workspace.run(run["id"])
+        folder = workspace.run(run.id)
         checkpoints = folder / "checkpoints"
-        damaged = not (folder / "run.json").exists()
-        if run["status"] in ENDED_EARLY and run["id"] not in needed and not damaged:
-            found.append(Waste(folder, f"{run['status']}, and nothing stands on it", folder_bytes(folder)))
-        elif run["status"] == "done" and checkpoints.is_dir() and any(checkpoints.iterdir()):
+        if run.status in ENDED_EARLY and run.id not in needed and not run.damaged:
+            found.append(Waste(folder, f"{run.status}, and nothing stands on it", folder_bytes(folder)))
+        elif run.status == "done" and checkpoints.is_dir() and any(checkpoints.iterdir()):
             found.append(Waste(checkpoints, "checkpoints of a run that is done", folder_bytes(checkpoints)))
     return found
 
@@ -110,17 +106,9 @@ def _remove(workspace: Workspace, folder: Path) -> None:
 def _status(workspace: Workspace, run_id: str) -> str:
     """ "" for a run whose record is damaged: it may be deleted."""
     try:
-        return read_run(workspace, run_id)["status"]
+        return read_run(workspace, run_id).status
     except UserError:
         return ""
-
-
-def _parents(parents: Mapping[str, Any]) -> Iterator[str]:
-    for value in parents.values():
-        if isinstance(value, Mapping):
-            yield from value.values()
-        elif isinstance(value, str):
-            yield value
 
 
 def _rounds(workspace: Workspace, run_id: str) -> int:

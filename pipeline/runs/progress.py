@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipeline.runs.record_file import Attempt
+
 _SHOWN = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -26,13 +28,13 @@ _LINE_EVERY = 2.0  # seconds between plain lines
 _BAR = 24
 
 
-class Progress:
+class ProgressLine:
     """Called with each metrics row of a run (`Run.on_log`)."""
 
     def __init__(
         self,
         name: str,
-        attempt: Callable[[], dict[str, Any]],
+        attempt: Callable[[], Attempt],
         terminal: TextIO,
         log: TextIO | None,
         bar: bool = True,
@@ -45,7 +47,7 @@ class Progress:
         self._first: tuple[int, float] | None = None  # step, wall_seconds: after the start-up
 
     def __call__(self, row: dict[str, Any]) -> None:
-        step, total = row.get("step", 0), self._attempt()["total_steps"]
+        step, total = row.get("step", 0), self._attempt().total_steps
         facts = self._facts(row, step, total)
         clock = time.monotonic()
         if clock - self._last_line >= _LINE_EVERY or step == total:
