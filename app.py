@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 
 
@@ -49,7 +49,9 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise UserError(f"cannot listen on {host}:{port} ({error}); choose another --port") from error
+        raise UserError(
+            f"cannot listen on {host}:{port} ({error}); choose another --port", code=Code.OPTION
+        ) from error
     return listener
 
 
@@ -58,7 +60,10 @@ def serve(options: argparse.Namespace) -> None:
     from ui.guard import is_loopback
 
     if not options.auth and not is_loopback(options.host):
-        raise UserError(f"--host {options.host} is open to others: add --auth user:password or --auth FILE")
+        raise UserError(
+            f"--host {options.host} is open to others: add --auth user:password or --auth FILE",
+            code=Code.OPTION,
+        )
     with contextlib.ExitStack() as ends:
         listener = ends.enter_context(bind(options.host, options.port))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
@@ -106,7 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         serve(flags(argv))
     except UserError as error:
-        print(error, file=sys.stderr)
+        from pipeline.commands.advice import told
+
+        print(told(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_file
 from data.records import Pair
 from data.splits import SPLITS
@@ -66,13 +66,15 @@ def load_pairs(
         pairs = {"all": read_pairs(path)}
         info = {"kind": "file", "file": path.name, "sha256": sha256_file(path), "licence": "unknown"}
     else:
-        raise UserError(f"source {ascii(source)[:80]}: write tiny, votes, hub:OWNER/NAME or FILE.jsonl")
+        raise UserError(
+            f"source {ascii(source)[:80]}: write tiny, votes, hub:OWNER/NAME or FILE.jsonl", code=Code.SOURCE
+        )
     counts: dict[str, int] = {}
     for parsed in pairs.values():
         for what, count in parsed.counts.items():
             counts[what] = counts.get(what, 0) + count
     if not counts.get("accepted"):
-        raise UserError(f"{source}: holds no usable pair ({describe(counts)})")
+        raise UserError(f"{source}: holds no usable pair ({describe(counts)})", code=Code.SOURCE)
     kept = sample({name: parsed.pairs for name, parsed in pairs.items()}, max_rows, seed)
     counts["left_out"] = counts["accepted"] - sum(map(len, kept.values()))
     return Loaded(kept, counts, info)
@@ -118,7 +120,7 @@ def _load_votes(workspace: Workspace) -> tuple[dict[str, Parsed], dict[str, Any]
     from data.votes import VoteStore  # opens a database, which only this source needs
 
     if not workspace.votes_db.is_file():
-        raise UserError(f"source votes: no votes in {workspace.root} yet; vote in the arena first")
+        raise UserError(f"source votes: no votes in {workspace.root} yet", code=Code.NO_VOTES)
     rows = VoteStore(workspace.votes_db).preference_pairs()
     return {"all": _parse_leniently(rows)}, {"kind": "votes", "licence": "the raters'"}
 
@@ -150,7 +152,9 @@ def _hub_rows(path: Path, shown: str) -> Iterator[dict | None]:
         else:
             yield from (row for _, row in read_rows(path))
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{shown}: broken ({error}); remove it from the hub's cache and try again") from error
+        raise UserError(
+            f"{shown}: broken ({error}); remove it from the hub's cache and try again", code=Code.HUB
+        ) from error
 
 
 def _parquet_rows(path: Path) -> Iterator[dict]:

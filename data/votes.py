@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.sqlite_file import SqliteFile
 
 SCHEMA_VERSION = 1
@@ -219,15 +219,16 @@ class VoteStore:
             round_row = db.execute("SELECT * FROM rounds WHERE id = ?", (round_id,)).fetchone()
             if round_row is None or (rater is not None and rater != round_row["rater"]):
                 raise UserError(
-                    "this round is unknown, or another rater's: ask first, then vote on your own round"
+                    "this round is unknown, or another rater's",
+                    code=Code.ROUND,
                 )
             known = db.execute("SELECT round, ranking FROM votes WHERE id = ?", (vote_id,)).fetchone()
             if known is not None:
                 if (known["round"], known["ranking"]) != (round_id, ranking):
-                    raise UserError("this vote id was used for another vote: give each vote its own id")
+                    raise UserError("this vote id was used for another vote", code=Code.VOTED)
                 return _vote_row(db, vote_id)
             if round_row["state"] != "answered":
-                raise UserError("this round has no answers to vote on: ask again")
+                raise UserError("this round has no answers to vote on", code=Code.ROUND)
             _check_ranking(ranking, json.loads(round_row["arrangement"]))
             earlier = db.execute(
                 "SELECT id, ranking FROM votes WHERE round = ? AND id NOT IN (SELECT vote FROM retractions)",
@@ -235,7 +236,7 @@ class VoteStore:
             ).fetchone()
             if earlier is not None:
                 if earlier["ranking"] != ranking:
-                    raise UserError("this round has a vote already: retract it to vote again")
+                    raise UserError("this round has a vote already", code=Code.VOTED)
                 return _vote_row(db, earlier["id"])
             now = datetime.now(UTC)
             reading = (now - datetime.fromisoformat(round_row["answered"])).total_seconds()
@@ -251,7 +252,7 @@ class VoteStore:
         """The letters of a round's answers. Raises UserError for an unknown round."""
         rows = self._read("SELECT arrangement FROM rounds WHERE id = ?", (round_id,))
         if not rows:
-            raise UserError("this round is unknown: ask first, then vote on your own round")
+            raise UserError("this round is unknown", code=Code.ROUND)
         return sorted(json.loads(rows[0]["arrangement"]))
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
@@ -260,7 +261,7 @@ class VoteStore:
         def store(db: sqlite3.Connection) -> None:
             mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
             if mine is None:
-                raise UserError("this vote is unknown, or another rater's")
+                raise UserError("this vote is unknown, or another rater's", code=Code.ROUND)
             db.execute("INSERT OR IGNORE INTO retractions VALUES (?, ?, ?)", (vote_id, _now(), reason))
 
         self._file.write(store)
@@ -318,7 +319,9 @@ def _check_ranking(ranking: str, arrangement: Mapping[str, str]) -> None:
     named = sorted(letter for group in ranking_groups(ranking) for letter in group)
     if ranking != "none" and named != sorted(arrangement):
         letters = " ".join(sorted(arrangement))
-        raise UserError(f"order {ranking!r}: name each of {letters} once, as in B>A=C, or say none")
+        raise UserError(
+            f"order {ranking!r}: name each of {letters} once, as in B>A=C, or say none", code=Code.ORDER
+        )
 
 
 def _now() -> str:
@@ -352,15 +355,15 @@ def _next_turn(db, rater: str, conversation: str, policies: Sequence[str]) -> tu
         (conversation,),
     ).fetchone()
     if last is None or last["rater"] != rater:
-        raise UserError("this conversation is unknown, or another rater's: start a new one")
+        raise UserError("this conversation is unknown, or another rater's", code=Code.ROUND)
     voted = db.execute(
         "SELECT 1 FROM votes v JOIN rounds r ON v.round = r.id WHERE r.conversation = ?", (conversation,)
     ).fetchone()
     if voted is not None:
-        raise UserError("this conversation was voted on and its policies shown: start a new one")
+        raise UserError("this conversation was voted on and its policies shown", code=Code.ROUND)
     arrangement = json.loads(last["arrangement"])
     if sorted(arrangement.values()) != sorted(policies):
-        raise UserError("the policies have changed since this conversation began: start a new one")
+        raise UserError("the policies have changed since this conversation began", code=Code.ROUND)
     return last["turn"] + 1, arrangement
 
 

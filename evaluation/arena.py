@@ -18,7 +18,7 @@ from itertools import combinations
 import choix
 import numpy as np
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from evaluation.significance import equivalence, holm, sign_test
 
 LETTERS = "ABCD"
@@ -33,14 +33,14 @@ def parse_order(order: str, letters: Iterable[str] = LETTERS) -> tuple[tuple[str
     expected = sorted(letter.upper() for letter in letters)
     wanted = f"an order of {' '.join(expected)} such as {'>'.join(expected)}, with = for a tie, or 'none'"
     if not isinstance(order, str):
-        raise UserError(f"the order has to be text: {wanted}")
+        raise UserError(f"the order has to be text: {wanted}", code=Code.ORDER)
     text = "".join(order.split()).upper()
     if text == "NONE":
         return ()
     tiers = tuple(tuple(tier.split("=")) for tier in text.split(">"))
     given = sorted(letter for tier in tiers for letter in tier)
     if given != expected:
-        raise UserError(f"order {order!r} is not valid: give {wanted}")
+        raise UserError(f"order {order!r} is not valid: give {wanted}", code=Code.ORDER)
     return tiers
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from models.fast import lora
 from models.loading import Head, base_hash, tokenizer_hash
@@ -37,7 +37,7 @@ def lora_config(
         if isinstance(module, nn.Linear | Conv1D) and name.rsplit(".", 1)[-1] not in HEAD_NAMES
     }
     if not layers:
-        raise UserError("the base has no linear layers that LoRA could adapt")
+        raise UserError("the base has no linear layers that LoRA could adapt", code=Code.BASE)
     return LoraConfig(
         r=rank,
         lora_alpha=alpha,
@@ -129,7 +129,9 @@ def load(
     try:
         weights = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{folder / WEIGHTS}: damaged or missing ({error}); train it again") from error
+        raise UserError(
+            f"{folder / WEIGHTS}: damaged or missing ({error}); train it again", code=Code.MODEL
+        ) from error
     config = LoraConfig.from_pretrained(folder)
     config.inference_mode = not trainable
     # A task type would make PEFT add heads and wrappers of its own.
@@ -151,7 +153,10 @@ def load(
         parameter.requires_grad_(trainable)
     lora.quicken(model)
     if card["lora_rank"] != config.r:
-        raise UserError(f"{folder}: model.json says rank {card['lora_rank']}, the adapter's is {config.r}")
+        raise UserError(
+            f"{folder}: model.json says rank {card['lora_rank']}, the adapter's is {config.r}",
+            code=Code.MODEL,
+        )
     return model
 
 
@@ -159,12 +164,14 @@ def check(folder: Path, *, base: str | Path) -> dict:
     """model.json of a model folder that belongs to this base and tokenizer; else UserError."""
     for name in (CARD, CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: {name} is missing; this is not a finished model")
+            raise UserError(f"{folder}: {name} is missing; this is not a finished model", code=Code.MODEL)
     card = read_json(folder / CARD)
     if card.get("base_hash") != base_hash(base):
-        raise UserError(f"{folder}: trained on another base ({card.get('base_model')}) than {base}")
+        raise UserError(
+            f"{folder}: trained on another base ({card.get('base_model')}) than {base}", code=Code.MODEL
+        )
     if card.get("tokenizer_hash") != tokenizer_hash(base):
-        raise UserError(f"{folder}: trained with another tokenizer than that of {base}")
+        raise UserError(f"{folder}: trained with another tokenizer than that of {base}", code=Code.MODEL)
     return card
 
 
@@ -174,12 +181,15 @@ def fill(model: PeftModel, name: str, weights: dict[str, torch.Tensor], *, where
     missing, unknown = sorted(set(targets) - set(weights)), sorted(set(weights) - set(targets))
     if missing or unknown:
         what = f"lacks {len(missing)} tensors ({missing[0]})" if missing else f"has {unknown[0]} too many"
-        raise UserError(f"{where}: the adapter {what}; it does not fit this base")
+        raise UserError(f"{where}: the adapter {what}; it does not fit this base", code=Code.MODEL)
     with torch.no_grad():
         for key, parameter in targets.items():
             saved = weights[key]
             if parameter.shape != saved.shape:
-                raise UserError(f"{where}: {key} has shape {list(saved.shape)}, not {list(parameter.shape)}")
+                raise UserError(
+                    f"{where}: {key} has shape {list(saved.shape)}, not {list(parameter.shape)}",
+                    code=Code.MODEL,
+                )
             parameter.data = saved.to(parameter.device, torch.float32).clone()
 
 
@@ -201,11 +211,15 @@ def load_head(folder: Path) -> Head:
     """The fp32 head of a reward or value model. Raises UserError where the folder holds a plain policy."""
     path = folder / HEAD
     if not path.is_file():
-        raise UserError(f"{folder}: {HEAD} is missing; this is a language model, not a reward model")
+        raise UserError(
+            f"{folder}: {HEAD} is missing; this is a language model, not a reward model", code=Code.MODEL
+        )
     try:
         weight = load_file(path)["weight"]
     except (SafetensorError, OSError, KeyError) as error:
-        raise UserError(f"{path}: damaged ({error}); train the reward model again") from error
+        raise UserError(
+            f"{path}: damaged ({error}); train the reward model again", code=Code.MODEL
+        ) from error
     head = Head(weight.shape[1])
     head.weight.data = weight.float()
     return head.requires_grad_(False)

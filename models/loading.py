@@ -19,7 +19,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.activations import GELUTanh, NewGELUActivation
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_files
 from models import precision as precisions
 from models.fast import attention, heap
@@ -73,11 +73,14 @@ def resolve_base(base_model: str | Path) -> Path:
     """
     folder = _folder(base_model)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{base_model}: no config.json in {folder.name}; this is not a model folder")
+        raise UserError(
+            f"{base_model}: no config.json in {folder.name}; this is not a model folder", code=Code.BASE
+        )
     if not list(folder.glob("*.safetensors")):
         raise UserError(
             f"{base_model}: no .safetensors weights; pickled weights (.bin, .pt) are refused because loading "
-            "them can run code. Convert the model to safetensors first"
+            "them can run code. Convert the model to safetensors first",
+            code=Code.BASE,
         )
     return folder
 
@@ -88,9 +91,11 @@ def load_tokenizer(base: str | Path):
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{base}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise UserError(
+            f"{base}: the tokenizer cannot be loaded: {_first_line(error)}", code=Code.BASE
+        ) from error
     if tokenizer.eos_token_id is None:
-        raise UserError(f"{base}: the tokenizer has no EOS token")
+        raise UserError(f"{base}: the tokenizer has no EOS token", code=Code.BASE)
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         # pad = eos would mask EOS out of the loss, and the model would never learn to stop.
         tokenizer.add_special_tokens({"pad_token": PAD_TOKEN})
@@ -136,7 +141,9 @@ def check_length(model: nn.Module, tokens: int) -> None:
     """Raise UserError where sequences of that many tokens do not fit into the base's positions."""
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if room is not None and tokens > room:
-        raise UserError(f"max_length={tokens}, but this base has {room} positions: set {room} or less")
+        raise UserError(
+            f"max_length={tokens}, but this base has {room} positions: set {room} or less", code=Code.SETTING
+        )
 
 
 def switch_off_dropout(model: nn.Module) -> None:
@@ -163,12 +170,16 @@ def _folder(base_model: str | Path) -> Path:
     if str(base_model) == "tiny":
         folder = Path(__file__).resolve().parent / "tiny" / "base"
         if not folder.is_dir():
-            raise UserError("the shipped tiny base is missing: make it with `python -m pipeline pretrain`")
+            raise UserError(
+                "the shipped tiny base is missing",
+                code=Code.BASE,
+                command="make it with `python -m pipeline pretrain`",
+            )
         return folder
     if Path(base_model).is_dir():
         return Path(base_model)
     if isinstance(base_model, Path) or str(base_model).startswith((".", "/", "~")):
-        raise UserError(f"{base_model}: no such folder")
+        raise UserError(f"{base_model}: no such folder", code=Code.BASE)
     from data.hub import download_model  # needs the network stack, which local bases do not
 
     return download_model(str(base_model))
@@ -194,7 +205,9 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
                 local_files_only=True,
             )
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{base}: the model cannot be loaded: {_first_line(error)}") from error
+        raise UserError(
+            f"{base}: the model cannot be loaded: {_first_line(error)}", code=Code.BASE
+        ) from error
     precisions.prepare(model, precision)
     switch_off_dropout(model)
     use_fused_gelu(model)

@@ -15,7 +15,7 @@ import threading
 
 from jinja2 import TemplateError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.records import messages as to_messages
 
 ROLE_STOP = "\n\nHuman:"
@@ -30,9 +30,13 @@ class PromptFormat:
 
     def __init__(self, tokenizer):
         if tokenizer.eos_token_id is None:
-            raise UserError("the tokenizer has no EOS token: choose a base model whose tokenizer has one")
+            raise UserError(
+                "the tokenizer has no EOS token: choose a base model whose tokenizer has one", code=Code.BASE
+            )
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-            raise UserError("the tokenizer needs a pad token of its own: load it with models.loading")
+            raise UserError(
+                "the tokenizer needs a pad token of its own: load it with models.loading", code=Code.BASE
+            )
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
         self.pad_id: int = tokenizer.pad_token_id
@@ -177,7 +181,9 @@ class PromptFormat:
         try:
             return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
-            raise UserError(f"the tokenizer's chat template refuses a conversation: {error}") from error
+            raise UserError(
+                f"the tokenizer's chat template refuses a conversation: {error}", code=Code.BASE
+            ) from error
 
     def _try_template(self) -> None:
         """Render one turn before anything depends on it: a template is a program, and it may never end."""
@@ -194,7 +200,9 @@ class PromptFormat:
         thread.join(TEMPLATE_SECONDS)
         if thread.is_alive():
             stop_thread(thread)
-            raise UserError(f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s")
+            raise UserError(
+                f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s", code=Code.BASE
+            )
         if failed:
             raise failed[0]
 

@@ -87,7 +87,7 @@ def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
     assert "counts no more" in note and not button.visible
     assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
     assert services.arena.csv().count("\n") == 1  # the heading alone
-    with pytest.raises(UserError, match="vote first"):
+    with pytest.raises(UserError, match="no vote prefers"):
         services.arena.export("votes")
     assert [vote["retracted"] for vote in services.arena.store.votes(retracted=True)] == [True]
     for handler in (arena_tab.take_back, lambda *a: arena_tab.cast(a[0], a[1], "A", "", *a[2:])):

@@ -16,10 +16,10 @@ from typing import Any
 import gradio as gr
 
 from data import world
-from data.errors import UserError
+from data.errors import Code, UserError
 from pipeline.arena.rounds import PROMPT_CHARACTERS
 from ui import arena_tables, parts
-from ui.events import QUIET, WORK, rater_of, shown
+from ui.events import QUIET, WORK, rater_of, shown, warn
 from ui.parts import Services
 from ui.texts import Texts
 from ui.theme import COLOURS
@@ -119,14 +119,14 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         "inputs": None,
         "outputs": [board],
     }
-    panes.vote.click(shown(on_vote), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK).then(
-        **board_handler, **QUIET
-    )
-    panes.retract.click(
-        shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
+    panes.vote.click(
+        shown(on_vote, t), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK
     ).then(**board_handler, **QUIET)
-    export.click(shown(lambda: export_pairs(services, t)), None, None, **WORK)
-    table.click(shown(lambda: export_csv(services)), None, [exported], **WORK)
+    panes.retract.click(
+        shown(on_retract, t), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
+    ).then(**board_handler, **QUIET)
+    export.click(shown(lambda: export_pairs(services, t), t), None, None, **WORK)
+    table.click(shown(lambda: export_csv(services), t), None, [exported], **WORK)
     return board_handler
 
 
@@ -221,7 +221,7 @@ def answers(
     try:
         yield from answered(services, (text or "").strip(), rater, state, before, language, t)
     except UserError as error:  # shown beside the panes, which go back to what they were
-        gr.Warning(escape(str(error)))
+        warn(error, t)
         yield pane_updates(None, before, waiting=not (state or {}).get("round"))
 
 
@@ -236,7 +236,7 @@ def answered(
 ) -> Iterator[tuple[Any, ...]]:
     """The updates of a round while its answers grow. Raises UserError where no answer comes."""
     if not message:
-        raise UserError(t("arena.no_prompt"))
+        raise UserError(t("arena.no_prompt"), code=Code.REQUEST)
     asked = {letter: [*said, {"role": "user", "content": message}] for letter, said in before.items()}
     yield pane_updates(None, asked, waiting=True)
     view = None
@@ -245,7 +245,7 @@ def answered(
         asked = {letter: asked[letter] for letter in view.answers}  # fewer than four where fewer are trained
         yield pane_updates(None, with_answers(asked, view.answers), waiting=True)
     if view is None or not view.done:
-        raise UserError(t("arena.no_answer"))
+        raise UserError(t("arena.no_answer"), code=Code.REQUEST)
     histories = with_answers(asked, view.answers)
     new = {
         "round": view.round,
@@ -301,7 +301,7 @@ def complete_order(order: str, letters: Sequence[str] = LETTERS) -> str:
         return "none"
     named = [letter for group in text.split(">") for letter in group.split("=")]
     if not text or len(set(named)) != len(named) or not set(named) <= set(letters):
-        raise UserError("say which answers you prefer, for example B>A=D>C")
+        raise UserError("say which answers you prefer, for example B>A=D>C", code=Code.ORDER)
     left = [letter for letter in letters if letter not in named]
     return ">".join([text, "=".join(left)]) if left else text
 
@@ -312,7 +312,7 @@ def cast(
     """Store the vote and show who was who: updates for `Panes.outputs`. A second click sends the same vote
     id."""
     if not state or not state.get("histories"):
-        raise UserError(t("arena.ask_first"))
+        raise UserError(t("arena.ask_first"), code=Code.REQUEST)
     full = complete_order(order, sorted(state["histories"]))
     result = services.arena.vote(
         state["round"], full, comment=comment or "", vote_id=state["vote"], rater=rater
@@ -334,7 +334,7 @@ def cast(
 def take_back(services: Services, state: Mapping[str, Any] | None, rater: str, t: Texts) -> tuple[Any, ...]:
     """Retract the vote that this page cast last: updates for the state, the reveal and the button."""
     if not state or not state.get("cast"):
-        raise UserError(t("arena.no_vote"))
+        raise UserError(t("arena.no_vote"), code=Code.REQUEST)
     services.arena.retract(state["cast"], rater)
     return {**state, "cast": None}, parts.advice(t("arena.taken_back")), gr.Button(visible=False)
 

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from data import world
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, read_jsonl
 from data.sources import default_name
 from data.validation import read_pairs
@@ -97,7 +97,7 @@ def build(
     forms.on_change(form, [preset, *source.inputs()], plan, [problem, command], opened)
     source.kind.change(kind_fields, [source.kind], [source.hub, source.upload, checked], **QUIET)
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
-    start.click(shown(launch), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
+    start.click(shown(launch, t), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
     timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
     chosen.change(lambda name: about_html(services, name, t), [chosen], [about], **QUIET)
     gr.on(
@@ -178,7 +178,7 @@ def changes(
 def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
     """The place of an upload in the workspace's cache. UserError where nothing was uploaded."""
     if not upload:
-        raise UserError("upload a .jsonl file first")
+        raise UserError("upload a .jsonl file first", code=Code.FILE)
     folder = services.workspace.cache / "uploads"
     target = folder / check_name(f"{default_name(Path(upload).name)}.jsonl")
     if keep:

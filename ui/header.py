@@ -92,8 +92,8 @@ def build(services: Services, t: Texts, language: str) -> Header:
         return show(services, preset_value, "", t)
 
     timer.tick(poll, [preset, seen], outputs, **QUIET)
-    missing.click(shown(run_missing), [preset], outputs, **WORK)
-    cancel.click(shown(cancel_now), [preset], outputs, **WORK)
+    missing.click(shown(run_missing, t), [preset], outputs, **WORK)
+    cancel.click(shown(cancel_now, t), [preset], outputs, **WORK)
     return Header(
         preset,
         timer,

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import gradio as gr
 from fastapi import FastAPI
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from ui import theme
 from ui.guard import Guard
 
@@ -36,7 +36,9 @@ def credentials(value: str | None) -> Callable[[str, str], bool] | None:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [value]
     users = dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
     if not users or not all(name and password for name, password in users.items()):
-        raise UserError("--auth: give user:password, or a file with one user:password a line")
+        raise UserError(
+            "--auth: give user:password, or a file with one user:password a line", code=Code.OPTION
+        )
 
     def check(name: str, password: str) -> bool:
         known = users.get(name, secrets.token_hex(16))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json
 from data.workspace import Workspace
 from pipeline.runs.reader import list_runs
@@ -107,7 +107,10 @@ def _has_model(workspace: Workspace, run: Mapping[str, Any]) -> bool:
 def _demo(folder: Path) -> Lineup:
     names = [name for name in NAMES if (folder / name / "model.json").is_file()]
     if len(names) < 2:
-        raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
+        raise UserError(
+            "the arena has no two policies yet",
+            code=Code.POLICIES,
+        )
     base_model = read_json(folder / names[0] / "model.json")["base_model"]
     facts = {"run": None, "preset": "tiny", "reward_run": None}
     # Trained in controlled mode: each of them stands on the bf16 base.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data import world
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_text, write_atomic
 from data.records import transcript
 from data.vote_table import votes_csv
@@ -86,7 +86,7 @@ class Arena:
         """
         message = checked_text(prompt, PROMPT_CHARACTERS, "the prompt").strip()
         if not message:
-            raise UserError("the prompt is empty: write something")
+            raise UserError("the prompt is empty", code=Code.PROMPT)
         rater = checked_rater(rater)
         lineup = self.lineup()
         histories = self.store.histories(conversation_id, rater) if conversation_id else {}
@@ -181,7 +181,7 @@ class Arena:
         """
         pairs = self.store.preference_pairs()
         if not pairs:
-            raise UserError("no vote prefers one answer to another yet: vote first")
+            raise UserError("no vote prefers one answer to another yet", code=Code.NO_VOTES)
         path = self.workspace.arena / f"{check_name(name)}.jsonl"
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
@@ -208,12 +208,13 @@ def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
 def checked_text(text: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
     if not isinstance(text, str):
-        raise UserError(f"{what} has to be text")
+        raise UserError(f"{what} has to be text", code=Code.PROMPT)
     if len(text) > limit:
-        raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}")
+        raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}", code=Code.PROMPT)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise UserError(
-            f"{what} holds characters that are no text (NUL or half a surrogate pair): remove them"
+            f"{what} holds characters that are no text (NUL or half a surrogate pair)",
+            code=Code.PROMPT,
         )
     return text
 
@@ -222,7 +223,7 @@ def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
     rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
     if not rater or not rater.isprintable():
-        raise UserError("the id of a rater or a vote has to be some printable characters")
+        raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
     return rater
 
 

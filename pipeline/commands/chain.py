@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.commands.comparison_table import comparison
 from pipeline.commands.stage_processes import StageProcesses
@@ -212,13 +212,16 @@ def _wish(wishes: dict[str, dict[str, str]], name: str, value: str) -> None:
     if dot:
         if stage not in CHAIN:
             known = ", ".join(one for one in STAGES if one in CHAIN)
-            raise UserError(f"--set {name}: {stage} is no stage of all; choose one of {known}")
+            raise UserError(
+                f"--set {name}: {stage} is no stage of all; choose one of {known}", code=Code.OPTION
+            )
         wishes[stage][field] = value
         return
     having = [one for one in CHAIN if name in {field.name for field in fields(one)}]
     if not having:
         raise UserError(
-            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage"
+            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage",
+            code=Code.OPTION,
         )
     for one in having:
         wishes[one][name] = value

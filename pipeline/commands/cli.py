@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
+from pipeline.commands.advice import with_advice
 from pipeline.commands.execute import execute, resume
 from pipeline.commands.foreground import exit_code, foreground
 from pipeline.runs import processes
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UserError(f"{message} (see: {self.prog} --help)")
+        raise UserError(f"{message} (see: {self.prog} --help)", code=Code.OPTION)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,7 +158,9 @@ def _status(args: argparse.Namespace, workspace: Workspace) -> int:
 
     marks = stale(workspace)
     for run in list_runs(workspace):
-        note = run["error"] or (f"stale: {marks[run['id']]}" if run["id"] in marks else "")
+        note = f"stale: {marks[run['id']]}" if run["id"] in marks else ""
+        if run["error"]:
+            note = with_advice(run["error"], run["error_code"])
         progress = run.get("progress")
         if progress and progress["total"]:
             note = f"step {progress['step']}/{progress['total']}"
@@ -168,7 +171,7 @@ def _status(args: argparse.Namespace, workspace: Workspace) -> int:
 def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     record = read_run(workspace, args.run)
     if record["status"] not in ("queued", "running"):
-        raise UserError(f"{args.run}: is {record['status']}; there is nothing to cancel")
+        raise UserError(f"{args.run}: is {record['status']}; there is nothing to cancel", code=Code.STATE)
     wish_to_cancel(workspace.run(args.run))
     if record["status"] == "running":
         attempt = record["attempts"][-1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json
 
 
@@ -56,7 +56,9 @@ def base_folder(base_model: str) -> Path:
 
         folder = download_model(base_model)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{base_model}: no config.json in {folder}; this is not a model folder")
+        raise UserError(
+            f"{base_model}: no config.json in {folder}; this is not a model folder", code=Code.BASE
+        )
     return folder
 
 
@@ -73,7 +75,7 @@ def read_shape(folder: Path) -> Shape:
         return _gpt2(config) if "n_embd" in config else _llama(config)
     except KeyError as error:
         raise UserError(
-            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known"
+            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known", code=Code.BASE
         ) from None
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.memory import terms as memory_terms
 from pipeline.memory.base_shape import base_folder, is_here, read_shape
@@ -131,8 +131,9 @@ def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, data
     if found.cannot_fit:
         raise UserError(
             f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
-            f"and {found.available / 1e9:.1f} GB of {found.where} are free. "
-            f"Lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much"
+            f"and {found.available / 1e9:.1f} GB of {found.where} are free",
+            code=Code.DOES_NOT_FIT,
+            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much",
         )
 
 

@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from data.workspace import Workspace
 from pipeline.runs import locks, processes
@@ -111,7 +111,9 @@ class JobRunner:
         with self._mutex:
             status = read_run(self._workspace, run_id)["status"]
             if status not in RESUMABLE or run_id in self._queue:
-                raise UserError(f"{run_id}: is {status}; only a run that has ended early can be resumed")
+                raise UserError(
+                    f"{run_id}: is {status}; only a run that has ended early can be resumed", code=Code.STATE
+                )
             withdraw_wish(self._workspace.run(run_id))
             self._enqueue(run_id)
         return run_id
@@ -130,7 +132,9 @@ class JobRunner:
                     close_dead(self._workspace, run_id, "cancelled")
                 return
             if record["status"] not in ("queued", "running"):
-                raise UserError(f"{run_id}: is {record['status']}; there is nothing to cancel")
+                raise UserError(
+                    f"{run_id}: is {record['status']}; there is nothing to cancel", code=Code.STATE
+                )
             wish_to_cancel(self._workspace.run(run_id))
             self._stop(run_id)
 
@@ -218,7 +222,8 @@ class JobRunner:
                 close_dead(self._workspace, run_id, "cancelled")
             elif not record["attempts"]:
                 last = tail_log(self._workspace, run_id, 1).strip()
-                close_dead(self._workspace, run_id, "failed", last or "the process ended before it began")
+                error = last.removeprefix("error: ") or "the process ended before it began"
+                close_dead(self._workspace, run_id, "failed", error, Code.UNEXPECTED)
 
     def _stop(self, run_id: str) -> None:
         """Stop a run in a thread of its own: the grace may be long."""

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.runs.record import list_runs
 from pipeline.settings.fields import PRECISIONS
@@ -117,7 +117,10 @@ def _resolve(
     parents = _dataset(settings, workspace, runs)
     if stage == "sft":
         if not settings.base_model or not settings.lora_rank or not settings.lora_alpha:
-            raise UserError("sft has no parent to take base_model, lora_rank or lora_alpha from: set them")
+            raise UserError(
+                "sft has no parent to take base_model, lora_rank or lora_alpha from: set them",
+                code=Code.SETTING,
+            )
         return parents, settings
     if stage == "evaluate":
         return parents | _policies(settings, runs), settings
@@ -138,11 +141,13 @@ def _dataset(settings: Any, workspace: Workspace, runs: list[Record]) -> dict[st
         newest = next((run for run in made if run["preset"] == settings.preset), None)
         if newest is None:
             raise UserError(
-                f"no data set of the preset {settings.preset} yet: run `prepare`, or set dataset=NAME"
+                f"no data set of the preset {settings.preset} yet",
+                code=Code.DATASET,
+                command="run `prepare`, or set dataset=NAME",
             )
         name = dataset_name(newest)
     if not (workspace.dataset(name) / "train_prefs.jsonl").is_file():
-        raise UserError(f"dataset={name}: not in {workspace.datasets}; run `prepare` first")
+        raise UserError(f"dataset={name}: not in {workspace.datasets}", code=Code.DATASET)
     maker = next((run["id"] for run in made if dataset_name(run) == name), None)
     return {"dataset": name, "prepare": maker}
 
@@ -161,16 +166,25 @@ def _parent(
             how = f" --precision {precision}" if precision else ""
             raise UserError(
                 f"there is no done {stage} run of the preset {settings.preset}"
-                f"{f' in {precision}' if precision else ''} yet: run `{stage}{how}` first"
+                f"{f' in {precision}' if precision else ''} yet",
+                code=Code.PARENT,
+                command=f"run `{stage}{how}` first",
             )
         return run
     run = next((run for run in runs if run["id"] == run_id), None)
     if run is None or run["stage"] != stage:
-        raise UserError(f"{stage}_run={run_id}: no such {stage} run; `status` lists them")
+        raise UserError(f"{stage}_run={run_id}: no such {stage} run", code=Code.PARENT_RUN)
     if run["status"] != "done":
-        raise UserError(f"{stage}_run={run_id}: is {run['status']}, not done; resume it or choose another")
+        raise UserError(
+            f"{stage}_run={run_id}: is {run['status']}, not done",
+            code=Code.PARENT_RUN,
+        )
     if precision and run["precision"] != precision:
-        raise UserError(f"{stage}_run={run_id}: is {run['precision']}; add --precision {run['precision']}")
+        raise UserError(
+            f"{stage}_run={run_id}: is in {run['precision']}, not in {precision}",
+            code=Code.PARENT_RUN,
+            command=f"add --precision {run['precision']}",
+        )
     return run
 
 
@@ -180,7 +194,10 @@ def _inherit(stage: str, settings: Any, sft: Record) -> Any:
     for name, value in taken.items():
         wish = getattr(settings, name)
         if wish and wish != value:
-            raise UserError(f"{stage}: {name}={wish}, but its SFT run {sft['id']} has {value}; leave it out")
+            raise UserError(
+                f"{stage}: {name}={wish}, but its SFT run {sft['id']} has {value}; leave it out",
+                code=Code.SETTING,
+            )
     return dataclasses.replace(settings, **taken)
 
 
@@ -194,7 +211,11 @@ def _policies(settings: Any, runs: list[Record]) -> dict[str, Any]:
             if run:
                 found[stage][precision] = run["id"]
     if not found["ppo"]:
-        raise UserError(f"there is no PPO policy on {sft['id']} to evaluate yet: run `ppo` first")
+        raise UserError(
+            f"there is no PPO policy on {sft['id']} to evaluate yet",
+            code=Code.PARENT,
+            command="run `ppo` first",
+        )
     return found
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, read_jsonl
 from data.workspace import Workspace
 from pipeline.runs import processes
@@ -31,8 +31,10 @@ def read_run(
     record["status"] = _status(workspace, record, queue or queue_state(workspace))
     if record["status"] == "lost" and not record["error"]:
         waited = not record["attempts"]  # its status on disk was still "queued"
-        cause = "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
-        record["error"] = f"{cause}; `resume {run_id}` {'starts it' if waited else 'goes on with it'}"
+        record["error"] = (
+            "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
+        )
+        record["error_code"] = Code.NOT_STARTED if waited else Code.LOST
     if record["status"] == "running":
         record["progress"] = _progress(workspace.run(run_id), record["attempts"][-1])
     return record
@@ -55,7 +57,11 @@ def list_runs(workspace: Workspace) -> list[dict[str, Any]]:
                 os.replace(folder / "run.json", folder / "run.json.corrupt")
             runs.append(
                 blank_record(folder.name)
-                | {"status": "failed", "error": f"{error} (set aside as run.json.corrupt)"}
+                | {
+                    "status": "failed",
+                    "error": f"{error} (set aside as run.json.corrupt)",
+                    "error_code": error.code,
+                }
             )
     return runs
 
@@ -97,6 +103,7 @@ def blank_record(run_id: str) -> dict[str, Any]:
         "resources": {},
         "events": [],
         "error": None,
+        "error_code": None,
     }
 
 
@@ -106,12 +113,13 @@ def read_record(workspace: Workspace, run_id: str) -> dict[str, Any]:
     try:
         record = read_json(path)
     except FileNotFoundError:
-        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them") from None
+        raise UserError(f"{run_id}: no such run in {workspace.root}", code=Code.RUN) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(record, dict) or blank_record(run_id).keys() - record.keys() or record["id"] != run_id:
-        raise UserError(f"{path}: not a run record")
-    return record
+        raise UserError(f"{path}: cannot be read: {error}", code=Code.RECORD) from None
+    needed = blank_record(run_id).keys() - {"error_code"}  # which older records have not
+    if not isinstance(record, dict) or needed - record.keys() or record["id"] != run_id:
+        raise UserError(f"{path}: not a run record", code=Code.RECORD)
+    return {"error_code": None} | record
 
 
 def _status(workspace: Workspace, record: dict[str, Any], queue: tuple[list[str], str | None]) -> str:

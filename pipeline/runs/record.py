@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from data.errors import Code
 from data.files import append_jsonl, read_jsonl, write_atomic, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes
@@ -148,6 +149,7 @@ class Run:
             "software": software(),
             "ended": None,
             "error": None,
+            "error_code": None,
             "results": {},
             "started": self.record["started"] or now(),
         }
@@ -205,16 +207,22 @@ class Run:
         return self._stop or cancel_wished(self.folder)
 
     def finish(self, results: Mapping[str, Any]) -> None:
-        self._end("done", None, results)
+        self._end("done", results=results)
 
-    def fail(self, error: str) -> None:
-        """`error`: one line, what went wrong and what to do."""
-        self._end("failed", error)
+    def fail(self, error: str, code: Code = Code.UNEXPECTED) -> None:
+        """`error`: one line, what went wrong; `code`: what the page and the command line advise."""
+        self._end("failed", error, code)
 
     def cancel(self) -> None:
-        self._end("cancelled", None)
+        self._end("cancelled")
 
-    def _end(self, status: str, error: str | None, results: Mapping[str, Any] | None = None) -> None:
+    def _end(
+        self,
+        status: str,
+        error: str | None = None,
+        code: Code | None = None,
+        results: Mapping[str, Any] | None = None,
+    ) -> None:
         seconds = 0.0
         if self.record["attempts"]:
             attempt = self.record["attempts"][-1]
@@ -228,6 +236,7 @@ class Run:
             "status": status,
             "ended": now(),
             "error": error,
+            "error_code": code,
             "results": dict(results or {}),
             "seconds": round(self._seconds_before + seconds, 3),
         }
@@ -253,7 +262,9 @@ def cancel_wished(folder: Path) -> bool:
     return (folder / "cancel.json").exists()
 
 
-def close_dead(workspace: Workspace, run_id: str, status: str, error: str | None = None) -> bool:
+def close_dead(
+    workspace: Workspace, run_id: str, status: str, error: str | None = None, code: Code | None = None
+) -> bool:
     """Write the terminal state of a run whose process is gone (killed, or never got to its first attempt).
 
     Does nothing, and returns False, when the run has a terminal state or its process lives.
@@ -266,7 +277,7 @@ def close_dead(workspace: Workspace, run_id: str, status: str, error: str | None
         if processes.alive(attempt["pid"], attempt["process_started"]):
             return False
         attempt |= {"status": status, "ended": now(), "error": error}
-    run.record |= {"status": status, "ended": now(), "error": error}
+    run.record |= {"status": status, "ended": now(), "error": error, "error_code": code}
     run.write()
     return True
 

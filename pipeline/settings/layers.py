@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from pydantic import ValidationError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from pipeline.settings.fields import (
     CLASSES,
     PRECISIONS,
@@ -126,10 +126,10 @@ def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
     names = [item.name for item in dataclasses.fields(cls)]
     for name in asked:
         if name not in names:
-            raise UserError(_unknown_field(stage, str(name), names))
+            raise UserError(_unknown_field(stage, str(name), names), code=Code.SETTING)
     preset = asked.get("preset", "tiny")
     if preset not in PRESETS:
-        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
+        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}", code=Code.SETTING)
     values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
     values |= {name: _absolute(values[name]) for name in ("base_model", "source") if name in values}
     settings = _validated(stage, cls, values)
@@ -147,17 +147,19 @@ def read_config(path: Path | str) -> dict[str, Any]:
         text = Path(path).read_text(encoding="utf-8-sig")
         values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
     except FileNotFoundError:
-        raise UserError(f"{path}: no such config file") from None
+        raise UserError(f"{path}: no such config file", code=Code.FILE) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the config file: {error}") from None
+        raise UserError(f"{path}: cannot read the config file: {error}", code=Code.FILE) from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(
+            f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}", code=Code.FILE
+        ) from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected lines of the form field: value")
+        raise UserError(f"{path}: expected lines of the form field: value", code=Code.FILE)
     return values
 
 
@@ -167,14 +169,14 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UserError(f"--set {text}: write field=value")
+            raise UserError(f"{text}: write field=value", code=Code.SETTING)
         values[name.strip()] = value
     return values
 
 
 def _settings_class(stage: str) -> type:
     if stage not in CLASSES:
-        raise UserError(f"{stage}: no such stage; choose one of {', '.join(STAGES)}")
+        raise UserError(f"{stage}: no such stage; choose one of {', '.join(STAGES)}", code=Code.SETTING)
     return CLASSES[stage]
 
 
@@ -207,7 +209,7 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
         reason = problem["msg"].replace("Input should be", "should be")
-        raise UserError(f"{stage}: {name}={problem['input']}: {reason}") from None
+        raise UserError(f"{stage}: {name}={problem['input']}: {reason}", code=Code.SETTING) from None
 
 
 def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
@@ -216,7 +218,8 @@ def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
     if getattr(settings, "response_length", 0) and settings.response_length >= settings.max_length:
         raise UserError(
             f"{stage}: response_length={settings.response_length} leaves no room for a prompt in "
-            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length"
+            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length",
+            code=Code.SETTING,
         )
     if not hasattr(settings, "micro_batch_size"):
         return settings
@@ -239,5 +242,7 @@ def _divisor(stage: str, name: str, value: int, whole: int, explicit: bool) -> i
     """The largest divisor of `whole` that is not above `value`; an explicit value must be one itself."""
     best = max(d for d in range(1, min(value, whole) + 1) if whole % d == 0)
     if explicit and best != value:
-        raise UserError(f"{stage}: {name}={value} does not divide {whole}; {name}={best} does")
+        raise UserError(
+            f"{stage}: {name}={value} does not divide {whole}; {name}={best} does", code=Code.SETTING
+        )
     return best

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_file, sha256_text, sync_folder, write_atomic, write_json
 from data.records import Pair, messages
 from data.sources import Loaded, default_name, load_pairs
@@ -58,7 +58,9 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
         loaded.pairs, settings.seed, settings.validation_fraction, settings.test_fraction
     )
     if not splits["train"]:
-        raise UserError(f"{settings.source}: no pair is left for training; choose a larger source")
+        raise UserError(
+            f"{settings.source}: no pair is left for training; choose a larger source", code=Code.SOURCE
+        )
     empty = [name for name in SPLITS if not splits[name]]
     if empty:
         run.event("small data set", f"too few different prompts: nothing in {' and '.join(empty)}")

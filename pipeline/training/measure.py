@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from data import world
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_jsonl
 from data.workspace import Workspace
 from models.generation import generate, row_uniforms
@@ -61,10 +61,14 @@ def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> l
     """
     path = workspace.dataset(dataset) / "test_prefs.jsonl"
     if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no test_prefs.jsonl; run the stage `prepare` again")
+        raise UserError(f"data set {dataset!r} has no test_prefs.jsonl", code=Code.DATASET)
     prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
     if not prompts:
-        raise UserError(f"data set {dataset!r} has an empty test split; prepare it from more rows")
+        raise UserError(
+            f"data set {dataset!r} has an empty test split",
+            code=Code.DATASET,
+            command="prepare it from more rows",
+        )
     return random.Random(seed).sample(prompts, min(n, len(prompts)))
 
 

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
 from models.fast import heap
@@ -40,10 +40,14 @@ def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) ->
     """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all. UserError where none are."""
     path = workspace.dataset(dataset) / f"{split}_prefs.jsonl"
     if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no {path.name}: make it again with `prepare`")
+        raise UserError(f"data set {dataset!r} has no {path.name}", code=Code.DATASET)
     rows = read_jsonl(path)
     if split == "train" and not rows:
-        raise UserError(f"data set {dataset!r} has no training pairs: give `prepare` more rows")
+        raise UserError(
+            f"data set {dataset!r} has no training pairs",
+            code=Code.DATASET,
+            command="prepare it from more rows",
+        )
     return rows[:limit] if limit else rows
 
 
@@ -365,7 +369,10 @@ def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
     """Put saved fp32 trainables back, exactly; UserError where they are not those of this model."""
     targets = trainables(model)
     if set(targets) != set(saved):
-        raise UserError("the checkpoint belongs to other settings (LoRA rank or base): start a new run")
+        raise UserError(
+            "the checkpoint belongs to other settings (LoRA rank or base)",
+            code=Code.CHECKPOINT,
+        )
     for name, parameter in targets.items():
         value = saved[name].to(parameter.device, torch.float32)
         if isinstance(parameter, DTensor):  # FSDP keeps hold of its part: it is filled, not exchanged
