@@ -42,6 +42,7 @@ class Code(StrEnum):
     # models
     BASE = "base"  # a base model or tokenizer that cannot be used
     MODEL = "model"  # a trained model that is damaged or belongs to another base
+    PACKAGE = "package"  # a package of Python that is not installed
     # the workspace
     WORKSPACE = "workspace"  # it cannot be written to
     RECORD = "record"  # a file of the workspace that cannot be read

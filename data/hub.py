@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from yaml import YAMLError
+
 from data.errors import Code, UserError
 
 SILENCE_SECONDS = 9.0  # without a byte; then a look into the cache, and a clear error within 15 s
@@ -124,14 +126,14 @@ def _listing(root: Path) -> list[str]:
 
 
 def _licence(root: Path) -> str:
-    """The licence in the front matter of the repository's README."""
+    """The licence in the metadata of the repository's README; "unknown" where there is none to read."""
+    from huggingface_hub import metadata_load  # it loads the network stack
+
     try:
-        readme = (root / "README.md").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        licence = (metadata_load(root / "README.md") or {}).get("license")
+    except (OSError, ValueError, YAMLError):  # no README, or one that is no card
         return "unknown"
-    header = readme.split("\n---", 1)[0] if readme.startswith("---") else ""
-    found = re.search(r"^license:[ \t]*(?:\n[ \t]*-[ \t]*)?[\"']?([^\s\"']+)", header, re.MULTILINE)
-    return found.group(1) if found else "unknown"
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "unknown")
 
 
 def _download(kind: str, repo_id: str, folder: str = "") -> Path:

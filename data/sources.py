@@ -87,13 +87,15 @@ def files_of(source: str) -> list[Path]:
         if path.is_dir():
             found = sorted(path.glob("*.jsonl"))
             if not found:
-                raise UserError(f"source {ascii(place)[:80]}: no *.jsonl file in this folder")
+                raise UserError(
+                    f"source {ascii(place)[:80]}: no *.jsonl file in this folder", code=Code.SOURCE
+                )
             files += found
         elif path.is_file() or place.endswith((".jsonl", ".json")):
             files.append(path)  # one that is not there is told by who reads it
         else:
             known = "tiny, votes, hub:OWNER/NAME, FILE.jsonl or FOLDER (several with commas)"
-            raise UserError(f"source {ascii(place)[:80]}: write {known}")
+            raise UserError(f"source {ascii(place)[:80]}: write {known}", code=Code.SOURCE)
     return files
 
 
@@ -168,7 +170,9 @@ def _load_hub(place: str) -> tuple[dict[str, Parsed], dict[str, Any]]:
     try:
         found = download_dataset(repo_id, folder)
     except UserError as error:
-        raise UserError(f"{error}. Or take files: --set source=FILE.jsonl,FOLDER") from error
+        raise UserError(
+            str(error), code=error.code, command="or take files: --set source=FILE.jsonl,FOLDER"
+        ) from error
     pairs: dict[str, Parsed] = {}
     for split, path in found.files:
         shown = f"hub:{repo_id}: {path.name}"

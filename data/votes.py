@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.preferences import preference_pairs, ranking_groups
 from data.seasons import Season, SeasonFacts
 from data.sqlite_file import SqliteFile
@@ -254,9 +254,11 @@ class VoteStore:
     def set_terms(self, season: str, *, margin: float, target: int | None) -> None:
         """Fix the margin and target of a season. Raises UserError once it has a vote, or out of bounds."""
         if not 0 < margin < 0.5:
-            raise UserError(f"margin={margin}: give a share of decisive votes between 0 and 0.5")
+            raise UserError(
+                f"margin={margin}: give a share of decisive votes between 0 and 0.5", code=Code.REQUEST
+            )
         if target is not None and target < 1:
-            raise UserError(f"target={target}: give a number of rankings, 1 or more")
+            raise UserError(f"target={target}: give a number of rankings, 1 or more", code=Code.REQUEST)
 
         def store(db: sqlite3.Connection) -> None:
             voted = db.execute(
@@ -264,13 +266,14 @@ class VoteStore:
             ).fetchone()
             if voted is not None:
                 raise UserError(
-                    "this season has votes: its margin and target were fixed before the first one"
+                    "this season has votes: its margin and target were fixed before the first one",
+                    code=Code.REQUEST,
                 )
             changed = db.execute(
                 "UPDATE seasons SET margin = ?, target = ? WHERE id = ?", (margin, target, season)
             ).rowcount
             if changed != 1:
-                raise UserError("this season is unknown: ask once, then set its terms")
+                raise UserError("this season is unknown: ask once, then set its terms", code=Code.ROUND)
 
         self._file.write(store)
 
@@ -349,7 +352,7 @@ def _next_turn(
         raise UserError("this conversation was voted on and its policies shown", code=Code.ROUND)
     arrangement = json.loads(last["arrangement"])
     if sorted(arrangement.values()) != sorted(policies) or last["season"] != (season and season.id):
-        raise UserError("the policies have changed since this conversation began: start a new one")
+        raise UserError("the policies have changed since this conversation began", code=Code.ROUND)
     return last["turn"] + 1, arrangement
 
 

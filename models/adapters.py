@@ -193,11 +193,6 @@ def fill(model: PeftModel, name: str, weights: dict[str, torch.Tensor], *, where
             parameter.data = saved.to(parameter.device, torch.float32).clone()
 
 
-def copy_weights(model: PeftModel, source: str, target: str) -> None:
-    """Make adapter `target` an exact copy of adapter `source` (same rank and layers)."""
-    fill(model, target, _state(model, source), where=f"adapter {source}")
-
-
 def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
     """The LoRA parameters of one adapter, under the keys that its file uses."""
     return {

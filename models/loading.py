@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from data.bases import find_base
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_files
 from models import precision as precisions
 from models.fast import attention, heap

@@ -40,7 +40,6 @@ class PromptFormat:
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
         self.pad_id: int = tokenizer.pad_token_id
-        self.stop_ids: tuple[int, ...] = (self.eos_id,)
         self.uses_chat_template = bool(tokenizer.chat_template)
         self._prefix = self._bos()
         self._stop_last_ids: frozenset[int] | None = None
@@ -82,10 +81,6 @@ class PromptFormat:
         return [
             (self._prefix + (ids[-room:] if room else []))[:max_length] for ids in self._encode_texts(prompts)
         ]
-
-    def encode_pair(self, prompt: str, response: str, max_length: int) -> tuple[list[int], list[int]]:
-        """(prompt ids, response ids), together at most max_length; see `fit`."""
-        return self.fit(self.encode_prompt(prompt, max_length), self.encode_response(response), max_length)
 
     @staticmethod
     def fit(prompt_ids: list[int], response_ids: list[int], max_length: int) -> tuple[list[int], list[int]]:

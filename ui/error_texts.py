@@ -35,8 +35,8 @@ ERRORS: dict[str, tuple[str, str]] = {
         "请先在“数据”标签页按“准备数据”；如果数据太少，请选择更多行。",
     ),
     "advice.hub": (
-        "Check the network or a mirror (HF_ENDPOINT); the preset tiny needs neither.",
-        "请检查网络或镜像（HF_ENDPOINT）；tiny 预设两者都不需要。",
+        "Check the network or a mirror (HF_ENDPOINT), or use files; the preset tiny needs no network.",
+        "请检查网络或镜像（HF_ENDPOINT），或改用文件；tiny 预设不需要网络。",
     ),
     "advice.parent": (
         "Run the earlier step first; the button “Run what is missing” does.",
@@ -96,6 +96,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "advice.model": (
         "Run the step that trains it again.",
         "请重新运行训练它的那一步。",
+    ),
+    "advice.package": (
+        "Run this installation in a terminal, in the app's environment, and start the app again.",
+        "请在终端中、在本应用的环境里执行该安装命令，然后重新启动应用。",
     ),
     "advice.workspace": (
         "Make the workspace folder writable, then try again.",

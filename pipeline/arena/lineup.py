@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.bases import is_here
+from data.errors import Code, UserError
 from data.files import read_json, sha256_file
 from data.seasons import SeasonFacts
 from data.workspace import Workspace
-from pipeline.memory.base_shape import is_here
 from pipeline.runs.reader import list_runs
 from pipeline.settings.fields import PRECISIONS
 from pipeline.settings.layers import build
@@ -98,13 +98,16 @@ def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted
     """
     found = list(choices(workspace, demos))
     if not found:
-        raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
+        raise UserError("the arena has no two policies yet", code=Code.POLICIES)
     if not wanted:
         return found[0]
     for lineup in found:
         if lineup.key == wanted:
             return lineup
-    raise UserError(f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}")
+    raise UserError(
+        f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}",
+        code=Code.POLICIES,
+    )
 
 
 def choices(workspace: Workspace, demos: Mapping[str, Path] | None = None) -> Iterator[Lineup]:

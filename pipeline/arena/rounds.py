@@ -231,7 +231,7 @@ def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
     """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
     served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
     if served != dict(policies):
-        raise UserError("the policies were replaced while they answered: ask again")
+        raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
 def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:

@@ -30,6 +30,7 @@ ADVICE: dict[Code, str] = {
     Code.UNEXPECTED: "this is a bug: its traceback is in the run's log.txt",
     Code.BASE: "set base_model to another model",
     Code.MODEL: "run the stage that makes it again",
+    Code.PACKAGE: "install it into this environment and run the command again",
     Code.WORKSPACE: "make it writable, or choose another folder with --workspace",
     Code.RECORD: "restore the file from a backup or remove it",
     Code.DATABASE: "mend that and try again; the votes that are stored stay as they are",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.bases import find_base
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json
 
 
@@ -65,7 +65,7 @@ def _convert(file: Path, folder: Path) -> None:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
-        raise UserError(f"{file.name}: the conversion failed: {reason[0]}")
+        raise UserError(f"{file.name}: the conversion failed: {reason[0]}", code=Code.BASE)
 
 
 def read_shape(folder: Path) -> Shape:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.bases import is_here
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.memory import terms as memory_terms
 from pipeline.memory.base_shape import base_folder, read_shape

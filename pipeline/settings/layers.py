@@ -21,7 +21,7 @@ import yaml
 from pydantic import ValidationError
 
 from data.bases import NAMES
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.sources import places_of
 from pipeline.settings.fields import (
     CLASSES,

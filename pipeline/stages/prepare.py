@@ -60,7 +60,9 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
         kept, settings.seed, settings.validation_fraction, settings.test_fraction, settings.judge_fraction
     )
     if not splits["train"]:
-        raise UserError(f"{settings.source}: no pair is left for training; choose a larger source")
+        raise UserError(
+            f"{settings.source}: no pair is left for training; choose a larger source", code=Code.SOURCE
+        )
     empty = [name for name in splits if not splits[name]]
     if empty:
         run.event("small data set", f"too few different prompts: nothing in {' and '.join(empty)}")
