@@ -73,6 +73,7 @@ def serve(options: argparse.Namespace) -> None:
         from pipeline.arena.device_sharing import DeviceSharing
         from pipeline.arena.rounds import Arena
         from pipeline.runs.jobs import JobRunner
+        from pipeline.runs.reader import RunReader
         from ui import page, server
         from ui.parts import Services
 
@@ -81,14 +82,15 @@ def serve(options: argparse.Namespace) -> None:
         port = listener.getsockname()[1]
         name = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{name}:{port}"
-        jobs = JobRunner(workspace, address=address)
+        runs = RunReader(workspace)
+        jobs = JobRunner(workspace, address=address, reader=runs)
         ends.callback(jobs.close)
         client = InferenceClient(workspace)
         arena = Arena(workspace, client)
         ends.callback(arena.close)
         ends.callback(DeviceSharing(jobs, client).close)
         arena.start()
-        services = Services(workspace, jobs, arena)
+        services = Services(workspace, jobs, arena, runs)
         pages = {language: page.build(services, language) for language in server.LANGUAGES}
         application = server.build(
             pages,

@@ -11,7 +11,6 @@ allocator) above what is there after the imports. Prints a table; --json FILE wr
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import subprocess
 import sys
@@ -24,10 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from data.files import write_json
 from data.workspace import Workspace
 from evaluation import resources
-from pipeline.memory.estimate import estimate
+from pipeline.memory.estimate import estimate_resolved
 from pipeline.runs.child import child_environment
+from pipeline.runs.lineage import Resolved
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
+from pipeline.settings.stages import STAGES
 
 SHAPES = {
     "tiny": dict(kind="gpt2", n_layer=4, n_embd=256, n_head=4, vocab_size=2048, n_positions=512),
@@ -169,11 +171,11 @@ def measure(case: Case, folder: Path) -> int:
 
     from pipeline.commands import execute as stages
 
-    importlib.import_module(f"pipeline.{case.stage}")
+    STAGES[case.stage].function()  # the imports are no part of the estimate
     workspace, base = Workspace(folder / "workspace"), folder / "base"
     settings = case.settings(base)
     parents = {"dataset": "bench", "sft": "sft", "reward": f"reward-{case.precision}"}
-    run = Run.create(workspace, case.stage, settings, parents)
+    run = Run.create(workspace, case.stage, settings, Parents.from_json(parents, case.precision))
     before = fresh_peak()
     stages.execute(case.stage, settings, workspace, run)
     if torch.cuda.is_available():
@@ -223,7 +225,7 @@ def main() -> None:
 def row(case: Case, folder: Path) -> dict:
     """Estimate and measurement of one case, in a process that starts as a stage's does."""
     workspace, settings = Workspace(folder / "workspace"), case.settings(folder / "base")
-    guessed = estimate(case.stage, settings, workspace, "bench").total
+    guessed = estimate_resolved(case.stage, Resolved(settings, Parents("bench")), workspace).total
     command = [sys.executable, __file__, "--one", json.dumps(vars(case)), "--folder", str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=child_environment())
     measured = json.loads(done.stdout.splitlines()[-1])["measured"]

@@ -15,10 +15,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from data.errors import Code, UserError
+from data.errors import UserError
+from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.runs.lineage import newest_done
-from pipeline.settings.fields import PRECISIONS
 
 SHIPPED = Path(__file__).parent.parent / "models" / "tiny"
 
@@ -41,8 +41,8 @@ def ship(workspace: Workspace, what: str, to: Path = SHIPPED) -> list[Path]:
             )
     for run, target in found:
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(workspace.run(run["id"]) / "model", target)
-        print(f"{run['id']} -> {target}")
+        shutil.copytree(workspace.run(run.id) / "model", target)
+        print(f"{run.id} -> {target}")
     return [target for _, target in found]
 
 

@@ -19,9 +19,9 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
 
-from data.errors import Code, UserError
+from data.errors import UserError
+from data.policies import PRECISIONS
 
-PRECISIONS = ("bf16", "int8", "int4")
 UNQUANTISED = ("lm_head", "score", "embed_out")
 
 

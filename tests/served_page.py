@@ -9,10 +9,11 @@ import time
 import uvicorn
 from fake_policies import facts_of
 
+from data.policies import POLICIES
 from pipeline.arena.client import Progress
-from pipeline.arena.lineup import NAMES
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner
+from pipeline.runs.reader import RunReader
 from ui import page, server
 from ui.parts import Services
 
@@ -29,7 +30,7 @@ class FakeClient:
         pass
 
     def stream(self, lineup, conversations, **sampling):
-        texts = {policy: f"Answer with {WORDS[NAMES.index(policy)]}." for policy in conversations}
+        texts = {policy: f"Answer with {WORDS[POLICIES.index(policy)]}." for policy in conversations}
         yield Progress({policy: text[:6] for policy, text in texts.items()})
         answers = {
             policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
@@ -44,7 +45,7 @@ def services_on(workspace, demo, client, **job_options):
     jobs = JobRunner(workspace, **job_options)
     arena = Arena(workspace, client, demos=demo)
     try:
-        yield Services(workspace, jobs, arena)
+        yield Services(workspace, jobs, arena, RunReader(workspace))
     finally:
         arena.close()
         jobs.close()

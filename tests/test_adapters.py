@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from data.errors import UserError
+from data.policies import PRECISIONS
 from models import adapters, loading
-from models.precision import PRECISIONS
 from models.scoring import RewardModel
 
 CPU = torch.device("cpu")

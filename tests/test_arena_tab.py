@@ -8,8 +8,8 @@ from fake_policies import fake_demo
 from served_page import FakeClient
 
 from data.errors import UserError
+from data.policies import POLICIES
 from evaluation.significance import equivalence
-from pipeline.arena.lineup import NAMES
 from pipeline.arena.rounds import Arena
 from ui import arena_tab, arena_tables
 from ui.texts import Texts
@@ -57,15 +57,15 @@ def test_places_of_ties_are_shared():
 def test_nothing_before_the_vote_names_a_policy(services):
     sent = ask(services, "Hello")
     assert len(sent) > 2
-    assert not any(name in json.dumps(sent, default=str) for name in NAMES)
+    assert not any(name in json.dumps(sent, default=str) for name in POLICIES)
 
 
 def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
     assert "No votes" in arena_tables.leaderboard_html(services, T)
     state = ask(services, "Hello")[-1][0]
     sent = arena_tab.cast(services, state, "B", "", "ann", T)
-    assert all(name in sent[-2] for name in NAMES)
-    assert all(name in arena_tables.leaderboard_html(services, T) for name in NAMES)
+    assert all(name in sent[-2] for name in POLICIES)
+    assert all(name in arena_tables.leaderboard_html(services, T) for name in POLICIES)
     with pytest.raises(UserError):
         arena_tab.cast(services, sent[0], "A", "", "ann", T)
 

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from data.errors import Code
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.reader import RunReader
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 from ui import header, parts, runs_tab, training
 from ui.texts import Texts
@@ -15,7 +17,7 @@ T = Texts("en")
 
 @pytest.fixture
 def services(workspace):
-    return SimpleNamespace(workspace=workspace)
+    return SimpleNamespace(workspace=workspace, runs=RunReader(workspace))
 
 
 def make_run(
@@ -44,7 +46,7 @@ def test_curve_falls_back_to_one_that_the_runs_have():
 
 
 def test_a_run_with_gold_as_its_reward_is_told_from_the_others(services):
-    runs = [make_run(services.workspace, "ppo", wishes) for wishes in ([], ["reward=gold"])]
+    runs = [make_run(services.workspace, "ppo", overrides) for overrides in ([], ["reward=gold"])]
     assert [parts.run_title(run.record, T) for run in runs] == ["PPO bf16", "PPO bf16 · gold"]
 
 
@@ -57,9 +59,8 @@ def test_a_failed_run_shows_its_error_and_the_advice_for_its_code(services):
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_lost_run_says_to_resume_it_in_the_language_of_the_page(services, language):
     run = make_run(services.workspace)
-    run.record |= {"status": "running", "error": None}
-    run.record["attempts"][-1]["process_started"] = "another process"
-    run.write()
+    run.change_attempt(process_started="another process")
+    run.change(status="running", error=None)
     t = Texts(language)
     card, _, resume, *_ = runs_tab.details(services, run.id, t)
     assert all(t(key) in card for key in ("status.lost", "error.lost", "advice.lost")) and resume.visible
@@ -81,19 +82,22 @@ def test_a_view_is_sent_again_only_when_something_changed(services):
 
 
 def test_the_bar_tells_running_done_failed_and_missing_apart(services):
-    done = {"id": "1", "stage": "sft", "precision": "bf16", "status": "done"}
-    failed = {"id": "2", "stage": "reward", "precision": "int4", "status": "failed"}
-    running = {"id": "3", "stage": "reward", "precision": "int8", "status": "running"}
-    records = [running, failed, done]
-    assert header.state_of(records, {}, "sft", "") == "done"
-    assert header.state_of(records, {"1": "why"}, "sft", "") == "stale"
-    assert header.state_of(records, {}, "reward", "int4") == "failed"
-    assert header.state_of(records, {}, "reward", "int8") == "running"
-    assert header.state_of(records, {}, "ppo", "int8") == "missing"
+    fresh = SimpleNamespace(stale_reason=lambda run: "")
+    stale = SimpleNamespace(stale_reason=lambda run: "why" if run.id == "1" else "")
+    records = [
+        RunRecord(id="3", stage="reward", precision="int8", status="running"),
+        RunRecord(id="2", stage="reward", precision="int4", status="failed"),
+        RunRecord(id="1", stage="sft", precision="bf16", status="done"),
+    ]
+    assert header.state_of(records, fresh, "sft", "") == "done"
+    assert header.state_of(records, stale, "sft", "") == "stale"
+    assert header.state_of(records, fresh, "reward", "int4") == "failed"
+    assert header.state_of(records, fresh, "reward", "int8") == "running"
+    assert header.state_of(records, fresh, "ppo", "int8") == "missing"
 
 
 def test_the_bar_of_an_empty_workspace_points_at_the_first_step(services):
-    assert "shipped demo models" in header.next_text(services, "tiny", [], T)
+    assert "shipped demo models" in header.next_text(Lineage(services.runs), "tiny", [], T)
 
 
 @pytest.mark.parametrize("seconds, text", [(35, "35 s"), (240, "4 min"), (4800, "1 h 20 min"), (None, "–")])

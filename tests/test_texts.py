@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import layers as settings
-from ui.error_texts import ERRORS
+from pipeline.settings.stages import STAGES
 from ui.field_texts import FIELDS, GROUPS, UNITS
 from ui.plots import CHARTS
 from ui.texts import TABLE, Texts
@@ -35,7 +35,7 @@ def test_text_is_there_in_both_languages_with_the_same_blanks(key):
 
 
 def test_every_setting_group_and_unit_has_chinese_words():
-    found = [field for stage in settings.STAGES for field in settings.fields(stage)]
+    found = [field for stage in STAGES.names for field in settings.fields(stage)]
     assert {field.name for field in found} <= set(FIELDS)
     assert {field.group for field in found} - {"main"} <= set(GROUPS)
     assert {field.unit for field in found} - {""} <= set(UNITS)

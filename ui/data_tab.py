@@ -23,7 +23,7 @@ from ui import parts
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
-from ui.training import conversation, find, parent_choices
+from ui.training import conversation, find, parent_choices, stage_runs
 
 SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
@@ -207,12 +207,12 @@ def preview(
 
 def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
     """State of the newest prepare run and the data sets that are there; skips what has not changed."""
-    record = find(services, "prepare", "")
+    record = find(stage_runs(services, "prepare"), "")
     choices = [value for _, value in parent_choices(services, "dataset", t) if value]
-    now = f"{record and record['id']} {record and record['status']} {choices}"
+    now = f"{record and record.id} {record and record.status} {choices}"
     if now == seen:
         return (gr.skip(),) * 3
-    newest = (record or {}).get("results", {}).get("dataset")
+    newest = record.results.get("dataset") if record else None
     value = newest if newest in choices else choices[0] if choices else None
     return now, parts.job_card(record, t) if record else "", gr.Dropdown(choices=choices, value=value)
 

@@ -55,7 +55,7 @@ def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
     begun: list[Run] = []
     try:
         run = run_it(begun.append)
-        if run.record["status"] == "cancelled":
+        if run.record.status == "cancelled":
             raise UserError(
                 f"{run.id}: cancelled",
                 code=Code.CANCELLED,

@@ -36,6 +36,7 @@ from pipeline.ppo.report import final_report, probe_safety
 from pipeline.ppo.rollout import Collector, Scorer, Standard
 from pipeline.runs import checkpoints
 from pipeline.runs.record import Cancelled, Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
 from pipeline.training import distributed, measure
 from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_memory
@@ -57,8 +58,8 @@ class Trainer:
 
     def __init__(self, settings: PpoSettings, run: Run, workspace: Workspace):
         self.settings, self.run = settings, run
-        parents = run.record["parents"]
-        sft_model = workspace.run(parents["sft"]) / "model"
+        parents = run.record.parents
+        sft_model = workspace.run(parents.sft) / "model"
         base = resolve_base(settings.base_model)
         self.text = PromptFormat(load_tokenizer(base))
         policy_precision = settings.precision if settings.mode == "shared" else "bf16"
@@ -71,7 +72,7 @@ class Trainer:
         if settings.compile:
             self.actor.compile_passes()
         self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
-        prompts = _prompts(workspace, parents["dataset"], settings)
+        prompts = _prompts(workspace, parents.dataset, settings)
         micro = distributed.micro_batch(
             settings.micro_batch_size, settings.batch_size // settings.num_minibatches
         )
@@ -85,11 +86,11 @@ class Trainer:
         self.standard: Standard | None = None
 
     def _reward_model(
-        self, workspace: Workspace, parents: dict, base: Path, policy_precision: str
+        self, workspace: Workspace, parents: Parents, base: Path, policy_precision: str
     ) -> RewardModel | None:
         if self.settings.reward == "gold":
             return None
-        folder = workspace.run(parents["reward"]) / "model"
+        folder = workspace.run(parents.rewards[self.settings.precision]) / "model"
         if self.settings.precision != policy_precision:
             return RewardModel.load(folder, base, self.settings.precision, self.actor.device)
         adapters.load(self.actor.model, folder, REWARD, base=base)

@@ -29,7 +29,7 @@ def final_report(
 ) -> dict:
     """The results of DESIGN's run.json for ppo, with their intervals and counts."""
     prompts = measure.held_out_prompts(
-        workspace, run.record["parents"]["dataset"], settings.eval_prompts, settings.seed
+        workspace, run.record.parents.dataset, settings.eval_prompts, settings.seed
     )
     answers, scores = {}, {}
     for name in (REFERENCE, POLICY):

@@ -1,21 +1,20 @@
 """The dataclass of each stage: every setting with its bounds, help and unit, and the table of the presets.
 
-Data only: `pipeline.settings.layers` builds them from presets, YAML files and flags. No torch.
+Data only: `pipeline.settings.layers` builds the settings from presets, YAML files and flags;
+`pipeline.settings.stages` says which class belongs to which stage. No torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as settings_class
 
+from data.policies import Precision
+
 Preset = Literal["tiny", "small", "edge"]
-Precision = Literal["bf16", "int8", "int4"]
-STAGES = ("pretrain", "prepare", "sft", "reward", "ppo", "evaluate")
 PRESETS: tuple[str, ...] = get_args(Preset)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -42,6 +41,11 @@ class StageSettings:
         group="naming",
         max_length=100,
     )
+
+    @property
+    def unneeded(self) -> tuple[str, ...]:
+        """Stages among those that this one stands on (see `Stage.needs`) which these settings do without."""
+        return ()
 
 
 @settings_class(frozen=True, config=_STRICT)
@@ -162,8 +166,8 @@ class _Adapter(_Training):
 
 
 @settings_class(frozen=True, config=_STRICT)
-class SftSettings(_Adapter):
-    """Supervised fine-tuning on the chosen responses."""
+class _Supervised(_Adapter):
+    """What the stages that learn from given answers have in common."""
 
     split_base: bool = _setting(
         False,
@@ -172,14 +176,14 @@ class SftSettings(_Adapter):
     )
     loader_workers: int = _setting(
         0,
-        "Processes that put batches together beside the training; 0 = none, which small data wants",
+        "Processes that put batches together beside the training; 0 is best for small data",
         unit="processes",
         group="memory",
         ge=0,
         le=64,
     )
     eval_steps: int = _setting(
-        25, "Measure the validation loss every so many steps", unit="steps", group="evaluation", ge=1
+        25, "Measure on the validation data every so many steps", unit="steps", group="evaluation", ge=1
     )
     early_stopping_patience: int = _setting(
         0,
@@ -190,7 +194,12 @@ class SftSettings(_Adapter):
 
 
 @settings_class(frozen=True, config=_STRICT)
-class RewardSettings(_Adapter):
+class SftSettings(_Supervised):
+    """Supervised fine-tuning on the chosen responses."""
+
+
+@settings_class(frozen=True, config=_STRICT)
+class RewardSettings(_Supervised):
     """A reward model on the SFT backbone; batch_size counts pairs."""
 
     sft_run: str = _setting(
@@ -211,28 +220,6 @@ class RewardSettings(_Adapter):
         True,
         "Compute the prompt of a pair once for both responses: the same scores, less work",
         group="memory",
-    )
-    split_base: bool = _setting(
-        False,
-        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
-        group="memory",
-    )
-    loader_workers: int = _setting(
-        0,
-        "Processes that put batches together beside the training; 0 = none, which small data wants",
-        unit="processes",
-        group="memory",
-        ge=0,
-        le=64,
-    )
-    eval_steps: int = _setting(
-        25, "Measure the validation accuracy every so many steps", unit="steps", group="evaluation", ge=1
-    )
-    early_stopping_patience: int = _setting(
-        0,
-        "Stop after so many evaluations without a better validation loss; 0 = off",
-        group="evaluation",
-        ge=0,
     )
 
 
@@ -305,6 +292,10 @@ class PpoSettings(_Adapter):
         10, "Run the safety probe every so many steps; 0 = off", unit="steps", group="evaluation", ge=0
     )
 
+    @property
+    def unneeded(self) -> tuple[str, ...]:
+        return ("reward",) if self.reward == "gold" else ()
+
 
 @settings_class(frozen=True, config=_STRICT)
 class EvaluateSettings(StageSettings):
@@ -320,16 +311,6 @@ class EvaluateSettings(StageSettings):
     temperature: float = _setting(
         0.7, "Sampling temperature, that of the rollout", group="sampling", gt=0, le=10
     )
-
-
-CLASSES: Mapping[str, type] = {
-    "pretrain": PretrainSettings,
-    "prepare": PrepareSettings,
-    "sft": SftSettings,
-    "reward": RewardSettings,
-    "ppo": PpoSettings,
-    "evaluate": EvaluateSettings,
-}
 
 
 def preset_values(stage: str, preset: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     """Train, write model/ with its head, and return the metrics on the test split (noisy labels)."""
     make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
-    dataset = run.record["parents"]["dataset"]
+    dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
@@ -79,7 +79,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     examples = distributed.leader_first(
         lambda: cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
     )
-    sft_model = workspace.run(run.record["parents"]["sft"]) / "model"
+    sft_model = workspace.run(run.record.parents.sft) / "model"
     model = starting_model(settings, sft_model, base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 

@@ -156,9 +156,8 @@ def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unst
     gentler.tries = stability.tries
     if not gentler.go_on_from(back, total):
         raise UserError(
-            f"{run.record['stage']}: {trouble}, after {stability.tries} roll-backs; "
-            "the last good checkpoint is kept",
-            code=Code.UNSTABLE,
+            f"{run.record.stage}: {trouble}, after {stability.tries} roll-backs; the last good checkpoint "
+            "is kept: lower learning_rate or max_grad_norm and start again"
         )
     _amend_newest(run, memory=trainer.reporter.memory, stability=gentler)
     run.event(

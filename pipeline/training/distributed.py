@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import Code, UserError
 from pipeline.runs import processes
-from pipeline.runs.record import TERMINAL, Run
+from pipeline.runs.record import Run
+from pipeline.runs.record_file import TERMINAL, to_json
+from pipeline.settings.stages import STAGES
 
 if TYPE_CHECKING:
     import torch
 
-STAGES = ("sft", "reward", "ppo")
 LOOK_EVERY = 0.5  # seconds between two looks at the other processes
 LEAVING = 10.0  # seconds that a last question may take
 PATIENCE = 5.0  # seconds for the main thread to notice by itself that another process failed
@@ -60,7 +61,7 @@ def sharding() -> str:
 
 def check(stage: str, settings: Any) -> None:
     """UserError for what cannot work in these processes."""
-    if stage not in STAGES:
+    if stage not in STAGES or not STAGES[stage].trains_adapter:
         return
     if sharding():
         _check_sharding(stage, settings)
@@ -230,9 +231,8 @@ class Peers:
         """Let the followers in: the run is there, and this is what it is about."""
         self.run = run
         run.agree = anyone
-        run.record["attempts"][-1]["processes"] = world()
-        run.write()
-        self.store.set("run", json.dumps({"record": run.record, "settings": settings}))
+        run.change_attempt(processes=world())
+        self.store.set("run", json.dumps({"record": to_json(run.record), "settings": settings}))
 
     def wait_for_run(self) -> dict[str, Any]:
         """{"record", "settings"} from the leader."""
@@ -296,8 +296,8 @@ class Peers:
             trouble = self._trouble()
             if trouble is None or self.over.wait(PATIENCE):
                 continue
-            if self.run is not None and self.run.record["status"] not in TERMINAL:
-                self.run.fail(trouble["message"], trouble["code"])
+            if self.run is not None and self.run.record.status not in TERMINAL:
+                self.run.fail(trouble["message"])
                 print(f"error: {trouble['message']}", file=sys.stderr)
                 print(self.run.folder / "run.json", flush=True)
             os._exit(2 if trouble["mendable"] else 1)
@@ -352,8 +352,8 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 
 def check_command(name: str) -> None:
     """UserError for a command of the command line that a launcher may not start in several processes."""
-    if world() > 1 and name not in (*STAGES, "resume"):
-        raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
+    if world() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
+        raise UserError(f"{name} runs in one process: start it without `accelerate launch`")
 
 
 def let_the_leader_speak() -> None:
