@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.runs.lineage import newest_done

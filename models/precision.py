@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 
 UNQUANTISED = ("lm_head", "score", "embed_out")

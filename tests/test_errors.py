@@ -10,7 +10,8 @@ from models.loading import resolve_base
 from pipeline.commands.advice import ADVICE, told, with_advice
 from pipeline.commands.execute import _mendable
 from pipeline.memory import estimate as memory
-from pipeline.runs.lineage import resolve_parents
+from pipeline.runs.lineage import Resolved, resolve_parents
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 from pipeline.training.recovery import Stability, Unstable
 from ui.error_texts import ERRORS
@@ -100,7 +101,7 @@ def test_parent_that_is_missing_sends_the_page_to_its_button_and_the_command_lin
 def test_what_does_not_fit_into_memory_sends_the_page_to_its_settings(workspace, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: (1, "RAM"))
     with pytest.raises(UserError, match="does not fit") as refused:
-        memory.refuse_what_cannot_fit("sft", build("sft", "tiny"), workspace)
+        memory.refuse_what_cannot_fit("sft", Resolved(build("sft", "tiny"), Parents()), workspace)
     assert refused.value.code == Code.DOES_NOT_FIT
     assert "More settings" in Texts("en").advice(refused.value.code)
     assert "`estimate sft` shows" in told(refused.value)

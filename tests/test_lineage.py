@@ -3,6 +3,7 @@
 import pytest
 
 from data.errors import UserError
+from pipeline.commands.advice import told
 from pipeline.runs.lineage import Lineage, newest_done, resolve_parents
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record import Run
@@ -82,7 +83,7 @@ def test_ppo_takes_the_reward_model_of_its_precision_and_its_sft(workspace, make
     make("sft")
     parents = resolve(workspace, "ppo", precision="int8").parents
     assert (parents.sft, parents.rewards) == (sft, {"int8": rewards["int8"]})
-    with pytest.raises(UserError, match="--precision int8"):
+    with pytest.raises(UserError, match="is in int8, not in bf16"):
         resolve(workspace, "ppo", f"reward_run={rewards['int8']}")
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from data.errors import Code
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record import Run

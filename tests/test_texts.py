@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.settings import layers as settings
 from pipeline.settings.stages import STAGES
+from ui.error_texts import ERRORS
 from ui.field_texts import FIELDS, GROUPS, UNITS
 from ui.plots import CHARTS
 from ui.texts import TABLE, Texts

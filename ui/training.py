@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.records import messages
 from pipeline.memory.estimate import estimate

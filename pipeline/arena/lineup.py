@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.bases import is_here
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, sha256_file
 from data.policies import POLICIES
 from data.seasons import SeasonFacts

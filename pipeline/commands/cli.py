@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.commands.advice import with_advice
@@ -161,7 +161,9 @@ def _status(args: argparse.Namespace, workspace: Workspace) -> int:
     line = Lineage(RunReader(workspace))
     for run in line.records:
         reason = line.stale_reason(run)
-        note = run.error or (f"stale: {reason}" if reason else "")
+        note = f"stale: {reason}" if reason else ""
+        if run.error:
+            note = with_advice(run.error, run.error_code)
         if run.progress and run.progress.total:
             note = f"step {run.progress.step}/{run.progress.total}"
         print(f"{run.id:<44} {run.status:<10} {note}".rstrip())
@@ -171,7 +173,7 @@ def _status(args: argparse.Namespace, workspace: Workspace) -> int:
 def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     record = read_run(workspace, args.run)
     if record.status not in ("queued", "running"):
-        raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel")
+        raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel", code=Code.STATE)
     request_cancel(workspace.run(args.run))
     if record.status == "running":
         attempt = record.attempts[-1]

@@ -139,7 +139,7 @@ def _check_resumable(workspace: Workspace, run: Run) -> None:
     if status == "done":
         raise UserError(f"{run_id}: is done already; there is nothing to resume", code=Code.STATE)
     if status == "running":
-        raise UserError(f"{run_id}: is running (process {run.attempt.pid})")
+        raise UserError(f"{run_id}: is running (process {run.attempt.pid})", code=Code.STATE)
     if status != "queued":
         withdraw_cancel(run.folder)
 
@@ -165,7 +165,7 @@ def _refuse_beside(workspace: Workspace) -> None:
     """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
-            raise UserError(locks.busy(workspace, other.id, other.attempt.pid))
+            raise locks.busy(workspace, other.id, other.attempt.pid)
 
 
 def _threads(run: Run, company: int) -> int:

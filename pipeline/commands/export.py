@@ -30,9 +30,9 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     """
     record = read_run(workspace, run_id)
     if record.stage not in STAGES or not STAGES[record.stage].trains_adapter:
-        raise UserError(f"{run_id}: a {record.stage} run has no model to export")
+        raise UserError(f"{run_id}: a {record.stage} run has no model to export", code=Code.STATE)
     if record.status != "done":
-        raise UserError(f"{run_id}: is {record.status}; only a done run can be exported")
+        raise UserError(f"{run_id}: is {record.status}; only a done run can be exported", code=Code.STATE)
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(

@@ -112,7 +112,7 @@ def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> E
     settings = resolved.settings
     formulas = getattr(memory_terms, stage, None)
     if formulas is None:
-        raise UserError(f"{stage}: there are no formulas for its memory")
+        raise UserError(f"{stage}: there are no formulas for its memory", code=Code.DOES_NOT_FIT)
     folder = base_folder(settings.base_model)
     free, where = free_memory()
     plan = Plan(

@@ -19,7 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.runs import locks, processes
 from pipeline.runs.child import child_environment
@@ -105,7 +105,9 @@ class JobRunner:
         with self._mutex:
             status = self._runs.read(run_id).status
             if status not in RESUMABLE or run_id in self._queue:
-                raise UserError(f"{run_id}: is {status}; only a run that has ended early can be resumed")
+                raise UserError(
+                    f"{run_id}: is {status}; only a run that has ended early can be resumed", code=Code.STATE
+                )
             withdraw_cancel(self._workspace.run(run_id))
             self._enqueue(run_id)
         return run_id
@@ -124,7 +126,7 @@ class JobRunner:
                     close_dead(self._workspace, run_id, "cancelled")
                 return
             if record.status not in ("queued", "running"):
-                raise UserError(f"{run_id}: is {record.status}; there is nothing to cancel")
+                raise UserError(f"{run_id}: is {record.status}; there is nothing to cancel", code=Code.STATE)
             request_cancel(self._workspace.run(run_id))
             self._stop(run_id)
 

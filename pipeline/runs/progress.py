@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from tqdm import tqdm
+
 from pipeline.runs.record_file import Attempt
 
 _SHOWN = {
@@ -49,28 +51,7 @@ class ProgressLine:
 
     def __call__(self, row: dict[str, Any]) -> None:
         step, total = row.get("step", 0), self._attempt().total_steps
-        facts = self._facts(row, step, total)
-        clock = time.monotonic()
-        if clock - self._last_line >= _LINE_EVERY or step == total:
-            self._last_line = clock
-            line = f"{self._name} step {step}{f'/{total}' if total else ''}  {facts}"
-            if self._bar:
-                print(line, file=self._log, flush=True) if self._log else None
-            else:
-                print(line, flush=True)
-        if self._bar and total:
-            filled = min(_BAR, _BAR * step // total)
-            bar = "#" * filled + "." * (_BAR - filled)
-            self._terminal.write(f"\r\x1b[K{self._name} [{bar}] {step}/{total}  {facts}")
-            self._terminal.flush()
-
-    def close(self) -> None:
-        if self._bar:
-            self._terminal.write("\r\x1b[K")
-            self._terminal.flush()
-
-    def _facts(self, row: dict[str, Any], step: int, total: int | None) -> str:
-        shown = [
+        facts = [
             f"{label} {row[name]:.4g}"
             for name, label in _SHOWN.items()
             if isinstance(row.get(name), int | float)

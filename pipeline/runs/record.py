@@ -23,7 +23,6 @@ from typing import Any
 
 import yaml
 
-from data.errors import Code
 from data.files import append_jsonl, read_jsonl, write_atomic, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes

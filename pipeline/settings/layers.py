@@ -128,9 +128,11 @@ def read_config(path: Path | str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(
+            f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}", code=Code.FILE
+        ) from None
     except (ValueError, RecursionError) as error:  # a date that is none, or nesting without end
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        raise UserError(f"{path}: not valid YAML: {error}", code=Code.FILE) from None
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -157,7 +157,8 @@ def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unst
     if not gentler.go_on_from(back, total):
         raise UserError(
             f"{run.record.stage}: {trouble}, after {stability.tries} roll-backs; the last good checkpoint "
-            "is kept: lower learning_rate or max_grad_norm and start again"
+            "is kept",
+            code=Code.UNSTABLE,
         )
     _amend_newest(run, memory=trainer.reporter.memory, stability=gentler)
     run.event(

@@ -353,7 +353,7 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 def check_command(name: str) -> None:
     """UserError for a command of the command line that a launcher may not start in several processes."""
     if world() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
-        raise UserError(f"{name} runs in one process: start it without `accelerate launch`")
+        raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
 
 
 def let_the_leader_speak() -> None:
