@@ -17,7 +17,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from models import adapters, base_files
@@ -39,7 +39,8 @@ def ship(workspace: Workspace, what: str, to: Path = SHIPPED) -> list[Path]:
     for (stage, precision, _), (run, _) in zip(wanted, found, strict=True):
         if run is None:
             raise UserError(
-                f"{workspace.root}: no finished {stage} run {precision or ''} to ship; run it first"
+                f"{workspace.root}: no finished {stage} run {precision or ''} to ship; run it first",
+                code=Code.PARENT,
             )
     for run, target in found:
         shutil.rmtree(target, ignore_errors=True)

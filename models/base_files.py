@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data import sealed
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_file, sha256_text
 
 CARD = "model.json"
@@ -68,12 +68,15 @@ def check(folder: Path) -> None:
     recorded = card.get("files", {})
     for name in recorded:
         if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: is missing; {ADVICE}")
+            raise UserError(f"{folder / name}: is missing; {ADVICE}", code=Code.BASE)
     for path in used_files(folder):
         if recorded:
             sealed.check(path, sha256_once(path), recorded, ADVICE)
         elif not _is_the_blob(path):
-            raise UserError(f"{path}: is damaged (it is not what the hub sent); remove it and fetch it again")
+            raise UserError(
+                f"{path}: is damaged (it is not what the hub sent); remove it and fetch it again",
+                code=Code.BASE,
+            )
 
 
 def changed(folder: Path, recorded: dict[str, Any]) -> list[str]:

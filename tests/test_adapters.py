@@ -119,17 +119,6 @@ def test_a_language_model_is_refused_as_a_reward_model(random_base, saved):
         RewardModel.load(saved, random_base, "bf16", CPU)
 
 
-def test_a_copy_of_an_adapter_is_exact_and_independent(random_base):
-    model = trained(random_base)
-    model = adapters.attach(model, model.peft_config["mine"], "b")
-    adapters.copy_weights(model, "mine", "b")
-    one, two = adapters.adapter_parameters(model, "mine"), adapters.adapter_parameters(model, "b")
-    assert all(torch.equal(one[key], two[key]) for key in one)
-    with torch.no_grad():
-        next(iter(two.values())).add_(1.0)
-    assert not all(torch.equal(one[key], two[key]) for key in one)
-
-
 def test_a_score_is_read_at_the_last_token_whatever_stands_beside_it(base, tmp_path):
     model = trained(base, reward=True)
     scorer = RewardModel(model, model.get_base_model().score)

@@ -127,7 +127,7 @@ def test_in_a_conversation_each_policy_goes_on_from_its_own_answers(arena):
         ]
     )
     arena.vote(second.round, "A>B>C>D")
-    with pytest.raises(UserError, match="start a new one"):
+    with pytest.raises(UserError, match="voted on and its policies shown"):
         play(arena, "And milk?", conversation_id=first.conversation)
     with pytest.raises(UserError, match="another rater"):
         play(arena, "And milk?", "bob", conversation_id=first.conversation)
@@ -233,7 +233,7 @@ def test_the_leaderboard_ranks_by_the_votes(arena):
 
 
 def test_votes_become_training_data(arena, workspace):
-    with pytest.raises(UserError, match="vote first"):
+    with pytest.raises(UserError, match="no vote prefers"):
         arena.export()
     for number in range(5):
         view = play(arena, f"Question {number}?")[-1]

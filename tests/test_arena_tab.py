@@ -109,7 +109,7 @@ def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
     left = arena_rounds.take_back(services, voted, "ann", T)
     assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
     assert services.arena.csv().count("\n") == 1  # the heading alone
-    with pytest.raises(UserError, match="vote first"):
+    with pytest.raises(UserError, match="no vote prefers"):
         services.arena.export("votes")
     assert [row["retracted"] for row in services.arena.store.votes(retracted=True)] == [True]
     with pytest.raises(UserError):

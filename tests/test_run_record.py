@@ -72,8 +72,8 @@ def test_a_run_whose_process_is_dead_is_lost_but_not_written_so(run, workspace):
     pid, started = dead_process()
     run.change_attempt(pid=pid, process_started=started)
     assert read_run(workspace, run.id).status == "lost"
-    error = read_run(workspace, run.id).error
-    assert f"its process died (killed, or out of memory); `resume {run.id}` goes on" in error
+    shown = read_run(workspace, run.id)
+    assert shown.error == "its process died (killed, or out of memory)" and shown.error_code == "lost"
     assert on_disk(run)["status"] == "running"
     again = Run.load(workspace, run.id)
     again.start_attempt()
@@ -178,7 +178,7 @@ def test_a_queued_run_that_nobody_has_in_a_queue_is_lost_after_a_while(run, work
     old = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
     os.utime(run.folder / "run.json", (old, old))
     assert read_run(workspace, run.id).status == "lost"
-    assert f"`resume {run.id}` starts it" in read_run(workspace, run.id).error
+    assert read_run(workspace, run.id).error_code == "not_started"
 
 
 def test_a_cancel_request_is_seen_by_the_run(run):

@@ -74,7 +74,7 @@ def build(
         )
 
     forms.on_change(form, [preset], plan, [problem, command], opened)
-    start.click(shown(launch), [preset, *form.components], outputs, **WORK)
+    start.click(shown(launch, t), [preset, *form.components], outputs, **WORK)
     timer.tick(lambda p, c, s: show(services, p, c or "", s, t), [preset, choice, seen], outputs, **QUIET)
     choice.input(lambda p, c: show(services, p, c or "", "", t), [preset, choice], outputs, **QUIET)
 

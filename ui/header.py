@@ -99,8 +99,8 @@ def build(services: Services, t: Texts, language: str) -> Header:
         return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
 
     timer.tick(poll, [preset, seen], outputs, **QUIET)
-    missing.click(shown(run_missing), [preset], outputs, **WORK)
-    cancel.click(shown(cancel_now), [preset], outputs, **WORK)
+    missing.click(shown(run_missing, t), [preset], outputs, **WORK)
+    cancel.click(shown(cancel_now, t), [preset], outputs, **WORK)
     return Header(
         preset,
         account,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from data.errors import Code
 from data.workspace import Workspace
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner, command_line
@@ -156,29 +157,12 @@ def job_card(record: RunRecord | None, t: Texts) -> str:
     if progress and progress.silent_seconds > 180:
         lines.append(advice(t("run.silent", time=duration(progress.silent_seconds, t))))
     if status in ENDED and record.error:
-        # Of a lost run no record tells why: the text is derived, and so the page can say it in its language.
-        cause = ("run.lost" if record.attempts else "run.forgotten") if status == "lost" else ""
-        lines.append(advice(t(cause) if cause else str(record.error), bad=True))
-        lines.append(advice(suggestion(record, t)))
+        # The cause of a lost run is derived, not recorded, and so the page can tell it in its language.
+        code = record.error_code or Code.UNEXPECTED
+        cause = f"error.{code}"
+        lines.append(advice(t(cause) if t.has(cause) else record.error, bad=True))
+        lines.append(advice(t.advice(code)))
     return f'<div class="job">{"".join(lines)}</div>'
-
-
-def suggestion(record: RunRecord, t: Texts) -> str:
-    """One change to try, read from the error of a run that ended badly."""
-    error = str(record.error or "").lower()
-    if record.status == "lost":
-        return t("advice.resume" if record.attempts else "advice.start")
-    if "memory" in error:
-        return t("advice.memory")
-    if "nan" in error or "not finite" in error or "diverged" in error:
-        return t("advice.nan")
-    if "disk" in error or "no space" in error:
-        return t("advice.disk")
-    if "hub" in error or "offline" in error or "connect" in error:
-        return t("advice.hub")
-    if record.status == "failed" and ("parent" in error or "train" in error and "first" in error):
-        return t("advice.parent")
-    return t("advice.resume" if record.status != "failed" else "advice.log")
 
 
 def advice(text: str, bad: bool = False) -> str:

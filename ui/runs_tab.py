@@ -96,9 +96,9 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
         return (*listed, *(details(services, run_id, t) if live or changed else [gr.skip()] * len(detail)))
 
     timer.tick(poll, [seen, choice], [*list_outputs, *detail], **QUIET)
-    choice.change(shown(on_choice), [choice], detail, **QUIET)
-    cancel.click(shown(lambda run_id: act(run_id, "cancel")), [choice], detail, **WORK)
-    resume.click(shown(lambda run_id: act(run_id, "resume")), [choice], detail, **WORK)
+    choice.change(shown(on_choice, t), [choice], detail, **QUIET)
+    cancel.click(shown(lambda run_id: act(run_id, "cancel"), t), [choice], detail, **WORK)
+    resume.click(shown(lambda run_id: act(run_id, "resume"), t), [choice], detail, **WORK)
     listing.select(selected, [listing], [choice], **QUIET)
     gr.on(
         [picked.change, metric.change],
@@ -185,7 +185,7 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
         record = services.runs.read(run_id)
     except UserError as error:
         return (
-            parts.advice(str(error), bad=True),
+            parts.advice(f"{error}. {t.advice(error.code)}", bad=True),
             gr.Button(visible=False),
             gr.Button(visible=False),
             "",

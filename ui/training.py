@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.records import messages
 from pipeline.memory.estimate import estimate
@@ -106,7 +106,7 @@ def build(
         return show(services, stage, choice or "", seen, t)
 
     forms.on_change(form, [preset, precisions], plan, [problem, command], opened)
-    start.click(shown(launch), [preset, precisions, *form.components], view.outputs(), **WORK)
+    start.click(shown(launch, t), [preset, precisions, *form.components], view.outputs(), **WORK)
     timer.tick(poll, [view.choice, view.seen], view.outputs(), **QUIET)
     view.choice.input(
         lambda choice: show(services, stage, choice or "", "", t), [view.choice], view.outputs(), **QUIET
@@ -178,15 +178,15 @@ def bind_stop(view: View, services: Services, stage: str, t: Texts) -> None:
             getattr(services.jobs, what)(record.id)
         return show(services, stage, choice or "", "", t)
 
-    view.cancel.click(shown(lambda choice: act(choice, "cancel")), [view.choice], view.outputs(), **WORK)
-    view.resume.click(shown(lambda choice: act(choice, "resume")), [view.choice], view.outputs(), **WORK)
+    view.cancel.click(shown(lambda choice: act(choice, "cancel"), t), [view.choice], view.outputs(), **WORK)
+    view.resume.click(shown(lambda choice: act(choice, "resume"), t), [view.choice], view.outputs(), **WORK)
 
 
 def chosen_precisions(chosen: Any) -> list[str]:
     """The precisions of a radio or a group, in the usual order."""
     picked = [chosen] if isinstance(chosen, str) else list(chosen or [])
     if not picked:
-        raise UserError("choose at least one precision")
+        raise UserError("choose at least one precision", code=Code.SETTING)
     return [p for p in PRECISIONS if p in picked]
 
 

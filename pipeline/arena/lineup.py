@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.bases import is_here
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, sha256_file
 from data.policies import POLICIES
 from data.seasons import SeasonFacts
@@ -99,13 +99,16 @@ def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted
     """
     found = list(choices(workspace, demos))
     if not found:
-        raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
+        raise UserError("the arena has no two policies yet", code=Code.POLICIES)
     if not wanted:
         return found[0]
     for lineup in found:
         if lineup.key == wanted:
             return lineup
-    raise UserError(f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}")
+    raise UserError(
+        f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}",
+        code=Code.POLICIES,
+    )
 
 
 def choices(workspace: Workspace, demos: Mapping[str, Path] | None = None) -> Iterator[Lineup]:

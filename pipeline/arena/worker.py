@@ -3,7 +3,8 @@
 It reads requests and writes replies as lines of JSON over its standard streams, and ends when its input does,
 that is, when the app is gone. What anything else prints goes to the error stream. Requests and replies:
 
-    {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}} or {"is": "error", "message": …}
+    {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}}
+                                               or {"is": "error", "message", "code"}
     {"do": "answer", "id": 7, "rows": [{"policy", "prompt"}], "max_new_tokens", "temperature", "seed"}
                                              → {"is": "text", "id": 7, "texts": {policy: …}} many times, then
                                                {"is": "answers", "id": 7, "answers": {policy: {…}}}
@@ -25,7 +26,7 @@ from typing import Any
 import torch
 import transformers
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from models import loading
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
@@ -119,7 +120,7 @@ class Answerer:
 
         unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
         if unknown:
-            raise UserError(f"policy {unknown[0]} is not loaded")
+            raise UserError(f"policy {unknown[0]} is not loaded", code=Code.POLICIES)
         _side_by_side(run, sorted({self.place[row["policy"]] for row in rows}))
         return round_.answers()
 
@@ -230,7 +231,7 @@ def main() -> None:
             )
             reply({"is": "answers", "id": number, "answers": answers})
         except UserError as error:
-            reply({"is": "error", "id": number, "message": str(error)})
+            reply({"is": "error", "id": number, "message": str(error), "code": error.code})
         stops.pop(number, None)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.commands.comparison_table import comparison
@@ -225,13 +225,17 @@ def _override(given: Overrides, name: str, value: str, stages: Stages) -> None:
     stage, dot, field = name.partition(".")
     if dot:
         if stage not in given:
-            raise UserError(f"--set {name}: {stage} is no stage of all; choose one of {', '.join(given)}")
+            raise UserError(
+                f"--set {name}: {stage} is no stage of all; choose one of {', '.join(given)}",
+                code=Code.OPTION,
+            )
         given[stage][field] = value
         return
     having = [one for one in given if name in {f.name for f in dataclasses.fields(stages[one].settings)}]
     if not having:
         raise UserError(
-            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage"
+            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage",
+            code=Code.OPTION,
         )
     for one in having:
         given[one][name] = value

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
+from pipeline.commands.advice import with_advice
 from pipeline.commands.execute import execute, resume
 from pipeline.commands.foreground import exit_code, foreground
 from pipeline.runs import processes
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UserError(f"{message} (see: {self.prog} --help)")
+        raise UserError(f"{message} (see: {self.prog} --help)", code=Code.OPTION)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -172,7 +173,9 @@ def _status(args: argparse.Namespace, workspace: Workspace) -> int:
     line = Lineage(RunReader(workspace))
     for run in line.records:
         reason = line.stale_reason(run)
-        note = run.error or (f"stale: {reason}" if reason else "")
+        note = f"stale: {reason}" if reason else ""
+        if run.error:
+            note = with_advice(run.error, run.error_code)
         if run.progress and run.progress.total:
             note = f"step {run.progress.step}/{run.progress.total}"
         print(f"{run.id:<44} {run.status:<10} {note}".rstrip())
@@ -182,7 +185,7 @@ def _status(args: argparse.Namespace, workspace: Workspace) -> int:
 def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     record = read_run(workspace, args.run)
     if record.status not in ("queued", "running"):
-        raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel")
+        raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel", code=Code.STATE)
     request_cancel(workspace.run(args.run))
     if record.status == "running":
         attempt = record.attempts[-1]

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline.memory.estimate import refuse_what_cannot_fit
@@ -140,9 +140,9 @@ def _work(
 def _check_resumable(workspace: Workspace, run: Run) -> None:
     run_id, status = run.id, read_run(workspace, run.id).status
     if status == "done":
-        raise UserError(f"{run_id}: is done already; there is nothing to resume")
+        raise UserError(f"{run_id}: is done already; there is nothing to resume", code=Code.STATE)
     if status == "running":
-        raise UserError(f"{run_id}: is running (process {run.attempt.pid})")
+        raise UserError(f"{run_id}: is running (process {run.attempt.pid})", code=Code.STATE)
     if status != "queued":
         withdraw_cancel(run.folder)
 
@@ -157,8 +157,8 @@ def _follow(row: Stage, workspace: Workspace, peers: distributed.Peers) -> Run:
             with distributed.blamed(peers), contextlib.suppress(Cancelled):
                 _call(row, row.settings(**told["settings"]), run, workspace)
         except Exception as error:
-            if reason := _mendable(error):
-                raise UserError(reason) from error
+            if mendable := _mendable(error):
+                raise mendable from error
             raise
         peers.wait_for_end()
     return run
@@ -168,7 +168,7 @@ def _refuse_beside(workspace: Workspace) -> None:
     """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
-            raise UserError(locks.busy(workspace, other.id, other.attempt.pid))
+            raise locks.busy(workspace, other.id, other.attempt.pid)
 
 
 def _threads(run: Run, company: int) -> int:
@@ -207,15 +207,16 @@ def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
         run.cancel()
         raise
     except UserError as error:
-        run.fail(str(error))
+        run.fail(str(error), error.code)
         _write(log, f"failed: {error}\n")
         raise
     except Exception as error:
-        reason = _mendable(error)
+        mendable = _mendable(error)
         _write(log, traceback.format_exc())
-        run.fail(reason or f"{type(error).__name__}: {error}")
-        if reason:
-            raise UserError(reason) from error
+        if mendable:
+            run.fail(str(mendable), mendable.code)
+            raise mendable from error
+        run.fail(f"{type(error).__name__}: {error}", Code.UNEXPECTED)
         raise
 
 
@@ -225,13 +226,13 @@ def _write(log: TextIO | None, text: str) -> None:
         log.write(text)
 
 
-def _mendable(error: Exception) -> str | None:
-    """What the user can do about an error that is no bug of ours: a full disk, too little memory."""
+def _mendable(error: Exception) -> UserError | None:
+    """An error that is no bug of ours, in words for the user: a full disk, too little memory."""
     text = str(error)
     if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in text:
-        return "disk full: make room; the last checkpoint is whole, `resume` goes on from it"
+        return UserError("disk full; the last checkpoint is whole", code=Code.DISK_FULL)
     if is_out_of_memory(error):
-        return "out of memory: halve micro_batch_size or set gradient_checkpointing=true, and start again"
+        return UserError("out of memory", code=Code.OUT_OF_MEMORY)
     return None
 
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sync_tree
 from data.workspace import Workspace
 from pipeline.runs.quiet import quiet
@@ -30,12 +30,14 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     """
     record = read_run(workspace, run_id)
     if record.stage not in STAGES or not STAGES[record.stage].trains_adapter:
-        raise UserError(f"{run_id}: a {record.stage} run has no model to export")
+        raise UserError(f"{run_id}: a {record.stage} run has no model to export", code=Code.STATE)
     if record.status != "done":
-        raise UserError(f"{run_id}: is {record.status}; only a done run can be exported")
+        raise UserError(f"{run_id}: is {record.status}; only a done run can be exported", code=Code.STATE)
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise UserError(f"{to}: is there already and not empty; choose another folder with --to")
+        raise UserError(
+            f"{to}: is there already and not empty; choose another folder with --to", code=Code.NAME
+        )
     staging = to.with_name(f".{to.name}-{secrets.token_hex(4)}")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +49,7 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
             to.rmdir()
         os.replace(staging, to)
     except OSError as error:
-        raise UserError(f"{to}: cannot be written: {error}") from error
+        raise UserError(f"{to}: cannot be written: {error}", code=Code.NAME) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return to

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sync_folder
 from data.workspace import Workspace
 from evaluation.resources import folder_bytes
@@ -56,12 +56,12 @@ def delete(workspace: Workspace, run_id: str, yes: bool = False) -> list[str]:
     """
     folder = workspace.run(run_id)
     if not folder.is_dir():
-        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them")
+        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them", code=Code.RUN)
     if (folder / "run.json").exists() and (status := _status(workspace, run_id)) in ("running", "queued"):
-        raise UserError(f"{run_id}: is {status}; `cancel {run_id}` first")
+        raise UserError(f"{run_id}: is {status}; `cancel {run_id}` first", code=Code.STATE)
     named = dependents(workspace, run_id)
     if named and not yes:
-        raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it all the same")
+        raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it all the same", code=Code.STATE)
     _remove(workspace, folder)
     return named
 
@@ -99,7 +99,7 @@ def _remove(workspace: Workspace, folder: Path) -> None:
         os.replace(folder, aside)
         sync_folder(folder.parent)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be removed ({error})") from error
+        raise UserError(f"{folder}: cannot be removed ({error})", code=Code.WORKSPACE) from error
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -120,4 +120,6 @@ def _rounds(workspace: Workspace, run_id: str) -> int:
         with closing(sqlite3.connect(f"file:{quote(str(workspace.votes_db))}?mode=rw", uri=True)) as votes:
             return votes.execute(question, (run_id,)).fetchone()[0]
     except sqlite3.Error as error:
-        raise UserError(f"{workspace.votes_db}: cannot be read ({error}); `verify` says more") from error
+        raise UserError(
+            f"{workspace.votes_db}: cannot be read ({error}); `verify` says more", code=Code.DATABASE
+        ) from error

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.bases import is_here
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.memory import terms as memory_terms
 from pipeline.memory.base_shape import base_folder, read_shape
@@ -112,7 +112,7 @@ def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> E
     settings = resolved.settings
     formulas = getattr(memory_terms, stage, None)
     if formulas is None:
-        raise UserError(f"{stage}: there are no formulas for its memory")
+        raise UserError(f"{stage}: there are no formulas for its memory", code=Code.DOES_NOT_FIT)
     folder = base_folder(settings.base_model)
     free, where = free_memory()
     plan = Plan(
@@ -142,8 +142,9 @@ def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace)
     if found.cannot_fit:
         raise UserError(
             f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
-            f"and {found.available / 1e9:.1f} GB of {found.where} are free. "
-            f"Lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much"
+            f"and {found.available / 1e9:.1f} GB of {found.where} are free",
+            code=Code.DOES_NOT_FIT,
+            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much",
         )
 
 

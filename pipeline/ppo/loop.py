@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from data.datasets import read_split
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -167,7 +167,8 @@ class Trainer:
         if (torch.from_numpy(whole[0]) - got[0][0].cpu()).abs().mean() > 0.2:
             raise UserError(
                 f"base_model={self.settings.base_model}: its logits are not its head times its last states "
-                "(scaled or capped logits?); PPO cannot train on this kind of model"
+                "(scaled or capped logits?); PPO cannot train on this kind of model",
+                code=Code.BASE,
             )
 
     # -- when something goes wrong (the decisions are in recovery.py)
@@ -203,7 +204,9 @@ class Trainer:
         if not self.stability.go_on_from(self.step, self.total):
             raise UserError(
                 f"ppo: {trouble} in step {step}, after {stability.tries} roll-backs; "
-                "the checkpoint before is whole: lower learning_rate or raise kl_coef and start again"
+                "the checkpoint before is whole",
+                code=Code.UNSTABLE,
+                command="lower learning_rate or raise kl_coef and start again",
             )
         self._save()
         now, clip = self.stability, self.stability.clip(self.settings.max_grad_norm)
@@ -289,5 +292,9 @@ def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[
     """The training split's prompts, each once."""
     prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "train")))
     if not prompts:
-        raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
+        raise UserError(
+            f"data set {dataset!r} has no training prompts",
+            code=Code.DATASET,
+            command="prepare it from more rows",
+        )
     return prompts[: settings.max_rows] if settings.max_rows else prompts

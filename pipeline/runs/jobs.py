@@ -19,7 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.runs import leftovers, locks, processes
 from pipeline.runs.child import child_environment
@@ -106,7 +106,9 @@ class JobRunner:
         with self._mutex:
             status = self._runs.read(run_id).status
             if status not in RESUMABLE or run_id in self._queue:
-                raise UserError(f"{run_id}: is {status}; only a run that has ended early can be resumed")
+                raise UserError(
+                    f"{run_id}: is {status}; only a run that has ended early can be resumed", code=Code.STATE
+                )
             withdraw_cancel(self._workspace.run(run_id))
             self._enqueue(run_id)
         return run_id
@@ -125,7 +127,7 @@ class JobRunner:
                     close_dead(self._workspace, run_id, "cancelled")
                 return
             if record.status not in ("queued", "running"):
-                raise UserError(f"{run_id}: is {record.status}; there is nothing to cancel")
+                raise UserError(f"{run_id}: is {record.status}; there is nothing to cancel", code=Code.STATE)
             request_cancel(self._workspace.run(run_id))
             self._stop(run_id)
 
@@ -213,7 +215,8 @@ class JobRunner:
                 close_dead(self._workspace, run_id, "cancelled")
             elif not record.attempts:
                 last = tail_log(self._workspace, run_id, 1).strip()
-                close_dead(self._workspace, run_id, "failed", last or "the process ended before it began")
+                error = last.removeprefix("error: ") or "the process ended before it began"
+                close_dead(self._workspace, run_id, "failed", error, Code.UNEXPECTED)
 
     def _stop(self, run_id: str) -> None:
         """Stop a run in a thread of its own: the grace may be long."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.runs.reader import RunReader
@@ -154,13 +154,15 @@ class Lineage:
             name = newest and dataset_name(newest)
             if not name:
                 raise UserError(
-                    f"no data set of the preset {settings.preset} yet: run `prepare`, or set dataset=NAME"
+                    f"no data set of the preset {settings.preset} yet",
+                    code=Code.DATASET,
+                    command="run `prepare`, or set dataset=NAME",
                 )
         workspace = self._reader.workspace
         if name not in self._datasets:
             self._datasets[name] = (workspace.dataset(name) / "train_prefs.jsonl").is_file()
         if not self._datasets[name]:
-            raise UserError(f"dataset={name}: not in {workspace.datasets}; run `prepare` first")
+            raise UserError(f"dataset={name}: not in {workspace.datasets}", code=Code.DATASET)
         maker = self._makers.get(name)
         return Parents(name, {"prepare": maker.id if maker else None})
 
@@ -198,8 +200,9 @@ class Lineage:
             arms[need.name] = {precision: run.id for precision, run in newest.items() if run}
             if need.trains == "policy" and not arms[need.name]:
                 raise UserError(
-                    f"there is no {need.name.upper()} policy on {runs.get('sft')} to {row.name} yet: "
-                    f"run `{need.name}` first"
+                    f"there is no {need.name.upper()} policy on {runs.get('sft')} to {row.name} yet",
+                    code=Code.PARENT,
+                    command=f"run `{need.name}` first",
                 )
         return Parents(parents.dataset, runs, arms)
 
@@ -210,16 +213,22 @@ class Lineage:
                 how = f" --precision {precision}" if precision else ""
                 raise UserError(
                     f"there is no done {stage} run of the preset {settings.preset}"
-                    f"{f' in {precision}' if precision else ''} yet: run `{stage}{how}` first"
+                    f"{f' in {precision}' if precision else ''} yet",
+                    code=Code.PARENT,
+                    command=f"run `{stage}{how}` first",
                 )
             return run
         run = self._by_id.get(run_id)
         if run is None or run.stage != stage:
-            raise UserError(f"{stage}_run={run_id}: no such {stage} run; `status` lists them")
+            raise UserError(f"{stage}_run={run_id}: no such {stage} run", code=Code.PARENT_RUN)
         if run.status != "done":
-            raise UserError(f"{stage}_run={run_id}: is {run.status}, not done; resume it or choose another")
+            raise UserError(f"{stage}_run={run_id}: is {run.status}, not done", code=Code.PARENT_RUN)
         if precision and run.precision != precision:
-            raise UserError(f"{stage}_run={run_id}: is {run.precision}; add --precision {run.precision}")
+            raise UserError(
+                f"{stage}_run={run_id}: is in {run.precision}, not in {precision}",
+                code=Code.PARENT_RUN,
+                command=f"add --precision {run.precision}",
+            )
         return run
 
     def _stale_reason(self, run: RunRecord) -> str:
@@ -278,7 +287,10 @@ def _newest(
 
 def _check_root(stage: str, settings: Any) -> None:
     if not settings.base_model or not settings.lora_rank or not settings.lora_alpha:
-        raise UserError(f"{stage} has no parent to take base_model, lora_rank or lora_alpha from: set them")
+        raise UserError(
+            f"{stage} has no parent to take base_model, lora_rank or lora_alpha from: set them",
+            code=Code.SETTING,
+        )
 
 
 def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
@@ -287,11 +299,16 @@ def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
     for name, value in taken.items():
         given = getattr(settings, name)
         if given and given != value:
-            raise UserError(f"{stage}: {name}={given}, but its SFT run {sft.id} has {value}; leave it out")
+            raise UserError(
+                f"{stage}: {name}={given}, but its SFT run {sft.id} has {value}; leave it out",
+                code=Code.SETTING,
+            )
     try:
         return dataclasses.replace(settings, **taken)
     except ValidationError:
-        raise UserError(f"{stage}: the record of its SFT run {sft.id} has no usable {taken}") from None
+        raise UserError(
+            f"{stage}: the record of its SFT run {sft.id} has no usable {taken}", code=Code.SETTING
+        ) from None
 
 
 def _flat(parents: Parents) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from data.workspace import Workspace
 
@@ -69,8 +69,8 @@ def write_queue(workspace: Workspace, queue: Queue) -> None:
 def _read(path: Path) -> Queue:
     content = read_json(path)
     if not isinstance(content, dict) or not {"queue", "launched"} <= content.keys():
-        raise UserError(f"{path}: not a queue")
+        raise UserError(f"{path}: not a queue", code=Code.RECORD)
     try:
         return _QUEUE.validate_python(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {error.errors()[0]['msg']}") from None
+        raise UserError(f"{path}: {error.errors()[0]['msg']}", code=Code.RECORD) from None

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_jsonl
 from data.workspace import Workspace
 from pipeline.runs import processes
@@ -48,7 +48,7 @@ class _Unparsable(UserError):
     """A file that was read whole and is not JSON."""
 
     def __init__(self, message: str, signature: _Signature):
-        super().__init__(message)
+        super().__init__(message, code=Code.RECORD)
         self.signature = signature
 
 
@@ -78,7 +78,9 @@ class RunReader:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise UserError(f"{self.workspace.runs}: cannot be listed now: {error.strerror}") from None
+            raise UserError(
+                f"{self.workspace.runs}: cannot be listed now: {error.strerror}", code=Code.RECORD
+            ) from None
         queue = self._read_queue()
         records = [record for name in names if (record := self._listed(name, queue))]
         for gone in (self._records.keys() | self._asked.keys()) - set(names):
@@ -97,7 +99,7 @@ class RunReader:
         try:
             signature = _Signature.of(path.stat())
         except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+            raise UserError(f"{path}: cannot be read: {error.strerror}", code=Code.RECORD) from None
         known = self._asked.get(record.id)
         if known is None or known[0] != signature:
             known = (signature, from_dict(str(record.stage), read_config(path), stages))
@@ -114,9 +116,9 @@ class RunReader:
                 known = _read(path, run_id)
                 self._records[run_id] = known
         except (FileNotFoundError, NotADirectoryError):
-            raise _NoRecord(f"{run_id}: no such run in {self.workspace.root}; `status` lists them") from None
+            raise _NoRecord(f"{run_id}: no such run in {self.workspace.root}", code=Code.RUN) from None
         except OSError as error:
-            raise UserError(f"{path}: cannot be read now: {error.strerror}") from None
+            raise UserError(f"{path}: cannot be read now: {error.strerror}", code=Code.RECORD) from None
         return known
 
     def _listed(self, name: str, queue: Queue) -> RunRecord | None:
@@ -153,8 +155,8 @@ class RunReader:
             cause = (
                 "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
             )
-            advice = f"`resume {record.id}` {'starts it' if waited else 'goes on with it'}"
-            return dataclasses.replace(record, status=status, error=f"{cause}; {advice}")
+            code = Code.NOT_STARTED if waited else Code.LOST
+            return dataclasses.replace(record, status=status, error=cause, error_code=code)
         if status == "running" and record.attempt:
             progress = _progress(self.workspace.run(record.id), record.attempt)
             return dataclasses.replace(record, progress=progress)
@@ -212,7 +214,7 @@ def _read(path: Path, run_id: str) -> _OnDisk:
         signature = _Signature.of(os.fstat(file.fileno()))
         content = file.read()
     if len(content) != signature.size:
-        raise UserError(f"{path}: is being written; look again")
+        raise UserError(f"{path}: is being written; look again", code=Code.RECORD)
     try:
         raw = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -220,7 +222,7 @@ def _read(path: Path, run_id: str) -> _OnDisk:
     try:
         return _OnDisk(signature, parse(raw, run_id))
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}", code=Code.RECORD) from None
 
 
 def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
@@ -240,7 +242,7 @@ def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
 def _damaged(name: str, error: str) -> RunRecord:
     """A run of which nothing is known but its folder's name (which may hold bytes that are not text)."""
     shown = name.encode("utf-8", "backslashreplace").decode()
-    return RunRecord(id=shown, status="failed", error=error, damaged=True)
+    return RunRecord(id=shown, status="failed", error=error, error_code=Code.RECORD, damaged=True)
 
 
 def _progress(folder: Path, attempt: Attempt) -> Progress:

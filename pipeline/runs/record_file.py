@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from pipeline.settings.stages import STAGES
 
 Status = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
@@ -101,7 +101,7 @@ class Parents:
     def from_json(cls, raw: Any, precision: Any) -> Parents:
         """The parents of a run of this precision. Raises UserError where they have another shape."""
         if not isinstance(raw, dict):
-            raise UserError(f"parents: expected a mapping, not {_shown(raw)}")
+            raise UserError(f"parents: expected a mapping, not {_shown(raw)}", code=Code.RECORD)
         runs: dict[str, str | None] = {}
         arms: dict[str, dict[str, str]] = {}
         arm = None
@@ -109,7 +109,9 @@ class Parents:
             if isinstance(value, dict) and all(isinstance(run_id, str) for run_id in value.values()):
                 arms[role] = value
             elif not isinstance(value, str | None):
-                raise UserError(f"parents.{role}: expected the id of a run, not {_shown(value)}")
+                raise UserError(
+                    f"parents.{role}: expected the id of a run, not {_shown(value)}", code=Code.RECORD
+                )
             elif role in STAGES and STAGES[role].per_precision:
                 if value is not None:
                     arm = str(precision)
@@ -147,7 +149,7 @@ class Event:
     @classmethod
     def from_json(cls, raw: Any) -> Event:
         if not isinstance(raw, dict) or not all(isinstance(raw.get(n), str) for n in ("kind", "message")):
-            raise UserError(f"events: expected a kind and a message, not {_shown(raw)}")
+            raise UserError(f"events: expected a kind and a message, not {_shown(raw)}", code=Code.RECORD)
         facts = {name: value for name, value in raw.items() if name not in ("time", "kind", "message")}
         return cls(str(raw.get("time", "")), raw["kind"], raw["message"], facts)
 
@@ -243,13 +245,16 @@ def to_json(record: RunRecord) -> dict[str, Any]:
 def parse(raw: Any, run_id: str) -> RunRecord:
     """The record in the content of run.json. Raises UserError, which says what is wrong with it."""
     if not isinstance(raw, dict) or any(name not in raw for name in _KEYS if name not in _OPTIONAL):
-        raise UserError("not a run record")
+        raise UserError("not a run record", code=Code.RECORD)
     if raw["id"] != run_id:
-        raise UserError(f"the record of another run, {_shown(raw['id'])}: was the folder copied or renamed?")
+        raise UserError(
+            f"the record of another run, {_shown(raw['id'])}: was the folder copied or renamed?",
+            code=Code.RECORD,
+        )
     known: dict[str, Any] = {name: raw[name] for name in _KEYS if name in raw}
     known["more"] = {name: value for name, value in raw.items() if name not in _KEYS}
     if not isinstance(raw["events"], list):
-        raise UserError(f"events: expected a list, not {_shown(raw['events'])}")
+        raise UserError(f"events: expected a list, not {_shown(raw['events'])}", code=Code.RECORD)
     known["parents"] = Parents.from_json(raw["parents"], raw["precision"])
     known["events"] = tuple(Event.from_json(event) for event in raw["events"])
     try:
@@ -257,7 +262,7 @@ def parse(raw: Any, run_id: str) -> RunRecord:
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
-        raise UserError(f"{name}={_shown(problem['input'])}: {problem['msg']}") from None
+        raise UserError(f"{name}={_shown(problem['input'])}: {problem['msg']}", code=Code.RECORD) from None
 
 
 def _attempt_to_json(attempt: Attempt) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from data.bases import NAMES
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.sources import default_name, places_of
 from data.workspace import check_name
 from pipeline.settings.fields import PRESETS, preset_values
@@ -99,10 +99,10 @@ def from_dict(stage: str, asked: Mapping[str, Any], stages: Stages = STAGES) -> 
     names = [item.name for item in dataclasses.fields(cls)]
     for name in asked:
         if name not in names:
-            raise UserError(_unknown_field(stage, str(name), names))
+            raise UserError(_unknown_field(stage, str(name), names), code=Code.SETTING)
     preset = asked.get("preset", "tiny")
     if preset not in PRESETS:
-        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
+        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}", code=Code.SETTING)
     values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
     if "base_model" in values:
         values["base_model"] = _absolute(values["base_model"])
@@ -124,19 +124,21 @@ def read_config(path: Path | str) -> dict[str, Any]:
         text = Path(path).read_text(encoding="utf-8-sig")
         values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
     except FileNotFoundError:
-        raise UserError(f"{path}: no such config file") from None
+        raise UserError(f"{path}: no such config file", code=Code.FILE) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the config file: {error}") from None
+        raise UserError(f"{path}: cannot read the config file: {error}", code=Code.FILE) from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(
+            f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}", code=Code.FILE
+        ) from None
     except (ValueError, RecursionError) as error:  # a date that is none, or nesting without end
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        raise UserError(f"{path}: not valid YAML: {error}", code=Code.FILE) from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected lines of the form field: value")
+        raise UserError(f"{path}: expected lines of the form field: value", code=Code.FILE)
     return values
 
 
@@ -146,7 +148,7 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UserError(f"--set {text}: write field=value")
+            raise UserError(f"{text}: write field=value", code=Code.SETTING)
         values[name.strip()] = value
     return values
 
@@ -180,7 +182,7 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
         reason = problem["msg"].replace("Input should be", "should be")
-        raise UserError(f"{stage}: {name}={problem['input']}: {reason}") from None
+        raise UserError(f"{stage}: {name}={problem['input']}: {reason}", code=Code.SETTING) from None
 
 
 def _check_names(stage: str, settings: Any) -> None:
@@ -194,7 +196,7 @@ def _check_names(stage: str, settings: Any) -> None:
                 check_name(name)
         except UserError as error:
             raise UserError(
-                f"{stage}: {error}" if field == "name" else f"{stage}: {field}: {error}"
+                f"{stage}: {error}" if field == "name" else f"{stage}: {field}: {error}", code=Code.NAME
             ) from None
 
 
@@ -204,7 +206,8 @@ def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
     if getattr(settings, "response_length", 0) and settings.response_length >= settings.max_length:
         raise UserError(
             f"{stage}: response_length={settings.response_length} leaves no room for a prompt in "
-            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length"
+            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length",
+            code=Code.SETTING,
         )
     if not hasattr(settings, "micro_batch_size"):
         return settings
@@ -227,5 +230,7 @@ def _divisor(stage: str, name: str, value: int, whole: int, explicit: bool) -> i
     """The largest divisor of `whole` that is not above `value`; an explicit value must be one itself."""
     best = max(d for d in range(1, min(value, whole) + 1) if whole % d == 0)
     if explicit and best != value:
-        raise UserError(f"{stage}: {name}={value} does not divide {whole}; {name}={best} does")
+        raise UserError(
+            f"{stage}: {name}={value} does not divide {whole}; {name}={best} does", code=Code.SETTING
+        )
     return best

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from pipeline.settings import fields
 
@@ -82,7 +82,7 @@ class Stages:
         for row in self.rows:
             if row.name == name:
                 return row
-        raise UserError(f"{name}: no such stage; choose one of {', '.join(self.names)}")
+        raise UserError(f"{name}: no such stage; choose one of {', '.join(self.names)}", code=Code.SETTING)
 
     @property
     def names(self) -> tuple[str, ...]:

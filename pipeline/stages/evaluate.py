@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import world
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from evaluation.alignment import SEED_REFERENCE, kl_summary, seed_targets
@@ -89,13 +89,19 @@ def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
         served = record.served_precision if record.stage == "ppo" else "bf16"
         policies.append(Policy(name, record, workspace.run(run_id) / "model", served))
     if not policies or policies[0].name != "sft":
-        raise UserError("evaluate compares with the SFT model, and there is none: run `sft` first")
+        raise UserError(
+            "evaluate compares with the SFT model, and there is none",
+            code=Code.PARENT,
+            command="run `sft` first",
+        )
     return policies
 
 
 def _base(workspace: Workspace, folder: Path) -> Path:
     if not (folder / adapters.CARD).is_file():
-        raise UserError(f"{workspace.relative(folder)} holds no finished model; run its stage again")
+        raise UserError(
+            f"{workspace.relative(folder)} holds no finished model; run its stage again", code=Code.MODEL
+        )
     return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from pipeline.runs import processes
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import TERMINAL, to_json
@@ -69,7 +69,8 @@ def check(stage: str, settings: Any) -> None:
         return
     if getattr(settings, "split_base", False):
         raise UserError(
-            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`"
+            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`",
+            code=Code.OPTION,
         )
     whole, name = settings.batch_size, "batch_size"
     if stage == "ppo":
@@ -79,14 +80,16 @@ def check(stage: str, settings: Any) -> None:
         near = max(1, share) * world() * (settings.batch_size // whole)
         raise UserError(
             f"{stage}: {name}={whole} cannot be dealt to {world()} processes; batch_size={near} can "
-            "(it counts the rows of all processes together)"
+            "(it counts the rows of all processes together)",
+            code=Code.SETTING,
         )
     micro = micro_batch(settings.micro_batch_size, whole)
     if share % micro:
         best = max(d for d in range(1, micro + 1) if share % d == 0)
         raise UserError(
             f"{stage}: micro_batch_size={micro} does not divide the {share} rows that each of {world()} "
-            f"processes gets of {name}={whole}; micro_batch_size={best} does"
+            f"processes gets of {name}={whole}; micro_batch_size={best} does",
+            code=Code.SETTING,
         )
 
 
@@ -98,23 +101,34 @@ def micro_batch(wished: int, whole: int) -> int:
 def _check_sharding(stage: str, settings: Any) -> None:
     kind = sharding()
     if stage == "ppo":
-        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml")
+        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml", code=Code.OPTION)
     if settings.precision != "bf16":
         raise UserError(
             f"{stage}: a base in {settings.precision} cannot be split by {kind}; "
-            "use pipeline/launch/ddp.yaml, or precision bf16"
+            "use pipeline/launch/ddp.yaml, or precision bf16",
+            code=Code.OPTION,
         )
     if kind == "ZeRO":
         if importlib.util.find_spec("deepspeed") is None:
-            raise UserError("ZeRO needs DeepSpeed, which is not installed: pip install deepspeed")
+            raise UserError(
+                "ZeRO needs DeepSpeed, which is not installed: pip install deepspeed", code=Code.OPTION
+            )
         if os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2") not in ("1", "2"):
-            raise UserError(f"{stage} runs under ZeRO stages 1 and 2 only: use pipeline/launch/zero2.yaml")
+            raise UserError(
+                f"{stage} runs under ZeRO stages 1 and 2 only: use pipeline/launch/zero2.yaml",
+                code=Code.OPTION,
+            )
     elif os.environ.get("FSDP_VERSION", "1") != "2":
-        raise UserError(f"{stage} runs under FSDP version 2 only: use pipeline/launch/fsdp.yaml")
+        raise UserError(
+            f"{stage} runs under FSDP version 2 only: use pipeline/launch/fsdp.yaml", code=Code.OPTION
+        )
     import torch
 
     if not torch.cuda.is_available():
-        raise UserError(f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml")
+        raise UserError(
+            f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml",
+            code=Code.OPTION,
+        )
 
 
 # -- what the stages share; alone, each of these gives back what it is given
@@ -242,16 +256,20 @@ class Peers:
         """Tell the others, once, why this process ends."""
         mendable = isinstance(error, UserError | KeyboardInterrupt)
         text = str(error) or "interrupted" if mendable else f"{type(error).__name__}: {error}"
+        code = getattr(error, "code", Code.CANCELLED if mendable else Code.UNEXPECTED)
         with contextlib.suppress(RuntimeError, OSError):  # the leader, and its store with it, may be gone
             if not self._has("failure"):
                 where = f"process {rank()} of {world()}: " if rank() else ""
-                self.store.set("failure", json.dumps({"message": where + text, "mendable": mendable}))
+                told = {"message": where + text, "mendable": mendable, "code": code}
+                self.store.set("failure", json.dumps(told))
 
     def cause(self) -> Exception | None:
         """Why another process ended, if one did, a moment after a collective call has failed here."""
         for _ in range(6):
             if trouble := self._trouble():
-                return (UserError if trouble["mendable"] else RuntimeError)(trouble["message"])
+                if trouble["mendable"]:
+                    return UserError(trouble["message"], code=Code(trouble["code"]))
+                return RuntimeError(trouble["message"])
             time.sleep(LOOK_EVERY)
         return None
 
@@ -267,10 +285,10 @@ class Peers:
                     continue
                 host, pid, started = json.loads(self.store.get(f"process {other}"))
                 if host == socket.gethostname() and not processes.alive(pid, started):
-                    message = f"process {other} of {world()} (pid {pid}) was killed; `resume` goes on"
-                    return {"message": message, "mendable": True}
+                    message = f"process {other} of {world()} (pid {pid}) was killed"
+                    return {"message": message, "mendable": True, "code": Code.LOST}
         except (RuntimeError, OSError):
-            return {"message": "the leading process is gone", "mendable": True}
+            return {"message": "the leading process is gone", "mendable": True, "code": Code.LOST}
         return None
 
     def _watch(self) -> None:
@@ -337,7 +355,7 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 def check_command(name: str) -> None:
     """UserError for a command of the command line that a launcher may not start in several processes."""
     if world() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
-        raise UserError(f"{name} runs in one process: start it without `accelerate launch`")
+        raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
 
 
 def let_the_leader_speak() -> None:
