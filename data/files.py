@@ -5,6 +5,7 @@ survive a torn last line, SHA-256 of files.
 Does not: know what is in the files, lock anything, or guard against two writers of one file.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -99,6 +100,12 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_remembered(path: Path | str) -> str:
+    """As ``sha256_file``, worked out once a process while the file keeps its size and its time of change."""
+    state = os.stat(path)
+    return _sha256_of(str(path), state.st_size, state.st_mtime_ns)
+
+
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -107,9 +114,14 @@ def sha256_text(text: str) -> str:
 def sha256_files(paths: Iterable[Path | str]) -> str:
     """Hex SHA-256 over the names and contents of several files, in whatever order they are given."""
     total = hashlib.sha256()
-    for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
+    for name, digest in sorted((Path(path).name, sha256_remembered(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
     return total.hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of(path: str, size: int, changed: int) -> str:
+    return sha256_file(path)  # a second or more for a base's weights, which each adapter is checked against
 
 
 def _dump(value: Any, indent: int | None = None) -> bytes:

@@ -17,10 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from data.bases import origin_facts
 from data.errors import UserError
 from data.files import read_json, write_json
 from models.fast import lora
-from models.loading import Head, base_hash, tokenizer_hash
+from models.loading import Head, base_hash, resolve_base, tokenizer_hash
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 HEAD, CARD = "head.safetensors", "model.json"
@@ -107,7 +108,7 @@ def save(
         "lora_alpha": config.lora_alpha,
         "head": head is not None,
     }
-    write_json(folder / CARD, card | (extra or {}))
+    write_json(folder / CARD, card | origin_facts(resolve_base(base)) | (extra or {}))
 
 
 def load(
