@@ -23,6 +23,7 @@ import torch
 
 from data.errors import UserError
 from data.files import read_jsonl
+from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -284,9 +285,11 @@ class Trainer:
 
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
-    """The training split's prompts, each once."""
+    """The training split's prompts and those of our own safety pairs, each once."""
     path = workspace.dataset(dataset) / "train_prefs.jsonl"
     prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
     if not prompts:
         raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
-    return prompts[: settings.max_rows] if settings.max_rows else prompts
+    prompts = prompts[: settings.max_rows] if settings.max_rows else prompts
+    own = [pair.prompt for pair in safety_pairs(settings.safety_pairs, settings.seed)]
+    return list(dict.fromkeys([*prompts, *own]))

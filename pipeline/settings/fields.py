@@ -207,6 +207,14 @@ class RewardSettings(_Adapter):
         "cross_prompt: now and then another prompt's chosen response stands as the rejected one",
         group="regularisation",
     )
+    safety_pairs: int = _setting(
+        0,
+        "Add so many pairs of our own in which a harmful request is declined, or a harmless one answered",
+        unit="pairs",
+        group="safety",
+        ge=0,
+        le=2000,
+    )
     share_prompts: bool = _setting(
         True,
         "Compute the prompt of a pair once for both responses: the same scores, less work",
@@ -257,6 +265,14 @@ class PpoSettings(_Adapter):
     )
     reward_run: str = _setting(
         "", "Reward run; empty = the newest done of this precision", group="parents", max_length=100
+    )
+    safety_pairs: int = _setting(
+        0,
+        "Add the prompts of so many safety pairs of our own to the training prompts",
+        unit="pairs",
+        group="safety",
+        ge=0,
+        le=2000,
     )
     temperature: float = _setting(
         0.7,
@@ -417,6 +433,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 save_steps=20,
                 eval_steps=120,
                 augmentation="cross_prompt",
+                safety_pairs=300,
             ),
             "ppo": dict(
                 learning_rate=5e-4,
@@ -429,6 +446,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 max_length=288,
                 response_length=64,
                 kl_coef=0.05,
+                safety_pairs=300,
                 eval_prompts=96,
                 sample_steps=2,
                 safety_steps=8,
