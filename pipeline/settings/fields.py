@@ -427,7 +427,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
             "reward": dict(
                 learning_rate=5e-4,
                 batch_size=8,
-                micro_batch_size=8,
+                micro_batch_size=4,
                 max_steps=120,
                 max_length=320,
                 save_steps=20,
@@ -438,7 +438,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
             "ppo": dict(
                 learning_rate=5e-4,
                 batch_size=32,
-                micro_batch_size=16,
+                micro_batch_size=8,
                 num_minibatches=1,
                 epochs=2,
                 max_steps=24,
