@@ -1,4 +1,4 @@
-"""Safety pairs: what is preferred in them, that they are the same again, and that the probes are not in them."""
+"""Safety pairs: what is preferred in them, that they come again, and that no probe is among them."""
 
 from benchmarks.small_prompts import HARMFUL
 from data.records import messages
