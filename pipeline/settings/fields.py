@@ -418,7 +418,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 lora_alpha=16,
                 learning_rate=5e-4,
                 batch_size=16,
-                micro_batch_size=8,
+                micro_batch_size=4,
                 max_steps=60,
                 max_length=320,
                 save_steps=20,
