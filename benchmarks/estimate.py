@@ -39,7 +39,12 @@ SHAPES = {
         kind="llama", num_hidden_layers=8, hidden_size=512, intermediate_size=1408, num_attention_heads=8,
         num_key_value_heads=2, vocab_size=32000, max_position_embeddings=2048, tie_word_embeddings=False,
     ),
+    "smollm2": dict(
+        kind="llama", num_hidden_layers=30, hidden_size=576, intermediate_size=1536, num_attention_heads=9,
+        num_key_value_heads=3, vocab_size=49153, max_position_embeddings=8192, tie_word_embeddings=True,
+    ),
 }  # fmt: skip
+EVERY_SIZE = ("tiny", "distilgpt2", "llama")  # the others in their preset's sizes only
 PROMPTS = 64  # rows of each split
 
 
@@ -80,7 +85,7 @@ class Case:
 
 def cases() -> list[Case]:
     rows = []
-    for base in SHAPES:
+    for base in EVERY_SIZE:
         for stage in ("sft", "reward"):
             rows += [
                 Case(stage, base, "bf16", 8, 8, 128),
@@ -105,6 +110,11 @@ def cases() -> list[Case]:
         Case("sft", "distilgpt2", "bf16", 32, 8, 512),
         Case("reward", "distilgpt2", "int8", 32, 8, 512),
         Case("ppo", "distilgpt2", "int4", 32, 8, 512, 64),
+        Case("sft", "smollm2", "bf16", 16, 8, 320),
+        Case("reward", "smollm2", "bf16", 8, 4, 320),
+        Case("reward", "smollm2", "int8", 8, 4, 320),
+        Case("ppo", "smollm2", "bf16", 24, 8, 288, 64),
+        Case("ppo", "smollm2", "int4", 24, 8, 288, 64),
     ]
     return rows
 

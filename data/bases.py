@@ -12,7 +12,6 @@ whole or not there. Of several processes one converts and the others wait for it
 needs torch and is handed in. No weights are read here.
 """
 
-import functools
 import importlib.util
 import os
 import secrets
@@ -27,7 +26,7 @@ from typing import Any
 from filelock import FileLock
 
 from data.errors import Code, UserError
-from data.files import read_json, sha256_file, sync_folder, write_json
+from data.files import read_json, sha256_remembered, sync_folder, write_json
 
 CACHE_VARIABLE = "EDGERLHF_CACHE"
 ORIGIN = "origin.json"
@@ -159,8 +158,7 @@ def _package_facts(base_model: str) -> dict[str, str]:
 
 def _converted(file: Path, convert: Convert, **facts: str) -> Path:
     """The cached folder of a GGUF file, made where it is not there yet."""
-    state = file.stat()
-    digest = _digest(file, state.st_size, state.st_mtime_ns)
+    digest = sha256_remembered(file)
     root = cache_folder()
     folder = root / f"{file.stem}-{digest[:16]}"
     if folder.is_dir():
@@ -201,12 +199,6 @@ def _weights(file: Path) -> str:
     kind = file.stem.rpartition(".")[2].upper() if "." in file.stem else ""
     quantised = kind.startswith(("Q", "IQ"))
     return f"dequantised from {kind} to bf16" if quantised else "from GGUF to bf16"
-
-
-@functools.lru_cache
-def _digest(file: Path, size: int, changed: int) -> str:
-    """sha256 of a file of that size and time of change: it takes half a second, and is asked for often."""
-    return sha256_file(file)
 
 
 def origin_facts(folder: Path) -> dict[str, Any]:

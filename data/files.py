@@ -5,6 +5,7 @@ survive a torn last line, SHA-256 of files.
 Does not: know what is in the files, lock anything, or guard against two writers of one file.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -130,6 +131,21 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_remembered(path: Path | str) -> str:
+    """As ``sha256_file``, computed again only where the file was changed or replaced.
+
+    The weights of a base take a second or more, and each adapter is checked against them.
+    """
+    facts = os.stat(path)
+    identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return _sha256_of(str(path), *identity)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256_of(path: str, *identity: int) -> str:
+    return sha256_file(path)
+
+
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -138,7 +154,7 @@ def sha256_text(text: str) -> str:
 def sha256_files(paths: Iterable[Path | str]) -> str:
     """Hex SHA-256 over the names and contents of several files, in whatever order they are given."""
     total = hashlib.sha256()
-    for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
+    for name, digest in sorted((Path(path).name, sha256_remembered(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
     return total.hexdigest()
 

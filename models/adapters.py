@@ -20,6 +20,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from data import sealed
+from data.bases import origin_facts
 from data.errors import Code, UserError
 from data.files import json_bytes, sync_folder, write_atomic
 from models import base_files
@@ -116,7 +117,9 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     for file, data in files.items():
         write_atomic(folder / file, data)
-    sealed.write_card(folder / CARD, card | (extra or {}))  # the last, so that with it the model is whole
+    sealed.write_card(
+        folder / CARD, card | origin_facts(resolve_base(base)) | (extra or {})
+    )  # the last, so that with it the model is whole
     sync_folder(folder.parent)
 
 

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.bases import is_here
+from data.bases import gguf_file, is_here
 from data.errors import Code, UserError
-from data.files import read_json, sha256_file
+from data.files import read_json, sha256_file, sha256_remembered
 from data.policies import POLICIES
 from data.seasons import SeasonFacts
 from data.workspace import Workspace
@@ -170,13 +170,20 @@ def _has_model(workspace: Workspace, run: RunRecord) -> bool:
     return all((folder / name).is_file() for name in ("adapter_model.safetensors", "model.json"))
 
 
+def _same_file(base_model: str, made_from: Mapping[str, Any] | None) -> bool:
+    """Whether a base that is converted from a GGUF file would be converted from the file of that record."""
+    file = gguf_file(base_model)
+    return file is None or made_from is None or sha256_remembered(file) == made_from["sha256"]
+
+
 def _demo(preset: str, folder: Path) -> Lineup | None:
     """The demo policies in a folder; None where there are fewer than two, or their base is not installed."""
     names = [name for name in POLICIES if (folder / name / "adapter_model.safetensors").is_file()]
     if len(names) < 2:
         return None
-    base_model = read_json(folder / names[0] / "model.json")["base_model"]
-    if not is_here(base_model):
+    card = read_json(folder / names[0] / "model.json")
+    base_model = card["base_model"]
+    if not (is_here(base_model) and _same_file(base_model, card.get("base_origin"))):
         return None
     facts = {"run": None, "preset": preset, "reward_run": None}
     settings = build("ppo", preset)

@@ -17,8 +17,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
+from data.bases import origin_facts
 from data.errors import Code, UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
@@ -240,6 +242,8 @@ def _note_resources(run: Run) -> None:
     torch = sys.modules.get("torch")
     cuda = torch is not None and torch.cuda.is_initialized()
     known = run.record.resources
+    if folder := _base_folder(run):
+        run.change(more={**run.record.more, **origin_facts(folder)})
     run.note_resources(
         peak_rss_bytes=peak_rss_bytes(),
         peak_cuda_bytes=int(torch.cuda.max_memory_allocated()) if cuda else 0,
@@ -250,14 +254,19 @@ def _note_resources(run: Run) -> None:
 
 def _base_bytes(run: Run) -> int:
     """Size of the base's weights on disk; a stage that knows its size in memory notes that instead."""
+    folder = _base_folder(run)
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
+
+
+def _base_folder(run: Run) -> Path | None:
+    """The folder of the base that the stage has loaded."""
     base = run.record.config.get("base_model")
     if not base or "models.loading" not in sys.modules:
-        return 0
+        return None
     try:
-        folder = sys.modules["models.loading"].resolve_base(base)
+        return sys.modules["models.loading"].resolve_base(base)
     except UserError:  # moved away while the run was going on: no reason to fail it
-        return 0
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        return None
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ import torch
 
 from data.datasets import read_split
 from data.errors import Code, UserError
+from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -289,7 +290,7 @@ class Trainer:
 
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
-    """The training split's prompts, each once."""
+    """The training split's prompts and those of our own safety pairs, each once."""
     prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "train")))
     if not prompts:
         raise UserError(
@@ -297,4 +298,6 @@ def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[
             code=Code.DATASET,
             command="prepare it from more rows",
         )
-    return prompts[: settings.max_rows] if settings.max_rows else prompts
+    prompts = prompts[: settings.max_rows] if settings.max_rows else prompts
+    own = [pair.prompt for pair in safety_pairs(settings.safety_pairs, settings.seed)]
+    return list(dict.fromkeys([*prompts, *own]))

@@ -216,6 +216,14 @@ class RewardSettings(_Supervised):
         "cross_prompt: now and then another prompt's chosen response stands as the rejected one",
         group="regularisation",
     )
+    safety_pairs: int = _setting(
+        0,
+        "Add so many pairs of our own in which a harmful request is declined, or a harmless one answered",
+        unit="pairs",
+        group="safety",
+        ge=0,
+        le=2000,
+    )
     share_prompts: bool = _setting(
         True,
         "Compute the prompt of a pair once for both responses: the same scores, less work",
@@ -244,6 +252,14 @@ class PpoSettings(_Adapter):
     )
     reward_run: str = _setting(
         "", "Reward run; empty = the newest done of this precision", group="parents", max_length=100
+    )
+    safety_pairs: int = _setting(
+        0,
+        "Add the prompts of so many safety pairs of our own to the training prompts",
+        unit="pairs",
+        group="safety",
+        ge=0,
+        le=2000,
     )
     temperature: float = _setting(
         0.7,
@@ -383,41 +399,43 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 lora_alpha=16,
                 learning_rate=5e-4,
                 batch_size=16,
-                micro_batch_size=8,
+                micro_batch_size=4,
                 max_steps=60,
                 max_length=320,
                 save_steps=20,
                 eval_steps=60,
             ),
             "reward": dict(
-                learning_rate=5e-4,
+                learning_rate=1e-3,
                 batch_size=8,
-                micro_batch_size=8,
-                max_steps=120,
+                micro_batch_size=4,
+                max_steps=100,
                 max_length=320,
                 save_steps=20,
-                eval_steps=120,
+                eval_steps=100,
                 augmentation="cross_prompt",
+                safety_pairs=600,
             ),
             "ppo": dict(
-                learning_rate=5e-4,
-                batch_size=32,
-                micro_batch_size=16,
+                learning_rate=8e-4,
+                batch_size=24,
+                micro_batch_size=8,
                 num_minibatches=1,
                 epochs=2,
-                max_steps=24,
+                max_steps=18,
                 save_steps=4,
                 max_length=288,
                 response_length=64,
                 kl_coef=0.05,
-                eval_prompts=96,
+                safety_pairs=600,
+                eval_prompts=48,
                 sample_steps=2,
-                safety_steps=8,
+                safety_steps=6,
                 lr_scheduler="linear",
                 warmup_ratio=0.0,
             ),
             "evaluate": dict(
-                max_length=288, response_length=64, batch_size=32, eval_prompts=96, safety_prompts=32
+                max_length=288, response_length=64, batch_size=32, eval_prompts=48, safety_prompts=24
             ),
         },
         "edge": {

@@ -16,6 +16,7 @@ from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
 from data import world
+from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from evaluation.reward_metrics import reward_metrics
 from models import adapters, loading
@@ -71,6 +72,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
+    rows += [pair.row() for pair in safety_pairs(settings.safety_pairs, settings.seed)]
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
     test = training.read_rows(workspace, dataset, "test")
 
