@@ -27,6 +27,7 @@ from transformers.pytorch_utils import Conv1D
 from models.precision import has_bf16_products
 
 FEW = 128  # rows of a product up to which a matrix laid out for few rows (models.decoding) is the quicker one
+SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 def quicken(model: nn.Module) -> None:
@@ -59,6 +60,21 @@ def is_lean(layer: nn.Module) -> bool:
         return False
     active = layer.active_adapters
     return len(active) == 1 and active[0] in layer.lora_A and _is_plain(layer, active[0])
+
+
+def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
+    """The layers with a lean pass that read the same input, by the module that holds them: a Llama's queries,
+    keys and values, its gate and up.
+    """
+    found = {}
+    for owner in model.modules():
+        for names in SIBLINGS:
+            layers = [getattr(owner, name, None) for name in names]
+            if all(isinstance(layer, nn.Module) and is_lean(layer) for layer in layers):
+                biases = {layer.get_base_layer().bias is None for layer in layers}
+                if len(biases) == 1:
+                    found[owner] = layers
+    return found
 
 
 def _is_plain(layer: LoraLayer, name: str) -> bool:
