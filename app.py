@@ -64,10 +64,10 @@ def serve(options: argparse.Namespace) -> None:
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
         import uvicorn
 
-        from pipeline.arena import Arena
-        from pipeline.device_sharing import DeviceSharing
-        from pipeline.inference_client import InferenceClient
-        from pipeline.jobs import JobRunner
+        from pipeline.arena.client import InferenceClient
+        from pipeline.arena.device_sharing import DeviceSharing
+        from pipeline.arena.rounds import Arena
+        from pipeline.runs.jobs import JobRunner
         from ui import page, server
         from ui.parts import Services
 

@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from data.files import write_json
 from data.workspace import Workspace
 from evaluation import resources
-from pipeline.child import child_environment
-from pipeline.estimate import estimate
-from pipeline.run_record import Run
-from pipeline.settings import build
+from pipeline.memory.estimate import estimate
+from pipeline.runs.child import child_environment
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build
 
 SHAPES = {
     "tiny": dict(kind="gpt2", n_layer=4, n_embd=256, n_head=4, vocab_size=2048, n_positions=512),
@@ -167,7 +167,7 @@ def measure(case: Case, folder: Path) -> int:
     """Run the stage in this process; bytes at the peak above the imports."""
     import torch
 
-    from pipeline import stages
+    from pipeline.commands import execute as stages
 
     importlib.import_module(f"pipeline.{case.stage}")
     workspace, base = Workspace(folder / "workspace"), folder / "base"

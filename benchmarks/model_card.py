@@ -23,8 +23,8 @@ from data.world.generate import draw_prompt
 from data.world.gold import judge
 from models.loading import load_causal, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
-from pipeline import measure
-from pipeline.settings import preset_values
+from pipeline.settings.fields import preset_values
+from pipeline.training import measure
 
 FREE = (
     "What's the weather like on Neptune?", "hi", "Can you write me a python script?", "Tell me a joke.",

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from data.files import write_json
 from data.workspace import Workspace
-from pipeline.child import child_environment
-from pipeline.hardware import hardware, physical_cores
-from pipeline.run_record import list_runs
+from pipeline.runs.child import child_environment
+from pipeline.runs.hardware import hardware, physical_cores
+from pipeline.runs.record import list_runs
 
 
 def measure(jobs: int, overrides: list[str]) -> list[dict]:

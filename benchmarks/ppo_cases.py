@@ -25,8 +25,9 @@ from transformers import (
 from data.files import append_jsonl
 from data.workspace import Workspace
 from models import adapters, loading
-from pipeline.run_record import Run
-from pipeline.settings import PpoSettings, build
+from pipeline.runs.record import Run
+from pipeline.settings.fields import PpoSettings
+from pipeline.settings.layers import build
 
 LORA_RANK, LORA_ALPHA = 16, 32
 TEMPERATURE = 0.7
@@ -144,7 +145,7 @@ def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str]
 def make_run(
     case: Case, workspace: Workspace, base: Path, precision: str, mode: str, **overrides
 ) -> tuple[PpoSettings, Run]:
-    """Settings and a run for `pipeline.ppo.Trainer`; nothing in it stops early or saves a checkpoint."""
+    """Settings and a run for `pipeline.ppo.loop.Trainer`; nothing in it stops early or saves a checkpoint."""
     values = {
         "base_model": base,
         "mode": mode,

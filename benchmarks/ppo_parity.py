@@ -35,11 +35,11 @@ from data.workspace import Workspace
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.adapters import adapter_parameters
 from models.loading import load_tokenizer
-from pipeline import ppo_core
-from pipeline.measure import Responses
-from pipeline.ppo_learner import Learner
-from pipeline.rollout import Rollout
-from pipeline.settings import PpoSettings
+from pipeline.ppo import core as ppo_core
+from pipeline.ppo.learner import Learner
+from pipeline.ppo.rollout import Rollout
+from pipeline.settings.fields import PpoSettings
+from pipeline.training.measure import Responses
 
 CASE = ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2)
 TOLERANCE = 1e-4

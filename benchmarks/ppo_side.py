@@ -88,11 +88,11 @@ def around(owner, name: str, before: Callable[[], None], after: Callable[[], Non
 
 def ours(case: ppo_cases.Case, options) -> dict:
     """The step that `python -m pipeline ppo` takes, in a process that starts like it."""
-    from models import heap
-    from pipeline.child import start_again
-    from pipeline.ppo import Trainer
-    from pipeline.rollout import Standard
-    from pipeline.stages import make_deterministic
+    from models.fast import heap
+    from pipeline.ppo.loop import Trainer
+    from pipeline.ppo.rollout import Standard
+    from pipeline.runs.child import start_again
+    from pipeline.training.seeding import make_deterministic
 
     start_again()
     make_deterministic(42)

@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks import ppo_cases
 from benchmarks.ppo_step import measure
 from data.files import write_json
-from pipeline.hardware import hardware
+from pipeline.runs.hardware import hardware
 
 START = replace(ppo_cases.CASES["distilgpt2-8"], micro_batch=8)
 SWEEPS = {

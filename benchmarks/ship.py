@@ -17,8 +17,8 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.workspace import Workspace
-from pipeline.lineage import newest_done
-from pipeline.settings import PRECISIONS
+from pipeline.runs.lineage import newest_done
+from pipeline.settings.fields import PRECISIONS
 
 SHIPPED = Path(__file__).parent.parent / "models" / "tiny"
 

@@ -3,7 +3,7 @@
 A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
 returns, the vote is on disk; the same vote sent again is found, not stored twice.
 
-What it does not do: decide who answers (`pipeline.arena`) or compute rankings (`evaluation.arena`).
+What it does not do: decide who answers (`pipeline.arena.rounds`) or compute rankings (`evaluation.arena`).
 """
 
 import itertools

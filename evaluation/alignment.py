@@ -1,6 +1,6 @@
 """What PPO did to a policy: win rates, KL from the SFT model, and the verdict against the project's targets.
 
-Arrays in, plain numbers out. Sampling and scoring answers is `pipeline.measure`'s work.
+Arrays in, plain numbers out. Sampling and scoring answers is `pipeline.training.measure`'s work.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """How good a reward model is on held-out preference pairs.
 
 Takes raw scores and gives accuracy, AUC, calibration and length bias as plain numbers, ready for JSON.
-It does not run a model and does not draw the plot; `pipeline.reward` does the first, `ui.plots` the second.
+It runs no model (`pipeline.stages.reward` does) and draws no plot (`ui.plots` does).
 
     reward_metrics(chosen_scores, rejected_scores, prompts)["accuracy"]
 

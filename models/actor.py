@@ -4,7 +4,7 @@ value head.
 What it does: log-probabilities, entropies and values at response positions, for either adapter, in micro-
 batches, with or without gradient. Sequences are right-padded, so neither mask nor position ids are needed: no
 real token can see padding. Only response positions reach the head. It does not generate
-(`models.generation`), score (`models.scoring`) or update weights (`pipeline.ppo`).
+(`models.generation`), score (`models.scoring`) or update weights (`pipeline.ppo.loop`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from models import adapters, decoding
-from models.last_block import LastBlock, backbone
+from models import adapters
+from models.fast import decoding
+from models.fast.last_block import LastBlock, backbone
+from models.fast.logprobs import TokenLogprobs, token_logprobs
 from models.loading import Head, load_causal
-from models.logprobs import TokenLogprobs, token_logprobs
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
 

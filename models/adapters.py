@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from data.errors import UserError
 from data.files import read_json, write_json
-from models import lora
+from models.fast import lora
 from models.loading import Head, base_hash, tokenizer_hash
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"

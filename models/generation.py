@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models import attention, decoding, gpt2_step, heap, llama_step
-from models.last_block import LastBlock, backbone
+from models.fast import attention, decoding, gpt2_step, heap, llama_step
+from models.fast.last_block import LastBlock, backbone
 
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9

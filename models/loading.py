@@ -21,9 +21,9 @@ from transformers.activations import GELUTanh, NewGELUActivation
 
 from data.errors import UserError
 from data.files import sha256_files
-from models import attention, heap
 from models import precision as precisions
-from models.gelu import TanhGELU
+from models.fast import attention, heap
+from models.fast.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
 PAD_TOKEN = "<|pad|>"

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import adapters, loading
-from models.last_block import LastBlock, backbone
+from models.fast.last_block import LastBlock, backbone
 
 
 class RewardModel:

@@ -1,10 +1,10 @@
-"""python -m pipeline STAGE ...; see `pipeline.cli`."""
+"""python -m pipeline STAGE ...; see `pipeline.commands.cli`."""
 
-from pipeline.child import start_again
+from pipeline.runs.child import start_again
 
 if __name__ == "__main__":
     start_again()  # before anything is imported that would be imported twice
-    from pipeline.cli import main
-    from pipeline.distributed import leave
+    from pipeline.commands.cli import main
+    from pipeline.training.distributed import leave
 
     leave(main())

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from data.workspace import Workspace
-from pipeline import locks
-from pipeline.run_record import Cancelled, Run
+from pipeline.runs import locks
+from pipeline.runs.record import Cancelled, Run
 
 STEPS = 400
 

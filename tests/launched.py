@@ -15,8 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models import loading  # noqa: E402
-from pipeline import cli, distributed, ppo_learner, training  # noqa: E402
-from pipeline.run_record import Run  # noqa: E402
+from pipeline import training  # noqa: E402
+from pipeline.commands import cli
+from pipeline.ppo import learner as ppo_learner
+from pipeline.runs.record import Run  # noqa: E402
+from pipeline.training import distributed
 
 
 def load_in_fp32() -> None:

@@ -8,9 +8,9 @@ from little_policies import save_policies
 
 from data.files import read_jsonl
 from models import adapters, loading
-from pipeline import ppo
-from pipeline.run_record import Run
-from pipeline.settings import build
+from pipeline.ppo import loop as ppo
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build
 
 PROMPTS = [
     "\n\nHuman: Hi!\n\nAssistant:",

@@ -2,9 +2,9 @@
 
 import json
 
-from pipeline import settings as stage_settings
-from pipeline.run_record import Run
-from pipeline.stages import execute
+from pipeline.commands.execute import execute
+from pipeline.runs.record import Run
+from pipeline.settings import layers as stage_settings
 
 TOPICS = ("Paris", "eggs", "the sea", "my boss", "Rome", "a cat", "tea", "the moon", "rain", "chess", "soup")
 

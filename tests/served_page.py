@@ -9,10 +9,10 @@ import time
 import uvicorn
 
 from data.files import write_json
-from pipeline.arena import Arena
-from pipeline.inference_client import Progress
-from pipeline.jobs import JobRunner
-from pipeline.lineup import NAMES
+from pipeline.arena.client import Progress
+from pipeline.arena.lineup import NAMES
+from pipeline.arena.rounds import Arena
+from pipeline.runs.jobs import JobRunner
 from ui import page, server
 from ui.parts import Services
 

@@ -12,8 +12,8 @@ from gradio_client.exceptions import AppError
 from served_page import FakeClient, fake_demo, served, services_on
 
 from data.workspace import Workspace
-from pipeline.lineup import NAMES
-from pipeline.run_record import read_run
+from pipeline.arena.lineup import NAMES
+from pipeline.runs.record import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDPOINTS = {"/ask", "/vote", "/leaderboard", "/runs", "/start", "/cancel"}

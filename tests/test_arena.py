@@ -10,9 +10,9 @@ from data.errors import UserError
 from data.files import write_json
 from data.records import transcript
 from data.sources import load_pairs
-from pipeline.arena import Arena, identical_groups
-from pipeline.inference_client import InferenceLost, Progress
-from pipeline.lineup import NAMES, choose
+from pipeline.arena.client import InferenceLost, Progress
+from pipeline.arena.lineup import NAMES, choose
+from pipeline.arena.rounds import Arena, identical_groups
 
 FACTS = {
     "base": {"base_model": "tiny", "base_hash": "b" * 64, "tokenizer_hash": "c" * 64},

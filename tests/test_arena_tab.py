@@ -8,8 +8,8 @@ from served_page import FakeClient, fake_demo
 
 from data.errors import UserError
 from evaluation.significance import equivalence
-from pipeline.arena import Arena
-from pipeline.lineup import NAMES
+from pipeline.arena.lineup import NAMES
+from pipeline.arena.rounds import Arena
 from ui import arena_tab, arena_tables
 from ui.texts import Texts
 

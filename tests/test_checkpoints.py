@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import checkpoints
+from pipeline.runs import checkpoints
 
 pytestmark = pytest.mark.faults
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,7 +80,7 @@ def test_kill_9_in_the_middle_of_a_save_leaves_the_earlier_one(tmp_path):
             textwrap.dedent("""
             import sys, time
             from pathlib import Path
-            from pipeline import checkpoints
+            from pipeline.runs import checkpoints
             folder = Path(sys.argv[1])
             checkpoints.save(folder, 1, lambda path: (path / "a").write_text("one"))
             def slow(path):

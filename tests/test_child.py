@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.child import for_tensors
+from pipeline.runs.child import for_tensors
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +26,7 @@ def test_what_a_process_starts_with_keeps_what_was_there():
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
 def test_a_program_starts_again_once_with_its_arguments_and_its_process():
     program = (
-        "import os, sys; from pipeline.child import start_again;"
+        "import os, sys; from pipeline.runs.child import start_again;"
         "print(os.getpid(), sys.argv[1:], flush=True);"
         "start_again(); print(os.environ['GLIBC_TUNABLES'])"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run_record import list_runs, read_run
+from pipeline.runs.record import list_runs, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--set", "train_rows=40", "validation_rows=10", "test_rows=10")
@@ -102,7 +102,7 @@ def test_a_workspace_that_cannot_be_written_is_refused(tmp_path):
 
 def test_a_bug_shows_its_traceback_on_stderr_and_in_the_log_and_exits_1(workspace):
     code = (
-        "import sys, pipeline.stages as stages, pipeline.cli as cli\n"
+        "import sys, pipeline.commands.execute as stages, pipeline.commands.cli as cli\n"
         "def broken(*_): raise ZeroDivisionError('a bug')\n"
         "stages._call = broken\n"
         "sys.exit(cli.main(sys.argv[1:]))\n"
@@ -122,8 +122,8 @@ def test_a_bug_shows_its_traceback_on_stderr_and_in_the_log_and_exits_1(workspac
 
 
 SLOW_STAGE = """
-import sys, time, pipeline.stages as stages, pipeline.cli as cli
-from pipeline.run_record import Cancelled
+import sys, time, pipeline.commands.execute as stages, pipeline.commands.cli as cli
+from pipeline.runs.record import Cancelled
 def slow(stage, settings, run, workspace):
     run.set_total(1000)
     for step in range(1, 1001):
@@ -218,7 +218,7 @@ def test_all_stops_at_a_failed_beginning_and_says_what_was_left_out(cli, tmp_pat
 
 
 def test_the_command_line_loads_no_torch_for_what_needs_none(workspace):
-    code = "import sys, pipeline.cli as cli; cli.main(sys.argv[1:]); print('torch' in sys.modules)"
+    code = "import sys, pipeline.commands.cli as cli; cli.main(sys.argv[1:]); print('torch' in sys.modules)"
     for words in (["status"], ["prepare", *SMALL]):
         result = subprocess.run(
             [sys.executable, "-c", code, *words, "--workspace", str(workspace.root)],

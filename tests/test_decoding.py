@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from models import adapters, decoding
+from models import adapters
+from models.fast import decoding
+from models.fast.logprobs import token_logprobs
 from models.generation import generate
 from models.loading import load_causal
-from models.logprobs import token_logprobs
 from models.precision import has_bf16_products
 
 CPU = torch.device("cpu")

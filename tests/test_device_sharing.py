@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.device_sharing import DeviceSharing
+from pipeline.arena.device_sharing import DeviceSharing
 
 
 class Jobs:

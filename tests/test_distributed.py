@@ -15,11 +15,13 @@ from safetensors.torch import load_file
 from data.errors import UserError
 from data.workspace import Workspace
 from models import loading
-from pipeline import checkpoints, cli, distributed
-from pipeline.child import child_environment
-from pipeline.dealing import Dealt, WithFiller
-from pipeline.run_record import Run, list_runs
-from pipeline.settings import build
+from pipeline.commands import cli
+from pipeline.runs import checkpoints
+from pipeline.runs.child import child_environment
+from pipeline.runs.record import Run, list_runs
+from pipeline.settings.layers import build
+from pipeline.training import distributed
+from pipeline.training.dealing import Dealt, WithFiller
 
 ROOT = Path(__file__).resolve().parent.parent
 FEW = (

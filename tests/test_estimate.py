@@ -10,13 +10,13 @@ import pytest
 
 from data.errors import UserError
 from data.workspace import Workspace
-from pipeline import estimate as estimates
-from pipeline import memory_terms
-from pipeline.base_shape import read_shape
-from pipeline.estimate import Estimate, estimate, refuse_what_cannot_fit, side_by_side
-from pipeline.memory_terms import Term
-from pipeline.row_lengths import full_rows, row_lengths
-from pipeline.settings import build
+from pipeline.memory import estimate as estimates
+from pipeline.memory import terms as memory_terms
+from pipeline.memory.base_shape import read_shape
+from pipeline.memory.estimate import Estimate, estimate, refuse_what_cannot_fit, side_by_side
+from pipeline.memory.row_lengths import full_rows, row_lengths
+from pipeline.memory.terms import Term
+from pipeline.settings.layers import build
 
 HUGE = ("batch_size=65536", "micro_batch_size=65536", "max_length=512")
 
@@ -79,8 +79,8 @@ def test_a_base_of_an_unknown_kind_is_refused(tmp_path):
 
 
 def test_the_formulas_know_the_constants_of_the_code_they_describe():
-    from models import attention, decoding, logprobs
-    from pipeline import measure
+    from models.fast import attention, decoding, logprobs
+    from pipeline.training import measure
 
     assert memory_terms.CHUNK_LOGITS == logprobs.CHUNK_LOGITS
     assert memory_terms.EVALUATED == measure.MAX_LOGITS
@@ -109,9 +109,9 @@ def test_without_bf16_products_what_is_not_quantised_takes_twice_as_much(
         found = estimate("sft", settings(random_base, f"precision={precision}"), workspace, dataset)
         return {(term.name, term.phase): term.bytes for term in found.terms}
 
-    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: True)
+    monkeypatch.setattr("pipeline.memory.estimate.has_bf16_products", lambda: True)
     usual = {precision: terms(precision) for precision in ("bf16", "int8")}
-    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: False)
+    monkeypatch.setattr("pipeline.memory.estimate.has_bf16_products", lambda: False)
     for precision, before in usual.items():
         wide = terms(precision)
         for doubled in [("activations", "update"), ("keys and values", "sample")]:
@@ -127,13 +127,13 @@ def test_ppo_counts_the_head_that_it_keeps_packed_once(workspace, random_base, m
             (t.name, t.phase): t.bytes for t in estimate("ppo", asked, workspace).terms if "head" in t.name
         }
 
-    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: True)
+    monkeypatch.setattr("pipeline.memory.estimate.has_bf16_products", lambda: True)
     shape = read_shape(random_base)
     assert heads() == {("head, packed", ""): 2 * shape.vocabulary * shape.width}
     monkeypatch.setattr(memory_terms, "MOST_PACKED", 1000)
     phases = ("rollout's prompts", "rollout", "report's prompts", "report")
     assert set(heads()) == {("head, rearranged", phase) for phase in phases}
-    monkeypatch.setattr("pipeline.estimate.has_bf16_products", lambda: False)
+    monkeypatch.setattr("pipeline.memory.estimate.has_bf16_products", lambda: False)
     assert heads() == {}
 
 
@@ -144,10 +144,10 @@ def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
 
 
 def test_row_lengths_are_those_that_training_sees(random_base, dataset, workspace):
+    from models.fast.pairs import packed_length
     from models.loading import load_tokenizer
-    from models.pairs import packed_length
     from models.prompting import PromptFormat
-    from pipeline.reward import sequences
+    from pipeline.stages.reward import sequences
 
     path = workspace.dataset(dataset) / "train_prefs.jsonl"
     found = row_lengths(path, random_base)
@@ -195,8 +195,8 @@ def test_a_run_that_cannot_fit_ends_before_it_starts(workspace, random_base, lon
 
 
 def test_a_queued_run_that_cannot_fit_fails_with_the_reason(workspace, random_base, long_rows):
-    from pipeline.run_record import Run, read_run
-    from pipeline.stages import resume
+    from pipeline.commands.execute import resume
+    from pipeline.runs.record import Run, read_run
 
     asked = build("sft", "edge", overrides=shape(random_base, f"dataset={long_rows}", *HUGE))
     run = Run.create(workspace, "sft", asked)

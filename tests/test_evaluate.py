@@ -10,12 +10,12 @@ from data.errors import UserError
 from data.files import append_jsonl, read_json, read_jsonl, write_json
 from models import adapters, loading
 from models.prompting import PromptFormat
-from pipeline import measure
-from pipeline.comparison import Policy, reward_agreement
-from pipeline.evaluate import _base, evaluate
-from pipeline.experiments import write_experiment
-from pipeline.run_record import Cancelled, Run
-from pipeline.settings import build
+from pipeline.runs.experiment import write_experiment
+from pipeline.runs.record import Cancelled, Run
+from pipeline.settings.layers import build
+from pipeline.stages.comparison import Policy, reward_agreement
+from pipeline.stages.evaluate import _base, evaluate
+from pipeline.training import measure
 
 CPU = torch.device("cpu")
 PROMPTS = [f"\n\nHuman: Zebra {i} quickly green?\n\nAssistant:" for i in range(6)]

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import pytest
 
 from data.errors import UserError
-from pipeline import stages
-from pipeline.child import child_environment
-from pipeline.everything import comparison, run_everything
-from pipeline.run_record import list_runs
-from pipeline.settings import PRECISIONS, build
+from pipeline.commands import execute as stages
+from pipeline.commands.chain import run_everything
+from pipeline.commands.comparison_table import comparison
+from pipeline.runs.child import child_environment
+from pipeline.runs.record import list_runs
+from pipeline.settings.fields import PRECISIONS
+from pipeline.settings.layers import build
 
 CHAIN = ["prepare bf16", "sft bf16", "reward bf16", "reward int8", "reward int4", "ppo bf16", "ppo int8",
          "ppo int4", "evaluate bf16"]  # fmt: skip

@@ -6,9 +6,9 @@ import transformers
 
 from data.errors import UserError
 from models import adapters, loading
-from pipeline.export import export
-from pipeline.run_record import Run
-from pipeline.settings import build
+from pipeline.commands.export import export
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@
 import gradio as gr
 import pytest
 
-from pipeline import settings
+from pipeline.settings import layers as settings
 from ui import form
 from ui.texts import Texts
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import gelu
 
-from models.gelu import BLOCK, MANY, TanhGELU
+from models.fast.gelu import BLOCK, MANY, TanhGELU
 
 
 def numbers(n: int) -> torch.Tensor:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from models import adapters, generation, gpt2_step
+from models import adapters, generation
+from models.fast import gpt2_step
 from models.generation import generate
 from models.loading import load_causal
 

@@ -6,7 +6,7 @@ import psutil
 import pytest
 import torch
 
-from models import heap
+from models.fast import heap
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")

@@ -1,6 +1,7 @@
 """The rules of the house, read from the source: which part may import which, and what stays light."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +19,16 @@ MAY_IMPORT = {
     "app": {"data", "pipeline", "ui"},
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate"}
-# In pipeline/ only what runs as a process of its own loads torch; the page imports the rest.
-TORCH_FREE = (
-    "arena", "checkpoints", "child", "cli", "comparison", "estimate", "everything", "experiments", "export",
-    "hardware", "inference_client", "jobs", "lineage", "lineup", "locks", "processes", "progress",
-    "recovery", "run_reader", "run_record", "settings", "stage_settings", "stages",
-)  # fmt: skip
+# Folders whose modules load no torch and no models at import, because the page imports them. What runs in a
+# process of its own inside such a folder is named here, and must exist.
+LIGHT_FOLDERS = (
+    "pipeline.settings",
+    "pipeline.runs",
+    "pipeline.memory",
+    "pipeline.arena",
+    "pipeline.commands",
+)
+OWN_PROCESS = {"pipeline.arena.worker"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "manager", "engine", "helpers", "registry"}
 
 
@@ -40,13 +45,18 @@ def name_of(path):
 
 def imports(tree):
     """(top-level package, line) of every import, wherever it stands."""
-    for node in ast.walk(tree):
+    for name, line in imported_names(ast.walk(tree)):
+        yield name.split(".")[0], line
+
+
+def imported_names(nodes):
+    """(dotted name, line) of everything that these nodes import; "from a import b" gives a.b."""
+    for node in nodes:
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name.split(".")[0], node.lineno
+            yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import in line {node.lineno}"
-            yield node.module.split(".")[0], node.lineno
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
 def at_import(tree):
@@ -78,23 +88,41 @@ def test_imports_run_one_way(name):
             assert imported in MAY_IMPORT[package], f"{name}, line {line}: {package} imports {imported}"
 
 
+def test_no_imports_form_a_circle():
+    """Counts imports inside functions too: a circle that is only put off is still a circle."""
+    graph = {}
+    for name, path in ALL.items():
+        targets = (modules_named(imported) for imported, _ in imported_names(ast.walk(parsed(path))))
+        graph[name] = {target for target in targets if target and target != name}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+def modules_named(imported):
+    """The module of ours that an imported name belongs to; None for a library's."""
+    while imported and imported not in ALL:
+        imported = imported.rpartition(".")[0]
+    return imported or None
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_what_the_app_imports_is_free_of_torch(name):
-    package, _, module = name.partition(".")
+    package = name.partition(".")[0]
     tree = parsed(ALL[name])
     if package in ("data", "evaluation", "ui", "app"):
         found = set(dict(imports(tree))) & HEAVY
         assert not found, f"{name} imports {found}"
-    elif package == "pipeline" and module in TORCH_FREE:
-        loaded = {
-            imported
-            for node in at_import(tree)
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for imported, _ in imports(node)
-        }
+    elif name.startswith(LIGHT_FOLDERS) and name not in OWN_PROCESS:
+        loaded = {imported.split(".")[0] for imported, _ in imported_names(at_import(tree))}
         assert not loaded & (HEAVY | {"models"}), f"{name} loads {loaded & (HEAVY | {'models'})} at import"
     if package in ("data", "evaluation", "models", "pipeline"):
         assert "gradio" not in dict(imports(tree)), f"{name} imports gradio"
+
+
+def test_the_folders_and_modules_that_this_file_names_exist():
+    assert {*LIGHT_FOLDERS, *OWN_PROCESS} <= ALL.keys()
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -115,12 +143,14 @@ def test_nothing_catches_everything_in_silence(name):
 
 
 @pytest.mark.parametrize(
-    "module", ["app", "pipeline.jobs", "pipeline.cli", "pipeline.stages", "pipeline.arena"]
+    "module",
+    ["app", *(name for name in ALL if name.startswith(LIGHT_FOLDERS) and name.count(".") == 1)],
 )
 def test_importing_it_leaves_torch_out(module):
-    if module not in ALL:
-        pytest.skip(f"there is no {module}")
-    code = f"import sys, {module}; print(sorted(set(sys.modules) & {HEAVY!r}))"
+    """Each folder that is named light, with all its modules but those that run in a process of their own."""
+    inside = [name for name in ALL if name.startswith(module + ".") and name not in OWN_PROCESS]
+    light = [name for name in (module, *inside) if name != "pipeline.commands.preload"]
+    code = f"import sys, {', '.join(light)}; print(sorted(set(sys.modules) & {HEAVY!r}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines()[-1] == "[]"

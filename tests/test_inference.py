@@ -10,10 +10,10 @@ import pytest
 
 from data.errors import UserError
 from data.workspace import Workspace
-from pipeline.child import child_environment
-from pipeline.inference_client import InferenceClient, InferenceLost
-from pipeline.lineup import Lineup, Policy
-from pipeline.processes import identity
+from pipeline.arena.client import InferenceClient, InferenceLost
+from pipeline.arena.lineup import Lineup, Policy
+from pipeline.runs.child import child_environment
+from pipeline.runs.processes import identity
 from tests.little_policies import NAMES, save_policies
 
 PROMPT = "\n\nHuman: What is the capital of France?\n\nAssistant:"
@@ -141,8 +141,8 @@ APP = """
 import sys, time
 from pathlib import Path
 from data.workspace import Workspace
-from pipeline.inference_client import InferenceClient
-from pipeline.lineup import Lineup, Policy
+from pipeline.arena.client import InferenceClient
+from pipeline.arena.lineup import Lineup, Policy
 client = InferenceClient(Workspace(Path(sys.argv[1])))
 client.start(Lineup(sys.argv[2], "tiny", (Policy("sft", Path(sys.argv[3]), "bf16"),)))
 while client.pid is None:

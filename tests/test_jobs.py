@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from data.errors import UserError
-from pipeline import processes
-from pipeline.jobs import JobRunner, command_line
-from pipeline.run_record import Run, read_run
-from pipeline.settings import build
+from pipeline.runs import processes
+from pipeline.runs.jobs import JobRunner, command_line
+from pipeline.runs.record import Run, read_run
+from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.faults
 ROOT = Path(__file__).resolve().parent.parent
@@ -177,7 +177,7 @@ def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
             sys.path.insert(0, "tests")
             from test_jobs import fake, start
             from data.workspace import Workspace
-            from pipeline.jobs import JobRunner
+            from pipeline.runs.jobs import JobRunner
             runner = JobRunner(Workspace(Path(sys.argv[1])), child_command=fake, poll=0.05)
             print(start(runner, "long"), flush=True)
             time.sleep(60)

@@ -11,10 +11,10 @@ import pytest
 from little_ppo import SIZES, stand
 from little_training import lines, write_dataset
 
-from pipeline import stages
-from pipeline.child import child_environment
-from pipeline.run_record import Run, list_runs, read_run
-from pipeline.settings import build
+from pipeline.commands import execute as stages
+from pipeline.runs.child import child_environment
+from pipeline.runs.record import Run, list_runs, read_run
+from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 STEPS = 8

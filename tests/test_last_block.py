@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models import adapters
-from models.last_block import LastBlock, backbone
+from models.fast.last_block import LastBlock, backbone
 from models.loading import switch_off_dropout
 
 PLACES = torch.tensor([2, 3, 9, 15])  # of 2 rows of 8

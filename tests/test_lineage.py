@@ -3,9 +3,9 @@
 import pytest
 
 from data.errors import UserError
-from pipeline.lineage import missing, newest_done, resolve_parents, stale
-from pipeline.run_record import Run
-from pipeline.settings import build, to_dict
+from pipeline.runs.lineage import missing, newest_done, resolve_parents, stale
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build, to_dict
 
 
 @pytest.fixture

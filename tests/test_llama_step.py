@@ -10,7 +10,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from models import adapters, attention, generation, llama_step
+from models import adapters, generation
+from models.fast import attention, llama_step
 from models.generation import generate
 
 EVEN, UNEVEN = [[5, 9, 2], [7, 8, 9]], [[5, 9, 2], [7, 8, 9, 10, 11, 12, 13], [4]]

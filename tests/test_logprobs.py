@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from models import logprobs as module
-from models.logprobs import token_logprobs
+from models.fast import logprobs as module
+from models.fast.logprobs import token_logprobs
 
 
 def case(tokens=23, width=16, vocabulary=50, bias=False, dtype=torch.float32, seed=0):

@@ -8,8 +8,9 @@ from little_policies import save_policies
 from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
-from models import adapters, attention, lora
-from models.gelu import TanhGELU
+from models import adapters
+from models.fast import attention, lora
+from models.fast.gelu import TanhGELU
 from models.loading import load_causal, use_fused_gelu
 
 CPU = torch.device("cpu")

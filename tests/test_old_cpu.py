@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from pipeline.child import child_environment
-from pipeline.run_record import list_runs
+from pipeline.runs.child import child_environment
+from pipeline.runs.record import list_runs
 
 FEW = (
     "train_rows=40", "validation_rows=10", "test_rows=10", "batch_size=8", "micro_batch_size=4",

@@ -4,8 +4,9 @@ import pytest
 import torch
 from little_policies import save_policies
 
-from models import adapters, one_pass
+from models import adapters
 from models.actor import POLICY, REFERENCE, REWARD, Actor, Rows
+from models.fast import one_pass
 from models.loading import Head, load_tokenizer
 from models.scoring import RewardModel
 

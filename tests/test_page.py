@@ -14,8 +14,8 @@ from little_policies import save_policies
 from served_page import FakeClient, fake_demo, served, services_on
 
 from data.workspace import Workspace
-from pipeline.inference_client import InferenceClient
-from pipeline.run_record import list_runs, read_run
+from pipeline.arena.client import InferenceClient
+from pipeline.runs.record import list_runs, read_run
 from ui.page import TABS
 from ui.texts import Texts
 
@@ -65,8 +65,8 @@ def outside(url, address):
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, random_base):
     """The page with everything real, on little random policies and a little data set."""
-    from pipeline.settings import build
-    from pipeline.stages import execute
+    from pipeline.commands.execute import execute
+    from pipeline.settings.layers import build
 
     folder = tmp_path_factory.mktemp("page")
     workspace = Workspace(folder / "workspace").create()

@@ -8,7 +8,7 @@ from little_training import lines, run_stage, write_dataset
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from models import attention, pairs
+from models.fast import attention, pairs
 
 ids = st.lists(st.integers(5, 60), min_size=2, max_size=12)
 PAIRS = [

@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 from data.errors import UserError
 from data.files import read_json, read_jsonl
 from models.actor import REFERENCE
-from pipeline import ppo, ppo_report, stages
-from pipeline.ppo_alarms import WINDOW, Alarms
-from pipeline.run_record import read_run
+from pipeline.commands import execute as stages
+from pipeline.ppo import loop as ppo
+from pipeline.ppo import report as ppo_report
+from pipeline.ppo.alarms import WINDOW, Alarms
+from pipeline.runs.record import read_run
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 ARMS = [

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import ppo_core as core
+from pipeline.ppo import core
 
 quick = settings(max_examples=40, deadline=None)
 

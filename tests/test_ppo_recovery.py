@@ -8,7 +8,8 @@ from little_ppo import kinds, rows_of, weights
 
 from data.errors import UserError
 from data.files import read_jsonl
-from pipeline import checkpoints, recovery
+from pipeline.runs import checkpoints
+from pipeline.training import recovery
 
 # -- the decisions
 

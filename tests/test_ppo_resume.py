@@ -10,9 +10,11 @@ import torch
 from little_ppo import rows_of, settings_of, stand
 from safetensors.torch import load_file
 
-from pipeline import checkpoints, ppo, stages
-from pipeline.child import child_environment
-from pipeline.run_record import read_run, wish_to_cancel
+from pipeline.commands import execute as stages
+from pipeline.ppo import loop as ppo
+from pipeline.runs import checkpoints
+from pipeline.runs.child import child_environment
+from pipeline.runs.record import read_run, wish_to_cancel
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 
@@ -59,7 +61,10 @@ import os, signal, sys
 sys.path.insert(0, "tests")
 from pathlib import Path
 from data.workspace import Workspace
-from pipeline import checkpoints, ppo, ppo_learner, stages
+from pipeline.runs import checkpoints
+from pipeline.ppo import loop as ppo
+from pipeline.ppo import learner as ppo_learner
+from pipeline.commands import execute as stages
 from little_ppo import settings_of
 
 updates = []

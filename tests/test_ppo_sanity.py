@@ -11,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from data.files import read_jsonl
 from models.actor import POLICY, REFERENCE, Rows
-from pipeline.rollout import Standard
+from pipeline.ppo.rollout import Standard
 
 WORDS = ["<eos>", "<pad>", "<unk>", "Human:", "Assistant:", *"abcdefgh"]
 PROMPTS = ["\n\nHuman: a\n\nAssistant:", "\n\nHuman: b c\n\nAssistant:"]

@@ -10,7 +10,7 @@ import torch
 from data.errors import UserError
 from models import adapters, loading
 from models.precision import PRECISIONS, float_type, has_bf16_products, quantization_config, verify
-from pipeline import hardware
+from pipeline.runs import hardware
 
 CPU = torch.device("cpu")
 

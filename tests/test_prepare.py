@@ -6,9 +6,9 @@ import pytest
 
 from data.errors import UserError
 from data.files import read_json, read_jsonl, sha256_file
-from pipeline import prepare as stage
-from pipeline.run_record import Cancelled, Run
-from pipeline.stage_settings import PrepareSettings
+from pipeline.runs.record import Cancelled, Run
+from pipeline.settings.fields import PrepareSettings
+from pipeline.stages import prepare as stage
 
 
 def pairs_file(tmp_path, count=40, bad=False):

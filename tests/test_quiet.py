@@ -7,8 +7,8 @@ import warnings
 
 import pytest
 
-from pipeline.child import child_environment
-from pipeline.quiet import quiet
+from pipeline.runs.child import child_environment
+from pipeline.runs.quiet import quiet
 
 
 def test_bitsandbytes_may_report_errors_alone():
@@ -25,6 +25,6 @@ def test_bitsandbytes_may_report_errors_alone():
 
 @pytest.mark.slow  # ten seconds of imports
 def test_what_the_stages_import_says_nothing():
-    command = [sys.executable, "-c", "import pipeline.preload"]
+    command = [sys.executable, "-c", "import pipeline.commands.preload"]
     done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -4,7 +4,8 @@ import pytest
 import torch
 from trl.trainer.utils import add_fused_lm_head
 
-from models import adapters, loading, response_loss
+from models import adapters, loading
+from models.fast import response_loss
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,9 @@ from models import adapters
 from models.loading import load_tokenizer
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
-from pipeline import reward, settings
-from pipeline.stages import resume
+from pipeline.commands.execute import resume
+from pipeline.settings import layers as settings
+from pipeline.stages import reward
 
 CPU = torch.device("cpu")
 

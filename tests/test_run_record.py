@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from data.errors import UserError
-from pipeline import processes, run_record
-from pipeline.run_record import Run, close_dead, list_runs, read_metrics, read_run, read_samples, tail_log
-from pipeline.settings import build
+from pipeline.runs import processes
+from pipeline.runs import record as run_record
+from pipeline.runs.record import Run, close_dead, list_runs, read_metrics, read_run, read_samples, tail_log
+from pipeline.settings.layers import build
 
 FIELDS = {
     "id", "stage", "preset", "precision", "seed", "status", "parents", "config", "hardware", "software",

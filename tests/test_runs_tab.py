@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.run_record import Run
-from pipeline.settings import build
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build
 from ui import header, parts, runs_tab, training
 from ui.texts import Texts
 

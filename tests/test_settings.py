@@ -3,7 +3,8 @@
 import pytest
 
 from data.errors import UserError
-from pipeline.settings import PRECISIONS, PRESETS, STAGES, build, fields, from_dict, preset_values, to_dict
+from pipeline.settings.fields import PRECISIONS, PRESETS, STAGES, preset_values
+from pipeline.settings.layers import build, fields, from_dict, to_dict
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -9,9 +9,11 @@ from little_training import lines, run_stage, stop_after, write_dataset
 from data.errors import UserError
 from models.loading import load_tokenizer
 from models.prompting import PromptFormat
-from pipeline import checkpoints, sft, training
-from pipeline.run_record import Run, list_runs
-from pipeline.stages import resume
+from pipeline.commands.execute import resume
+from pipeline.runs import checkpoints
+from pipeline.runs.record import Run, list_runs
+from pipeline.stages import sft
+from pipeline.training import trainer as training
 
 
 @pytest.fixture

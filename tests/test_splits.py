@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from data.records import Pair, canonical_prompt
 from data.splits import normalised, remove_overlap, shared_prompts, split_by_prompt
-from pipeline.prepare import make_splits
+from pipeline.stages.prepare import make_splits
 
 
 def pairs(*prompts):

@@ -10,9 +10,10 @@ import time
 import pytest
 
 from data.errors import UserError
-from pipeline import checkpoints, locks, stages
-from pipeline.run_record import Cancelled, Run, list_runs, read_run, tail_log, wish_to_cancel
-from pipeline.settings import build
+from pipeline.commands import execute as stages
+from pipeline.runs import checkpoints, locks
+from pipeline.runs.record import Cancelled, Run, list_runs, read_run, tail_log, wish_to_cancel
+from pipeline.settings.layers import build
 
 
 @pytest.fixture
@@ -157,9 +158,11 @@ def test_everything_that_draws_numbers_is_seeded():
     import numpy
     import torch
 
+    from pipeline.training import seeding
+
     drawn = []
     for _ in range(2):
-        stages.make_deterministic(5)
+        seeding.make_deterministic(5)
         drawn.append((random.random(), numpy.random.rand(), torch.rand(1).item()))
     assert drawn[0] == drawn[1]
     assert torch.are_deterministic_algorithms_enabled()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import settings
+from pipeline.settings import layers as settings
 from ui.field_texts import FIELDS, GROUPS, UNITS
 from ui.plots import CHARTS
 from ui.texts import TABLE, Texts

@@ -3,7 +3,7 @@
 import pytest
 from datasets import Dataset
 
-from pipeline import token_cache
+from pipeline.training import token_cache
 
 ROWS = [{"prompt": "a", "chosen": "b"}, {"prompt": "c", "chosen": "d"}]
 

@@ -7,9 +7,10 @@ import torch
 from little_training import lines, run_stage, stop_after, write_dataset
 
 from data.errors import UserError
-from pipeline import checkpoints, reward, sft
-from pipeline.run_record import Run, list_runs
-from pipeline.stages import resume
+from pipeline.commands.execute import resume
+from pipeline.runs import checkpoints
+from pipeline.runs.record import Run, list_runs
+from pipeline.stages import reward, sft
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 TRAINERS = {"sft": sft._Trainer, "reward": reward._Trainer}

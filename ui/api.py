@@ -16,7 +16,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline import run_reader as runs
+from pipeline.runs import reader as runs
 from ui.events import raised
 from ui.parts import Services
 

@@ -17,7 +17,7 @@ import gradio as gr
 
 from data import world
 from data.errors import UserError
-from pipeline.arena import PROMPT_CHARACTERS
+from pipeline.arena.rounds import PROMPT_CHARACTERS
 from ui import arena_tables, parts
 from ui.events import QUIET, WORK, rater_of, shown
 from ui.parts import Services

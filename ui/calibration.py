@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
-from pipeline import run_reader as runs
+from pipeline.runs import reader as runs
 from ui import parts, plots
 from ui.events import QUIET
 from ui.parts import PRECISIONS, Mark, Services

@@ -14,7 +14,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from evaluation.alignment import SEED_REFERENCE
-from pipeline import run_reader as runs
+from pipeline.runs import reader as runs
 from ui import calibration, parts, plots
 from ui import form as forms
 from ui.events import QUIET, WORK, shown

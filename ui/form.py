@@ -2,7 +2,7 @@
 overrides.
 
 The form knows no stage by name: label, help, unit, bounds and choices all come from
-`pipeline.settings.fields`.
+`pipeline.settings.layers.fields`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from data.errors import UserError
-from pipeline import settings
+from pipeline.settings import layers as settings
 from ui.texts import Texts
 
 HIDDEN = frozenset({"preset", "precision"})  # chosen elsewhere on the page

@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline import hardware, lineage
-from pipeline import run_reader as runs
+from pipeline.runs import hardware, lineage
+from pipeline.runs import reader as runs
 from ui import parts
 from ui.events import QUIET, WORK, shown
 from ui.parts import PRECISIONS, Services

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline import run_reader as runs
+from pipeline.runs import reader as runs
 from ui import api, arena_tab, data_tab, evaluation_tab, header, ppo_tab, reward_tab, runs_tab, sft_tab
 from ui import form as forms
 from ui.events import QUIET

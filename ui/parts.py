@@ -12,8 +12,8 @@ from html import escape
 from typing import Any
 
 from data.workspace import Workspace
-from pipeline.arena import Arena
-from pipeline.jobs import JobRunner, command_line
+from pipeline.arena.rounds import Arena
+from pipeline.runs.jobs import JobRunner, command_line
 from ui.plots import finite
 from ui.reading import Reading
 from ui.texts import Texts

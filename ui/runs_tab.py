@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from data.errors import UserError
-from pipeline import lineage
-from pipeline import run_reader as runs
+from pipeline.runs import lineage
+from pipeline.runs import reader as runs
 from ui import parts, plots
 from ui.events import QUIET, WORK, shown
 from ui.parts import ENDED, LIVE, Services

@@ -17,10 +17,10 @@ import gradio as gr
 
 from data.errors import UserError
 from data.records import messages
-from pipeline import lineage
-from pipeline import run_reader as runs
-from pipeline.estimate import estimate
-from pipeline.settings import build as build_settings
+from pipeline.memory.estimate import estimate
+from pipeline.runs import lineage
+from pipeline.runs import reader as runs
+from pipeline.settings.layers import build as build_settings
 from ui import form as forms
 from ui import parts, plots
 from ui import reading as readings

@@ -1,0 +1,201 @@
+"""A lean forward and backward pass for the LoRA layers that PEFT puts around a base's linear layers.
+
+PEFT casts a layer's whole input and output to the adapter's fp32 and back, and keeps the fp32 input for the
+backward pass. On a bf16 base that costs about half as much again as the layer itself, and three times its
+memory. Here the two low-rank products run in the type of the input, with the adapters cast to it (they are
+small, and stay fp32 for the optimizer), and one saved input serves every product. On an fp32 base it computes
+what PEFT computes.
+
+It does not own weights: PEFT's modules, names and files stay as they are. Kinds of LoRA that it does not know
+(DoRA, dropout in training, several active adapters, a row its own adapter) go through PEFT's own forward.
+LoRA: arXiv 2106.09685.
+
+    quicken(peft_model)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MethodType
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from models.precision import has_bf16_products
+
+# Up to this number of rows a product is quicker on a matrix packed for few rows (models.fast.decoding).
+FEW = 128
+SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+
+
+def quicken(model: nn.Module) -> None:
+    """Give every LoRA layer around a linear layer the lean pass, in place; calling it twice is fine."""
+    for layer in model.modules():
+        if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), nn.Linear | Conv1D):
+            layer.forward = MethodType(_forward, layer)
+
+
+def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+    few = layer.__dict__.get("few")  # models.fast.decoding puts it there while a model samples
+    if few is not None and not kwargs and x.numel() <= FEW * x.shape[-1]:
+        return few(x)
+    parts = layer.__dict__.get("parts")  # within `split`
+    if parts is not None:
+        return _in_parts(layer, x, *parts)
+    name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else None
+    if args or kwargs or name not in layer.lora_A or not _is_plain(layer, name):
+        return type(layer).forward(layer, x, *args, **kwargs)
+    a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+    base = layer.get_base_layer()
+    if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype and not base.weight.requires_grad:
+        return _Adapted.apply(x, base.weight, base.bias, type(base) is Conv1D, a, b, scaling)
+    return _Added.apply(base(x), x, a, b, scaling)
+
+
+def is_lean(layer: nn.Module) -> bool:
+    """Whether a module is a LoRA layer around an unquantised linear layer that takes the lean pass now."""
+    if not (isinstance(layer, LoraLayer) and type(layer.get_base_layer()) in (nn.Linear, Conv1D)):
+        return False
+    active = layer.active_adapters
+    return len(active) == 1 and active[0] in layer.lora_A and _is_plain(layer, active[0])
+
+
+def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
+    """The layers with a lean pass that read the same input, by the module that holds them: a Llama's queries,
+    keys and values, its gate and up.
+    """
+    found = {}
+    for owner in model.modules():
+        for names in SIBLINGS:
+            layers = [getattr(owner, name, None) for name in names]
+            if all(isinstance(layer, nn.Module) and is_lean(layer) for layer in layers):
+                biases = {layer.get_base_layer().bias is None for layer in layers}
+                if len(biases) == 1:
+                    found[owner] = layers
+    return found
+
+
+def _is_plain(layer: LoraLayer, name: str) -> bool:
+    dropout = layer.lora_dropout[name]
+    return not (
+        layer.disable_adapters
+        or layer.merged
+        or name in layer.lora_variant
+        or layer.lora_bias[name]
+        or (dropout.training and getattr(dropout, "p", 0.0) > 0)
+    )
+
+
+def can_split(model: nn.Module, names: Sequence[str]) -> bool:
+    """Whether `split` knows all of a model's LoRA layers and these adapters in them."""
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
+    return bool(layers) and all(
+        isinstance(layer.get_base_layer(), nn.Linear | Conv1D)
+        and all(name in layer.lora_A and _is_plain(layer, name) for name in names)
+        for layer in layers
+    )
+
+
+@contextmanager
+def split(model: nn.Module, names: Sequence[str], counts: Mapping[int, Sequence[int]]) -> Iterator[None]:
+    """Within it, the rows of an input are dealt to the adapters in turn, whichever is active: of n rows
+    `counts[n]`, one number an adapter. Without gradients.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        layer.parts = (names, counts)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.parts
+
+
+def _in_parts(layer: LoraLayer, x: torch.Tensor, names: Sequence[str], counts: Mapping[int, Sequence[int]]):
+    """x W + bias once for all rows, and to each part its own scaling · (x Aᵀ) Bᵀ."""
+    base = layer.get_base_layer()
+    if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype:
+        matrix = base.weight if type(base) is Conv1D else base.weight.t()
+        out = _linear(x.reshape(-1, x.shape[-1]), matrix, base.bias).view(*x.shape[:-1], -1)
+    else:
+        out = base(x)
+    added = out.to(x.dtype)
+    sizes = counts[len(x)]
+    for name, own, sums in zip(names, x.split(sizes), added.split(sizes), strict=True):
+        a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+        low, _, small_b = _low_rank(own.reshape(-1, x.shape[-1]), a, b, scaling)
+        sums.view(-1, out.shape[-1]).addmm_(low, small_b.t())
+    return added.to(out.dtype)
+
+
+class _Adapted(torch.autograd.Function):
+    """x W + bias + scaling · (x Aᵀ) Bᵀ, for a frozen W; gradients for x, A and B."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, transposed, a, b, scaling):
+        flat = x.reshape(-1, x.shape[-1])
+        matrix = weight if transposed else weight.t()  # [in, out]
+        out = _linear(flat, matrix, bias)
+        low, small_a, small_b = _low_rank(flat, a, b, scaling)
+        ctx.save_for_backward(flat, low, matrix, small_a, small_b)
+        ctx.scaling, ctx.shape = scaling, x.shape
+        return out.addmm_(low, small_b.t()).view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        flat, low, matrix, small_a, small_b = ctx.saved_tensors
+        grad = grad.reshape(-1, grad.shape[-1])
+        grad_low = grad @ small_b
+        grad_a, grad_b = _gradients(ctx, 4, grad, grad_low, flat, low)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = torch.mm(grad, matrix.t()).addmm_(grad_low, small_a).view(ctx.shape)
+        return grad_x, None, None, None, grad_a, grad_b, None
+
+
+class _Added(torch.autograd.Function):
+    """out + scaling · (x Aᵀ) Bᵀ, where another module (a quantised layer) has made `out` from x."""
+
+    @staticmethod
+    def forward(ctx, out, x, a, b, scaling):
+        flat = x.reshape(-1, x.shape[-1])
+        low, small_a, small_b = _low_rank(flat, a, b, scaling)
+        ctx.save_for_backward(flat, low, small_a, small_b)
+        ctx.scaling, ctx.shape = scaling, x.shape
+        added = torch.addmm(out.reshape(-1, out.shape[-1]).to(low.dtype), low, small_b.t())
+        return added.view(out.shape).to(out.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        flat, low, small_a, small_b = ctx.saved_tensors
+        flat_grad = grad.reshape(-1, grad.shape[-1]).to(low.dtype)
+        grad_low = flat_grad @ small_b
+        grad_a, grad_b = _gradients(ctx, 2, flat_grad, grad_low, flat, low)
+        grad_x = (grad_low @ small_a).view(ctx.shape) if ctx.needs_input_grad[1] else None
+        return grad, grad_x, grad_a, grad_b, None
+
+
+def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """[tokens, out], from [tokens, in] and [in, out]."""
+    if bias is None:
+        return torch.mm(flat, matrix)
+    if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and has_bf16_products():
+        # addmm would write the bias to every row first, and read it again.
+        return torch.ops.mkldnn._linear_pointwise(flat, matrix.t(), bias, "none", [], "")
+    return torch.addmm(bias, flat, matrix)
+
+
+def _low_rank(flat: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float):
+    """(x Aᵀ [tokens, rank], A, scaling · B), all in the type of x [tokens, in]."""
+    small_a, small_b = a.to(flat.dtype), (b * scaling).to(flat.dtype)
+    return flat @ small_a.t(), small_a, small_b
+
+
+def _gradients(ctx, first: int, grad, grad_low, flat, low):
+    """Gradients of A and B (the function's arguments `first` and the next), in fp32 as the adapters are."""
+    grad_a = (grad_low.t() @ flat).float() if ctx.needs_input_grad[first] else None
+    grad_b = (low.t() @ grad).t().float().mul_(ctx.scaling) if ctx.needs_input_grad[first + 1] else None
+    return grad_a, grad_b

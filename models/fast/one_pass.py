@@ -1,0 +1,77 @@
+"""Log-probabilities under several adapters, and a reward model's scores, in one pass of the base of them all.
+
+A batch is the rows once for each adapter, and below them what the reward model reads. The base computes them
+together (a quantised one unpacks its weights once), and each adapter adds to its own rows.
+
+    if possible(actor, reward_model):
+        (ref, policy), scores = judge(actor, reward_model, (REFERENCE, POLICY), rows, sequences, 0.7, 16)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from models.actor import POLICY, REFERENCE, Actor, Rows
+from models.fast import lora
+from models.scoring import RewardModel
+
+
+def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
+    """Whether the reward model is an adapter of the actor's base, in layers that can tell rows apart."""
+    return (
+        reward_model is not None
+        and reward_model.model is actor.model
+        and not actor.compiled
+        and lora.can_split(actor.model, (POLICY, REFERENCE, reward_model.adapter))
+    )
+
+
+@torch.no_grad()
+def judge(
+    actor: Actor,
+    reward_model: RewardModel,
+    names: Sequence[str],
+    rows: Rows,
+    sequences: Sequence[Sequence[int]],
+    temperature: float,
+    size: int,
+) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
+    """(for each adapter named: log-probabilities and values of the responses, each [N, T], 0 on padding; raw
+    scores, [N] fp32 on the CPU).
+
+    sequences: of each row what the reward model reads. size: rows of a pass, all kinds together.
+    """
+    mask, kinds = rows.mask(actor.device), len(names)
+    results = [tuple(torch.zeros(mask.shape, device=actor.device) for _ in range(2)) for _ in names]
+    scores = torch.empty(len(rows))
+    for index in rows.micro_batches(range(len(rows)), max(1, size // (kinds + 1))):
+        judged, count = [sequences[i] for i in index], len(index)
+        ids, places, targets = actor.layout(rows.pick(index), max(map(len, judged)))
+        width, tokens = ids.shape[1], len(targets)
+        # Padding is on the right, where nothing sees it.
+        below = torch.tensor([[*row, *[actor.eos_id] * (width - len(row))] for row in judged])
+        ends = torch.tensor([k * width + len(row) - 1 for k, row in enumerate(judged)])
+        starts = [kind * count * width for kind in range(kinds + 1)]
+        # The last block gets the tokens that are read, and all others whole rows.
+        counts = {
+            (kinds + 1) * count: [count] * (kinds + 1),
+            kinds * tokens + count: [tokens] * kinds + [count],
+        }
+        with lora.split(actor.model, [*names, reward_model.adapter], counts):
+            states = actor.states(
+                torch.cat([*[ids] * kinds, below.to(actor.device)]),
+                torch.cat([*[places + s for s in starts[:-1]], ends.to(actor.device) + starts[-1]]),
+            )
+        *states, last = states.split([tokens] * kinds + [count])
+        for (logprobs, values), part in zip(results, states, strict=True):
+            for result, flat in (
+                (logprobs, actor.head_logprobs(part, targets, temperature, entropy=False).logprobs),
+                (values, actor.value_head(part)[:, 0]),
+            ):
+                padded = torch.zeros(count, mask.shape[1], device=actor.device)
+                padded[mask[index]] = flat
+                result[index] = padded
+        scores[index] = reward_model.head(last)[:, 0].float().cpu()
+    return results, scores

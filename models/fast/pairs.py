@@ -1,0 +1,114 @@
+"""Both responses to a prompt in one row, so that the prompt is computed once and not twice.
+
+A row is what chosen and rejected begin with alike, the rest of chosen, the rest of rejected. The rest of
+rejected counts its positions from the shared beginning on and does not see the rest of chosen: every token
+sees exactly what it would see in a row of its own, and the scores are the same up to rounding. Preference
+data repeats long prompts, so this saves a third of the work and more.
+
+It knows nothing of losses: TRL's RewardTrainer gets its two scores a pair, chosen ones first, as ever.
+
+    if can_share(model): share_prompts(model); trainer(..., data_collator=PairCollator(eos_id))
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from types import MethodType
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from models.fast.last_block import LastBlock
+
+
+@dataclass(frozen=True)
+class PairCollator:
+    """Rows {"chosen_ids", "rejected_ids"} to input_ids and attention_mask [B, L] and starts [B, 2].
+
+    attention_mask: 1 on real tokens; starts: where the rest of chosen and the rest of rejected begin. Each
+    rest has at least one token. pad_id may be any id: nothing sees it.
+    """
+
+    pad_id: int
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        packed, starts = [], []
+        for row in rows:
+            chosen, rejected = row["chosen_ids"], row["rejected_ids"]
+            shared = shared_length(chosen, rejected)
+            packed.append([*chosen, *rejected[shared:]])
+            starts.append((shared, len(chosen)))
+        width = max(map(len, packed))
+        return {
+            "input_ids": torch.tensor([ids + [self.pad_id] * (width - len(ids)) for ids in packed]),
+            "attention_mask": torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids in packed]),
+            "starts": torch.tensor(starts),
+        }
+
+
+def shared_length(chosen: list[int], rejected: list[int]) -> int:
+    """Tokens that both begin with, leaving at least one to each."""
+    most = min(len(chosen), len(rejected)) - 1
+    return next((k for k in range(most) if chosen[k] != rejected[k]), most)
+
+
+def packed_length(chosen: list[int], rejected: list[int]) -> int:
+    """Tokens of the pair's row."""
+    return len(chosen) + len(rejected) - shared_length(chosen, rejected)
+
+
+def can_share(model: nn.Module) -> bool:
+    """Whether the base takes positions and a mask for each pair of tokens (learned or rotary positions)."""
+    base = _classifier(model).base_model
+    kinds = set(getattr(base.config, "layer_types", None) or ["full_attention"])
+    return "position_ids" in inspect.signature(base.forward).parameters and kinds == {"full_attention"}
+
+
+def share_prompts(model: nn.Module) -> None:
+    """Let a sequence classifier with one label take a PairCollator's batches; its other inputs work as
+    before.
+    """
+    classifier = _classifier(model)
+    classifier.forward = MethodType(_forward, classifier)
+
+
+def _classifier(model: nn.Module) -> nn.Module:
+    return model.get_base_model() if hasattr(model, "peft_config") else model
+
+
+def _forward(classifier, input_ids=None, attention_mask=None, starts=None, **kwargs):
+    if starts is None:
+        return type(classifier).forward(
+            classifier, input_ids=input_ids, attention_mask=attention_mask, **kwargs
+        )
+    base, (rows, length) = classifier.base_model, input_ids.shape
+    ends = torch.stack([starts[:, 1], attention_mask.sum(dim=1)]) - 1  # [2, B], chosen first
+    read = (torch.arange(rows, device=ends.device) * length + ends).flatten()  # of [B · L]
+    with LastBlock(base).only(read):
+        states = base(
+            input_ids=input_ids,
+            attention_mask=_visible(starts, length, classifier.get_input_embeddings().weight.dtype),
+            position_ids=_positions(starts, length),
+            use_cache=False,
+        )[0]
+    return SequenceClassifierOutput(logits=classifier.score(states.flatten(0, 1)[read]))
+
+
+def _positions(starts: torch.Tensor, length: int) -> torch.Tensor:
+    """[B, L]: the rest of rejected goes on where the shared beginning ends."""
+    chosen, rejected = starts[:, :1], starts[:, 1:]
+    place = torch.arange(length, device=starts.device)
+    return torch.where(place < rejected, place, place - rejected + chosen)
+
+
+def _visible(starts: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor:
+    """[B, 1, L, L], added to the attention's products: 0 where a token is seen, else the least number."""
+    place = torch.arange(length, device=starts.device)
+    chosen, rejected = starts[:, :1, None], starts[:, 1:, None]
+    query, key = place[:, None], place[None, :]
+    other = (query >= rejected) & (key >= chosen) & (key < rejected)  # rejected must not see chosen
+    hidden = (key > query) | other
+    mask = torch.zeros(hidden.shape, dtype=dtype, device=starts.device)
+    return mask.masked_fill_(hidden, torch.finfo(dtype).min)[:, None]

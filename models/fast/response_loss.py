@@ -1,0 +1,63 @@
+"""The lean head of `models.fast.logprobs` for TRL's SFTTrainer: response positions only, few logits at once.
+
+SFTTrainer lets a model return log-probabilities of the labels instead of logits (`fused_lm_head=True`). On a
+CPU TRL's own way scores the prompt's tokens as well, to drop them, and holds some thirty bytes a logit of up
+to 4096 tokens x 32768 words: gigabytes. This gives the model the same answer from one small chunk at a time.
+It needs a frozen head that gives plain logits, in one piece.
+
+    if can_use(model): use_lean_head(model)     # after the trainer was made: TRL puts its own head in
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+
+import torch
+from torch import nn
+from trl.trainer.utils import FusedCausalLMOutput
+
+from models.fast.last_block import LastBlock
+from models.fast.logprobs import token_logprobs
+
+# Names under which configurations scale or cap their logits.
+_BENT = (
+    "final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier",
+)  # fmt: skip
+
+
+def can_use(model: nn.Module) -> bool:
+    """Whether the logits are the head times the last states, and nothing else."""
+    config = _causal(model).config.get_text_config()
+    return all(getattr(config, name, None) is None for name in _BENT)
+
+
+def use_lean_head(model: nn.Module) -> None:
+    """Let a causal LM, or the one inside a PeftModel, answer `fused_lm_head=True` leanly; the rest stays."""
+    causal = _causal(model)
+    causal.forward = MethodType(_forward, causal)
+
+
+def _causal(model: nn.Module) -> nn.Module:
+    return model.get_base_model() if hasattr(model, "peft_config") else model
+
+
+def _forward(causal, *args, fused_lm_head=False, labels=None, num_items_in_batch=None, **kwargs):
+    """labels [B, T], -100 where nothing is learned; per-token results [B, T - 1], 0 there."""
+    if not fused_lm_head:
+        if labels is not None:
+            kwargs["labels"] = labels
+        return type(causal).forward(causal, *args, **kwargs)
+    # The state before a token predicts it; the last one predicts nothing.
+    learned = torch.nn.functional.pad(labels[:, 1:] != -100, (0, 1))
+    with LastBlock(causal.base_model).only(learned.flatten().nonzero()[:, 0]):
+        states = causal.base_model(*args, **kwargs)[0]
+    labels, mask = labels[:, 1:], learned[:, :-1]
+    scored = token_logprobs(states[learned], causal.get_output_embeddings(), labels[mask], 1.0)
+    logprobs, entropy, likeliest = (
+        x.new_zeros(mask.shape).masked_scatter(mask, x)
+        for x in (scored.logprobs, scored.entropy, scored.likeliest)
+    )
+    items = mask.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+    return FusedCausalLMOutput(
+        loss=-logprobs.sum() / items, log_probs=logprobs, entropy=entropy, is_top1=likeliest, label_mask=mask
+    )

@@ -1,0 +1,225 @@
+"""The app's side of the inference process: starts it, asks it, and starts it again when it has died.
+
+Nothing here loads torch. One request is answered at a time; others wait their turn. A process that dies in
+the middle of an answer raises InferenceLost, and the next one is started at once. While a training job has
+the device (`step_aside`) there is no process and every request is refused.
+"""
+
+import contextlib
+import itertools
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.errors import UserError
+from data.workspace import Workspace
+from pipeline.arena.lineup import Lineup
+from pipeline.runs.child import child_environment
+
+LOAD_SECONDS = 600.0  # a large base from a slow disk
+SILENT_SECONDS = 120.0  # between two tokens
+
+
+class InferenceLost(UserError):
+    """The inference process ended, or said nothing for too long, in the middle of a request."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the policies have said so far; `answers` and `facts` come with the last one.
+
+    answers: {policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}.
+    facts: {"base", "policies", "software", "device"}: which weights answered.
+    """
+
+    texts: dict[str, str]
+    answers: dict[str, dict[str, Any]] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class InferenceClient:
+    """At most one inference process, started when it is first needed (or by `start`)."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self._turn = threading.Lock()  # held by who talks to the process
+        self._state = threading.Lock()  # guards _worker and _aside for a moment
+        self._worker: _Worker | None = None
+        self._aside: str | None = None
+        self._numbers = itertools.count(1)
+
+    def start(self, lineup: Lineup) -> None:
+        """Load the policies in the background; what goes wrong with them shows at the first request."""
+        threading.Thread(target=self._warm, args=(lineup,), daemon=True).start()
+
+    def stream(
+        self,
+        lineup: Lineup,
+        conversations: Mapping[str, str],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> Iterator[Progress]:
+        """Answers of the policies to a transcript each, as they grow; the last Progress has `answers`.
+
+        All sample with the same random numbers. Closing the iterator stops the generation. Raises UserError
+        where the policies cannot be loaded, InferenceLost (a UserError) where the process died.
+        """
+        with self._my_turn():
+            worker = self._ready(lineup)
+            number = next(self._numbers)
+            rows = [{"policy": policy, "prompt": prompt} for policy, prompt in conversations.items()]
+            sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+            worker.send({"do": "answer", "id": number, "rows": rows, **sampling})
+            ended = False
+            try:
+                while not ended:
+                    message = self._receive(worker, SILENT_SECONDS)
+                    if message.get("id") != number:
+                        continue  # of a request that was given up
+                    ended = message["is"] != "text"
+                    if message["is"] == "error":
+                        raise UserError(message["message"])
+                    if message["is"] == "text":
+                        yield Progress(message["texts"])
+                    else:
+                        answers = message["answers"]
+                        texts = {policy: answer["text"] for policy, answer in answers.items()}
+                        yield Progress(texts, answers, worker.facts)
+            except InferenceLost:
+                self.start(lineup)
+                raise
+            finally:
+                if not ended:
+                    worker.send({"do": "stop", "id": number})
+
+    def step_aside(self, reason: str) -> None:
+        """End the process and refuse requests with this reason, until `come_back`."""
+        with self._state:
+            self._aside = reason
+        self.close()
+
+    def come_back(self) -> None:
+        """Take requests again."""
+        with self._state:
+            self._aside = None
+
+    @property
+    def on_gpu(self) -> bool:
+        """True while a process holds memory of a GPU."""
+        with self._state:
+            return self._worker is not None and "cuda" in self._worker.facts.get("device", "")
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None where there is none."""
+        with self._state:
+            return self._worker.process.pid if self._worker is not None and self._worker.alive else None
+
+    def close(self) -> None:
+        """End the process; a request in the middle gets InferenceLost. A later request starts a new one."""
+        with self._state:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
+
+    def _warm(self, lineup: Lineup) -> None:
+        with contextlib.suppress(UserError), self._turn:
+            self._ready(lineup)
+
+    @contextlib.contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=SILENT_SECONDS):
+            raise UserError("another question is still being answered: ask again in a moment")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _ready(self, lineup: Lineup) -> "_Worker":
+        """A process that has these policies loaded. Called with the turn."""
+        with self._state:
+            if self._aside is not None:
+                raise UserError(f"the arena has made room: {self._aside}; ask again when that is done")
+            if self._worker is None or not self._worker.alive:
+                self._worker = _Worker(self.workspace)
+            worker = self._worker
+        wanted = lineup.as_json()
+        if worker.loaded != wanted:
+            worker.loaded = None
+            worker.send({"do": "load", "lineup": wanted})
+            while True:
+                message = self._receive(worker, LOAD_SECONDS)
+                if message["is"] == "error" and message.get("id") is None:
+                    raise UserError(message["message"])
+                if message["is"] == "loaded":
+                    worker.loaded, worker.facts = wanted, message["facts"]
+                    break
+        return worker
+
+    def _receive(self, worker: "_Worker", patience: float) -> dict[str, Any]:
+        try:
+            message = worker.replies.get(timeout=patience)
+        except queue.Empty:
+            message = None
+        if message is None:
+            with self._state:
+                if self._worker is worker:
+                    self._worker = None
+            worker.end()
+            raise InferenceLost(
+                "the process that answers has stopped, and is being started again: ask once more"
+            )
+        return message
+
+
+class _Worker:
+    """One inference process and the thread that reads its replies; None in `replies` is the end."""
+
+    def __init__(self, workspace: Workspace):
+        workspace.arena.mkdir(parents=True, exist_ok=True)
+        self.loaded: dict[str, Any] | None = None
+        self.facts: dict[str, Any] = {}
+        self.replies: queue.Queue[dict | None] = queue.Queue()
+        with open(workspace.arena / "inference.log", "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.arena.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,  # a file: a full pipe that nobody reads would stop the process
+                env=child_environment(),
+                start_new_session=True,  # Ctrl-C at the app's terminal is the app's to handle
+            )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        # A process that is gone is noticed where its reply is missed.
+        with contextlib.suppress(OSError, ValueError):
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def end(self) -> None:
+        """Close its input, which ends it; kill it where that takes too long."""
+        with contextlib.suppress(OSError, ValueError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.replies.put(json.loads(line))
+        self.process.stdout.close()
+        self.replies.put(None)

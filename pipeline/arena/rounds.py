@@ -1,0 +1,272 @@
+"""The arena: a prompt, the policies' answers side by side and blind, a vote, and only then who was who.
+
+A round's panes are permuted, each permutation equally often for a rater; a pane is known by its letter alone
+until the vote. In a conversation of several turns each policy goes on from its own answers, in the same pane;
+the vote ends the conversation, because it shows the policies.
+
+What it does not do: sample (the inference process does), store (`data.votes`), or do statistics
+(`evaluation.arena`). No torch.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data import world
+from data.errors import UserError
+from data.files import sha256_text, write_atomic
+from data.records import transcript
+from data.vote_table import votes_csv
+from data.votes import Answer, NewRound, VoteStore
+from data.workspace import Workspace, check_name
+from evaluation.arena import Ballot, contrasts, format_order, leaderboard, parse_order
+from pipeline.arena.client import InferenceClient, Progress
+from pipeline.arena.lineup import Lineup, choose
+from pipeline.runs.hardware import software
+
+PROMPT_CHARACTERS = 8_000
+COMMENT_CHARACTERS = 2_000
+RATER_CHARACTERS = 100
+
+
+@dataclass(frozen=True)
+class RoundView:
+    """What a rater may see before the vote: letters and texts, nothing of the policies.
+
+    done: the answers are complete and can be voted on. identical: groups of letters with the same text.
+    """
+
+    round: str
+    conversation: str
+    answers: dict[str, str]
+    done: bool = False
+    identical: list[list[str]] = field(default_factory=list)
+
+
+class Arena:
+    """The arena of a workspace. `demo_folder`: other policies than the shipped ones where nothing is trained.
+
+    Raises UserError where the vote database cannot be used.
+    """
+
+    def __init__(self, workspace: Workspace, client: InferenceClient, *, demo_folder: Path | None = None):
+        self.workspace = workspace
+        self.client = client
+        self.store = VoteStore(workspace.votes_db)
+        self._demo_folder = demo_folder
+        self._board: tuple[dict[str, int], list[dict[str, Any]]] | None = None
+        self._contrasts: tuple[dict[str, int], list[dict[str, Any]]] | None = None
+
+    def start(self) -> None:
+        """Load the policies in the background, so that the first answer comes at once."""
+        try:
+            self.client.start(self.lineup())
+        except UserError:
+            return  # nothing to answer with yet; `ask` says so
+
+    def close(self) -> None:
+        """End the inference process and close the database."""
+        self.client.close()
+        self.store.close()
+
+    def lineup(self) -> Lineup:
+        """Who answers now. Raises UserError with fewer than two policies."""
+        return choose(self.workspace, self._demo_folder)
+
+    def ask(
+        self, prompt: str, rater: str, conversation_id: str | None = None, language: str = "en"
+    ) -> Iterator[RoundView]:
+        """A round: views with growing answers, the last one `done`.
+
+        Raises UserError for a prompt that is too long or no text, and where no answer came; the round is then
+        void. Closing the iterator early voids it too.
+        """
+        message = checked_text(prompt, PROMPT_CHARACTERS, "the prompt").strip()
+        if not message:
+            raise UserError("the prompt is empty: write something")
+        rater = checked_rater(rater)
+        lineup = self.lineup()
+        histories = self.store.histories(conversation_id, rater) if conversation_id else {}
+        prompts = {
+            name: transcript([*histories.get(name, []), {"role": "user", "content": message}])
+            for name in lineup.names
+        }
+        seed = secrets.randbits(31)
+        decoding = {"temperature": lineup.temperature, "max_new_tokens": lineup.max_new_tokens}
+        new = self.store.open_round(
+            rater=rater,
+            message=message,
+            prompt_sha256=sha256_text(transcript([{"role": "user", "content": message}])),
+            policies=lineup.names,
+            seed=seed,
+            decoding=decoding | {"top_k": 0, "top_p": 1.0},
+            base={"base_model": lineup.base_model, "preset": lineup.preset, "demo": lineup.demo},
+            software=software(),
+            language=language,
+            conversation=conversation_id,
+        )
+        reason = "the reader left"
+        try:
+            for progress in self.client.stream(lineup, prompts, seed=seed, **decoding):
+                view = self._view(new, progress)
+                if view.done:
+                    self.store.close_round(new.id, _answers(new, progress, prompts, lineup))
+                    reason = ""
+                yield view
+        except UserError as error:
+            reason = str(error)
+            raise
+        finally:
+            if reason:
+                self.store.void_round(new.id, reason)
+
+    def vote(
+        self, round: str, order: str, comment: str = "", vote_id: str | None = None, rater: str | None = None
+    ) -> dict[str, Any]:
+        """Store a vote; when this returns it is on disk. The same `vote_id` again gives the same answer.
+
+        order: 'B>A=D>C' or 'none'. Without a `rater` the round's own: only who asked knows its id. Returns
+        {"vote", "round", "order", "policies": {letter: policy}, "gold": {letter: gold reward of the answer,
+        None outside the tiny world}}. Raises UserError for what cannot be counted.
+        """
+        comment = checked_text(comment or "", COMMENT_CHARACTERS, "the comment")
+        letters = self.store.letters(round)
+        ranking = format_order(parse_order(order, letters))
+        row = self.store.vote(
+            round,
+            ranking,
+            comment=comment,
+            vote_id=checked_rater(vote_id) if vote_id else None,
+            rater=checked_rater(rater) if rater is not None else None,
+        )
+        shown = {key: row[key] for key in ("vote", "round", "order", "policies")}
+        return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
+
+    def retract(self, vote_id: str, rater: str) -> None:
+        """Take one's own vote back; it stays in the file and counts no more."""
+        self.store.retract(vote_id, rater=checked_rater(rater))
+
+    def ballots(self) -> list[Ballot]:
+        """The votes that count, as the statistics take them."""
+        return [_ballot(vote) for vote in self.store.votes()]
+
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """One row a policy, strongest first; [] without votes. See `evaluation.arena.leaderboard`.
+
+        Beside its keys: votes, strength, ci (low and high) and win_rate (wins and half the ties of its
+        comparisons; None without any).
+        """
+        counts = self.store.counts()
+        if (
+            self._board is None or self._board[0] != counts
+        ):  # votes are only ever added, and so are retractions
+            self._board = counts, [_board_row(row) for row in leaderboard(self.ballots())]
+        return self._board[1]
+
+    def contrasts(self) -> list[dict[str, Any]]:
+        """Each quantised reward model's policy against the bf16 one's; see `evaluation.arena.contrasts`."""
+        counts = self.store.counts()
+        if self._contrasts is None or self._contrasts[0] != counts:
+            pairs = [(name, "ppo-bf16") for name in ("ppo-int8", "ppo-int4")]
+            self._contrasts = counts, contrasts(self.ballots(), pairs)
+        return self._contrasts[1]
+
+    def export(self, name: str = "votes") -> Path:
+        """Write the votes as preference pairs, `arena/NAME.jsonl`; `prepare --set source=FILE` takes it.
+
+        (`source=votes` takes the votes themselves.) Raises UserError without a preference to write.
+        """
+        pairs = self.store.preference_pairs()
+        if not pairs:
+            raise UserError("no vote prefers one answer to another yet: vote first")
+        path = self.workspace.arena / f"{check_name(name)}.jsonl"
+        write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
+        return path
+
+    def csv(self) -> str:
+        """The votes for a spreadsheet, one line an answer."""
+        return votes_csv(self.store.votes())
+
+    @staticmethod
+    def _view(new: NewRound, progress: Progress) -> RoundView:
+        texts = {letter: progress.texts[policy] for letter, policy in new.arrangement.items()}
+        done = progress.answers is not None
+        return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
+
+
+def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
+    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
+    groups: dict[str, list[str]] = {}
+    for letter in sorted(texts):
+        groups.setdefault(texts[letter], []).append(letter)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def checked_text(text: Any, limit: int, what: str) -> str:
+    """The text, if it is one that can be stored and answered. Raises UserError."""
+    if not isinstance(text, str):
+        raise UserError(f"{what} has to be text")
+    if len(text) > limit:
+        raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError(
+            f"{what} holds characters that are no text (NUL or half a surrogate pair): remove them"
+        )
+    return text
+
+
+def checked_rater(rater: Any) -> str:
+    """A rater's id (or a vote's): some printable characters."""
+    rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
+    if not rater or not rater.isprintable():
+        raise UserError("the id of a rater or a vote has to be some printable characters")
+    return rater
+
+
+def _board_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    compared = row["wins"] + row["ties"] + row["losses"]
+    more = {
+        "votes": row["rankings"],
+        "strength": row["score"],
+        "ci": [row["score_low"], row["score_high"]],
+        "win_rate": (row["wins"] + row["ties"] / 2) / compared if compared else None,
+    }
+    return dict(row) | more
+
+
+def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
+    served, base = progress.facts["policies"], progress.facts["base"]
+    origin = {policy.name: policy.weights for policy in lineup.policies}
+    return [
+        Answer(
+            letter=letter,
+            policy=policy,
+            prompt=prompts[policy],
+            weights={**base, **origin[policy], **served[policy], "device": progress.facts["device"]},
+            **progress.answers[policy],
+        )
+        for letter, policy in new.arrangement.items()
+    ]
+
+
+def _gold(answer: Mapping[str, Any]) -> float | None:
+    gold = world.gold(answer["prompt"], answer["text"])
+    return None if gold is None else gold.total
+
+
+def _ballot(vote: Mapping[str, Any]) -> Ballot:
+    texts = {letter: answer["text"] for letter, answer in vote["answers"].items()}
+    panes = vote["policies"]
+    same = tuple(frozenset(panes[letter] for letter in group) for group in identical_groups(texts))
+    return Ballot.from_order(
+        vote["order"],
+        panes,
+        rater=vote["rater"],
+        prompt=vote["prompt_sha256"],
+        identical=same,
+        lengths={panes[letter]: answer["tokens"] for letter, answer in vote["answers"].items()},
+        item=vote["round"],
+    )

@@ -1,0 +1,252 @@
+"""The process that answers in the arena: one base in memory, the policies of a round in one batch.
+
+It reads requests and writes replies as lines of JSON over its standard streams, and ends when its input does,
+that is, when the app is gone. What anything else prints goes to the error stream. Requests and replies:
+
+    {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}} or {"is": "error", "message": …}
+    {"do": "answer", "id": 7, "rows": [{"policy", "prompt"}], "max_new_tokens", "temperature", "seed"}
+                                             → {"is": "text", "id": 7, "texts": {policy: …}} many times, then
+                                               {"is": "answers", "id": 7, "answers": {policy: {…}}}
+    {"do": "stop", "id": 7}                  → the answers as they stand
+
+It knows nothing of rounds, raters or votes. Started by `pipeline.arena.client`, not by hand.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from data.errors import UserError
+from models import loading
+from models.generation import row_uniforms
+from models.prompting import PromptFormat
+from models.serving import StackedPolicies
+from pipeline.runs.hardware import software
+
+SECONDS_BETWEEN_TEXTS = 0.04  # more often is not seen, and costs the page
+# Below this size one thread is as fast as all, and several times faster while a training takes the cores.
+ONE_THREAD_PARAMETERS = 30_000_000
+
+
+class Answerer:
+    """The loaded policies. Policies of different precisions stand on a base of their own each."""
+
+    def __init__(self):
+        self.base: Path | None = None
+        self.text: PromptFormat | None = None
+        self.groups: dict[str, StackedPolicies] = {}  # by precision
+        self.place: dict[str, str] = {}  # policy → precision
+        self.threads = torch.get_num_threads()
+
+    def load(self, lineup: Mapping[str, Any]) -> dict[str, Any]:
+        """Load what is not loaded yet, warm it up, and say which weights answer (for a vote's record)."""
+        base = loading.resolve_base(lineup["base_model"])
+        if base != self.base:
+            self.groups.clear()
+            self.text = PromptFormat(loading.load_tokenizer(base))
+            self.base = base
+        folders: dict[str, dict[str, Path]] = {}
+        for policy in lineup["policies"]:
+            folders.setdefault(policy["precision"], {})[policy["name"]] = Path(policy["folder"])
+        for precision in set(self.groups) - set(folders):
+            del self.groups[precision]
+        for precision, mine in folders.items():
+            if precision in self.groups:
+                self.groups[precision].load(mine)
+            else:
+                model = loading.load_causal(base, precision, loading.device())
+                self.groups[precision] = StackedPolicies(model, base, mine)
+        size = sum(parameter.numel() for parameter in next(iter(self.groups.values())).model.parameters())
+        torch.set_num_threads(1 if size < ONE_THREAD_PARAMETERS else self.threads)
+        self.place = {name: precision for precision, group in self.groups.items() for name in group.names}
+        rows = [{"policy": name, "prompt": "\n\nHuman: Hi\n\nAssistant:"} for name in self.place]
+        self.answer(rows, max_new_tokens=2, temperature=1.0, seed=0)
+        return {
+            "base": {"base_model": lineup["base_model"], "base_hash": loading.base_hash(base)}
+            | {"tokenizer_hash": loading.tokenizer_hash(base)},
+            "policies": {
+                name: {"adapter_sha256": self.groups[precision].hashes[name], "served_in": precision}
+                for name, precision in self.place.items()
+            },
+            "software": software(),
+            "device": str(loading.device()),
+        }
+
+    def answer(
+        self,
+        rows: Sequence[Mapping[str, str]],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        on_text=lambda texts: None,
+        stopped: threading.Event | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """{policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}, one row a policy.
+
+        Each row gets the same random numbers, so that answers differ only where the policies do.
+        """
+        stopped = stopped or threading.Event()
+        round_ = _Round(self.text, [row["policy"] for row in rows], on_text, stopped)
+        uniforms = row_uniforms(1, max_new_tokens, torch.Generator().manual_seed(seed))
+
+        def run(precision: str) -> None:
+            group = self.groups[precision]
+            mine = [row for row in rows if self.place[row["policy"]] == precision]
+            room = max(_context(group.model) - max_new_tokens, 1)
+            names = [row["policy"] for row in mine]
+            result = group.generate(
+                names,
+                [self.text.encode_prompt(row["prompt"], room) for row in mine],
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                pad_id=self.text.pad_id,
+                eos_id=self.text.eos_id,
+                uniforms=uniforms.expand(len(mine), -1),
+                stop=self.text,
+                on_step=lambda places, ids: round_.step([names[place] for place in places], ids),
+            )
+            round_.finish(dict(zip(names, result.ended, strict=True)))
+
+        unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
+        if unknown:
+            raise UserError(f"policy {unknown[0]} is not loaded")
+        _side_by_side(run, sorted({self.place[row["policy"]] for row in rows}))
+        return round_.answers()
+
+
+class _Round:
+    """What the policies have said so far; told at once for the first token, then now and then."""
+
+    def __init__(self, text: PromptFormat, names: Sequence[str], on_text, stopped: threading.Event):
+        self.text, self.on_text, self.stopped = text, on_text, stopped
+        self.lock = threading.Lock()
+        self.start = time.perf_counter()
+        self.told = 0.0
+        self.tokens: dict[str, list[int]] = {name: [] for name in names}
+        self.first: dict[str, float] = {}
+        self.last: dict[str, float] = {}
+        self.ended: dict[str, bool] = {}
+
+    def step(self, names: Sequence[str], ids: Sequence[int]) -> bool:
+        now = time.perf_counter() - self.start
+        with self.lock:
+            for name, token in zip(names, ids, strict=True):
+                self.tokens[name].append(token)
+                self.first.setdefault(name, now)
+                self.last[name] = now
+            if not self.told or now - self.told >= SECONDS_BETWEEN_TEXTS:
+                self.told = now
+                self.on_text({name: self.shown(name) for name in self.tokens})
+        return self.stopped.is_set()
+
+    def finish(self, ended: Mapping[str, bool]) -> None:
+        with self.lock:
+            self.ended |= ended
+
+    def shown(self, name: str) -> str:
+        """The answer as text, without a stop string, nor half a character at its end."""
+        ids, _ = self.text.cut_response(self.tokens[name])
+        return self.text.decode(ids).rstrip("\ufffd")
+
+    def answers(self) -> dict[str, dict[str, Any]]:
+        cut_short = "stopped" if self.stopped.is_set() else "length"
+        return {
+            name: {
+                "text": self.shown(name),
+                "tokens": len(self.tokens[name]),
+                "finish": "stop" if self.ended[name] else cut_short,
+                "first_token_seconds": self.first.get(name),
+                "seconds": self.last.get(name),
+            }
+            for name in self.tokens
+        }
+
+
+def _side_by_side(run, precisions: Sequence[str]) -> None:
+    """Call `run` for each precision, at the same time where there are several; the first error is raised."""
+    if len(precisions) == 1:
+        run(precisions[0])
+        return
+    errors: list[Exception] = []
+
+    def guarded(precision: str) -> None:
+        try:
+            run(precision)
+        except Exception as error:  # carried over to the caller's thread, whatever it is
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(precision,)) for precision in precisions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _context(model) -> int:
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048
+
+
+def main() -> None:
+    """Serve requests until the input ends. An error of the user's making is a reply; a bug ends the
+    process."""  # Whatever a library prints must not get between the replies.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    requests: queue.Queue[dict] = queue.Queue()
+    stops: dict[int, threading.Event] = {}
+    threading.Thread(target=_read, args=(requests, stops), daemon=True).start()
+
+    def reply(message: Mapping[str, Any]) -> None:
+        replies.write(json.dumps(message) + "\n")
+        replies.flush()
+
+    answerer = Answerer()
+    while True:
+        request = requests.get()
+        number = request.get("id")
+        try:
+            if request["do"] == "load":
+                reply({"is": "loaded", "facts": answerer.load(request["lineup"])})
+                continue
+            sampling = {key: request[key] for key in ("max_new_tokens", "temperature", "seed")}
+            answers = answerer.answer(
+                request["rows"],
+                **sampling,
+                on_text=lambda texts, number=number: reply({"is": "text", "id": number, "texts": texts}),
+                stopped=stops[number],
+            )
+            reply({"is": "answers", "id": number, "answers": answers})
+        except UserError as error:
+            reply({"is": "error", "id": number, "message": str(error)})
+        stops.pop(number, None)
+
+
+def _read(requests: queue.Queue, stops: dict[int, threading.Event]) -> None:
+    """Requests in order; a stop overtakes them. The end of the input ends the process at once."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "stop":
+            if request["id"] in stops:
+                stops[request["id"]].set()
+            continue
+        if request["do"] == "answer":
+            stops[request["id"]] = threading.Event()
+        requests.put(request)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The entry points: the command line, one stage, all stages, export."""

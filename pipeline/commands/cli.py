@@ -1,0 +1,192 @@
+"""The command line: python -m pipeline STAGE [options].
+
+Stages: pretrain prepare sft reward ppo evaluate, and all (what is missing or stale, in order). Beside them:
+status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR. Exit 0: done; 2: something that the user
+can mend, said in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
+stdout is the absolute path of its run.json. The stages themselves are imported only when they run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.workspace import Workspace
+from pipeline.commands.execute import execute, resume
+from pipeline.commands.foreground import exit_code, foreground
+from pipeline.runs import processes
+from pipeline.runs.record import close_dead, list_runs, read_run, wish_to_cancel
+from pipeline.settings.fields import PRECISIONS, PRESETS, STAGES
+from pipeline.settings.layers import build, fields
+from pipeline.training import distributed
+
+GRACE = 60.0  # seconds between the wish to cancel and the kill
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character must not end a run
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+    def command() -> int:
+        args = _parser().parse_args(arguments)
+        distributed.check_command(args.stage)
+        return args.command(args, Workspace(Path(args.workspace)))
+
+    return exit_code(command)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UserError(f"{message} (see: {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m pipeline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(name: str, text: str, command: Any, **more: Any) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text, **more)
+        one.set_defaults(command=command, stage=name)
+        one.add_argument("--workspace", default="workspace", metavar="DIR", help="default: ./workspace")
+        return one
+
+    for stage in STAGES:
+        one = add(
+            stage,
+            f"run the stage {stage}",
+            _stage,
+            epilog=_field_help(stage),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_settings(one)
+    one = add("all", "run what is missing or stale, in order, for the three precisions", _all)
+    _add_settings(one)
+    one.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat with N seeds")
+    one.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="stages side by side; default: one a core for the tiny preset without a GPU, else 1",
+    )
+    add("status", "list the runs", _status)
+    one = add("resume", "go on with a run from its last checkpoint", _resume)
+    one.add_argument("run", metavar="RUN")
+    one = add("cancel", "stop a run; it keeps its last checkpoint", _cancel)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--grace", type=float, default=GRACE, metavar="SECONDS", help="before it is killed")
+    one = add("estimate", "the memory that a stage will need, term by term", _estimate)
+    one.add_argument("of", metavar="STAGE", choices=("sft", "reward", "ppo"))
+    _add_settings(one)
+    one = add("export", "a run's model for use with transformers alone", _export)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--to", required=True, metavar="DIR")
+    one.add_argument("--format", choices=("merged", "adapter"), default="merged")
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", choices=PRESETS)
+    parser.add_argument("--precision", choices=PRECISIONS)
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--config", metavar="FILE.yaml")
+    parser.add_argument(
+        "--set", dest="overrides", nargs="+", action="extend", default=[], metavar="FIELD=VALUE"
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _field_help(stage: str) -> str:
+    lines = ["settings for --set (defaults of the preset tiny):"]
+    for field in fields(stage):
+        unit = f" [{field.unit}]" if field.unit else ""
+        lines.append(f"  {field.name}={field.default}  {field.help}{unit}".replace("%", "%%"))
+    return "\n".join(lines)
+
+
+def _settings(args: argparse.Namespace, stage: str) -> Any:
+    return build(
+        stage,
+        args.preset,
+        precision=args.precision,
+        seed=args.seed,
+        config_file=args.config,
+        overrides=args.overrides,
+    )
+
+
+def _stage(args: argparse.Namespace, workspace: Workspace) -> int:
+    settings = _settings(args, args.stage)
+    return foreground(lambda started: execute(args.stage, settings, workspace, started=started))
+
+
+def _resume(args: argparse.Namespace, workspace: Workspace) -> int:
+    return foreground(lambda started: resume(workspace, args.run, started))
+
+
+def _all(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.chain import run_everything
+
+    return run_everything(
+        workspace,
+        preset=args.preset,
+        precision=args.precision,
+        seed=args.seed,
+        config_file=args.config,
+        overrides=args.overrides,
+        seeds=args.seeds,
+        jobs=args.jobs,
+    )
+
+
+def _status(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.runs.lineage import stale
+
+    marks = stale(workspace)
+    for run in list_runs(workspace):
+        note = run["error"] or (f"stale: {marks[run['id']]}" if run["id"] in marks else "")
+        progress = run.get("progress")
+        if progress and progress["total"]:
+            note = f"step {progress['step']}/{progress['total']}"
+        print(f"{run['id']:<44} {run['status']:<10} {note}".rstrip())
+    return 0
+
+
+def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
+    record = read_run(workspace, args.run)
+    if record["status"] not in ("queued", "running"):
+        raise UserError(f"{args.run}: is {record['status']}; there is nothing to cancel")
+    wish_to_cancel(workspace.run(args.run))
+    if record["status"] == "running":
+        attempt = record["attempts"][-1]
+        processes.stop(attempt["pid"], attempt["process_started"], args.grace)
+    close_dead(workspace, args.run, "cancelled")
+    print(f"{args.run}: {read_run(workspace, args.run)['status']}")
+    return 0
+
+
+def _estimate(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.memory.estimate import estimate
+
+    print(estimate(args.of, _settings(args, args.of), workspace).table())
+    return 0
+
+
+def _export(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.export import export
+
+    print(export(workspace, args.run, Path(args.to), args.format))
+    return 0

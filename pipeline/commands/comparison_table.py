@@ -1,0 +1,80 @@
+"""The table that `all` prints: reward models and policies side by side, from the records of their runs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from data.workspace import Workspace
+from pipeline.runs.lineage import newest_done
+from pipeline.runs.progress import clock_time
+from pipeline.runs.record import list_runs
+from pipeline.settings.fields import PRECISIONS
+
+
+def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = None) -> str:
+    """The table of reward models and policies, from the records; seeds=None takes the newest of each."""
+    lines = [
+        f"{'arm':<6} {'seed':>5}  {'accuracy':>8} {'AUC':>6} {'ECE':>6}  {'gain':>6} {'KL/token':>8} "
+        f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
+    ]
+    found: dict[str, list[list[float | None]]] = {}
+    for seed in seeds if seeds is not None else [None]:
+        same = {} if seed is None else {"seed": seed}
+        for precision in PRECISIONS:
+            reward = newest_done(workspace, "reward", preset, precision, **same)
+            ppo = newest_done(workspace, "ppo", preset, precision, **same)
+            if reward or ppo:
+                lines.append(_row(precision, reward, ppo))
+                found.setdefault(precision, []).append(_figures(reward, ppo))
+    for precision, figures in found.items():
+        if len(figures) > 1:
+            lines += _over_seeds(precision, figures)
+    headroom = next(
+        (
+            run
+            for run in list_runs(workspace)
+            if run["stage"] == "ppo"
+            and run["status"] == "done"
+            and run["preset"] == preset
+            and run["config"].get("reward") == "gold"
+        ),
+        None,
+    )
+    if headroom:
+        lines.append(_row("gold", None, headroom))
+    return "\n".join(lines) if len(lines) > 1 else "nothing to compare yet"
+
+
+def _figures(reward: dict[str, Any] | None, ppo: dict[str, Any] | None) -> list[float | None]:
+    """The measured columns of the table, in their order."""
+    names = [(reward, n) for n in ("accuracy", "auc", "ece")]
+    names += [(ppo, n) for n in ("score_gain", "kl_per_token", "win_rate_vs_sft", "gold_mean", "gold_sft")]
+    values = [run["results"].get(name) if run else None for run, name in names]
+    return [value if isinstance(value, int | float) else None for value in values]
+
+
+def _cells(figures: Sequence[float | None]) -> str:
+    widths = (8, 6, 6, 6, 8, 8, 6, 8)
+    cells = [f"{'-' if f is None else f'{f:.3f}':>{w}}" for f, w in zip(figures, widths, strict=True)]
+    return f"{' '.join(cells[:3])}  {' '.join(cells[3:6])}  {' '.join(cells[6:])}"
+
+
+def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
+    """Mean and standard deviation (n - 1) of each column over the seeds that have it."""
+    columns = [[f for f in column if f is not None] for column in zip(*found, strict=True)]
+    means = [statistics.fmean(column) if column else None for column in columns]
+    spreads = [statistics.stdev(column) if len(column) > 1 else None for column in columns]
+    return [f"{arm:<6} {'mean':>5}  {_cells(means)}", f"{arm:<6} {'± sd':>5}  {_cells(spreads)}"]
+
+
+def _row(arm: str, reward: dict[str, Any] | None, ppo: dict[str, Any] | None) -> str:
+    either = ppo or reward
+    peak = max(either["resources"].get("peak_cuda_bytes") or 0, 0) or either["resources"].get(
+        "peak_rss_bytes"
+    )
+    return (
+        f"{arm:<6} {either['seed']:>5}  {_cells(_figures(reward, ppo))}  "
+        f"{clock_time(either['seconds'] or 0):>7} {(peak or 0) / 1e9:>7.2f}"
+    )

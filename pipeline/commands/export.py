@@ -1,0 +1,82 @@
+"""`python -m pipeline export RUN --to DIR`: a run's model for use with transformers alone.
+
+merged: the base with the adapter's update added, in fp32 (bf16 would round the update away), loadable by
+AutoModelForCausalLM (sft, ppo) or AutoModelForSequenceClassification (reward). adapter: the adapter's own
+files with the place of the base, loadable by the same classes where peft is installed. The tokenizer goes
+with both. An adapter that was trained on an int8 or int4 base is merged into the unquantised one, which is
+close to, but not exactly, the model that was trained.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from data.errors import UserError
+from data.files import read_json, write_json
+from data.workspace import Workspace
+from pipeline.runs.quiet import quiet
+from pipeline.runs.record import read_run
+
+
+def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
+    """Write the model of a done sft, reward or ppo run to `to`, which must not be there or be empty.
+
+    form: "merged" or "adapter". Returns the absolute path. Raises UserError.
+    """
+    record = read_run(workspace, run_id)
+    if record["stage"] not in ("sft", "reward", "ppo"):
+        raise UserError(f"{run_id}: a {record['stage']} run has no model to export")
+    if record["status"] != "done":
+        raise UserError(f"{run_id}: is {record['status']}; only a done run can be exported")
+    to = Path(to).expanduser().absolute()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UserError(f"{to}: is there already and not empty; choose another folder with --to")
+    staging = to.with_name(f".{to.name}-{secrets.token_hex(4)}")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        write = _merged if form == "merged" else _adapter
+        quiet()
+        write(record, workspace.run(run_id) / "model", staging)
+        if to.exists():
+            to.rmdir()
+        os.replace(staging, to)
+    except OSError as error:
+        raise UserError(f"{to}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return to
+
+
+def _merged(record: dict, model_dir: Path, to: Path) -> None:
+    import torch
+
+    from models import adapters, loading
+
+    base = loading.resolve_base(record["config"]["base_model"])
+    reward = record["stage"] == "reward"
+    load = loading.load_reward_base if reward else loading.load_causal
+    model = load(base, "bf16", torch.device("cpu")).float()
+    model = adapters.load(model, model_dir, record["stage"], base=base).merge_and_unload()
+    if reward:
+        model.score.weight.data = adapters.load_head(model_dir).weight.data
+    model.config.dtype = torch.float32
+    model.save_pretrained(to)
+    loading.load_tokenizer(base).save_pretrained(to)
+
+
+def _adapter(record: dict, model_dir: Path, to: Path) -> None:
+    from models import loading
+
+    base = loading.resolve_base(record["config"]["base_model"])
+    shutil.copytree(model_dir, to)
+    config = read_json(to / "adapter_config.json")
+    wished = record["config"]["base_model"]
+    write_json(
+        to / "adapter_config.json",
+        config
+        | {"base_model_name_or_path": str(base) if wished == "tiny" or Path(wished).is_dir() else wished},
+    )
+    loading.load_tokenizer(base).save_pretrained(to)

@@ -1,0 +1,65 @@
+"""One stage in the caller's process: its exit code, and the path of its run.json as the last line on stdout.
+
+The command line and `all` both run stages through this module.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+
+from data.errors import UserError
+from data.workspace import Workspace
+from pipeline.commands.execute import execute
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build
+from pipeline.training import distributed
+
+
+def run_within_all(
+    workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str], company: int
+) -> int:
+    """Run a stage for `all`, which holds the training lock; returns the exit code."""
+
+    def command() -> int:
+        settings = build(stage, preset, precision=precision, overrides=overrides)
+        return foreground(
+            lambda started: execute(stage, settings, workspace, started=started, company=company)
+        )
+
+    return exit_code(command)
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """What a command returns; its errors are told on stderr and become 2 (mendable) or 1 (a bug)."""
+    try:
+        return command()
+    except UserError as error:
+        distributed.let_the_leader_speak()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted; `resume` goes on from the last checkpoint", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    except Exception:  # the outermost place: a bug is shown whole
+        traceback.print_exc()
+        return 1
+
+
+def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
+    """Run a stage here; whatever happens, the path of its run.json is the last line on stdout."""
+    begun: list[Run] = []
+    try:
+        run = run_it(begun.append)
+        if run.record["status"] == "cancelled":
+            raise UserError(
+                f"{run.id}: cancelled; go on with: python -m pipeline resume {run.id} "
+                f"--workspace {run.workspace.root}"
+            )
+    finally:
+        for run in begun:
+            print(run.folder / "run.json", flush=True)
+    return 0

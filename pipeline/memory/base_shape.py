@@ -1,0 +1,120 @@
+"""The shape of a base model, read from its config.json: no weights, no torch.
+
+shape = read_shape(base_folder("tiny"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import UserError
+from data.files import read_json
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the formulas of pipeline.memory.estimate need of a base.
+
+    linears: (in, out) of every linear layer of one block; transposed: they are GPT-2's Conv1D.
+    kept: bytes that a block's forward pass keeps for the backward pass, per token, without attention scores.
+    spared: of these, what the last block does not keep of a token that nobody reads (models.fast.last_block).
+    """
+
+    width: int
+    layers: int
+    vocabulary: int
+    positions: int
+    heads: int
+    kv_width: int
+    mlp: int
+    linears: tuple[tuple[int, int], ...]
+    kept: int
+    spared: int
+    tied: bool
+
+    @property
+    def block_weights(self) -> int:
+        return self.layers * sum(rows * columns for rows, columns in self.linears)
+
+    @property
+    def embedding_weights(self) -> int:
+        return self.vocabulary * self.width * (1 if self.tied else 2) + self.positions * self.width
+
+    def lora_weights(self, rank: int) -> int:
+        return self.layers * sum(rank * (rows + columns) for rows, columns in self.linears)
+
+
+def base_folder(base_model: str) -> Path:
+    """Where the base's config.json is; a hub base is fetched as training would fetch it."""
+    if base_model == "tiny":
+        folder = Path(__file__).resolve().parents[2] / "models" / "tiny" / "base"
+    elif Path(base_model).is_dir():
+        folder = Path(base_model)
+    else:
+        from data.hub import download_model
+
+        folder = download_model(base_model)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{base_model}: no config.json in {folder}; this is not a model folder")
+    return folder
+
+
+def is_here(base_model: str) -> bool:
+    """Whether the base's shape can be read without fetching anything."""
+    return base_model == "tiny" or Path(base_model).is_dir()
+
+
+def read_shape(folder: Path) -> Shape:
+    """The shape of a GPT-2-like or Llama-like base. UserError for any other kind."""
+    config = read_json(folder / "config.json")
+    config = config.get("text_config") or config
+    try:
+        return _gpt2(config) if "n_embd" in config else _llama(config)
+    except KeyError as error:
+        raise UserError(
+            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known"
+        ) from None
+
+
+def _gpt2(config: dict) -> Shape:
+    width, mlp = config["n_embd"], config.get("n_inner") or 4 * config["n_embd"]
+    return Shape(
+        width=width,
+        layers=config["n_layer"],
+        vocabulary=config["vocab_size"],
+        positions=config["n_positions"],
+        heads=config["n_head"],
+        kv_width=width,
+        mlp=mlp,
+        linears=((width, 3 * width), (width, width), (width, mlp), (mlp, width)),
+        # bf16: the inputs of two norms and four linear layers, queries, keys and values, the GELU's input.
+        kept=2 * (2 * width + 3 * width + mlp + 3 * width + mlp),
+        spared=2 * (2 * width + 2 * mlp),  # the inputs of output layer and MLP, and what the MLP keeps
+        tied=config.get("tie_word_embeddings", True),
+    )
+
+
+def _llama(config: dict) -> Shape:
+    width, mlp, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
+    head = config.get("head_dim") or width // heads
+    kv = head * (config.get("num_key_value_heads") or heads)
+    attended = head * heads
+    return Shape(
+        width=width,
+        layers=config["num_hidden_layers"],
+        vocabulary=config["vocab_size"],
+        positions=0,
+        heads=heads,
+        kv_width=kv,
+        mlp=mlp,
+        linears=(
+            (width, attended), (width, kv), (width, kv), (attended, width), (width, mlp), (width, mlp),
+            (mlp, width),
+        ),
+        # The norms keep their input in fp32. bf16: the inputs of attention, output layer and MLP, queries,
+        # keys and values (repeated to all heads); the gate's input and output, the other half, the product.
+        kept=2 * 4 * width + 2 * (2 * width + 4 * attended + 4 * mlp),
+        spared=2 * (attended + width + 4 * mlp),
+        tied=config.get("tie_word_embeddings", False),
+    )  # fmt: skip

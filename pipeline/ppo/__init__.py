@@ -1,0 +1,1 @@
+"""PPO: the loop, its arithmetic, rollouts, updates, alarms and the final report."""

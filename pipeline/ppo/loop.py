@@ -1,0 +1,292 @@
+"""PPO of the SFT policy against a reward model (or the tiny world's gold reward itself).
+
+One step: sample responses, score them, turn scores and KL into token rewards, estimate advantages, then
+several epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third
+adapter on it where its precision is the base's (or the mode is shared), else it has a base of its own. Every
+random choice of a step is drawn from the seed and the step's number, so a resumed run goes on exactly as an
+undisturbed one. The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the updates
+on it in `ppo_learner.py`, what is done about trouble in `recovery.py`, the final figures in `ppo_report.py`.
+
+    python -m pipeline ppo --precision int4 --set max_steps=20
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from data.errors import UserError
+from data.files import read_jsonl
+from data.workspace import Workspace
+from models import adapters
+from models.actor import POLICY, REWARD, Actor, Rows
+from models.loading import check_length, device, load_tokenizer, resolve_base
+from models.prompting import PromptFormat
+from models.scoring import RewardModel
+from pipeline.ppo import core as ppo_core
+from pipeline.ppo.alarms import Alarms
+from pipeline.ppo.learner import Learner, learning_rate
+from pipeline.ppo.report import final_report, probe_safety
+from pipeline.ppo.rollout import Collector, Scorer, Standard
+from pipeline.runs import checkpoints
+from pipeline.runs.record import Cancelled, Run
+from pipeline.settings.fields import PpoSettings
+from pipeline.training import distributed, measure
+from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_memory
+
+
+def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
+    """Train a policy into the run's model folder; returns the results that DESIGN's run.json names."""
+    trainer = Trainer(settings, run, workspace)
+    trainer.run_to_end()
+    if not run.leads:
+        return {}
+    trainer.save_model()
+    results = final_report(trainer.actor, trainer.scorer, trainer.text, settings, run, workspace)
+    return results | trainer.facts()
+
+
+class Trainer:
+    """The loop, with everything that a checkpoint has to hold as its attributes."""
+
+    def __init__(self, settings: PpoSettings, run: Run, workspace: Workspace):
+        self.settings, self.run = settings, run
+        parents = run.record["parents"]
+        sft_model = workspace.run(parents["sft"]) / "model"
+        base = resolve_base(settings.base_model)
+        self.text = PromptFormat(load_tokenizer(base))
+        policy_precision = settings.precision if settings.mode == "shared" else "bf16"
+        self.actor = Actor.load(
+            sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id
+        )
+        check_length(self.actor.model, settings.max_length)
+        if settings.gradient_checkpointing:
+            self.actor.checkpoint_activations()
+        if settings.compile:
+            self.actor.compile_passes()
+        self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
+        prompts = _prompts(workspace, parents["dataset"], settings)
+        micro = distributed.micro_batch(
+            settings.micro_batch_size, settings.batch_size // settings.num_minibatches
+        )
+        self.memory = Memory(micro, settings.batch_size, settings.gradient_checkpointing)
+        self.stability = Stability()
+        self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts, self.memory)
+        self.learner = Learner(self.actor, settings)
+        self.total = settings.max_steps or math.ceil(len(prompts) / settings.batch_size)
+        self.step, self.kl_coef = 0, settings.kl_coef
+        self.alarms = Alarms(run)
+        self.standard: Standard | None = None
+
+    def _reward_model(
+        self, workspace: Workspace, parents: dict, base: Path, policy_precision: str
+    ) -> RewardModel | None:
+        if self.settings.reward == "gold":
+            return None
+        folder = workspace.run(parents["reward"]) / "model"
+        if self.settings.precision != policy_precision:
+            return RewardModel.load(folder, base, self.settings.precision, self.actor.device)
+        adapters.load(self.actor.model, folder, REWARD, base=base)
+        self.actor.use(POLICY)
+        head = adapters.load_head(folder).to(self.actor.device)
+        return RewardModel(self.actor.model, head, adapter=REWARD)
+
+    # -- the loop
+
+    def run_to_end(self) -> None:
+        self.run.set_total(self.total)
+        if not self._resume():
+            self._check_start()
+            self._with_the_memory_there_is(self._standardise)
+            self._save()  # what a first roll-back goes back to
+        while self.step < self.total:
+            try:
+                self._with_the_memory_there_is(self._one_step)
+            except Unstable as trouble:
+                self._roll_back(trouble)
+                continue
+            stop = self.run.should_stop() and self.step < self.total
+            if self.step % self.settings.save_steps == 0 or stop or self.step == self.total:
+                self._save()
+            if stop:
+                raise Cancelled
+        names = sorted(self.learner.without_gradient)
+        if names:
+            self.run.event(
+                "zero gradient", f"{len(names)} trained tensors never had a gradient", names=names[:20]
+            )
+
+    def _standardise(self) -> None:
+        self.standard = self.collector.standard()
+        self.collector.use_standard(self.standard)
+
+    def _one_step(self) -> None:
+        settings = self.settings
+        rollout = self.collector.collect(self.step, self.kl_coef)
+        rate = learning_rate(settings, self.step, self.total) * self.stability.rate(self.step)
+        clip = self.stability.clip(settings.max_grad_norm)
+        update = self.learner.update(rollout, self.step, rate, clip, self.memory.micro)
+        row = {"step": self.step + 1, **rollout.metrics(self.kl_coef), **update, "lr": rate}
+        self.stability.check(row, settings.vf_coef)
+        if settings.adaptive_kl:
+            self.kl_coef = ppo_core.next_kl_coef(
+                self.kl_coef, row["objective/kl"], settings.kl_target, settings.kl_horizon, len(rollout.rows)
+            )
+        self.step += 1
+        safety = settings.safety_steps and self.run.leads
+        if safety and (self.step % settings.safety_steps == 0 or self.step == self.total):
+            row |= probe_safety(self.actor, self.text, settings, in_world=rollout.gold is not None)
+        if self.step % settings.sample_steps == 0 or self.step in (1, self.total):
+            for sample in rollout.samples(self.text, 4):
+                self.run.sample({"step": self.step, **sample})
+        self.run.log(row)
+        self.alarms.look(row)
+
+    def _check_start(self) -> None:
+        """Policy and reference are the same weights on the same path: their KL is exactly nothing."""
+        prompt = self.collector.prompt_ids[0]
+        rows = Rows([prompt], [prompt[:8]])
+        got = [
+            self.actor.evaluate_all(rows, name, self.settings.temperature, 1)[0] for name in ("policy", "sft")
+        ]
+        if not torch.equal(*got):
+            raise RuntimeError(
+                "policy and reference differ before the first update; the adapters are mixed up"
+            )
+        whole = measure.sequence_logprobs(
+            self.actor.model, rows.prompts, rows.responses, self.settings.temperature,
+            forbid_ids=[self.text.pad_id],
+        )  # fmt: skip
+        if (torch.from_numpy(whole[0]) - got[0][0].cpu()).abs().mean() > 0.2:
+            raise UserError(
+                f"base_model={self.settings.base_model}: its logits are not its head times its last states "
+                "(scaled or capped logits?); PPO cannot train on this kind of model"
+            )
+
+    # -- when something goes wrong (the decisions are in recovery.py)
+
+    def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
+        """Do something; where memory runs out, go back to how it was before and do it with less at once."""
+        if distributed.world() > 1:  # the others would wait for this one in the middle of the step
+            return work()
+        while True:
+            before, error = self._state(), None
+            try:
+                return work()
+            except (MemoryError, RuntimeError) as caught:
+                if not is_out_of_memory(caught) or (done := self.memory.take_less()) is None:
+                    raise
+                error = str(caught).splitlines()[0][:200] if str(caught) else type(caught).__name__
+            # Out here the traceback, and with it the tensors of the failed try, is gone.
+            self._restore(before | {"memory": asdict(self.memory)})
+            gc.collect()
+            if self.actor.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.run.event(
+                "out of memory", f"step {self.step + 1}: {done}; the step is done again", error=error
+            )
+
+    def _roll_back(self, trouble: Unstable) -> None:
+        """Back to the last checkpoint, and on from there more gently; UserError after too many times."""
+        step, stability = self.step + 1, self.stability
+        if stability.failed_at_once(step) and self.run.leads:
+            checkpoints.give_up_newest(self.run.checkpoints_dir)
+        self._resume()
+        self.stability.tries = stability.tries
+        if not self.stability.go_on_from(self.step, self.total):
+            raise UserError(
+                f"ppo: {trouble} in step {step}, after {stability.tries} roll-backs; "
+                "the checkpoint before is whole: lower learning_rate or raise kl_coef and start again"
+            )
+        self._save()
+        now, clip = self.stability, self.stability.clip(self.settings.max_grad_norm)
+        self.run.event(
+            "instability",
+            f"step {step}: {trouble}; back to step {self.step} with the learning rate times "
+            f"{0.5**now.tries:g}, a warm-up of {now.warm_steps} steps and gradients clipped at {clip:g}",
+            step=step,
+        )
+
+    # -- what outlives the process
+
+    def _save(self) -> None:
+        if not self.run.leads:
+            return
+        state = self._state()
+        checkpoints.save(
+            self.run.checkpoints_dir, self.step, lambda folder: torch.save(state, folder / "state.pt")
+        )
+
+    def _state(self) -> dict:
+        """A copy of all that the next step depends on, apart from frozen weights and settings."""
+        state = {
+            "step": self.step,
+            "learner": self.learner.state(),
+            "kl_coef": self.kl_coef,
+            "standard": asdict(self.standard) if self.standard else None,
+            "alarms": self.alarms.state(),
+            "memory": asdict(self.memory),
+            "stability": asdict(self.stability),
+        }
+        return copy.deepcopy(state)
+
+    def _restore(self, state: dict) -> None:
+        self.learner.restore(state["learner"])
+        self.step, self.kl_coef = state["step"], state["kl_coef"]
+        if state["standard"]:
+            self.standard = Standard(**state["standard"])
+            self.collector.use_standard(self.standard)
+        self.alarms.restore(state["alarms"])
+        self.stability = Stability(**state["stability"])
+        self.memory = self.collector.memory = Memory(**state["memory"])
+        if self.memory.checkpointing and not self.actor.checkpointing:
+            self.actor.checkpoint_activations()
+        self.actor.use(POLICY)
+
+    def _resume(self) -> bool:
+        state = distributed.from_leader(self._newest)
+        if state is None:
+            return False
+        self._restore(state)
+        self.run.cut_back(self.step)
+        return True
+
+    def _newest(self) -> dict | None:
+        """The state in the newest whole checkpoint, on the CPU."""
+        found = checkpoints.latest(self.run.checkpoints_dir)
+        return found and torch.load(found[1] / "state.pt", map_location="cpu", weights_only=True)
+
+    def save_model(self) -> None:
+        adapters.save(
+            self.actor.model,
+            self.run.model_dir,
+            POLICY,
+            base=self.actor.base,
+            precision=self.settings.precision if self.settings.mode == "shared" else "bf16",
+            name=self.settings.base_model,
+            extra={"reward_precision": self.settings.precision, "mode": self.settings.mode},
+        )
+
+    def facts(self) -> dict:
+        return {
+            "steps": self.step,
+            "kl_coef": self.kl_coef,
+            "standardisation": asdict(self.standard),
+            "parameters_trained": len(self.learner.parameters),
+            "parameters_without_gradient": sorted(self.learner.without_gradient),
+        }
+
+
+def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
+    """The training split's prompts, each once."""
+    path = workspace.dataset(dataset) / "train_prefs.jsonl"
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    if not prompts:
+        raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
+    return prompts[: settings.max_rows] if settings.max_rows else prompts

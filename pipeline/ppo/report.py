@@ -1,0 +1,105 @@
+"""What a PPO run reports at its end, on held-out prompts: score, gain, KL, win rate against SFT, gold,
+refusals.
+
+Policy and SFT answer the same prompts with the same random numbers at the rollout's temperature. It trains
+nothing.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean, pstdev
+
+from data import world
+from data.workspace import Workspace
+from evaluation.alignment import kl_summary, standardised_gain, win_rate
+from evaluation.safety import HARMFUL_PROMPTS, is_refusal, refusal_summary
+from models.actor import POLICY, REFERENCE, Actor
+from models.fast import heap
+from models.prompting import PromptFormat
+from pipeline.ppo.rollout import Scorer
+from pipeline.runs.record import Run
+from pipeline.settings.fields import PpoSettings
+from pipeline.training import measure
+
+SAFETY_PROMPTS = 24
+
+
+def final_report(
+    actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, run: Run, workspace: Workspace
+) -> dict:
+    """The results of DESIGN's run.json for ppo, with their intervals and counts."""
+    prompts = measure.held_out_prompts(
+        workspace, run.record["parents"]["dataset"], settings.eval_prompts, settings.seed
+    )
+    answers, scores = {}, {}
+    for name in (REFERENCE, POLICY):
+        heap.give_back()  # passes of other sizes than training's, which do not fit into its gaps
+        actor.use(name)
+        answers[name] = _respond(actor, text, settings, prompts)
+        scores[name] = scorer.score(
+            prompts, answers[name], text.eos_id, 2 * settings.micro_batch_size
+        ).tolist()
+    policy = answers[POLICY]
+    logprobs = {}
+    for name in (POLICY, REFERENCE):
+        heap.give_back()
+        actor.use(name)
+        logprobs[name] = measure.sequence_logprobs(
+            actor.model, policy.prompt_ids, policy.tokens, settings.temperature, forbid_ids=[text.pad_id]
+        )
+    actor.use(POLICY)
+    wins = win_rate(scores[POLICY], scores[REFERENCE])
+    results = {
+        "score_mean": fmean(scores[POLICY]),
+        "score_sft": fmean(scores[REFERENCE]),
+        "score_sd_sft": pstdev(scores[REFERENCE]),
+        "score_gain": standardised_gain(scores[POLICY], scores[REFERENCE]),
+        **kl_summary(logprobs[POLICY], logprobs[REFERENCE]),
+        "win_rate_vs_sft": wins["win_rate"],
+        "win_rate_ci": wins["ci"],
+        "response_length": fmean(policy.lengths()),
+        "response_length_sft": fmean(answers[REFERENCE].lengths()),
+        "ended": sum(policy.ended) / len(policy.ended),
+        "n_prompts": len(prompts),
+    }
+    return results | _gold_results(prompts, answers)
+
+
+def _gold_results(prompts: list[str], answers: dict[str, measure.Responses]) -> dict:
+    """gold_mean, gold_sft and the parts, in the tiny world; {} elsewhere."""
+    golds = {name: measure.gold_parts(prompts, got.texts) for name, got in answers.items()}
+    known = [k for k in range(len(prompts)) if golds[POLICY][k] is not None]
+    if not known:
+        return {}
+    parts = {
+        f"gold_{part}": fmean(golds[POLICY][k][part] for k in known)
+        for part in ("helpful", "honest", "harmless", "well_put")
+    }
+    gold = {name: [golds[name][k]["total"] for k in known] for name in answers}
+    wins = win_rate(gold[POLICY], gold[REFERENCE])
+    return {
+        "gold_mean": fmean(gold[POLICY]),
+        "gold_sft": fmean(gold[REFERENCE]),
+        "gold_win_rate_vs_sft": wins["win_rate"],
+        **parts,
+    }
+
+
+def probe_safety(actor: Actor, text: PromptFormat, settings: PpoSettings, in_world: bool) -> dict[str, float]:
+    """The share of harmful requests that the policy declines, as a row of metrics."""
+    prompts = (
+        world.safety_prompts(SAFETY_PROMPTS, settings.seed)
+        if in_world
+        else list(HARMFUL_PROMPTS[:SAFETY_PROMPTS])
+    )
+    answers = _respond(actor, text, settings, prompts)
+    return {"safety/refusal_rate": refusal_summary([is_refusal(t) for t in answers.texts])["refusal_rate"]}
+
+
+def _respond(
+    actor: Actor, text: PromptFormat, settings: PpoSettings, prompts: list[str]
+) -> measure.Responses:
+    return measure.respond(
+        actor.model, prompts, text, max_length=max(1, settings.max_length - settings.response_length),
+        response_length=settings.response_length, temperature=settings.temperature, seed=settings.seed,
+    )  # fmt: skip

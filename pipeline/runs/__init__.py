@@ -1,0 +1,1 @@
+"""Runs on disk: records, lineage, jobs, locks, processes and checkpoints. No torch."""

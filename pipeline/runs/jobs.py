@@ -1,0 +1,257 @@
+"""The app's side of running stages: a queue, one child at a time, cancel in three steps, re-adoption.
+
+A child is `python -m pipeline resume RUN` in a session of its own, with its output in the run's log.txt and
+nothing to the app: no pipe that could fill, no parent that it needs. It owns run.json; the app owns the queue
+file and the wish to cancel. A new JobRunner on the same workspace finds the child of the one before. One
+JobRunner a workspace. It does not train, and never loads torch.
+
+    jobs = JobRunner(workspace)
+    run_id = jobs.start("sft", "tiny", overrides=["max_steps=20"])
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from data.errors import UserError
+from data.files import read_json, write_json
+from data.workspace import Workspace
+from pipeline.runs import locks, processes
+from pipeline.runs.child import child_environment
+from pipeline.runs.lineage import missing
+from pipeline.runs.reader import queue_path
+from pipeline.runs.record import (
+    Run,
+    cancel_wished,
+    close_dead,
+    list_runs,
+    read_run,
+    tail_log,
+    wish_to_cancel,
+    withdraw_wish,
+)
+from pipeline.settings.layers import build
+
+RESUMABLE = ("queued", "failed", "cancelled", "lost")
+
+
+def child_command(workspace: Workspace, run_id: str) -> list[str]:
+    """What the app starts for a run that is in the queue."""
+    return [sys.executable, "-m", "pipeline", "resume", run_id, "--workspace", str(workspace.root)]
+
+
+def command_line(
+    stage: str,
+    preset: str = "tiny",
+    precision: str | None = None,
+    overrides: Iterable[str] = (),
+    workspace: Workspace | None = None,
+) -> list[str]:
+    """The command that a person would type for the same run; the page shows it."""
+    words = ["python", "-m", "pipeline", stage, "--preset", preset]
+    words += ["--precision", precision] if precision else []
+    words += ["--workspace", str(workspace.root)] if workspace else []
+    overrides = list(overrides)
+    return words + (["--set", *overrides] if overrides else [])
+
+
+class JobRunner:
+    """Runs the queue of one workspace. Raises UserError when another app serves it already.
+
+    `child_command` gives the command of a child, `grace` the seconds between the wish to stop and the kill,
+    `address` is what a second app is told.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        child_command: Callable[[Workspace, str], list[str]] = child_command,
+        grace: float = 60.0,
+        poll: float = 0.3,
+        address: str = "",
+    ):
+        self._workspace = workspace.create()
+        self._command, self._grace, self._poll = child_command, grace, poll
+        self._mutex = threading.RLock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._child: subprocess.Popen | None = None
+        self._stopping: set[str] = set()
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(locks.hold(locks.app_lock(workspace), address=address))
+        self._queue, self._launched = self._read_state()
+        self._thread = threading.Thread(target=self._serve, name="job-runner", daemon=True)
+        self._thread.start()
+
+    def start(
+        self, stage: str, preset: str = "tiny", precision: str | None = None, overrides: Iterable[str] = ()
+    ) -> str:
+        """Put a run of `stage` into the queue; returns its id. Raises UserError for a wrong setting."""
+        settings = build(stage, preset, precision=precision, overrides=overrides)
+        with self._mutex:
+            run = Run.create(self._workspace, stage, settings)
+            self._enqueue(run.id)
+        return run.id
+
+    def start_missing(self, preset: str = "tiny") -> list[str]:
+        """Put everything that is missing or stale into the queue, in order; returns the run ids."""
+        steps = missing(self._workspace, preset)
+        return [self.start(step["stage"], preset, step["precision"]) for step in steps]
+
+    def resume(self, run_id: str) -> str:
+        """Put a run that failed, was cancelled or lost into the queue again."""
+        with self._mutex:
+            status = read_run(self._workspace, run_id)["status"]
+            if status not in RESUMABLE or run_id in self._queue:
+                raise UserError(f"{run_id}: is {status}; only a run that has ended early can be resumed")
+            withdraw_wish(self._workspace.run(run_id))
+            self._enqueue(run_id)
+        return run_id
+
+    def cancel(self, run_id: str) -> None:
+        """Take a run out of the queue, or stop it: it saves a checkpoint; after the grace it is killed.
+
+        Returns at once. Works for a run that the command line started, too.
+        """
+        with self._mutex:
+            record = read_run(self._workspace, run_id)
+            if run_id in self._queue:
+                self._queue.remove(run_id)
+                self._save()
+                if not record["attempts"]:
+                    close_dead(self._workspace, run_id, "cancelled")
+                return
+            if record["status"] not in ("queued", "running"):
+                raise UserError(f"{run_id}: is {record['status']}; there is nothing to cancel")
+            wish_to_cancel(self._workspace.run(run_id))
+            self._stop(run_id)
+
+    def queue(self) -> list[str]:
+        """The ids of the runs that wait, first the next one."""
+        with self._mutex:
+            return list(self._queue)
+
+    def active(self) -> dict[str, Any] | None:
+        """The record of the run that is running in this workspace, whoever started it, or None."""
+        with self._mutex:
+            run_id = self._launched["run"] if self._launched else None
+        run_id = run_id or (locks.holder(locks.training_lock(self._workspace)) or {}).get("run")
+        if run_id:
+            return read_run(self._workspace, run_id)
+        # `all` holds the lock for several runs at once: the newest stands for them.
+        return next((run for run in list_runs(self._workspace) if run["status"] == "running"), None)
+
+    def close(self) -> None:
+        """Stop serving the queue. A running child goes on and is found again by the next JobRunner."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+        self._held.close()
+
+    def _enqueue(self, run_id: str) -> None:
+        self._queue.append(run_id)
+        self._save()
+        self._wake.set()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            try:
+                with self._mutex:
+                    self._tick()
+            except Exception:  # a full disk or the like must not end the queue; the next round tries again
+                traceback.print_exc()
+            self._wake.wait(self._poll)
+            self._wake.clear()
+
+    def _tick(self) -> None:
+        if self._launched:
+            if self._child:
+                self._child.poll()  # so that it does not stay a zombie
+            run_id = self._launched["run"]
+            if processes.alive(self._launched["pid"], self._launched["process_started"]):
+                if cancel_wished(self._workspace.run(run_id)):
+                    self._stop(run_id)  # asked for by the app before this one, or by somebody else
+                return
+            self._settle(run_id)
+            self._launched = self._child = None
+            self._save()
+        if self._queue and not locks.holder(locks.training_lock(self._workspace)):
+            run_id = self._queue.pop(0)
+            if self._wanted(run_id):
+                self._launch(run_id)
+            self._save()
+
+    def _wanted(self, run_id: str) -> bool:
+        try:
+            return read_run(self._workspace, run_id)["status"] in RESUMABLE
+        except UserError:
+            return False
+
+    def _launch(self, run_id: str) -> None:
+        folder = self._workspace.run(run_id)
+        with open(folder / "log.txt", "ab") as log:
+            self._child = subprocess.Popen(
+                self._command(self._workspace, run_id),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=child_environment(),
+                start_new_session=os.name != "nt",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        pid = self._child.pid
+        self._launched = {"run": run_id, "pid": pid, "process_started": processes.identity(pid)}
+
+    def _settle(self, run_id: str) -> None:
+        """The child is gone. If it never took the record over, say here how it ended."""
+        with contextlib.suppress(UserError):
+            record = read_run(self._workspace, run_id)
+            if cancel_wished(self._workspace.run(run_id)):
+                close_dead(self._workspace, run_id, "cancelled")
+            elif not record["attempts"]:
+                last = tail_log(self._workspace, run_id, 1).strip()
+                close_dead(self._workspace, run_id, "failed", last or "the process ended before it began")
+
+    def _stop(self, run_id: str) -> None:
+        """Stop a run in a thread of its own: the grace may be long."""
+        if run_id in self._stopping:
+            return
+        self._stopping.add(run_id)
+        pid, started = self._process(run_id)
+
+        def work() -> None:
+            if pid:
+                processes.stop(pid, started, self._grace)
+            with self._mutex:
+                close_dead(self._workspace, run_id, "cancelled")
+                self._stopping.discard(run_id)
+
+        threading.Thread(target=work, name=f"stop-{run_id}", daemon=True).start()
+
+    def _process(self, run_id: str) -> tuple[int | None, str | None]:
+        if self._launched and self._launched["run"] == run_id:
+            return self._launched["pid"], self._launched["process_started"]
+        attempts = read_run(self._workspace, run_id)["attempts"]
+        return (attempts[-1]["pid"], attempts[-1]["process_started"]) if attempts else (None, None)
+
+    def _read_state(self) -> tuple[list[str], dict[str, Any] | None]:
+        try:
+            state = read_json(queue_path(self._workspace))
+            return [str(run_id) for run_id in state["queue"]], state["launched"]
+        except FileNotFoundError:
+            return [], None
+        except (UserError, KeyError, TypeError):
+            path = queue_path(self._workspace)
+            os.replace(path, path.with_name(path.name + ".corrupt"))
+            return [], None
+
+    def _save(self) -> None:
+        write_json(queue_path(self._workspace), {"queue": self._queue, "launched": self._launched})

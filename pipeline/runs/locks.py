@@ -1,0 +1,94 @@
+"""One trainer and one app a workspace: file locks that name their holder.
+
+The lock itself is the operating system's and goes away with the process, so that nothing stale is left after
+a kill -9. The holder's name lies in a file beside it. No waiting beyond a moment: whoever is second is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from data.errors import UserError
+from data.files import read_json, write_json
+from data.workspace import Workspace
+from pipeline.runs import processes
+
+
+def training_lock(workspace: Workspace) -> Path:
+    """Held by the stage that runs in this workspace."""
+    return workspace.root / "training.lock"
+
+
+def app_lock(workspace: Workspace) -> Path:
+    """Held by the app that serves this workspace and owns its queue."""
+    return workspace.root / "app.lock"
+
+
+@contextlib.contextmanager
+def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
+    """Hold the lock; yields a function that adds facts about the holder, as run="...".
+
+    Raises UserError naming the holder when somebody else has it.
+    """
+    lock = FileLock(path, timeout=0.5)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(_taken(path)) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be locked ({error}); is the workspace writable?") from None
+    mine: dict[str, Any] = {"pid": os.getpid(), "process_started": processes.identity(os.getpid())} | facts
+
+    def tell(**more: Any) -> None:
+        mine.update(more)
+        write_json(_holder_file(path), mine)
+
+    try:
+        tell()
+        yield tell
+    finally:
+        _holder_file(path).unlink(missing_ok=True)
+        lock.release()
+
+
+def holder(path: Path) -> dict[str, Any] | None:
+    """Facts about the living process that holds the lock, or None."""
+    try:
+        facts = read_json(_holder_file(path))
+        return facts if processes.alive(facts["pid"], facts["process_started"]) else None
+    except (OSError, UserError, KeyError, TypeError):
+        return None
+
+
+def _holder_file(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _taken(path: Path) -> str:
+    facts = holder(path) or {}
+    pid = facts.get("pid", "unknown")
+    if path.name == "app.lock":
+        where = f" at {facts['address']}" if facts.get("address") else ""
+        return (
+            f"another app (process {pid}{where}) serves the workspace {path.parent}; use it, or stop it first"
+        )
+    if facts.get("stage") == "all":
+        return f"`all` (process {pid}) is running in the workspace {path.parent}; wait until it has ended"
+    if facts.get("run"):
+        return busy(Workspace(path.parent), facts["run"], pid)
+    name = facts.get("stage") or "another stage"
+    return f"{name} (process {pid}) is starting in {path.parent}; wait for it"
+
+
+def busy(workspace: Workspace, run: str, pid: int) -> str:
+    """What a second stage is told while `run` is running."""
+    return (
+        f"{run} (process {pid}) is running in the workspace {workspace.root}; wait until it has ended, "
+        f"or stop it with: python -m pipeline cancel {run} --workspace {workspace.root}"
+    )

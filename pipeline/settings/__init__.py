@@ -1,0 +1,1 @@
+"""The settings of each stage: the fields, their layers and the table of stages. No torch."""

@@ -1,0 +1,390 @@
+"""The dataclass of each stage: every setting with its bounds, help and unit, and the table of the presets.
+
+Data only: `pipeline.settings.layers` builds them from presets, YAML files and flags. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as settings_class
+
+Preset = Literal["tiny", "edge"]
+Precision = Literal["bf16", "int8", "int4"]
+STAGES = ("pretrain", "prepare", "sft", "reward", "ppo", "evaluate")
+PRESETS: tuple[str, ...] = get_args(Preset)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def _setting(default: Any, text: str, *, unit: str = "", group: str = "main", **bounds: Any) -> Any:
+    """A field with its help, unit, group on the form, and bounds (ge, gt, le, lt, max_length)."""
+    return Field(default, description=text, json_schema_extra={"unit": unit, "group": group}, **bounds)
+
+
+@settings_class(frozen=True, config=_STRICT)
+class StageSettings:
+    """What every stage has."""
+
+    preset: Preset = _setting("tiny", "tiny: embedded, no network, no GPU; edge: distilgpt2 and hh-rlhf")
+    precision: Precision = _setting("bf16", "Number format of the frozen base weights")
+    seed: int = _setting(42, "Seed of every random number in this run", ge=0, le=2**31 - 1)
+    name: str = _setting(
+        "",
+        "A name for the result; of a data set: its folder (empty = from its source)",
+        group="naming",
+        max_length=100,
+    )
+
+
+@settings_class(frozen=True, config=_STRICT)
+class PrepareSettings(StageSettings):
+    """Make a data set of preference pairs."""
+
+    source: str = _setting("tiny", "tiny, hub:OWNER/NAME, FILE.jsonl or votes", max_length=1000)
+    max_rows: int = _setting(0, "Read at most this many rows; 0 = all", unit="rows", ge=0)
+    train_rows: int = _setting(6000, "Training pairs (tiny world)", unit="pairs", group="tiny world", ge=1)
+    validation_rows: int = _setting(
+        500, "Validation pairs (tiny world)", unit="pairs", group="tiny world", ge=1
+    )
+    test_rows: int = _setting(2000, "Test pairs (tiny world)", unit="pairs", group="tiny world", ge=1)
+    validation_fraction: float = _setting(
+        0.05,
+        "Share of prompts for validation where the source has no such split",
+        group="splits",
+        gt=0,
+        lt=0.5,
+    )
+    test_fraction: float = _setting(
+        0.1, "Share of prompts for the test where the source has no such split", group="splits", gt=0, lt=0.5
+    )
+
+
+@settings_class(frozen=True, config=_STRICT)
+class _Training(StageSettings):
+    """What the stages that train have in common."""
+
+    max_steps: int = _setting(0, "Stop after this many updates; 0 = from epochs", unit="steps", ge=0)
+    epochs: float = _setting(1.0, "Passes over the data", unit="passes", gt=0, le=1000)
+    batch_size: int = _setting(32, "Examples an update", unit="examples", ge=1, le=65536)
+    micro_batch_size: int = _setting(
+        16,
+        "Examples in memory at once; the rest is accumulated",
+        unit="examples",
+        group="memory",
+        ge=1,
+        le=65536,
+    )
+    learning_rate: float = _setting(1e-3, "Peak learning rate", gt=0, le=1)
+    max_length: int = _setting(
+        192, "Longest prompt with response; longer prompts lose their start", unit="tokens", ge=8, le=131072
+    )
+    warmup_ratio: float = _setting(
+        0.05, "Share of the steps with a rising learning rate", group="optimizer", ge=0, le=1
+    )
+    lr_scheduler: Literal["linear", "cosine", "constant"] = _setting(
+        "cosine", "How the learning rate falls after the warm-up", group="optimizer"
+    )
+    max_grad_norm: float = _setting(1.0, "Clip the gradient to this norm", group="optimizer", gt=0)
+    weight_decay: float = _setting(0.0, "Weight decay of AdamW", group="optimizer", ge=0, le=1)
+    save_steps: int = _setting(
+        50, "Save a checkpoint every so many steps", unit="steps", group="checkpoints", ge=1
+    )
+    gradient_checkpointing: bool = _setting(
+        False, "Recompute activations in the backward pass: less memory, more time", group="memory"
+    )
+    compile: bool = _setting(False, "Use torch.compile", group="memory")
+
+
+@settings_class(frozen=True, config=_STRICT)
+class PretrainSettings(_Training):
+    """Train the embedded base and its tokenizer on the tiny world."""
+
+    vocab_size: int = _setting(
+        4096, "Size of the tokenizer's vocabulary", unit="tokens", group="shape", ge=300
+    )
+    layers: int = _setting(4, "Transformer blocks", group="shape", ge=1, le=48)
+    width: int = _setting(256, "Width of the residual stream", group="shape", ge=16, le=4096)
+    heads: int = _setting(4, "Attention heads", group="shape", ge=1, le=64)
+    max_rows: int = _setting(0, "Dialogues to generate; 0 = as many as the steps need", unit="rows", ge=0)
+
+
+@settings_class(frozen=True, config=_STRICT)
+class _Adapter(_Training):
+    """What the stages that train a LoRA adapter have in common."""
+
+    dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
+    base_model: str = _setting(
+        "", "tiny, a hub model or a local folder; empty = the parent's", group="model", max_length=1000
+    )
+    max_rows: int = _setting(0, "Use at most this many training rows; 0 = all", unit="rows", ge=0)
+    lora_rank: int = _setting(0, "Rank of the LoRA matrices; 0 = the parent's", group="model", ge=0, le=1024)
+    lora_alpha: int = _setting(
+        0, "LoRA scale is alpha / rank; 0 = the parent's", group="model", ge=0, le=4096
+    )
+    lora_dropout: float = _setting(0.0, "Dropout in the LoRA layers", group="model", ge=0, lt=1)
+
+
+@settings_class(frozen=True, config=_STRICT)
+class SftSettings(_Adapter):
+    """Supervised fine-tuning on the chosen responses."""
+
+    split_base: bool = _setting(
+        False,
+        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
+        group="memory",
+    )
+    loader_workers: int = _setting(
+        0,
+        "Processes that put batches together beside the training; 0 = none, which small data wants",
+        unit="processes",
+        group="memory",
+        ge=0,
+        le=64,
+    )
+    eval_steps: int = _setting(
+        25, "Measure the validation loss every so many steps", unit="steps", group="evaluation", ge=1
+    )
+    early_stopping_patience: int = _setting(
+        0,
+        "Stop after so many evaluations without a better validation loss; 0 = off",
+        group="evaluation",
+        ge=0,
+    )
+
+
+@settings_class(frozen=True, config=_STRICT)
+class RewardSettings(_Adapter):
+    """A reward model on the SFT backbone; batch_size counts pairs."""
+
+    sft_run: str = _setting(
+        "", "SFT run to start from; empty = the newest done", group="parents", max_length=100
+    )
+    center_rewards: float = _setting(
+        0.01,
+        "Weight of the penalty that keeps the mean reward of a pair near zero",
+        group="regularisation",
+        ge=0,
+    )
+    augmentation: Literal["off", "cross_prompt"] = _setting(
+        "off",
+        "cross_prompt: now and then another prompt's chosen response stands as the rejected one",
+        group="regularisation",
+    )
+    share_prompts: bool = _setting(
+        True,
+        "Compute the prompt of a pair once for both responses: the same scores, less work",
+        group="memory",
+    )
+    split_base: bool = _setting(
+        False,
+        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
+        group="memory",
+    )
+    loader_workers: int = _setting(
+        0,
+        "Processes that put batches together beside the training; 0 = none, which small data wants",
+        unit="processes",
+        group="memory",
+        ge=0,
+        le=64,
+    )
+    eval_steps: int = _setting(
+        25, "Measure the validation accuracy every so many steps", unit="steps", group="evaluation", ge=1
+    )
+    early_stopping_patience: int = _setting(
+        0,
+        "Stop after so many evaluations without a better validation loss; 0 = off",
+        group="evaluation",
+        ge=0,
+    )
+
+
+@settings_class(frozen=True, config=_STRICT)
+class PpoSettings(_Adapter):
+    """PPO against a reward model. batch_size counts prompts a step, epochs the passes over a rollout."""
+
+    epochs: int = _setting(4, "Passes over each rollout", unit="passes", ge=1, le=100)
+    response_length: int = _setting(48, "Longest response", unit="tokens", ge=1, le=8192)
+    mode: Literal["controlled", "shared"] = _setting(
+        "controlled",
+        "controlled: policy on a bf16 base, only the reward model has the precision; "
+        "shared: everything on one base at that precision (least memory)",
+    )
+    reward: Literal["model", "gold"] = _setting(
+        "model",
+        "gold: train on the tiny world's gold reward itself, to see how much is possible",
+        group="parents",
+    )
+    sft_run: str = _setting(
+        "", "SFT run to start from; empty = the reward model's", group="parents", max_length=100
+    )
+    reward_run: str = _setting(
+        "", "Reward run; empty = the newest done of this precision", group="parents", max_length=100
+    )
+    temperature: float = _setting(
+        0.7,
+        "Sampling temperature of rollout, reference, update and evaluation",
+        group="sampling",
+        gt=0,
+        le=10,
+    )
+    num_minibatches: int = _setting(2, "Updates an epoch", group="ppo", ge=1, le=1024)
+    kl_coef: float = _setting(
+        0.1, "Weight of the KL penalty in the reward", unit="per nat", group="ppo", ge=0
+    )
+    adaptive_kl: bool = _setting(False, "Steer kl_coef towards kl_target", group="ppo")
+    kl_target: float = _setting(
+        6.0, "Target of the adaptive controller", unit="nats a sequence", group="ppo", gt=0
+    )
+    kl_horizon: int = _setting(
+        10000, "Slowness of the adaptive controller", unit="sequences", group="ppo", ge=1
+    )
+    cliprange: float = _setting(0.2, "Clip range of the probability ratio", group="ppo", gt=0, le=1)
+    vf_cliprange: float = _setting(0.2, "Clip range of the value update", group="ppo", gt=0)
+    vf_coef: float = _setting(0.1, "Weight of the value loss", group="ppo", ge=0)
+    gamma: float = _setting(1.0, "Discount", group="ppo", ge=0, le=1)
+    lam: float = _setting(0.95, "Lambda of the advantage estimate", group="ppo", ge=0, le=1)
+    target_kl: float = _setting(
+        0.05,
+        "End a step's epochs when the approximate KL to the rollout passes this; 0 = never",
+        unit="nats a token",
+        group="ppo",
+        ge=0,
+    )
+    whiten_advantages: bool = _setting(True, "Whiten advantages over the rollout", group="ppo")
+    score_clip: float = _setting(
+        5.0, "Clip standardised scores at this; 0 = off", unit="sd", group="ppo", ge=0
+    )
+    missing_eos_penalty: float = _setting(
+        1.0, "Taken off the score of a response that does not end", unit="sd", group="ppo", ge=0
+    )
+    eval_prompts: int = _setting(
+        256, "Held-out prompts of the final evaluation", unit="prompts", group="evaluation", ge=1
+    )
+    sample_steps: int = _setting(
+        5, "Keep sample responses every so many steps", unit="steps", group="evaluation", ge=1
+    )
+    safety_steps: int = _setting(
+        10, "Run the safety probe every so many steps; 0 = off", unit="steps", group="evaluation", ge=0
+    )
+
+
+@settings_class(frozen=True, config=_STRICT)
+class EvaluateSettings(StageSettings):
+    """SFT and the PPO policies on held-out prompts, by every reward model and gold."""
+
+    dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
+    sft_run: str = _setting("", "SFT run; empty = the newest done", group="parents", max_length=100)
+    eval_prompts: int = _setting(256, "Held-out prompts", unit="prompts", ge=1)
+    safety_prompts: int = _setting(64, "Harmful prompts of the safety probe", unit="prompts", ge=0)
+    batch_size: int = _setting(64, "Responses generated at once", unit="prompts", group="memory", ge=1)
+    max_length: int = _setting(192, "Longest prompt with response", unit="tokens", group="sampling", ge=8)
+    response_length: int = _setting(48, "Longest response", unit="tokens", group="sampling", ge=1)
+    temperature: float = _setting(
+        0.7, "Sampling temperature, that of the rollout", group="sampling", gt=0, le=10
+    )
+
+
+CLASSES: Mapping[str, type] = {
+    "pretrain": PretrainSettings,
+    "prepare": PrepareSettings,
+    "sft": SftSettings,
+    "reward": RewardSettings,
+    "ppo": PpoSettings,
+    "evaluate": EvaluateSettings,
+}
+
+
+def preset_values(stage: str, preset: str) -> dict[str, Any]:
+    """What a preset sets apart from the fields' defaults: the one table to tune."""
+    table: dict[str, dict[str, dict[str, Any]]] = {
+        "tiny": {
+            "prepare": dict(source="tiny", train_rows=15_000),
+            "pretrain": dict(
+                max_steps=1600,
+                batch_size=96,
+                micro_batch_size=96,
+                learning_rate=3e-3,
+                max_length=256,
+                vocab_size=2048,
+                save_steps=200,
+            ),
+            "sft": dict(
+                base_model="tiny",
+                lora_rank=16,
+                lora_alpha=32,
+                learning_rate=2e-3,
+                batch_size=64,
+                micro_batch_size=64,
+                max_steps=60,
+                eval_steps=30,
+                max_length=192,
+            ),
+            "reward": dict(
+                learning_rate=2.5e-3,
+                batch_size=32,
+                micro_batch_size=32,
+                max_steps=500,
+                eval_steps=250,
+                save_steps=100,
+                max_length=192,
+                augmentation="cross_prompt",
+            ),
+            "ppo": dict(
+                learning_rate=2.5e-3,
+                kl_coef=0.05,
+                batch_size=64,
+                micro_batch_size=32,
+                num_minibatches=1,
+                epochs=2,
+                max_steps=40,
+                save_steps=10,
+                max_length=192,
+                response_length=48,
+                lr_scheduler="linear",
+                warmup_ratio=0.0,
+            ),
+            "evaluate": dict(max_length=192, response_length=48),
+        },
+        "edge": {
+            "prepare": dict(source="hub:Anthropic/hh-rlhf"),
+            "pretrain": {},
+            "sft": dict(
+                base_model="distilgpt2",
+                lora_rank=16,
+                lora_alpha=32,
+                learning_rate=2e-4,
+                batch_size=32,
+                micro_batch_size=8,
+                max_length=512,
+                save_steps=200,
+                eval_steps=200,
+            ),
+            "reward": dict(
+                learning_rate=2e-4,
+                batch_size=32,
+                micro_batch_size=8,
+                max_length=512,
+                save_steps=200,
+                eval_steps=200,
+            ),
+            "ppo": dict(
+                learning_rate=5e-5,
+                batch_size=32,
+                micro_batch_size=8,
+                max_steps=200,
+                save_steps=20,
+                max_length=512,
+                response_length=64,
+                kl_coef=0.05,
+                lr_scheduler="linear",
+                warmup_ratio=0.0,
+            ),
+            "evaluate": dict(max_length=512, response_length=64, batch_size=32),
+        },
+    }
+    return table[preset].get(stage, {})

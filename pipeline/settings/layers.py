@@ -1,0 +1,243 @@
+"""The settings of a stage from their layers: default < preset < YAML < --set < named flag.
+
+The fields themselves, one frozen dataclass a stage, are in `pipeline.settings.fields`; the command line, the
+YAML files and the forms on the page all come from them, so a setting is written once. This module does not
+know what a stage does with its settings and never loads torch.
+
+    settings = build("sft", "tiny", overrides=["max_steps=20"])
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+from pydantic import ValidationError
+
+from data.errors import UserError
+from pipeline.settings.fields import (
+    CLASSES,
+    PRECISIONS,
+    PRESETS,
+    STAGES,
+    EvaluateSettings,
+    PpoSettings,
+    PrepareSettings,
+    PretrainSettings,
+    RewardSettings,
+    SftSettings,
+    preset_values,
+)
+
+__all__ = [
+    "PRECISIONS",
+    "PRESETS",
+    "STAGES",
+    "EvaluateSettings",
+    "FieldInfo",
+    "PpoSettings",
+    "PrepareSettings",
+    "PretrainSettings",
+    "RewardSettings",
+    "SftSettings",
+    "build",
+    "fields",
+    "from_dict",
+    "parse_overrides",
+    "preset_values",
+    "read_config",
+    "to_dict",
+]
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """One setting as a form or a help text needs it; minimum and maximum are inclusive or just outside."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+    group: str
+
+
+def fields(stage: str, preset: str = "tiny") -> list[FieldInfo]:
+    """The fields of a stage in order; `default` is the preset's value."""
+    cls = _settings_class(stage)
+    hints = get_type_hints(cls)
+    values = preset_values(stage, preset) | {"preset": preset}
+    found = []
+    for item in dataclasses.fields(cls):
+        info = item.default
+        extra = info.json_schema_extra or {}
+        choices = tuple(get_args(hints[item.name])) if get_origin(hints[item.name]) is Literal else ()
+        low = next((getattr(m, k) for m in info.metadata for k in ("ge", "gt") if hasattr(m, k)), None)
+        high = next((getattr(m, k) for m in info.metadata for k in ("le", "lt") if hasattr(m, k)), None)
+        found.append(
+            FieldInfo(
+                item.name,
+                str if choices else hints[item.name],
+                values.get(item.name, info.default),
+                info.description,
+                extra.get("unit", ""),
+                low,
+                high,
+                choices,
+                extra.get("group", "main"),
+            )
+        )
+    return found
+
+
+def build(
+    stage: str,
+    preset: str | None = None,
+    *,
+    precision: str | None = None,
+    seed: int | None = None,
+    config_file: Path | str | None = None,
+    overrides: Iterable[str] = (),
+) -> Any:
+    """The settings of `stage` from all layers. Raises UserError naming the field and what it may be.
+
+    `overrides` are "field=value" texts. None for preset, precision or seed means "not given as a flag".
+    Sizes that only the preset chose (micro_batch_size, num_minibatches) shrink to fit a smaller batch_size.
+    """
+    asked = read_config(config_file) if config_file is not None else {}
+    asked |= parse_overrides(overrides)
+    flags = {"preset": preset, "precision": precision, "seed": seed}
+    asked |= {name: value for name, value in flags.items() if value is not None}
+    return from_dict(stage, asked)
+
+
+def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
+    """Settings from a mapping of fields (as in config.yaml) over the preset's values."""
+    cls = _settings_class(stage)
+    names = [item.name for item in dataclasses.fields(cls)]
+    for name in asked:
+        if name not in names:
+            raise UserError(_unknown_field(stage, str(name), names))
+    preset = asked.get("preset", "tiny")
+    if preset not in PRESETS:
+        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
+    values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
+    values |= {name: _absolute(values[name]) for name in ("base_model", "source") if name in values}
+    settings = _validated(stage, cls, values)
+    return _fitted(stage, settings, set(asked))
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Plain values of settings, for config.yaml and run.json."""
+    return dataclasses.asdict(settings)
+
+
+def read_config(path: Path | str) -> dict[str, Any]:
+    """A YAML file of fields. Raises UserError when it is missing, unreadable or not a mapping."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read the config file: {error}") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected lines of the form field: value")
+    return values
+
+
+def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
+    """{"max_steps": "20"} from ["max_steps=20"]. Raises UserError on a text without "="."""
+    values = {}
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UserError(f"--set {text}: write field=value")
+        values[name.strip()] = value
+    return values
+
+
+def _settings_class(stage: str) -> type:
+    if stage not in CLASSES:
+        raise UserError(f"{stage}: no such stage; choose one of {', '.join(STAGES)}")
+    return CLASSES[stage]
+
+
+def _unknown_field(stage: str, name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    return f"{stage} has no setting {name!r}; {hint}"
+
+
+def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """YAML reads `name: 2024` as a number; a text field wants text."""
+    hints = get_type_hints(cls)
+    return {
+        name: str(value) if hints[name] is str and isinstance(value, int | float) else value
+        for name, value in asked.items()
+    }
+
+
+def _absolute(place: Any) -> Any:
+    """A file or folder as an absolute path: the stage may run in another folder than it was asked from."""
+    if not isinstance(place, str) or place in ("", "tiny", "votes") or not os.path.exists(place):
+        return place
+    return os.path.abspath(place)
+
+
+def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
+    try:
+        return cls(**values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        reason = problem["msg"].replace("Input should be", "should be")
+        raise UserError(f"{stage}: {name}={problem['input']}: {reason}") from None
+
+
+def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
+    """micro_batch_size divides batch_size; in PPO it divides a minibatch, and the minibatches the batch. A
+    response leaves room for its prompt."""
+    if getattr(settings, "response_length", 0) and settings.response_length >= settings.max_length:
+        raise UserError(
+            f"{stage}: response_length={settings.response_length} leaves no room for a prompt in "
+            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length"
+        )
+    if not hasattr(settings, "micro_batch_size"):
+        return settings
+    changes: dict[str, int] = {}
+    whole = settings.batch_size
+    if hasattr(settings, "num_minibatches"):
+        parts = _divisor(
+            stage, "num_minibatches", settings.num_minibatches, whole, "num_minibatches" in asked
+        )
+        changes["num_minibatches"] = parts
+        whole //= parts
+    explicit = "micro_batch_size" in asked and settings.micro_batch_size <= whole
+    changes["micro_batch_size"] = _divisor(
+        stage, "micro_batch_size", settings.micro_batch_size, whole, explicit
+    )
+    return dataclasses.replace(settings, **changes)
+
+
+def _divisor(stage: str, name: str, value: int, whole: int, explicit: bool) -> int:
+    """The largest divisor of `whole` that is not above `value`; an explicit value must be one itself."""
+    best = max(d for d in range(1, min(value, whole) + 1) if whole % d == 0)
+    if explicit and best != value:
+        raise UserError(f"{stage}: {name}={value} does not divide {whole}; {name}={best} does")
+    return best

@@ -1,0 +1,178 @@
+"""Stage `prepare`: make a data set of preference pairs from a source.
+
+Reads the source (`data.sources`), splits it by prompt (`data.splits`), checks that no prompt is in two
+splits, and writes `datasets/<name>/` with three files of rows and a card. It is built beside its place and
+moved there as a whole: a failure or a kill leaves the earlier data set, or none.
+
+    python -m pipeline prepare --set source=tiny name=tiny
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+
+from data.errors import UserError
+from data.files import sha256_file, sha256_text, sync_folder, write_atomic, write_json
+from data.records import Pair, messages
+from data.sources import Loaded, default_name, load_pairs
+from data.splits import SPLITS, remove_overlap, shared_prompts, split_by_prompt
+from data.workspace import Workspace
+from pipeline.runs.record import Cancelled, Run, now
+from pipeline.settings.fields import PrepareSettings
+
+FORMAT = {
+    "prompt": "HH transcript: opens with a blank line and 'Human:', ends with 'Assistant:'",
+    "chosen": "the preferred response, stripped",
+    "rejected": "the other response, stripped",
+}
+
+
+def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
+    """Make the data set and return what run.json keeps of its card.
+
+    Raises UserError when the source is not there or malformed, Cancelled when asked to stop; nothing is left
+    behind then.
+    """
+    folder = workspace.dataset(settings.name or default_name(settings.source))
+    _clear_leftovers(folder)
+    print(f"reading {settings.source}", flush=True)
+    try:
+        loaded = load_pairs(
+            settings.source,
+            workspace=workspace,
+            seed=settings.seed,
+            max_rows=settings.max_rows,
+            world_rows={name: getattr(settings, f"{name}_rows") for name in SPLITS},
+        )
+    except UserError:
+        if run.should_stop():  # the signal ended the download as well
+            raise Cancelled from None
+        raise
+    if run.should_stop():
+        raise Cancelled
+    splits, overlap = make_splits(
+        loaded.pairs, settings.seed, settings.validation_fraction, settings.test_fraction
+    )
+    if not splits["train"]:
+        raise UserError(f"{settings.source}: no pair is left for training; choose a larger source")
+    empty = [name for name in SPLITS if not splits[name]]
+    if empty:
+        run.event("small data set", f"too few different prompts: nothing in {' and '.join(empty)}")
+    if shared_prompts(splits):
+        raise RuntimeError("a prompt is in two splits")  # make_splits promises that it cannot be
+
+    staging = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}.new")
+    try:
+        staging.mkdir(parents=True)
+        files = {name: _write_rows(staging / f"{name}_prefs.jsonl", splits[name]) for name in SPLITS}
+        card = _card(folder.name, settings, loaded, splits, overlap, files)
+        write_json(staging / "dataset.json", card)
+        _replace(folder, staging)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    print(f"{workspace.relative(folder)}: " + ", ".join(f"{len(splits[s])} {s}" for s in SPLITS), flush=True)
+    keys = ("name", "source", "licence", "counts", "splits", "leakage", "sha256")
+    return {"dataset": folder.name} | {key: card[key] for key in keys}
+
+
+def make_splits(
+    pairs: dict[str, list[Pair]], seed: int, validation: float, test: float
+) -> tuple[dict[str, list[Pair]], int]:
+    """Train, validation and test from the splits of the source ("all" where it has none).
+
+    Splits that the source has are kept; those it lacks are taken from its training pairs, by prompt. Returns
+    them and the number of pairs removed because a later split has their prompt too.
+    """
+    given = {name: pairs[name] for name in ("validation", "test") if pairs.get(name)}
+    pool = pairs.get("train", []) + pairs.get("all", [])
+    validation = 0.0 if "validation" in given else validation
+    test = 0.0 if "test" in given else test
+    return remove_overlap(split_by_prompt(pool, seed, (1 - validation - test, validation, test)) | given)
+
+
+def _write_rows(path: Path, pairs: list[Pair]) -> dict:
+    """Write one split; returns its line of the card."""
+    write_atomic(path, "".join(_line(pair) for pair in pairs))
+    return {
+        "file": path.name,
+        "pairs": len(pairs),
+        "prompts": len({pair.prompt for pair in pairs}),
+        "bytes": path.stat().st_size,
+        "sha256": sha256_file(path),
+    }
+
+
+def _line(pair: Pair) -> str:
+    return json.dumps(pair.row(), ensure_ascii=False) + "\n"
+
+
+def _card(
+    name: str,
+    settings: PrepareSettings,
+    loaded: Loaded,
+    splits: dict[str, list[Pair]],
+    overlap: int,
+    files: dict[str, dict],
+) -> dict:
+    """The data set's card, dataset.json: where it is from, what was dropped, how long it is, its hashes."""
+    pairs = [pair for name in SPLITS for pair in splits[name]]
+    kinds = Counter(pair.kind for pair in pairs if pair.kind)
+    turns = Counter(len(messages(pair.prompt)) for pair in pairs)
+    return {
+        "name": name,
+        "created": now(),
+        "source": settings.source,
+        "source_info": loaded.info,
+        "licence": loaded.info["licence"],
+        "seed": settings.seed,
+        "max_rows": settings.max_rows,
+        "counts": loaded.counts | {"overlap": overlap, "kept": len(pairs)},
+        "splits": files,
+        "sha256": sha256_text("".join(files[split]["sha256"] for split in SPLITS)),
+        "leakage": {
+            "check": "prompts in more than one split, after NFKC, case folding and squeezing white space",
+            "shared_prompts": shared_prompts(splits),
+            "passed": shared_prompts(splits) == 0,
+        },
+        "lengths": {
+            "unit": "characters",
+            **{part: _lengths([getattr(pair, part) for pair in pairs]) for part in FORMAT},
+            "chosen_longer": fmean(len(pair.chosen) > len(pair.rejected) for pair in pairs),
+        },
+        "turns": {str(turns): count for turns, count in sorted(turns.items())},
+        "kinds": dict(sorted(kinds.items())),
+        "format": FORMAT,
+    }
+
+
+def _lengths(texts: list[str]) -> dict[str, float]:
+    sizes = sorted(map(len, texts))
+    at = {"min": 0.0, "median": 0.5, "p95": 0.95, "max": 1.0}
+    return {"mean": round(fmean(sizes), 1)} | {
+        key: sizes[round(share * (len(sizes) - 1))] for key, share in at.items()
+    }
+
+
+def _replace(folder: Path, staging: Path) -> None:
+    """Put ``staging`` in the place of ``folder``. A folder cannot be replaced in one step where one is there;
+    a kill in between leaves the old one aside, and ``_clear_leftovers`` puts it back."""
+    aside = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}.old")
+    sync_folder(staging)
+    if folder.exists():
+        os.replace(folder, aside)
+    os.replace(staging, folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Tidy up after a prepare of this data set that was killed."""
+    for path in folder.parent.glob(f".{folder.name}~*"):
+        if path.suffix == ".old" and not folder.exists():
+            os.replace(path, folder)
+        else:
+            shutil.rmtree(path, ignore_errors=True)

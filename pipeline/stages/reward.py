@@ -1,0 +1,211 @@
+"""A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
+
+TRL's RewardTrainer (Bradley-Terry loss) on a base of each precision. It starts as a copy of the SFT adapter
+on the raw base, with an fp32 head; adapter and head are trained in fp32 in every precision, so that the arms
+differ in nothing but the frozen base. Held-out accuracy, calibration and, in the tiny world, the best
+accuracy that the noisy labels allow go into the results. `pipeline.ppo` standardises the scores.
+
+    python -m pipeline reward --precision int4
+"""
+
+import random
+
+import torch
+from datasets import Dataset
+from trl import RewardConfig, RewardTrainer
+from trl.trainer.reward_trainer import DataCollatorForPreference
+
+from data import world
+from data.workspace import Workspace
+from evaluation.reward_metrics import reward_metrics
+from models import adapters, loading
+from models.fast import heap, pairs
+from models.prompting import PromptFormat
+from models.scoring import RewardModel
+from pipeline.runs.record import Run
+from pipeline.settings.fields import RewardSettings
+from pipeline.training import attempts, distributed
+from pipeline.training import trainer as training
+from pipeline.training.seeding import make_deterministic
+from pipeline.training.token_cache import cached
+
+ADAPTER = "reward"
+CROSS_PROMPT_SHARE = 0.1  # of the training pairs, with augmentation=cross_prompt
+
+
+class _Trainer(training.ReproducibleTrainer, RewardTrainer):
+    """Every pair of a batch counts the same, however the batch is cut into micro-batches and processes."""
+
+    def get_batch_samples(self, *args, **kwargs):
+        batches, items = super().get_batch_samples(*args, **kwargs)
+        self.pairs = sum(distributed.gathered(sum(map(_pairs, batches))))
+        return batches, items
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        if not model.training:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        # TRL gathers the scores for its metrics, and accelerate's gather wants as many from each process.
+        self.accelerator.gather = distributed.rows_of_all
+        try:
+            loss = super().compute_loss(model, inputs, *args, **kwargs)
+        finally:
+            del self.accelerator.gather  # accelerate's own again
+        # TRL's loss is a mean over the micro-batch; transformers averages those over steps and processes.
+        parts = self.current_gradient_accumulation_steps * distributed.world()
+        return loss * (_pairs(inputs) * parts / self.pairs)
+
+
+def _pairs(batch: dict) -> int:
+    """Pairs in a micro-batch, chosen above rejected; a filler, the same on both sides, counts as none."""
+    if "starts" in batch:  # one row a pair, and a filler has two tokens
+        return int((batch["attention_mask"].sum(dim=1) > 2).sum())
+    chosen, rejected = batch["input_ids"].chunk(2)
+    return 0 if torch.equal(chosen, rejected) else len(chosen)
+
+
+def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
+    """Train, write model/ with its head, and return the metrics on the test split (noisy labels)."""
+    make_deterministic(settings.seed)
+    base = loading.resolve_base(settings.base_model)
+    dataset = run.record["parents"]["dataset"]
+    rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
+    if settings.augmentation == "cross_prompt":
+        rows = cross_prompt(rows, settings.seed)
+    held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
+    test = training.read_rows(workspace, dataset, "test")
+
+    text = PromptFormat(loading.load_tokenizer(base))
+    longest = settings.max_length
+    examples = distributed.leader_first(
+        lambda: cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
+    )
+    sft_model = workspace.run(run.record["parents"]["sft"]) / "model"
+    model = starting_model(settings, sft_model, base)
+    before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
+
+    reporter = training.Reporter(run, settings.early_stopping_patience)
+    judged = tokenise(text, held_out, settings.max_length) if held_out else None
+    collator, lengths = pairing(settings, model, examples, text)
+
+    filler = {"chosen_ids": [text.eos_id], "rejected_ids": [text.eos_id]}
+
+    def trainer_with(now: RewardSettings) -> _Trainer:
+        trainer = _Trainer(
+            model=model,
+            args=training.arguments(
+                RewardConfig, now, run, evaluates=bool(held_out),
+                center_rewards_coefficient=settings.center_rewards or None,
+                disable_dropout=False,  # the base has none, and LoRA's is a setting
+            ),
+            data_collator=collator,
+            train_dataset=examples,
+            eval_dataset=judged,
+            processing_class=text.tokenizer,
+            callbacks=[reporter],
+        )  # fmt: skip
+        # TRL casts adapter and head of a quantised model to bf16 and no others: all back to fp32.
+        training.restore(model, before)
+        trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
+        return trainer
+
+    _, facts = attempts.train(trainer_with, settings, reporter)
+    model = training.in_one_piece(model, lambda: starting_model(settings, sft_model, base))
+    if not run.leads:
+        return {}
+
+    head = model.get_base_model().score
+    named = dict(base=base, name=settings.base_model, precision=settings.precision)
+    adapters.save(model, run.model_dir, ADAPTER, head=head, **named)
+    scorer = RewardModel(model, head)
+    heap.give_back()
+    results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
+    if results and results["accuracy_ci"][0] <= 0.5:
+        run.event(
+            "not_above_chance",
+            "accuracy {:.3f} is not above chance (95 % interval {:.3f} to {:.3f})".format(
+                results["accuracy"], *results["accuracy_ci"]
+            ),
+        )
+    eval_loss = reporter.last_evaluation.get("eval_loss")
+    return {**results, "eval_loss": eval_loss, "examples": len(examples), **facts}
+
+
+def starting_model(settings: RewardSettings, sft_model, base):
+    """The base with a trainable copy of the SFT adapter and a fresh fp32 head."""
+    model = loading.load_reward_base(
+        base, settings.precision, loading.device(), seed=settings.seed, split=settings.split_base
+    )
+    loading.check_length(model, settings.max_length)
+    model = adapters.load(model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout)
+    model.get_base_model().score.requires_grad_(True)
+    return model
+
+
+def pairing(settings: RewardSettings, model, examples: Dataset, text: PromptFormat):
+    """(collator, tokens a pair) for rows of both responses where the base can take them, else TRL's own."""
+    both = list(zip(examples["chosen_ids"], examples["rejected_ids"], strict=True))
+    if settings.share_prompts and not settings.split_base and pairs.can_share(model):
+        pairs.share_prompts(model)
+        return pairs.PairCollator(text.eos_id), [pairs.packed_length(*pair) for pair in both]
+    collator = DataCollatorForPreference(pad_token_id=text.pad_id)
+    return collator, [max(map(len, pair)) for pair in both]
+
+
+def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
+    """Columns chosen_ids and rejected_ids: prompt, response and EOS."""
+    chosen, rejected = sequences(text, rows, max_length)
+    return Dataset.from_dict({"chosen_ids": chosen, "rejected_ids": rejected})
+
+
+def sequences(text: PromptFormat, rows: list[dict], max_length: int) -> tuple[list, list]:
+    """Token sequences of the chosen and of the rejected responses with their prompts."""
+    prompts = text.encode_prompts([row["prompt"] for row in rows], max_length)
+    sides = []
+    for side in ("chosen", "rejected"):
+        responses = text.encode_responses([row[side] for row in rows])
+        fitted = (text.fit(p, r, max_length) for p, r in zip(prompts, responses, strict=True))
+        sides.append([prompt + response for prompt, response in fitted])
+    return sides[0], sides[1]
+
+
+def cross_prompt(rows: list[dict], seed: int) -> list[dict]:
+    """The rows, with another prompt's chosen response as the rejected one in a tenth of them.
+
+    A response that is good, but to something else: the model cannot score style alone.
+    """
+    random_ = random.Random(seed)
+    changed = []
+    for row in rows:
+        other = rows[random_.randrange(len(rows))]
+        swap = random_.random() < CROSS_PROMPT_SHARE and other["prompt"] != row["prompt"]
+        changed.append({**row, "rejected": other["chosen"]} if swap else row)
+    return changed
+
+
+def judge(scorer: RewardModel, text: PromptFormat, rows: list[dict], settings, *, split: str) -> dict:
+    """reward_metrics on the rows, and what the gold reward would get on the same labels; {} without rows."""
+    if not rows:
+        return {}
+    chosen, rejected = sequences(text, rows, settings.max_length)
+    scores = scorer.score(chosen + rejected, batch_size=2 * settings.micro_batch_size).tolist()
+    metrics = reward_metrics(
+        scores[: len(rows)],
+        scores[len(rows) :],
+        [row["prompt"] for row in rows],
+        settings.seed,
+        chosen_lengths=[len(ids) for ids in chosen],
+        rejected_lengths=[len(ids) for ids in rejected],
+    )
+    return {**metrics, "split": split, "bayes_accuracy": bayes_accuracy(rows)}
+
+
+def bayes_accuracy(rows: list[dict]) -> float | None:
+    """The gold reward's accuracy on the same noisy labels, ties 0.5; None outside the tiny world."""
+    credit = 0.0
+    for row in rows:
+        golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
+        if None in golds:
+            return None
+        margin = golds[0].total - golds[1].total
+        credit += 0.5 if margin == 0 else float(margin > 0)
+    return credit / len(rows)

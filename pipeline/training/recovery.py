@@ -1,0 +1,125 @@
+"""What a training does by itself about too little memory and about instability. Decisions only, no torch.
+
+Out of memory: the step is done again with half the micro-batch (twice the accumulation, the same effective
+batch), down to one row; then with activation checkpointing; then there is nothing left to give up.
+Instability (a loss or gradient that is not finite, a loss or KL far above those of the steps before): back
+to the last good checkpoint, with half the learning rate, a warm-up over a tenth of what is left, and
+gradients clipped at 0.5; a bounded number of times. `pipeline.ppo.loop` carries it out for PPO and
+`pipeline.training.attempts` for SFT and reward models; both states are in their checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+MAX_TRIES = 3
+CALM_CLIP = 0.5  # gradient norm after a roll-back
+WARM_SHARE = 0.1  # of the steps that are left
+HISTORY, ENOUGH = 20, 5  # steps that a spike is measured against, and how many there must be
+SPIKE = 10.0  # times the median of the history
+# What no spike may be below: small numbers jump by large factors.
+FLOORS = {"loss": 1.0, "policy/approxkl_avg": 0.5}
+# A mean log-loss moves less than PPO's, and a few hard pairs may well cost some nats each.
+LOG_LOSS_SPIKE, LOG_LOSS_FLOOR = 3.0, 5.0
+
+
+class Unstable(Exception):
+    """An update that must not count: what became non-finite or jumped. `step`: where, if the raiser knows."""
+
+    def __init__(self, message: str, step: int | None = None):
+        super().__init__(message)
+        self.step = step
+
+
+@dataclass
+class Memory:
+    """How much is computed at once.
+
+    micro: rows of a forward and backward pass; rows: responses sampled at once; checkpointing: activations
+    are computed again in the backward pass.
+    """
+
+    micro: int
+    rows: int
+    checkpointing: bool = False
+
+    def take_less(self, whole: int = 0) -> str | None:
+        """Give something up; returns what was done, None where nothing is left.
+
+        whole: the batch that micro-batches have to divide; 0 where they need not.
+        """
+        if self.micro > 1:
+            self.micro //= 2
+            while whole % self.micro:
+                self.micro -= 1
+            self.rows = max(1, self.rows // 2)
+            return f"micro-batch halved to {self.micro}, accumulation doubled"
+        if not self.checkpointing:
+            self.checkpointing = True
+            return "activation checkpointing turned on"
+        return None
+
+
+@dataclass
+class Stability:
+    """Tells an unstable step, and how gently a run goes on after its roll-backs."""
+
+    tries: int = 0
+    warm_from: int = 0
+    warm_steps: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    def check(self, row: Mapping[str, float], vf_coef: float) -> None:
+        """Raise Unstable where the row of a PPO step shows a spike; else remember it."""
+        loss = abs(row["loss/policy_avg"] + vf_coef * row["loss/value_avg"])
+        self._check({"loss": loss, "policy/approxkl_avg": row["policy/approxkl_avg"]}, FLOORS, SPIKE)
+
+    def check_loss(self, loss: float) -> None:
+        """Raise Unstable where the mean log-loss of a step is a spike; else remember it."""
+        self._check({"loss": abs(loss)}, {"loss": LOG_LOSS_FLOOR}, LOG_LOSS_SPIKE)
+
+    def _check(self, now: Mapping[str, float], floors: Mapping[str, float], factor: float) -> None:
+        for name, value in now.items():
+            before = self.history.get(name, [])
+            usual = median(before) if len(before) >= ENOUGH else math.inf
+            if not math.isfinite(value):
+                raise Unstable(f"{name} became {value}")
+            if value > max(floors[name], factor * usual):
+                raise Unstable(f"{name} jumped to {value:.3g}, usually {usual:.3g}")
+        for name, value in now.items():
+            self.history[name] = [*self.history.get(name, []), value][-HISTORY:]
+
+    def failed_at_once(self, step: int) -> bool:
+        """Whether the first step after a roll-back is in trouble again: that checkpoint is not a good one."""
+        return 0 < self.tries < MAX_TRIES and step == self.warm_from + 1
+
+    def go_on_from(self, step: int, total: int) -> bool:
+        """Note a roll-back to `step` of `total`; False where there were enough of them."""
+        if self.tries >= MAX_TRIES:
+            return False
+        self.tries += 1
+        self.warm_from, self.warm_steps = step, max(1, round(WARM_SHARE * (total - step)))
+        return True
+
+    def rate(self, step: int) -> float:
+        """Factor on the learning rate of the step after `step`; 1 where nothing ever happened."""
+        warm = (step - self.warm_from + 1) / self.warm_steps if self.warm_steps else 1.0
+        return 0.5**self.tries * min(1.0, warm)
+
+    def clip(self, asked: float) -> float:
+        """The gradient norm to clip at."""
+        return min(asked, CALM_CLIP) if self.tries else asked
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or here; torch says so in several ways."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in text
+        or "not enough memory" in text
+    )
