@@ -2,8 +2,8 @@
 
 It is `gpt2_step` for models with grouped keys, rotary positions, SwiGLU and RMSNorm: Llama (and so SmolLM2),
 Mistral, Qwen2 and Qwen3. The same modules (LoRA layers, quantised ones, norms) are called one after another;
-rotation angles and mask are computed once for all layers. Where `models.fast.decoding` has packed the layers that
-read the same input, they are one product. The results are the library's up to rounding.
+rotation angles and mask are computed once for all layers. Layers that read the same input
+are one product where `models.fast.decoding` has packed them. The results are the library's up to rounding.
 
 It serves steps with a KV cache in `models.generation` on a CPU; other models, other devices, and models whose
 modules have hooks go through the library.
