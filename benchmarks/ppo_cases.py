@@ -55,6 +55,22 @@ class Case:
     inner: int = 0  # width of the Llama's MLP
 
     @property
+    def block_weights(self) -> int:
+        """Weights of one block's matrices."""
+        if not self.key_heads:
+            return 12 * self.width**2
+        return self.block_weights_after_attention + self.width**2 + 2 * self._keys * self.width
+
+    @property
+    def block_weights_after_attention(self) -> int:
+        """Of these, the output projection and the MLP: in the last block they serve read positions alone."""
+        return 9 * self.width**2 if not self.key_heads else self.width**2 + 3 * self.width * self.inner
+
+    @property
+    def _keys(self) -> int:
+        return self.width * self.key_heads // self.heads
+
+    @property
     def name(self) -> str:
         return f"{self.base} {self.batch}x({self.prompt_length}+{self.response_length})"
 

@@ -23,7 +23,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from models.fast import lora
+from models.fast import lora, operators, switch
 from models.precision import has_bf16_products
 
 MOST_BYTES = 2**29  # of all packed matrices together
@@ -35,11 +35,11 @@ class Packed:
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
         """weight: [out, in]."""
         self.source = weight.data_ptr()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), lora.FEW // 4)
+        self.weight = operators.reordered(weight.detach(), lora.FEW // 4)
         self.bias = None if bias is None else bias.detach()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return operators.linear(x, self.weight, self.bias)
 
 
 def turn(model: nn.Module) -> None:
@@ -49,7 +49,7 @@ def turn(model: nn.Module) -> None:
     the others are copied as well.
     """
     turned = {module.weight for module in model.modules() if type(module) is Conv1D}
-    if not turned or not _worth_it(list(turned)):
+    if switch.is_plain(model) or not turned or not _worth_it(list(turned)):
         return
     for parameter in model.parameters():
         data = parameter.data
@@ -59,7 +59,8 @@ def turn(model: nn.Module) -> None:
 def keep_head(model: nn.Module) -> None:
     """Pack the language-model head, frozen from now on, for as long as the model lives."""
     head = model.get_output_embeddings()
-    if type(head) is nn.Linear and head.bias is None and _worth_it([head.weight]):
+    plain = switch.is_plain(model)
+    if not plain and type(head) is nn.Linear and head.bias is None and _worth_it([head.weight]):
         head.kept = Packed(head.weight, None)
 
 
@@ -72,6 +73,9 @@ def kept_head(head: nn.Linear) -> Packed | None:
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
     """Prepare a causal language model for sampling; on leaving, all is as before."""
+    if switch.is_plain(model):
+        yield
+        return
     layers = [layer for layer in model.modules() if lora.is_lean(layer)]
     heads = [model.get_output_embeddings()] if layers else []
     heads = [head for head in heads if type(head) is nn.Linear]

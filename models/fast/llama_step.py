@@ -19,7 +19,7 @@ from torch import nn
 from transformers import LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM
 from transformers.cache_utils import Cache
 
-from models.fast import attention
+from models.fast import attention, rotary
 
 KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 
@@ -61,8 +61,7 @@ class LlamaStep:
         """
         x = self.tokens(ids)  # [rows, 1, d]
         cos, sin = self.rotary(x, positions)  # [rows, 1, head size] each
-        half = sin.shape[-1] // 2
-        sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        sin = rotary.signed(sin)
         bias = None if mask is None else attention.bias(mask, x)
         for number, block in enumerate(self.blocks):
             x = self._attention(block, x, number, (cos, sin), bias, cache).add_(x)
@@ -79,9 +78,7 @@ class LlamaStep:
         if hasattr(attn, "q_norm"):
             query, key = turned.split((count, keys), dim=1)
             turned = torch.cat((attn.q_norm.forward(query), attn.k_norm.forward(key)), dim=1)
-        # Rotation of the pairs (x_i, x_{i + half}): RoFormer, arXiv 2104.09864.
-        turned = torch.addcmul(turned * cos, turned.roll(cos.shape[-1] // 2, dims=-1), sin)
-        query, key = turned[:, :, None].split((count, keys), dim=1)
+        query, key = rotary.rotated(turned, cos, sin)[:, :, None].split((count, keys), dim=1)
         seen_keys, seen_values = cache.update(key, value[:, :, None], number)
         groups = attn.num_key_value_groups
         seen = attention.one_query(query, seen_keys, seen_values, bias, attn.scaling, groups)

@@ -1,8 +1,8 @@
 """Rotary positions in three passes over memory instead of eight, forward and backward.
 
-The pairs that are rotated are x_i and x_{i + half} of each head, as transformers stores them: a roll by half a
-head brings each number's partner to its place, and the sign is in the table of sines. The backward pass is the
-rotation back. RoFormer: arXiv 2104.09864.
+The pairs that are rotated are x_i and x_{i + half} of each head, as transformers stores them: a roll by half
+a head brings each number's partner to its place, and the sign is in the table of sines. The backward pass is
+the rotation back. RoFormer: arXiv 2104.09864.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ class _Rotate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, cos, sin):
         ctx.save_for_backward(cos, sin)
-        return _rotated(x, cos, sin)
+        return rotated(x, cos, sin)
 
     @staticmethod
     def backward(ctx, grad):
         cos, sin = ctx.saved_tensors
-        return _rotated(grad, cos, -sin), None, None
+        return rotated(grad.contiguous(), cos, -sin), None, None
 
 
-def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """`rotate` without a backward pass."""
     return (x * cos).addcmul_(x.roll(x.shape[-1] // 2, dims=-1), sin)
