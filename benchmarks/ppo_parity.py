@@ -41,7 +41,10 @@ from pipeline.ppo.rollout import Rollout
 from pipeline.settings.fields import PpoSettings
 from pipeline.training.measure import Responses
 
-CASE = ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2)
+CASES = {
+    "gpt2": ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2),
+    "llama": ppo_cases.Case("small", 3, 192, 6, 4096, 8, 24, 20, 8, epochs=2, key_heads=2, inner=512),
+}
 TOLERANCE = 1e-4
 RATE = 1e-3  # large: in the second epoch ratios leave 1 and some are clipped
 
