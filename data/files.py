@@ -1,8 +1,8 @@
-"""Reading and writing files so that a crash at any moment leaves either the old content or the new.
+"""Reads and writes files so that a crash at any moment leaves either the old content or the new.
 
-Does: atomic writes (temporary file, fsync, rename, fsync of the folder), JSON without NaN, JSON lines that
-survive a torn last line, SHA-256 of files.
-Does not: know what is in the files, lock anything, or guard against two writers of one file.
+It offers atomic writes (temporary file, fsync, rename, fsync of the folder), JSON without NaN, JSON lines
+that survive a truncated last line, and SHA-256 of files. It does not lock files and does not guard against
+two writers of one file.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from data.errors import UserError
 
 
 def write_atomic(path: Path | str, data: bytes | str) -> None:
-    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new."""
+    """Replace the content of ``path`` by ``data`` (text as UTF-8); after a crash the file is old or new."""
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
     staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
@@ -35,7 +35,7 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside ``folder`` durable. Windows has no handle for it and needs none."""
+    """Make renames inside ``folder`` durable. Windows has no handle for a folder and needs none."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -51,7 +51,7 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file. Raises FileNotFoundError when it is not there, UserError when it is not JSON."""
+    """Read a JSON file. Raises FileNotFoundError if it does not exist, UserError if it is not JSON."""
     raw = Path(path).read_bytes()
     try:
         return json.loads(raw.decode("utf-8"))
@@ -59,8 +59,8 @@ def read_json(path: Path | str) -> Any:
         raise UserError(f"{path}: not valid JSON ({error}); restore the file or remove it") from error
 
 
-def append_jsonl(path: Path | str, row: dict) -> None:
-    """Append one object as one flushed line. A line that an earlier crash left torn is closed off first."""
+def append_jsonl(path: Path | str, row: Mapping[str, Any]) -> None:
+    """Append one object as one flushed line, after ending a line that an earlier crash truncated."""
     line = _dump(row) + b"\n"
     with open(path, "ab+") as file:
         if file.tell() > 0:
@@ -70,11 +70,11 @@ def append_jsonl(path: Path | str, row: dict) -> None:
         file.write(line)
 
 
-def read_jsonl(path: Path | str, start: int = 0) -> list[dict]:
-    """The objects of a JSON-lines file from row ``start`` (0-based) on; [] when the file is not there.
+def read_jsonl(path: Path | str, start: int = 0) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file from row ``start`` (0-based) on; [] if the file does not exist.
 
-    Meant for files of our own that may be in the middle of being written: a torn line is left out. Files that
-    come from somebody else are read by ``data.validation``, which forgives nothing.
+    For the project's own files, which may be written at the same time: a truncated line is skipped.
+    ``data.validation`` reads the files of users and refuses every error.
     """
     try:
         raw = Path(path).read_bytes()
@@ -105,7 +105,7 @@ def sha256_text(text: str) -> str:
 
 
 def sha256_files(paths: Iterable[Path | str]) -> str:
-    """Hex SHA-256 over the names and contents of several files, in whatever order they are given."""
+    """Hex SHA-256 over the names and contents of several files; their order does not matter."""
     total = hashlib.sha256()
     for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
@@ -113,7 +113,7 @@ def sha256_files(paths: Iterable[Path | str]) -> str:
 
 
 def _dump(value: Any, indent: int | None = None) -> bytes:
-    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
+    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot encode, is written with escapes."""
     value = _finite(value)
     try:
         return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")

@@ -1,7 +1,7 @@
-"""Who answers in the arena: the newest policies that can be compared, or the shipped demo policies.
+"""Chooses who answers in the arena: the newest comparable policies, or the shipped demo policies.
 
 Policies of one round share preset, base and SFT run, so that they differ in nothing but their reward model.
-Reads records only; loads nothing.
+The module only reads records and loads no model.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,15 @@ from pipeline.runs.reader import list_runs
 
 PRECISIONS = ("bf16", "int8", "int4")
 NAMES = ("sft", *(f"ppo-{precision}" for precision in PRECISIONS))
-DEMO_TEMPERATURE, DEMO_TOKENS = 0.7, 48  # of the tiny preset's rollouts
+DEMO_TEMPERATURE, DEMO_TOKENS = 0.7, 48  # those of the tiny preset's rollouts
 
 
 @dataclass(frozen=True)
 class Policy:
     """An adapter that can answer.
 
-    precision: of the base that it is served on. weights: what is known of its origin, for a vote's record.
+    precision: that of the base on which it is served. weights: the facts about its origin, for a vote's
+    record.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The policies of a round and how they decode: the same for each. base_model as in the settings."""
+    """The policies of a round and their common decoding. base_model: as in the settings."""
 
     base_model: str
     preset: str
@@ -48,22 +49,21 @@ class Lineup:
         return tuple(policy.name for policy in self.policies)
 
     def as_json(self) -> dict[str, Any]:
-        """What the inference process is sent."""
+        """The line-up as sent to the inference process."""
         rows = [asdict(policy) | {"folder": str(policy.folder)} for policy in self.policies]
         return {"base_model": self.base_model, "policies": rows}
 
 
 def choose(workspace: Workspace, demo_folder: Path | None = None) -> Lineup:
-    """The newest done PPO run, its SFT run, and the newest PPO run of each other precision on the same SFT
-    run.
+    """The newest done PPO run, its SFT run, and the newest PPO run of each other precision on that SFT run.
 
-    With fewer than two policies, the shipped demo policies. Raises UserError where these are missing too.
+    Without such runs, the shipped demo policies. Raises UserError if these are missing too.
     """
     return _trained(workspace) or _demo(demo_folder or demo_policies())
 
 
 def demo_policies() -> Path:
-    """The folder of the shipped policies, one folder a policy."""
+    """The folder of the shipped policies, with one folder per policy."""
     return Path(__file__).resolve().parents[2] / "models" / "tiny" / "demo"
 
 
@@ -94,7 +94,7 @@ def _trained(workspace: Workspace) -> Lineup | None:
 
 
 def _policy(name: str, workspace: Workspace, run: Mapping[str, Any]) -> Policy:
-    # A PPO run in controlled mode has its policy on a bf16 base, whatever the precision of its reward model.
+    # In controlled mode a PPO run's policy has a bf16 base, whatever the precision of its reward model.
     shared = run["stage"] != "ppo" or run["config"].get("mode") == "shared"
     weights = {"run": run["id"], "preset": run["preset"], "reward_run": run["parents"].get("reward")}
     return Policy(name, workspace.run(run["id"]) / "model", run["precision"] if shared else "bf16", weights)
@@ -110,6 +110,6 @@ def _demo(folder: Path) -> Lineup:
         raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
     base_model = read_json(folder / names[0] / "model.json")["base_model"]
     facts = {"run": None, "preset": "tiny", "reward_run": None}
-    # Trained in controlled mode: each of them stands on the bf16 base.
+    # They were trained in controlled mode, so each has the bf16 base.
     policies = tuple(Policy(name, folder / name, "bf16", facts) for name in names)
     return Lineup(base_model, "tiny", policies, demo=True)
