@@ -3,6 +3,8 @@
     tiny                        the tiny world, made from the seed
     hub:OWNER/NAME[/FOLDER]     a data set of the hub (jsonl, gzipped jsonl or parquet), see ``data.hub``
     FILE.jsonl                  a file of one's own, see ``data.validation``
+    FOLDER                      its files *.jsonl
+    FILE.jsonl,FOLDER,...       several, each in a format of its own
     votes                       what people preferred in the arena
 
 Every row goes through ``data.validation.parse_pair``. A file of the user's own is refused at its first bad
@@ -61,12 +63,8 @@ def load_pairs(
         pairs, info = _load_votes(workspace)
     elif source.startswith("hub:"):
         pairs, info = _load_hub(source.removeprefix("hub:"))
-    elif source.endswith((".jsonl", ".json")) or Path(source).is_file():
-        path = Path(source).expanduser()
-        pairs = {"all": read_pairs(path)}
-        info = {"kind": "file", "file": path.name, "sha256": sha256_file(path), "licence": "unknown"}
     else:
-        raise UserError(f"source {ascii(source)[:80]}: write tiny, votes, hub:OWNER/NAME or FILE.jsonl")
+        pairs, info = _load_files(files_of(source))
     counts: dict[str, int] = {}
     for parsed in pairs.values():
         for what, count in parsed.counts.items():
@@ -78,10 +76,39 @@ def load_pairs(
     return Loaded(kept, counts, info)
 
 
+def files_of(source: str) -> list[Path]:
+    """The files that a source of one's own names, a folder's in the order of their names.
+
+    Raises UserError for a place that is neither a file nor a folder with files *.jsonl.
+    """
+    files: list[Path] = []
+    for place in places_of(source):
+        path = Path(place).expanduser()
+        if path.is_dir():
+            found = sorted(path.glob("*.jsonl"))
+            if not found:
+                raise UserError(f"source {ascii(place)[:80]}: no *.jsonl file in this folder")
+            files += found
+        elif path.is_file() or place.endswith((".jsonl", ".json")):
+            files.append(path)  # one that is not there is told by who reads it
+        else:
+            known = "tiny, votes, hub:OWNER/NAME, FILE.jsonl or FOLDER (several with commas)"
+            raise UserError(f"source {ascii(place)[:80]}: write {known}")
+    return files
+
+
+def places_of(source: str) -> list[str]:
+    """The files and folders of a source, which commas part; a file with a comma in its name is one."""
+    if Path(source).exists():
+        return [source]
+    return [place.strip() for place in source.split(",") if place.strip()] or [source]
+
+
 def default_name(source: str) -> str:
-    """A data set's name after its source: "tiny", "votes", "hh-rlhf", "my_pairs"."""
-    stem = source.removeprefix("hub:").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    name = re.sub(r"[^\w\-]+", "-", re.sub(r"\.jsonl?$", "", stem)).strip("-_")
+    """A data set's name after its source: "tiny", "votes", "hh-rlhf", "my_pairs", "mine-yours"."""
+    places = [place.removeprefix("hub:").replace("\\", "/").rstrip("/") for place in places_of(source)]
+    stems = [re.sub(r"\.jsonl?$", "", place.rsplit("/", 1)[-1]) for place in places]
+    name = re.sub(r"[^\w\-]+", "-", "-".join(stems)).strip("-_")
     return name[:40] or "data"
 
 
@@ -123,13 +150,25 @@ def _load_votes(workspace: Workspace) -> tuple[dict[str, Parsed], dict[str, Any]
     return {"all": _parse_leniently(rows)}, {"kind": "votes", "licence": "the raters'"}
 
 
+def _load_files(files: list[Path]) -> tuple[dict[str, Parsed], dict[str, Any]]:
+    parsed = Parsed()  # one for all, so that what is in two files counts as repeated
+    for path in files:
+        read_pairs(path, parsed)
+    facts = [{"file": path.name, "sha256": sha256_file(path)} for path in files]
+    info = {"kind": "file", **facts[0]} if len(files) == 1 else {"kind": "files", "files": facts}
+    return {"all": parsed}, info | {"licence": "unknown"}
+
+
 def _load_hub(place: str) -> tuple[dict[str, Parsed], dict[str, Any]]:
     from data.hub import download_dataset
 
     owner, _, rest = place.partition("/")
     name, _, folder = rest.strip("/").partition("/")
     repo_id = f"{owner}/{name}" if name else owner
-    found = download_dataset(repo_id, folder)
+    try:
+        found = download_dataset(repo_id, folder)
+    except UserError as error:
+        raise UserError(f"{error}. Or take files: --set source=FILE.jsonl,FOLDER") from error
     pairs: dict[str, Parsed] = {}
     for split, path in found.files:
         shown = f"hub:{repo_id}: {path.name}"

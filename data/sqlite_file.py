@@ -8,7 +8,7 @@ time. No library offers group commit for SQLite, so it is written by hand.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,21 @@ BUSY_SECONDS = 20.0
 class SqliteFile:
     """Open (or create, with `schema`) the file at `path`; several threads may use one object.
 
-    application_id marks the file as this program's; version is the schema's. Raises UserError if the file is
-    damaged, belongs to another program, or has a newer version; the file is left unchanged.
+    application_id marks the file as this program's; version is the schema's. migrations: {version: what
+    brings a file of that version to the next}; all that a file needs run in one transaction, so that a crash
+    leaves the old version or the new one. Raises UserError if the file is damaged, belongs to another
+    program, or has a newer version; the file is left unchanged.
     """
 
-    def __init__(self, path: Path, *, schema: str, application_id: int, version: int):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        schema: str,
+        application_id: int,
+        version: int,
+        migrations: Mapping[int, Callable[[sqlite3.Connection], None]] | None = None,
+    ):
         self.path = Path(path)
         self._lock = threading.Lock()  # held by the thread that uses the connection
         self._turn = threading.Condition()  # guards the next two attributes
@@ -42,7 +52,7 @@ class SqliteFile:
             self._db.row_factory = sqlite3.Row
             self._check(application_id, version)
             self._configure()
-            self._create(schema, application_id, version)
+            self._create(schema, application_id, version, migrations or {})
         except sqlite3.Error as error:
             self.close()
             raise self._unreadable(error) from error
@@ -120,16 +130,25 @@ class SqliteFile:
         self._db.execute(f"PRAGMA synchronous = {'FULL' if safe_wal else 'EXTRA'}")
         self._db.execute("PRAGMA foreign_keys = ON")
 
-    def _create(self, schema: str, application_id: int, version: int) -> None:
+    def _create(
+        self,
+        schema: str,
+        application_id: int,
+        version: int,
+        migrations: Mapping[int, Callable[[sqlite3.Connection], None]],
+    ) -> None:
         if self._pragma("user_version") == version:
             return
 
         def create(db: sqlite3.Connection) -> None:
-            if self._pragma("user_version") == 0:
+            found = self._pragma("user_version")  # asked again: another program may have been quicker
+            if found == 0:
                 for statement in schema.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {application_id}")
-                db.execute(f"PRAGMA user_version = {version}")
+            for step in range(found, version) if found else ():
+                migrations[step](db)
+            db.execute(f"PRAGMA user_version = {version}")
 
         self.write(create)
 

@@ -54,9 +54,12 @@ class Parsed:
         self.counts[what] = self.counts.get(what, 0) + 1
 
 
-def read_pairs(path: Path | str) -> Parsed:
-    """Read a JSON-lines file. Raises UserError ``FILE, line N: reason`` at the first line that is no pair."""
-    parsed = Parsed()
+def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
+    """Read a JSON-lines file, behind what is ``parsed`` already where there is something.
+
+    Raises UserError ``FILE, line N: reason`` at the first line that is no pair.
+    """
+    parsed = parsed or Parsed()
     for number, row in read_rows(path):
         if row is None:
             parsed.count("blank")

@@ -1,4 +1,4 @@
-"""The store of the arena: rounds, answers, votes and raters in one SQLite file.
+"""The store of the arena: seasons, rounds, answers, votes and raters in one SQLite file.
 
 A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
 returns, the vote is on disk; the same vote sent again is found, not stored twice.
@@ -17,63 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from data.preferences import preference_pairs, ranking_groups
+from data.seasons import Season, SeasonFacts
 from data.sqlite_file import SqliteFile
+from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION, enter_season
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x45524C48  # "ERLH", so that another program's database is not taken for ours
 LETTERS = "ABCD"
-
-SCHEMA = """
-CREATE TABLE raters (id TEXT PRIMARY KEY, created TEXT NOT NULL) STRICT;
-CREATE TABLE rounds (
-    id TEXT PRIMARY KEY,
-    rater TEXT NOT NULL REFERENCES raters,
-    conversation TEXT NOT NULL,
-    turn INTEGER NOT NULL,
-    created TEXT NOT NULL,
-    answered TEXT,
-    state TEXT NOT NULL CHECK (state IN ('asked', 'answered', 'void')),
-    language TEXT NOT NULL,
-    message TEXT NOT NULL,
-    prompt_sha256 TEXT NOT NULL,
-    arrangement TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    decoding TEXT NOT NULL,
-    base TEXT NOT NULL,
-    software TEXT NOT NULL,
-    reason TEXT
-) STRICT;
-CREATE INDEX rounds_by_rater ON rounds (rater, turn);
-CREATE INDEX rounds_by_conversation ON rounds (conversation, turn);
-CREATE TABLE answers (
-    round TEXT NOT NULL REFERENCES rounds,
-    letter TEXT NOT NULL,
-    policy TEXT NOT NULL,
-    prompt TEXT NOT NULL,
-    text TEXT NOT NULL,
-    tokens INTEGER NOT NULL,
-    finish TEXT NOT NULL,
-    first_token_seconds REAL,
-    seconds REAL,
-    weights TEXT NOT NULL,
-    PRIMARY KEY (round, letter)
-) STRICT;
-CREATE TABLE votes (
-    id TEXT PRIMARY KEY,
-    round TEXT NOT NULL REFERENCES rounds,
-    rater TEXT NOT NULL REFERENCES raters,
-    ranking TEXT NOT NULL,
-    comment TEXT NOT NULL,
-    created TEXT NOT NULL,
-    reading_seconds REAL NOT NULL
-) STRICT;
-CREATE INDEX votes_by_round ON votes (round);
-CREATE TABLE retractions (
-    vote TEXT PRIMARY KEY REFERENCES votes,
-    created TEXT NOT NULL,
-    reason TEXT NOT NULL
-) STRICT;
-"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +57,9 @@ class VoteStore:
     """
 
     def __init__(self, path: Path):
-        self._file = SqliteFile(path, schema=SCHEMA, application_id=APPLICATION_ID, version=SCHEMA_VERSION)
+        self._file = SqliteFile(
+            path, schema=SCHEMA, application_id=APPLICATION_ID, version=VERSION, migrations=MIGRATIONS
+        )
 
     def close(self) -> None:
         self._file.close()
@@ -124,10 +75,12 @@ class VoteStore:
         decoding: Mapping[str, Any],
         base: Mapping[str, Any],
         software: Mapping[str, Any],
+        season: SeasonFacts | None = None,
         language: str = "en",
         conversation: str | None = None,
     ) -> NewRound:
-        """Start a round. A new conversation gets one of the arrangements this rater has seen least.
+        """Start a round in the season of the policies that will answer. A new conversation gets one of the
+        arrangements this rater has seen least.
 
         All permutations of the policies come equally often for each rater (they differ by at most one). A
         later turn keeps the arrangement of its conversation. Raises UserError for a conversation that is
@@ -140,12 +93,13 @@ class VoteStore:
                 first = _least_seen(db, rater, sorted(policies))
                 new = NewRound(secrets.token_hex(16), secrets.token_hex(16), 0, first)
             else:
-                turn, arrangement = _next_turn(db, rater, conversation, policies)
+                turn, arrangement = _next_turn(db, rater, conversation, policies, season)
                 new = NewRound(secrets.token_hex(16), conversation, turn, arrangement)
             db.execute(
-                "INSERT INTO rounds VALUES (?,?,?,?,?,NULL,'asked',?,?,?,?,?,?,?,?,NULL)",
+                "INSERT INTO rounds VALUES (?,?,?,?,?,NULL,'asked',?,?,?,?,?,?,?,?,NULL,?)",
                 (new.id, rater, new.conversation, new.turn, _now(), language, message, prompt_sha256)
-                + (json.dumps(new.arrangement), seed, _json(decoding), _json(base), _json(software)),
+                + (json.dumps(new.arrangement), seed, _json(decoding), _json(base), _json(software))
+                + (enter_season(db, season) if season else None,),
             )
             return new
 
@@ -265,53 +219,67 @@ class VoteStore:
 
         self._file.write(store)
 
-    def votes(self, *, retracted: bool = False) -> list[dict[str, Any]]:
-        """The votes that count, oldest first; with `retracted`, all of them. Each with all that is known of
-        it.
+    def votes(self, *, season: str | None = None, retracted: bool = False) -> list[dict[str, Any]]:
+        """The votes that count, oldest first: of one season, or of all. With `retracted`, also those taken
+        back.
 
-        Keys: vote, round, conversation, turn, rater, order, comment, created, reading_seconds, language,
-        retracted, message, prompt_sha256, seed, decoding, base, software, policies {letter: policy},
-        answers {letter: {policy, prompt, text, tokens, finish, first_token_seconds, seconds, weights}}.
+        Keys: vote, round, season, conversation, turn, rater, order, comment, created, reading_seconds,
+        language, retracted, message, prompt_sha256, seed, decoding, base, software, policies {letter:
+        policy}, answers {letter: {policy, prompt, text, tokens, finish, first_token_seconds, seconds,
+        weights}}.
         """
         with self._file.read() as db:
-            ids = [row["id"] for row in db.execute("SELECT id FROM votes ORDER BY created, id")]
-            rows = [_vote_row(db, vote_id) for vote_id in ids]
+            found = db.execute(
+                "SELECT v.id FROM votes v JOIN rounds r ON v.round = r.id "
+                "WHERE ?1 IS NULL OR r.season = ?1 ORDER BY v.created, v.id",
+                (season,),
+            )
+            rows = [_vote_row(db, row["id"]) for row in found.fetchall()]
         return [row for row in rows if retracted or not row["retracted"]]
 
     def counts(self) -> dict[str, int]:
-        """How many votes and retractions there are."""
+        """How many votes and retractions there are, in all seasons together."""
         names = ("votes", "retractions")
         return {name: self._read(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in names}
 
-    def preference_pairs(self) -> list[dict[str, str]]:
-        """The votes as training data: see `preference_pairs` below."""
-        return preference_pairs(self.votes())
+    def seasons(self) -> list[Season]:
+        """All seasons that were answered in, the newest first."""
+        rows = self._read(
+            "SELECT s.*, (SELECT count(*) FROM votes v JOIN rounds r ON v.round = r.id WHERE r.season = s.id "
+            "AND v.id NOT IN (SELECT vote FROM retractions)) AS votes FROM seasons s ORDER BY s.number DESC"
+        )
+        return [_season(row) for row in rows]
+
+    def set_terms(self, season: str, *, margin: float, target: int | None) -> None:
+        """Fix the margin and target of a season. Raises UserError once it has a vote, or out of bounds."""
+        if not 0 < margin < 0.5:
+            raise UserError(f"margin={margin}: give a share of decisive votes between 0 and 0.5")
+        if target is not None and target < 1:
+            raise UserError(f"target={target}: give a number of rankings, 1 or more")
+
+        def store(db: sqlite3.Connection) -> None:
+            voted = db.execute(
+                "SELECT 1 FROM votes v JOIN rounds r ON v.round = r.id WHERE r.season = ?", (season,)
+            ).fetchone()
+            if voted is not None:
+                raise UserError(
+                    "this season has votes: its margin and target were fixed before the first one"
+                )
+            changed = db.execute(
+                "UPDATE seasons SET margin = ?, target = ? WHERE id = ?", (margin, target, season)
+            ).rowcount
+            if changed != 1:
+                raise UserError("this season is unknown: ask once, then set its terms")
+
+        self._file.write(store)
+
+    def preference_pairs(self, season: str | None = None) -> list[dict[str, str]]:
+        """The votes of a season, or all, as training data: see `data.preferences`."""
+        return preference_pairs(self.votes(season=season))
 
     def _read(self, query: str, values: tuple = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:
             return db.execute(query, values).fetchall()
-
-
-def ranking_groups(ranking: str) -> list[list[str]]:
-    """'B>A=D>C' becomes [['B'], ['A', 'D'], ['C']], best first; 'none' becomes []."""
-    return [] if ranking == "none" else [group.split("=") for group in ranking.split(">")]
-
-
-def preference_pairs(votes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Rows {"prompt", "chosen", "rejected"}, one for each strict preference between two answers of a vote.
-
-    Answers that say the same make no pair; nor do answers to different transcripts (in later turns each
-    policy goes on from its own answers), nor does 'none'.
-    """
-    pairs = []
-    for vote in votes:
-        answers = vote["answers"]
-        for better, worse in itertools.combinations(ranking_groups(vote["order"]), 2):
-            for chosen, rejected in itertools.product(better, worse):
-                a, b = answers[chosen], answers[rejected]
-                if a["prompt"] == b["prompt"] and a["text"] != b["text"]:
-                    pairs.append({"prompt": a["prompt"], "chosen": a["text"], "rejected": b["text"]})
-    return pairs
 
 
 def _check_ranking(ranking: str, arrangement: Mapping[str, str]) -> None:
@@ -327,6 +295,18 @@ def _now() -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+
+def _season(row: sqlite3.Row) -> Season:
+    facts = SeasonFacts(
+        preset=row["preset"],
+        base_model=row["base_model"],
+        base_hash=row["base_hash"],
+        policies=json.loads(row["policies"]),
+        decoding=json.loads(row["decoding"]),
+        demo=bool(row["demo"]),
+    )
+    return Season(row["id"], row["number"], row["created"], facts, row["votes"], row["margin"], row["target"])
 
 
 def _least_seen(db: sqlite3.Connection, rater: str, policies: list[str]) -> dict[str, str]:
@@ -345,9 +325,15 @@ def _least_seen(db: sqlite3.Connection, rater: str, policies: list[str]) -> dict
     return json.loads(secrets.choice([key for key, count in arrangements.items() if count == fewest]))
 
 
-def _next_turn(db, rater: str, conversation: str, policies: Sequence[str]) -> tuple[int, dict[str, str]]:
+def _next_turn(
+    db: sqlite3.Connection,
+    rater: str,
+    conversation: str,
+    policies: Sequence[str],
+    season: SeasonFacts | None,
+) -> tuple[int, dict[str, str]]:
     last = db.execute(
-        "SELECT rater, turn, arrangement FROM rounds WHERE conversation = ? AND state = 'answered' "
+        "SELECT rater, turn, arrangement, season FROM rounds WHERE conversation = ? AND state = 'answered' "
         "ORDER BY turn DESC LIMIT 1",
         (conversation,),
     ).fetchone()
@@ -359,7 +345,7 @@ def _next_turn(db, rater: str, conversation: str, policies: Sequence[str]) -> tu
     if voted is not None:
         raise UserError("this conversation was voted on and its policies shown: start a new one")
     arrangement = json.loads(last["arrangement"])
-    if sorted(arrangement.values()) != sorted(policies):
+    if sorted(arrangement.values()) != sorted(policies) or last["season"] != (season and season.id):
         raise UserError("the policies have changed since this conversation began: start a new one")
     return last["turn"] + 1, arrangement
 
@@ -369,7 +355,7 @@ def _vote_row(db: sqlite3.Connection, vote_id: str) -> dict[str, Any]:
     row = db.execute("SELECT * FROM rounds WHERE id = ?", (vote["round"],)).fetchone()
     gone = db.execute("SELECT 1 FROM retractions WHERE vote = ?", (vote_id,)).fetchone()
     answers = db.execute("SELECT * FROM answers WHERE round = ? ORDER BY letter", (row["id"],)).fetchall()
-    texts = ("conversation", "turn", "language", "message", "prompt_sha256", "seed")
+    texts = ("season", "conversation", "turn", "language", "message", "prompt_sha256", "seed")
     return {
         "vote": vote["id"],
         "order": vote["ranking"],

@@ -1,4 +1,4 @@
-"""Base models and tokenizers from the shipped folder, a local folder or the hub, in one of three precisions.
+"""Base models and tokenizers, wherever they come from, in one of three precisions.
 
 What it does: finds the files, refuses what is unsafe (pickled weights, code that comes with a model), gives
 every tokenizer a pad token of its own, switches dropout off, and puts an fp32 head on reward bases. Nothing
@@ -19,6 +19,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.activations import GELUTanh, NewGELUActivation
 
+from data.bases import find_base
 from data.errors import UserError
 from data.files import sha256_files
 from models import precision as precisions
@@ -67,11 +68,11 @@ def placement(split: bool, quantised: bool, device: torch.device) -> str | dict[
 
 
 def resolve_base(base_model: str | Path) -> Path:
-    """The folder of a base: "tiny" (shipped), a local folder, or a hub id (downloaded once).
+    """The folder of a base, named in any of the ways of `data.bases`; a GGUF file is converted once.
 
     Raises UserError where there is nothing usable, or only pickled weights.
     """
-    folder = _folder(base_model)
+    folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
         raise UserError(f"{base_model}: no config.json in {folder.name}; this is not a model folder")
     if not list(folder.glob("*.safetensors")):
@@ -159,19 +160,10 @@ def use_fused_gelu(model: nn.Module) -> None:
                 setattr(module, name, TanhGELU())
 
 
-def _folder(base_model: str | Path) -> Path:
-    if str(base_model) == "tiny":
-        folder = Path(__file__).resolve().parent / "tiny" / "base"
-        if not folder.is_dir():
-            raise UserError("the shipped tiny base is missing: make it with `python -m pipeline pretrain`")
-        return folder
-    if Path(base_model).is_dir():
-        return Path(base_model)
-    if isinstance(base_model, Path) or str(base_model).startswith((".", "/", "~")):
-        raise UserError(f"{base_model}: no such folder")
-    from data.hub import download_model  # needs the network stack, which local bases do not
+def _convert(file: Path, folder: Path) -> None:
+    from models import gguf_base  # for the one time that it is needed
 
-    return download_model(str(base_model))
+    gguf_base.convert(file, folder)
 
 
 def _load(auto_class, base, precision: str, device: torch.device, split: bool, **extra):

@@ -7,8 +7,8 @@ import threading
 import time
 
 import uvicorn
+from fake_policies import facts_of
 
-from data.files import write_json
 from pipeline.arena.client import Progress
 from pipeline.arena.lineup import NAMES
 from pipeline.arena.rounds import Arena
@@ -16,12 +16,6 @@ from pipeline.runs.jobs import JobRunner
 from ui import page, server
 from ui.parts import Services
 
-FACTS = {
-    "base": {"base_model": "tiny", "base_hash": "b" * 64, "tokenizer_hash": "c" * 64},
-    "policies": {name: {"adapter_sha256": f"hash of {name}"} for name in NAMES},
-    "software": {},
-    "device": "cpu",
-}
 WORDS = ("one", "two", "three", "four")
 
 
@@ -41,22 +35,14 @@ class FakeClient:
             policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
             for policy, text in texts.items()
         }
-        yield Progress(texts, answers, FACTS)
-
-
-def fake_demo(folder):
-    """Folders that look like the shipped policies, for a client that loads nothing."""
-    for name in NAMES:
-        (folder / name).mkdir(parents=True)
-        write_json(folder / name / "model.json", {"base_model": "tiny", "precision": "bf16"})
-    return folder
+        yield Progress(texts, answers, facts_of(lineup))
 
 
 @contextlib.contextmanager
 def services_on(workspace, demo, client, **job_options):
     """Services of a workspace, closed again at the end."""
     jobs = JobRunner(workspace, **job_options)
-    arena = Arena(workspace, client, demo_folder=demo)
+    arena = Arena(workspace, client, demos=demo)
     try:
         yield Services(workspace, jobs, arena)
     finally:

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_policies import fake_demo
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from served_page import FakeClient, fake_demo, served, services_on
+from served_page import FakeClient, served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.lineup import NAMES

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 
 import pytest
+from fake_policies import facts_of, fake_demo
 
 from data.errors import UserError
 from data.files import write_json
@@ -13,13 +14,6 @@ from data.sources import load_pairs
 from pipeline.arena.client import InferenceLost, Progress
 from pipeline.arena.lineup import NAMES, choose
 from pipeline.arena.rounds import Arena, identical_groups
-
-FACTS = {
-    "base": {"base_model": "tiny", "base_hash": "b" * 64, "tokenizer_hash": "c" * 64},
-    "policies": {name: {"adapter_sha256": f"hash of {name}", "served_in": "bf16"} for name in NAMES},
-    "software": {"torch": "2"},
-    "device": "cpu",
-}
 
 
 class FakeClient:
@@ -41,7 +35,7 @@ class FakeClient:
             policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
             for policy, text in texts.items()
         }
-        yield Progress(texts, answers, FACTS)
+        yield Progress(texts, answers, facts_of(lineup))
 
     def start(self, lineup):
         self.asked.append(lineup)
@@ -50,16 +44,9 @@ class FakeClient:
         pass
 
 
-def make_demo(folder, names=NAMES):
-    for name in names:
-        (folder / name).mkdir(parents=True)
-        write_json(folder / name / "model.json", {"base_model": "tiny", "precision": "bf16"})
-    return folder
-
-
 @pytest.fixture
 def arena(workspace, tmp_path):
-    arena = Arena(workspace, FakeClient(), demo_folder=make_demo(tmp_path / "demo"))
+    arena = Arena(workspace, FakeClient(), demos=fake_demo(tmp_path / "demo"))
     yield arena
     arena.close()
 
@@ -92,7 +79,7 @@ def test_the_vote_reveals_who_was_who_and_is_stored_with_its_provenance(arena):
     assert arena.vote(view.round, "B>A=D>C", vote_id="v1") == result
     (vote,) = arena.store.votes()
     answer = vote["answers"]["A"]
-    assert answer["weights"]["adapter_sha256"] == f"hash of {answer['policy']}"
+    assert answer["weights"]["adapter_sha256"] == arena.lineup().season().policies[answer["policy"]]
     assert answer["weights"]["base_hash"] == "b" * 64 and answer["finish"] == "stop"
     assert vote["decoding"] == {"temperature": 0.7, "max_new_tokens": 48, "top_k": 0, "top_p": 1.0}
     assert vote["language"] == "zh-CN" and vote["software"]["python"] and len(vote["prompt_sha256"]) == 64
@@ -260,7 +247,8 @@ def _run(workspace, run_id, stage, precision="bf16", sft=None, base="tiny", stat
     parents = {"sft": sft} if sft else {}
     folder = workspace.run(run_id)
     (folder / "model").mkdir(parents=True)
-    (folder / "model" / "adapter_model.safetensors").touch()
+    (folder / "model" / "adapter_model.safetensors").write_text(run_id)
+    write_json(folder / "model" / "model.json", {"base_model": base, "base_hash": "b" * 64})
     config = {"base_model": base, "temperature": 0.9, "response_length": 32, "mode": "controlled"} | config
     record = {
         "id": run_id, "stage": stage, "preset": "tiny", "precision": precision, "seed": 1, "status": status,
@@ -271,10 +259,10 @@ def _run(workspace, run_id, stage, precision="bf16", sft=None, base="tiny", stat
 
 
 def test_the_newest_comparable_policies_answer(workspace, tmp_path):
-    demo = make_demo(tmp_path / "demo", ("sft", "ppo-int4"))
+    demo = fake_demo(tmp_path / "demo", ("sft", "ppo-int4"))
     assert choose(workspace, demo).names == ("sft", "ppo-int4") and choose(workspace, demo).demo
     with pytest.raises(UserError, match="no two policies"):
-        choose(workspace, tmp_path)
+        choose(workspace, {"tiny": tmp_path})
     _run(workspace, "1-sft", "sft")
     _run(workspace, "2-ppo-int8", "ppo", "int8", sft="1-sft")
     _run(workspace, "3-ppo-bf16", "ppo", "bf16", sft="1-sft")
@@ -295,8 +283,64 @@ def test_the_newest_comparable_policies_answer(workspace, tmp_path):
 
 
 def test_a_round_of_three_policies_has_three_letters(workspace, tmp_path):
-    arena = Arena(workspace, FakeClient(), demo_folder=make_demo(tmp_path / "demo", NAMES[:3]))
+    arena = Arena(workspace, FakeClient(), demos=fake_demo(tmp_path / "demo", NAMES[:3]))
     view = play(arena)[-1]
     assert set(view.answers) == set("ABC")
     assert set(arena.vote(view.round, "C>A=B")["policies"].values()) == set(NAMES[:3])
     arena.close()
+
+
+def test_a_new_training_opens_a_season_with_a_leaderboard_of_its_own(arena, workspace):
+    arena.vote(play(arena)[-1].round, "A>B>C>D")
+    demo = arena.season_id()
+    _run(workspace, "1-sft", "sft")
+    _run(workspace, "2-ppo-int8", "ppo", "int8", sft="1-sft")
+    assert arena.season_id() != demo
+    assert arena.leaderboard() == [] and arena.contrasts() == []
+    view = play(arena)[-1]
+    assert set(view.answers) == {"A", "B"}
+    arena.vote(view.round, "A>B")
+    assert {row["policy"] for row in arena.leaderboard()} == {"sft", "ppo-int8"}
+    assert sum(row["votes"] for row in arena.leaderboard(demo)) == 4
+    assert [(season.number, season.votes) for season in arena.seasons()] == [(2, 1), (1, 1)]
+    assert arena.csv(demo).count("\r\n") == 5 and arena.csv().count("\r\n") == 7
+
+
+def test_a_rater_may_choose_who_answers_among_what_is_here(arena, workspace):
+    _run(workspace, "1-sft", "sft")
+    _run(workspace, "2-ppo-int8", "ppo", "int8", sft="1-sft")
+    assert [lineup.key for lineup in arena.choices()] == ["runs-tiny", "demo-tiny"]
+    assert set(play(arena, models="demo-tiny")[-1].answers) == set("ABCD")
+    with pytest.raises(UserError, match="choose one of runs-tiny, demo-tiny"):
+        play(arena, models="demo-small")
+
+
+def test_answers_of_other_weights_than_the_seasons_void_the_round(arena, monkeypatch):
+    """The policy is retrained between the question and the answer."""
+    stream = arena.client.stream
+
+    def replaced(lineup, conversations, **sampling):
+        for progress in stream(lineup, conversations, **sampling):
+            if progress.answers:
+                progress.facts["policies"]["sft"]["adapter_sha256"] = "other"
+            yield progress
+
+    monkeypatch.setattr(arena.client, "stream", replaced)
+    with pytest.raises(UserError, match="were replaced"):
+        play(arena)
+    assert arena.store.votes() == []
+
+
+def test_a_conversation_does_not_go_on_with_other_weights(arena, workspace, tmp_path):
+    view = play(arena)[-1]
+    fake_demo(tmp_path / "demo", weights="newer weights")
+    with pytest.raises(UserError, match="have changed"):
+        play(arena, conversation_id=view.conversation)
+
+
+def test_a_demo_whose_base_is_not_installed_does_not_answer(workspace, tmp_path):
+    folder = fake_demo(tmp_path / "demo")["tiny"]
+    for name in NAMES:
+        write_json(folder / name / "model.json", {"base_model": "nobody/no-such-base", "base_hash": "b"})
+    with pytest.raises(UserError, match="no two policies"):
+        choose(workspace, {"tiny": folder})

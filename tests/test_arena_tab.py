@@ -4,7 +4,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from served_page import FakeClient, fake_demo
+from fake_policies import fake_demo
+from served_page import FakeClient
 
 from data.errors import UserError
 from evaluation.significance import equivalence
@@ -18,7 +19,7 @@ T = Texts("en")
 
 @pytest.fixture
 def services(workspace, tmp_path):
-    arena = Arena(workspace, FakeClient(), demo_folder=fake_demo(tmp_path / "demo"))
+    arena = Arena(workspace, FakeClient(), demos=fake_demo(tmp_path / "demo"))
     yield SimpleNamespace(arena=arena, workspace=workspace)
     arena.close()
 

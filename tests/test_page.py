@@ -10,8 +10,9 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from fake_policies import fake_demo
 from little_policies import save_policies
-from served_page import FakeClient, fake_demo, served, services_on
+from served_page import FakeClient, served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient

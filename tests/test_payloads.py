@@ -7,8 +7,9 @@ from pathlib import Path
 import gradio as gr
 import httpx
 import pytest
+from fake_policies import fake_demo
 from gradio.utils import get_upload_folder
-from served_page import FakeClient, fake_demo, served, services_on
+from served_page import FakeClient, served, services_on
 
 from data.workspace import Workspace
 from ui import page

@@ -134,3 +134,59 @@ def test_wish_to_cancel_is_heard(tmp_path, workspace):
 def test_bad_name_of_a_data_set_is_refused(tmp_path, workspace, name):
     with pytest.raises(UserError, match="name"):
         run_prepare(workspace, source=pairs_file(tmp_path), name=name)
+
+
+def conversation_file(tmp_path, words):
+    """A pair with a prompt of so many words for each number of `words`."""
+    rows = [
+        {"prompt": " ".join([str(place), *["word"] * count]), "chosen": "yes yes", "rejected": "no"}
+        for place, count in enumerate(words)
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(tmp_path / "pairs.jsonl")
+
+
+def test_long_prompts_and_long_pairs_are_dropped_and_counted(tmp_path, workspace, random_base):
+    source = conversation_file(tmp_path, [1] * 20 + [400] * 5)
+    limited = dict(source=source, tokens_of=str(random_base))
+    by_prompt = run_prepare(workspace, longest_prompt=100, **limited)
+    assert by_prompt["counts"]["too_long"] == 5 and by_prompt["counts"]["kept"] == 20
+    assert run_prepare(workspace, longest_pair=100, **limited)["counts"]["too_long"] == 5
+    assert run_prepare(workspace, source=source, longest_pair=100)["counts"]["too_long"] == 0
+
+
+def test_a_pair_just_within_the_limit_stays(tmp_path, workspace, random_base):
+    from models.loading import load_tokenizer
+    from models.prompting import PromptFormat
+
+    source = conversation_file(tmp_path, [1] * 10 + [30] * 10)
+    text = PromptFormat(load_tokenizer(random_base))
+    prompt = "\n\nHuman: " + " ".join(["10", *["word"] * 30]) + "\n\nAssistant:"
+    whole = len(text.encode_prompt(prompt, 10**6)) + len(text.encode_response("yes yes"))
+    counts = [
+        run_prepare(workspace, source=source, tokens_of=str(random_base), longest_pair=limit)["counts"]
+        for limit in (whole, whole - 1)
+    ]
+    assert [count["too_long"] for count in counts] == [0, 10]
+
+
+def test_data_that_is_mostly_long_is_kept(tmp_path, workspace, random_base):
+    settings = PrepareSettings(
+        source=conversation_file(tmp_path, [400] * 20 + [1] * 5), tokens_of=str(random_base), longest_pair=100
+    )
+    run = Run.create(workspace, "prepare", settings)
+    run.start_attempt()
+    counts = stage.prepare(settings, run, workspace)["counts"]
+    assert counts["too_long"] == 0 and counts["kept"] == 25
+    assert "5 of 25 pairs are short enough" in run.record["events"][-1]["message"]
+
+
+def test_the_judges_pairs_are_nobody_elses(tmp_path, workspace):
+    card_splits = run_prepare(workspace, source=pairs_file(tmp_path), judge_fraction=0.5)["splits"]
+    folder = workspace.dataset("pairs")
+    prompts = {
+        split: {row["prompt"] for row in read_jsonl(folder / f"{split}_prefs.jsonl")} for split in card_splits
+    }
+    assert set(prompts) == {"train", "validation", "test", "judge"}
+    assert sum(map(len, prompts.values())) == len(set().union(*prompts.values())) == 40
+    assert len(prompts["judge"]) == len(prompts["train"])

@@ -54,7 +54,7 @@ def test_a_config_file_chooses_the_preset_where_no_flag_does(tmp_path):
         (["max_steps=-1"], "greater than or equal to 0"),
         (["batch_size=many"], "integer"),
         (["lr_scheduler=wavy"], "'linear', 'cosine' or 'constant'"),
-        (["preset=huge"], "choose one of tiny, edge"),
+        (["preset=huge"], "choose one of tiny, small, edge"),
         (["max_steps"], "write field=value"),
         (["batch_size=12", "micro_batch_size=5"], "micro_batch_size=4 does"),
     ],

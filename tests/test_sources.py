@@ -108,3 +108,51 @@ def test_source_that_is_none_is_a_clear_error(workspace, source):
 )
 def test_data_set_is_named_after_its_source(source, name):
     assert default_name(source) == name
+
+
+RAW = {"chosen": "\n\nHuman: hi\n\nAssistant: hello", "rejected": "\n\nHuman: hi\n\nAssistant: go away"}
+
+
+def test_several_files_of_two_formats_make_one_source(tmp_path, workspace):
+    first = write_pairs(tmp_path / "mine.jsonl", 3)
+    (tmp_path / "raw.jsonl").write_text(json.dumps(RAW) + "\n")
+    loaded = load_pairs(f"{first},{tmp_path / 'raw.jsonl'}", workspace=workspace, seed=1)
+    prompts = [pair.prompt for pair in loaded.pairs["all"]]
+    assert len(prompts) == 4 and prompts[-1] == "\n\nHuman: hi\n\nAssistant:"
+    assert [facts["file"] for facts in loaded.info["files"]] == ["mine.jsonl", "raw.jsonl"]
+
+
+def test_a_folder_stands_for_its_files_and_a_pair_in_two_of_them_counts_once(tmp_path, workspace):
+    folder = tmp_path / "hh"
+    folder.mkdir()
+    for name in ("b.jsonl", "a.jsonl", "notes.txt"):
+        (folder / name).write_text(json.dumps(RAW) + "\n")
+    loaded = load_pairs(str(folder), workspace=workspace, seed=1)
+    assert [facts["file"] for facts in loaded.info["files"]] == ["a.jsonl", "b.jsonl"]
+    assert loaded.counts["accepted"] == loaded.counts["duplicates"] == 1
+
+
+def test_a_bad_line_is_named_with_its_file_among_several(tmp_path, workspace):
+    good, bad = write_pairs(tmp_path / "good.jsonl", 3), tmp_path / "bad.jsonl"
+    bad.write_text("{}\n")
+    with pytest.raises(UserError, match=r"bad\.jsonl, line 1: key 'chosen' is missing"):
+        load_pairs(f"{good},{bad}", workspace=workspace, seed=1)
+
+
+def test_an_empty_folder_and_a_missing_file_are_told(tmp_path, workspace):
+    with pytest.raises(UserError, match=r"no \*\.jsonl file in this folder"):
+        load_pairs(str(tmp_path), workspace=workspace, seed=1)
+    with pytest.raises(UserError, match=r"absent\.jsonl: no such file"):
+        load_pairs(f"{write_pairs(tmp_path / 'a.jsonl', 3)},absent.jsonl", workspace=workspace, seed=1)
+
+
+def test_a_file_with_a_comma_in_its_name_is_one_file(tmp_path, workspace):
+    source = write_pairs(tmp_path / "a,b.jsonl", 2)
+    assert len(load_pairs(source, workspace=workspace, seed=1).pairs["all"]) == 2
+
+
+def test_a_hub_that_cannot_be_reached_names_both_ways(workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"hh-rlhf: .*cache.*source=FILE\.jsonl,FOLDER"):
+        load_pairs("hub:Anthropic/hh-rlhf", workspace=workspace, seed=1)

@@ -230,7 +230,7 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
     dropped = ", ".join(
         f"{v} {t('count.' + k)}"
         for k, v in card["counts"].items()
-        if v and k in ("duplicates", "identical", "empty", "overlap", "left_out", "unusable")
+        if v and k in ("duplicates", "identical", "empty", "overlap", "left_out", "too_long", "unusable")
     )
     facts = [
         t("data.from", source=card["source"], licence=card.get("licence") or "–"),

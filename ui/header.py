@@ -14,6 +14,7 @@ import gradio as gr
 
 from pipeline.runs import hardware, lineage
 from pipeline.runs import reader as runs
+from pipeline.settings.layers import PRESETS
 from ui import parts
 from ui.events import QUIET, WORK, shown
 from ui.parts import PRECISIONS, Services
@@ -49,7 +50,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
             padding=False,
         )
         preset = gr.Radio(
-            [(t("preset.tiny"), "tiny"), (t("preset.edge"), "edge")],
+            [(t(f"preset.{preset}"), preset) for preset in PRESETS],
             value="tiny",
             label=t("preset.label"),
             show_label=False,

@@ -19,6 +19,7 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "preset.label": ("Preset", "预设"),
     "preset.tiny": ("tiny · offline", "tiny · 离线"),
+    "preset.small": ("small · SmolLM2", "small · SmolLM2"),
     "preset.edge": ("edge · distilgpt2", "edge · distilgpt2"),
     "tab.data": ("Data", "数据"),
     "tab.sft": ("SFT", "SFT"),
@@ -280,6 +281,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "data.train": ("training", "训练"),
     "data.validation": ("validation", "验证"),
     "data.test": ("test", "测试"),
+    "data.judge": ("judge", "评判"),
     "data.split": ("Split", "划分"),
     "data.pair": ("Pair no.", "第几对"),
     "data.pairs": ("Pairs", "对数"),
@@ -308,6 +310,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "count.empty": ("with an empty answer", "回答为空"),
     "count.overlap": ("prompts of another split", "与其他划分重复"),
     "count.left_out": ("over the row limit", "超出行数上限"),
+    "count.too_long": ("too long", "过长"),
     "count.unusable": ("unusable", "不可用"),
     # training
     "intro.sft": (

@@ -1,30 +1,37 @@
-"""Chooses who answers in the arena: the newest comparable policies, or the shipped demo policies.
+"""Who answers in the arena: policies that were trained here, or the demo policies that the project ships.
 
 Policies of one round share preset, base and SFT run, so that they differ in nothing but their reward model.
-The module only reads records and loads no model.
+`choices` lists everything that could answer, `choose` picks one of it. Reads records only; loads nothing.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.files import read_json
+from data.files import read_json, sha256_file
+from data.seasons import SeasonFacts
 from data.workspace import Workspace
+from pipeline.memory.base_shape import is_here
 from pipeline.runs.reader import list_runs
+from pipeline.settings.fields import PRECISIONS
+from pipeline.settings.layers import build
 
-PRECISIONS = ("bf16", "int8", "int4")
 NAMES = ("sft", *(f"ppo-{precision}" for precision in PRECISIONS))
-DEMO_TEMPERATURE, DEMO_TOKENS = 0.7, 48  # those of the tiny preset's rollouts
+# Demo policies, the one that a visitor wants to talk to first.
+DEMO_PRESETS = ("small", "tiny")
+# Answers of real language models end by themselves and may be longer here than in training.
+LONGEST_ANSWER = 160
 
 
 @dataclass(frozen=True)
 class Policy:
     """An adapter that can answer.
 
-    precision: that of the base on which it is served. weights: the facts about its origin, for a vote's
-    record.
+    precision: of the base that it is served on. weights: what is known of its origin, for a vote's record.
     """
 
     name: str
@@ -35,81 +42,142 @@ class Policy:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The policies of a round and their common decoding. base_model: as in the settings."""
+    """The policies of a round and how they decode: the same for each.
+
+    base_model: as in the settings. demo: shipped, not trained here. since: when the newest of them was
+    trained, as in its run's record; "" for demo policies.
+    """
 
     base_model: str
     preset: str
     policies: tuple[Policy, ...]
-    temperature: float = DEMO_TEMPERATURE
-    max_new_tokens: int = DEMO_TOKENS
+    temperature: float
+    max_new_tokens: int
     demo: bool = False
+    since: str = ""
+
+    @property
+    def key(self) -> str:
+        """What `choose` takes to find this line-up again."""
+        return f"{'demo' if self.demo else 'runs'}-{self.preset}"
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(policy.name for policy in self.policies)
 
+    @property
+    def decoding(self) -> dict[str, Any]:
+        return {"temperature": self.temperature, "max_new_tokens": self.max_new_tokens}
+
     def as_json(self) -> dict[str, Any]:
-        """The line-up as sent to the inference process."""
+        """What the inference process is sent."""
         rows = [asdict(policy) | {"folder": str(policy.folder)} for policy in self.policies]
         return {"base_model": self.base_model, "policies": rows}
 
+    def season(self) -> SeasonFacts:
+        """The season that rounds with these policies belong to. Reads the adapters to hash them."""
+        folders = {policy.name: policy.folder for policy in self.policies}
+        card = read_json(folders[self.names[0]] / "model.json")
+        return SeasonFacts(
+            preset=self.preset,
+            base_model=self.base_model,
+            base_hash=card["base_hash"],
+            policies={
+                name: sha256_file(path / "adapter_model.safetensors") for name, path in folders.items()
+            },
+            decoding=self.decoding | {"top_k": 0, "top_p": 1.0},
+            demo=self.demo,
+        )
 
-def choose(workspace: Workspace, demo_folder: Path | None = None) -> Lineup:
-    """The newest done PPO run, its SFT run, and the newest PPO run of each other precision on that SFT run.
 
-    Without such runs, the shipped demo policies. Raises UserError if these are missing too.
+def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted: str = "") -> Lineup:
+    """The line-up with the key `wanted`; without one, the first of `choices`.
+
+    demos: {preset: folder} of the demo policies; None takes those that the project ships. Raises UserError
+    where nothing can answer, and for a key that is not among the choices.
     """
-    return _trained(workspace) or _demo(demo_folder or demo_policies())
+    found = list(choices(workspace, demos))
+    if not found:
+        raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
+    if not wanted:
+        return found[0]
+    for lineup in found:
+        if lineup.key == wanted:
+            return lineup
+    raise UserError(f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}")
 
 
-def demo_policies() -> Path:
-    """The folder of the shipped policies, with one folder per policy."""
-    return Path(__file__).resolve().parents[2] / "models" / "tiny" / "demo"
+def choices(workspace: Workspace, demos: Mapping[str, Path] | None = None) -> Iterator[Lineup]:
+    """Everything that can answer: what was trained here, newest first, then the demo policies."""
+    yield from _trained(workspace)
+    for preset, folder in (shipped() if demos is None else demos).items():
+        if lineup := _demo(preset, folder):
+            yield lineup
 
 
-def _trained(workspace: Workspace) -> Lineup | None:
+def shipped() -> dict[str, Path]:
+    """The folders of the shipped demo policies by preset, one folder per policy inside each."""
+    models = Path(__file__).resolve().parents[2] / "models"
+    return {preset: models / preset / "demo" for preset in DEMO_PRESETS}
+
+
+def _trained(workspace: Workspace) -> Iterator[Lineup]:
+    """Of each preset the newest done PPO run, its SFT run, and the newest PPO run of each other precision on
+    the same SFT run."""
     runs = [run for run in list_runs(workspace) if run["status"] == "done" and _has_model(workspace, run)]
-    trained = [run for run in runs if run["stage"] == "ppo" and run["config"].get("reward") != "gold"]
+    policies = [run for run in runs if run["stage"] == "ppo" and run["config"].get("reward") != "gold"]
     by_id = {run["id"]: run for run in runs}
-    for newest in trained:
+    seen: set[str] = set()
+    for newest in policies:
         sft = by_id.get(newest["parents"].get("sft"))
-        if sft is not None:
-            break
-    else:
-        return None
-    found = {"sft": _policy("sft", workspace, sft)}
-    for run in trained:
-        name = f"ppo-{run['precision']}"
-        same = run["parents"].get("sft") == sft["id"] and run["preset"] == newest["preset"]
-        if same and name in NAMES and name not in found:
-            found[name] = _policy(name, workspace, run)
-    config = newest["config"]
-    return Lineup(
-        base_model=config["base_model"],
-        preset=newest["preset"],
-        policies=tuple(found[name] for name in NAMES if name in found),
-        temperature=config.get("temperature", DEMO_TEMPERATURE),
-        max_new_tokens=config.get("response_length", DEMO_TOKENS),
-    )
+        if sft is None or newest["preset"] in seen:
+            continue
+        seen.add(newest["preset"])
+        found = {"sft": _policy("sft", workspace, sft)}
+        for run in policies:
+            name = f"ppo-{run['precision']}"
+            same = run["parents"].get("sft") == sft["id"] and run["preset"] == newest["preset"]
+            if same and name in NAMES and name not in found:
+                found[name] = _policy(name, workspace, run)
+        config = newest["config"]
+        yield Lineup(
+            base_model=config["base_model"],
+            preset=newest["preset"],
+            policies=tuple(found[name] for name in NAMES if name in found),
+            temperature=config["temperature"],
+            max_new_tokens=answer_length(newest["preset"], config["response_length"]),
+            since=newest.get("ended") or "",
+        )
+
+
+def answer_length(preset: str, response_length: int) -> int:
+    """The most tokens of an answer. The tiny world's answers are as long as in training."""
+    return response_length if preset == "tiny" else max(response_length, LONGEST_ANSWER)
 
 
 def _policy(name: str, workspace: Workspace, run: Mapping[str, Any]) -> Policy:
-    # In controlled mode a PPO run's policy has a bf16 base, whatever the precision of its reward model.
+    # A PPO run in controlled mode has its policy on a bf16 base, whatever the precision of its reward model.
     shared = run["stage"] != "ppo" or run["config"].get("mode") == "shared"
     weights = {"run": run["id"], "preset": run["preset"], "reward_run": run["parents"].get("reward")}
     return Policy(name, workspace.run(run["id"]) / "model", run["precision"] if shared else "bf16", weights)
 
 
 def _has_model(workspace: Workspace, run: Mapping[str, Any]) -> bool:
-    return (workspace.run(run["id"]) / "model" / "adapter_model.safetensors").is_file()
+    folder = workspace.run(run["id"]) / "model"
+    return all((folder / name).is_file() for name in ("adapter_model.safetensors", "model.json"))
 
 
-def _demo(folder: Path) -> Lineup:
-    names = [name for name in NAMES if (folder / name / "model.json").is_file()]
+def _demo(preset: str, folder: Path) -> Lineup | None:
+    """The demo policies in a folder; None where there are fewer than two, or their base is not installed."""
+    names = [name for name in NAMES if (folder / name / "adapter_model.safetensors").is_file()]
     if len(names) < 2:
-        raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
+        return None
     base_model = read_json(folder / names[0] / "model.json")["base_model"]
-    facts = {"run": None, "preset": "tiny", "reward_run": None}
-    # They were trained in controlled mode, so each has the bf16 base.
+    if not is_here(base_model):
+        return None
+    facts = {"run": None, "preset": preset, "reward_run": None}
+    settings = build("ppo", preset)
+    # Trained in controlled mode: each of them stands on the bf16 base.
     policies = tuple(Policy(name, folder / name, "bf16", facts) for name in names)
-    return Lineup(base_model, "tiny", policies, demo=True)
+    length = answer_length(preset, settings.response_length)
+    return Lineup(base_model, preset, policies, settings.temperature, length, demo=True)

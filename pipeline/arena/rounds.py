@@ -10,7 +10,7 @@ What it does not do: sample (the inference process does), store (`data.votes`), 
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from data import world
 from data.errors import UserError
 from data.files import sha256_text, write_atomic
 from data.records import transcript
+from data.seasons import Season
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
 from data.workspace import Workspace, check_name
 from evaluation.arena import Ballot, contrasts, format_order, leaderboard, parse_order
 from pipeline.arena.client import InferenceClient, Progress
-from pipeline.arena.lineup import Lineup, choose
+from pipeline.arena.lineup import Lineup, choices, choose
 from pipeline.runs.hardware import software
 
 PROMPT_CHARACTERS = 8_000
@@ -47,18 +48,19 @@ class RoundView:
 
 
 class Arena:
-    """The arena of a workspace. `demo_folder`: other policies than the shipped ones where nothing is trained.
+    """The arena of a workspace. `demos`: {preset: folder} of other demo policies than the shipped ones.
 
     Raises UserError where the vote database cannot be used.
     """
 
-    def __init__(self, workspace: Workspace, client: InferenceClient, *, demo_folder: Path | None = None):
+    def __init__(
+        self, workspace: Workspace, client: InferenceClient, *, demos: Mapping[str, Path] | None = None
+    ):
         self.workspace = workspace
         self.client = client
         self.store = VoteStore(workspace.votes_db)
-        self._demo_folder = demo_folder
-        self._board: tuple[dict[str, int], list[dict[str, Any]]] | None = None
-        self._contrasts: tuple[dict[str, int], list[dict[str, Any]]] | None = None
+        self._demos = demos
+        self._statistics: dict[tuple[str, str], tuple[dict[str, int], list[dict[str, Any]]]] = {}
 
     def start(self) -> None:
         """Load the policies in the background, so that the first answer comes at once."""
@@ -72,14 +74,23 @@ class Arena:
         self.client.close()
         self.store.close()
 
-    def lineup(self) -> Lineup:
-        """Who answers now. Raises UserError with fewer than two policies."""
-        return choose(self.workspace, self._demo_folder)
+    def lineup(self, models: str = "") -> Lineup:
+        """Who answers. models: a key of `choices`; without one, the first. Raises UserError without any."""
+        return choose(self.workspace, self._demos, models)
+
+    def choices(self) -> list[Lineup]:
+        """Everything that can answer here, the default first."""
+        return list(choices(self.workspace, self._demos))
 
     def ask(
-        self, prompt: str, rater: str, conversation_id: str | None = None, language: str = "en"
+        self,
+        prompt: str,
+        rater: str,
+        conversation_id: str | None = None,
+        language: str = "en",
+        models: str = "",
     ) -> Iterator[RoundView]:
-        """A round: views with growing answers, the last one `done`.
+        """A round: views with growing answers, the last one `done`. models: who answers, as in `lineup`.
 
         Raises UserError for a prompt that is too long or no text, and where no answer came; the round is then
         void. Closing the iterator early voids it too.
@@ -88,21 +99,22 @@ class Arena:
         if not message:
             raise UserError("the prompt is empty: write something")
         rater = checked_rater(rater)
-        lineup = self.lineup()
+        lineup = self.lineup(models)
+        season = lineup.season()
         histories = self.store.histories(conversation_id, rater) if conversation_id else {}
         prompts = {
             name: transcript([*histories.get(name, []), {"role": "user", "content": message}])
             for name in lineup.names
         }
         seed = secrets.randbits(31)
-        decoding = {"temperature": lineup.temperature, "max_new_tokens": lineup.max_new_tokens}
         new = self.store.open_round(
             rater=rater,
             message=message,
             prompt_sha256=sha256_text(transcript([{"role": "user", "content": message}])),
             policies=lineup.names,
             seed=seed,
-            decoding=decoding | {"top_k": 0, "top_p": 1.0},
+            decoding=season.decoding,
+            season=season,
             base={"base_model": lineup.base_model, "preset": lineup.preset, "demo": lineup.demo},
             software=software(),
             language=language,
@@ -110,9 +122,10 @@ class Arena:
         )
         reason = "the reader left"
         try:
-            for progress in self.client.stream(lineup, prompts, seed=seed, **decoding):
+            for progress in self.client.stream(lineup, prompts, seed=seed, **lineup.decoding):
                 view = self._view(new, progress)
                 if view.done:
+                    check_served(progress, season.policies)
                     self.store.close_round(new.id, _answers(new, progress, prompts, lineup))
                     reason = ""
                 yield view
@@ -149,52 +162,76 @@ class Arena:
         """Take one's own vote back; it stays in the file and counts no more."""
         self.store.retract(vote_id, rater=checked_rater(rater))
 
-    def ballots(self) -> list[Ballot]:
-        """The votes that count, as the statistics take them."""
-        return [_ballot(vote) for vote in self.store.votes()]
+    def seasons(self) -> list[Season]:
+        """The seasons of this workspace, the newest first."""
+        return self.store.seasons()
 
-    def leaderboard(self) -> list[dict[str, Any]]:
-        """One row a policy, strongest first; [] without votes. See `evaluation.arena.leaderboard`.
+    def season_id(self, models: str = "") -> str:
+        """The season that a round asked now would belong to."""
+        return self.lineup(models).season().id
+
+    def ballots(self, season: str | None = None) -> list[Ballot]:
+        """The votes of a season that count, as the statistics take them; None = of the current season."""
+        season = season or self.season_id()
+        return [_ballot(vote) for vote in self.store.votes(season=season)]
+
+    def leaderboard(self, season: str | None = None) -> list[dict[str, Any]]:
+        """One row per policy of a season, strongest first; [] without votes. See
+        `evaluation.arena.leaderboard`.
 
         Beside its keys: votes, strength, ci (low and high) and win_rate (wins and half the ties of its
         comparisons; None without any).
         """
-        counts = self.store.counts()
-        if (
-            self._board is None or self._board[0] != counts
-        ):  # votes are only ever added, and so are retractions
-            self._board = counts, [_board_row(row) for row in leaderboard(self.ballots())]
-        return self._board[1]
+        return self._computed(
+            "leaderboard", season, lambda ballots: [_board_row(r) for r in leaderboard(ballots)]
+        )
 
-    def contrasts(self) -> list[dict[str, Any]]:
+    def contrasts(self, season: str | None = None) -> list[dict[str, Any]]:
         """Each quantised reward model's policy against the bf16 one's; see `evaluation.arena.contrasts`."""
-        counts = self.store.counts()
-        if self._contrasts is None or self._contrasts[0] != counts:
-            pairs = [(name, "ppo-bf16") for name in ("ppo-int8", "ppo-int4")]
-            self._contrasts = counts, contrasts(self.ballots(), pairs)
-        return self._contrasts[1]
+        pairs = [(name, "ppo-bf16") for name in ("ppo-int8", "ppo-int4")]
+        return self._computed("contrasts", season, lambda ballots: contrasts(ballots, pairs))
 
-    def export(self, name: str = "votes") -> Path:
-        """Write the votes as preference pairs, `arena/NAME.jsonl`; `prepare --set source=FILE` takes it.
+    def _computed(
+        self, what: str, season: str | None, compute: Callable[[list[Ballot]], list[dict[str, Any]]]
+    ) -> list[dict[str, Any]]:
+        """A statistic of a season, computed again only when a vote or a retraction was added."""
+        season = season or self.season_id()
+        counts = self.store.counts()
+        known = self._statistics.get((what, season))
+        if known is None or known[0] != counts:
+            known = counts, compute(self.ballots(season))
+            self._statistics[what, season] = known
+        return known[1]
+
+    def export(self, name: str = "votes", season: str | None = None) -> Path:
+        """Write the votes of a season (None = all) as preference pairs, `arena/NAME.jsonl`, which
+        `prepare --set source=FILE` takes.
 
         (`source=votes` takes the votes themselves.) Raises UserError without a preference to write.
         """
-        pairs = self.store.preference_pairs()
+        pairs = self.store.preference_pairs(season)
         if not pairs:
             raise UserError("no vote prefers one answer to another yet: vote first")
         path = self.workspace.arena / f"{check_name(name)}.jsonl"
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
-    def csv(self) -> str:
-        """The votes for a spreadsheet, one line an answer."""
-        return votes_csv(self.store.votes())
+    def csv(self, season: str | None = None) -> str:
+        """The votes of a season (None = all) for a spreadsheet, one line per answer."""
+        return votes_csv(self.store.votes(season=season))
 
     @staticmethod
     def _view(new: NewRound, progress: Progress) -> RoundView:
         texts = {letter: progress.texts[policy] for letter, policy in new.arrangement.items()}
         done = progress.answers is not None
         return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
+
+
+def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
+    """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
+    served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
+    if served != dict(policies):
+        raise UserError("the policies were replaced while they answered: ask again")
 
 
 def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:

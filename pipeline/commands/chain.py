@@ -45,7 +45,7 @@ def run_everything(
 ) -> int:
     """Run the chain; returns the exit code: 0 all done, else the worst of its stages.
 
-    jobs: stages side by side; None = one a core for the tiny preset on a machine without a GPU, else 1.
+    jobs: stages side by side; None = one a core for tiny and small where there is no GPU, else 1.
 
     Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
     arms to one. With several seeds the data set stays and everything from SFT on is run once a seed.
@@ -58,7 +58,7 @@ def run_everything(
     workspace.create()
     begin, worst = time.monotonic(), 0
     arms = [precision] if precision else list(PRECISIONS)
-    jobs = jobs or (physical_cores() if preset == "tiny" and not has_gpu() else 1)
+    jobs = jobs or (physical_cores() if preset in ("tiny", "small") and not has_gpu() else 1)
     fitting = side_by_side(jobs, _trainings(preset, wishes, arms), workspace)
     if fitting < jobs:
         print(f"all: memory for {fitting} of {jobs} stages side by side", flush=True)

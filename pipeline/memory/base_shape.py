@@ -5,9 +5,12 @@ shape = read_shape(base_folder("tiny"))
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.bases import find_base
 from data.errors import UserError
 from data.files import read_json
 
@@ -46,23 +49,21 @@ class Shape:
 
 
 def base_folder(base_model: str) -> Path:
-    """Where the base's config.json is; a hub base is fetched as training would fetch it."""
-    if base_model == "tiny":
-        folder = Path(__file__).resolve().parents[2] / "models" / "tiny" / "base"
-    elif Path(base_model).is_dir():
-        folder = Path(base_model)
-    else:
-        from data.hub import download_model
-
-        folder = download_model(base_model)
+    """Where the base's config.json is; it is fetched or converted as training would do it."""
+    folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
         raise UserError(f"{base_model}: no config.json in {folder}; this is not a model folder")
     return folder
 
 
-def is_here(base_model: str) -> bool:
-    """Whether the base's shape can be read without fetching anything."""
-    return base_model == "tiny" or Path(base_model).is_dir()
+def _convert(file: Path, folder: Path) -> None:
+    """Converting takes torch, which this process does without: a child does it. UserError where it fails."""
+    command = [sys.executable, "-m", "models.gguf_base", str(file), str(folder)]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
+        raise UserError(f"{file.name}: the conversion failed: {reason[0]}")
 
 
 def read_shape(folder: Path) -> Shape:

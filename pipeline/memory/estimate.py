@@ -16,10 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from data.bases import is_here
 from data.errors import UserError
 from data.workspace import Workspace
 from pipeline.memory import terms as memory_terms
-from pipeline.memory.base_shape import base_folder, is_here, read_shape
+from pipeline.memory.base_shape import base_folder, read_shape
 from pipeline.memory.row_lengths import full_rows, row_lengths
 from pipeline.memory.terms import Plan, Term
 from pipeline.runs.hardware import free_memory, has_bf16_products

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as settings_class
 
-Preset = Literal["tiny", "edge"]
+Preset = Literal["tiny", "small", "edge"]
 Precision = Literal["bf16", "int8", "int4"]
 STAGES = ("pretrain", "prepare", "sft", "reward", "ppo", "evaluate")
 PRESETS: tuple[str, ...] = get_args(Preset)
@@ -29,7 +29,11 @@ def _setting(default: Any, text: str, *, unit: str = "", group: str = "main", **
 class StageSettings:
     """What every stage has."""
 
-    preset: Preset = _setting("tiny", "tiny: embedded, no network, no GPU; edge: distilgpt2 and hh-rlhf")
+    preset: Preset = _setting(
+        "tiny",
+        "tiny: embedded, no network, no GPU; small: SmolLM2 and hh-rlhf on two CPU cores; "
+        "edge: distilgpt2 and hh-rlhf",
+    )
     precision: Precision = _setting("bf16", "Number format of the frozen base weights")
     seed: int = _setting(42, "Seed of every random number in this run", ge=0, le=2**31 - 1)
     name: str = _setting(
@@ -44,7 +48,9 @@ class StageSettings:
 class PrepareSettings(StageSettings):
     """Make a data set of preference pairs."""
 
-    source: str = _setting("tiny", "tiny, hub:OWNER/NAME, FILE.jsonl or votes", max_length=1000)
+    source: str = _setting(
+        "tiny", "tiny, votes, hub:OWNER/NAME, FILE.jsonl or FOLDER; several with commas", max_length=4000
+    )
     max_rows: int = _setting(0, "Read at most this many rows; 0 = all", unit="rows", ge=0)
     train_rows: int = _setting(6000, "Training pairs (tiny world)", unit="pairs", group="tiny world", ge=1)
     validation_rows: int = _setting(
@@ -60,6 +66,30 @@ class PrepareSettings(StageSettings):
     )
     test_fraction: float = _setting(
         0.1, "Share of prompts for the test where the source has no such split", group="splits", gt=0, lt=0.5
+    )
+    judge_fraction: float = _setting(
+        0.0,
+        "Share of the training prompts set aside for a judge: none of the reward models sees them",
+        group="splits",
+        ge=0,
+        lt=0.9,
+    )
+    tokens_of: str = _setting(
+        "", "Base whose tokens count in the two limits; empty = no limits", group="lengths", max_length=1000
+    )
+    longest_prompt: int = _setting(
+        0,
+        "Drop pairs with a longer prompt, where half of them or more are left; 0 = no limit",
+        unit="tokens",
+        group="lengths",
+        ge=0,
+    )
+    longest_pair: int = _setting(
+        0,
+        "Drop pairs whose prompt with the longer response is longer; 0 = no limit",
+        unit="tokens",
+        group="lengths",
+        ge=0,
     )
 
 
@@ -118,7 +148,10 @@ class _Adapter(_Training):
 
     dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
     base_model: str = _setting(
-        "", "tiny, a hub model or a local folder; empty = the parent's", group="model", max_length=1000
+        "",
+        "tiny, smollm2, a hub model, a local folder or FILE.gguf; empty = the parent's",
+        group="model",
+        max_length=1000,
     )
     max_rows: int = _setting(0, "Use at most this many training rows; 0 = all", unit="rows", ge=0)
     lora_rank: int = _setting(0, "Rank of the LoRA matrices; 0 = the parent's", group="model", ge=0, le=1024)
@@ -349,6 +382,62 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 warmup_ratio=0.0,
             ),
             "evaluate": dict(max_length=192, response_length=48),
+        },
+        "small": {
+            # HH's answers: half are under 50 tokens, nine in ten under 120.
+            "prepare": dict(
+                source="hub:Anthropic/hh-rlhf",
+                max_rows=4000,
+                tokens_of="smollm2",
+                longest_prompt=224,
+                longest_pair=320,
+                validation_fraction=0.05,
+                test_fraction=0.1,
+                judge_fraction=0.4,
+            ),
+            "pretrain": {},
+            "sft": dict(
+                base_model="smollm2",
+                lora_rank=8,
+                lora_alpha=16,
+                learning_rate=5e-4,
+                batch_size=16,
+                micro_batch_size=8,
+                max_steps=60,
+                max_length=320,
+                save_steps=20,
+                eval_steps=60,
+            ),
+            "reward": dict(
+                learning_rate=5e-4,
+                batch_size=8,
+                micro_batch_size=8,
+                max_steps=120,
+                max_length=320,
+                save_steps=20,
+                eval_steps=120,
+                augmentation="cross_prompt",
+            ),
+            "ppo": dict(
+                learning_rate=5e-4,
+                batch_size=32,
+                micro_batch_size=16,
+                num_minibatches=1,
+                epochs=2,
+                max_steps=24,
+                save_steps=4,
+                max_length=288,
+                response_length=64,
+                kl_coef=0.05,
+                eval_prompts=96,
+                sample_steps=2,
+                safety_steps=8,
+                lr_scheduler="linear",
+                warmup_ratio=0.0,
+            ),
+            "evaluate": dict(
+                max_length=288, response_length=64, batch_size=32, eval_prompts=96, safety_prompts=32
+            ),
         },
         "edge": {
             "prepare": dict(source="hub:Anthropic/hh-rlhf"),

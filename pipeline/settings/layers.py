@@ -20,7 +20,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from pydantic import ValidationError
 
+from data.bases import NAMES
 from data.errors import UserError
+from data.sources import places_of
 from pipeline.settings.fields import (
     CLASSES,
     PRECISIONS,
@@ -131,7 +133,10 @@ def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
     if preset not in PRESETS:
         raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
     values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
-    values |= {name: _absolute(values[name]) for name in ("base_model", "source") if name in values}
+    if "base_model" in values:
+        values["base_model"] = _absolute(values["base_model"])
+    if isinstance(values.get("source"), str):
+        values["source"] = ",".join(map(_absolute, places_of(values["source"])))
     settings = _validated(stage, cls, values)
     return _fitted(stage, settings, set(asked))
 
@@ -195,7 +200,7 @@ def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _absolute(place: Any) -> Any:
     """A file or folder as an absolute path: the stage may run in another folder than it was asked from."""
-    if not isinstance(place, str) or place in ("", "tiny", "votes") or not os.path.exists(place):
+    if not isinstance(place, str) or place in ("", "votes", *NAMES) or not os.path.exists(place):
         return place
     return os.path.abspath(place)
 

@@ -1,7 +1,7 @@
 """Stage `prepare`: make a data set of preference pairs from a source.
 
 Reads the source (`data.sources`), splits it by prompt (`data.splits`), checks that no prompt is in two
-splits, and writes `datasets/<name>/` with three files of rows and a card. It is built beside its place and
+splits, and writes `datasets/<name>/` with a file of rows a split and a card. It is built beside its place and
 moved there as a whole: a failure or a kill leaves the earlier data set, or none.
 
     python -m pipeline prepare --set source=tiny name=tiny
@@ -23,6 +23,7 @@ from data.splits import SPLITS, remove_overlap, shared_prompts, split_by_prompt
 from data.workspace import Workspace
 from pipeline.runs.record import Cancelled, Run, now
 from pipeline.settings.fields import PrepareSettings
+from pipeline.stages import long_rows
 
 FORMAT = {
     "prompt": "HH transcript: opens with a blank line and 'Human:', ends with 'Assistant:'",
@@ -54,12 +55,13 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
         raise
     if run.should_stop():
         raise Cancelled
+    kept, too_long = long_rows.dropped(loaded.pairs, settings, run)
     splits, overlap = make_splits(
-        loaded.pairs, settings.seed, settings.validation_fraction, settings.test_fraction
+        kept, settings.seed, settings.validation_fraction, settings.test_fraction, settings.judge_fraction
     )
     if not splits["train"]:
         raise UserError(f"{settings.source}: no pair is left for training; choose a larger source")
-    empty = [name for name in SPLITS if not splits[name]]
+    empty = [name for name in splits if not splits[name]]
     if empty:
         run.event("small data set", f"too few different prompts: nothing in {' and '.join(empty)}")
     if shared_prompts(splits):
@@ -68,30 +70,38 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
     staging = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}.new")
     try:
         staging.mkdir(parents=True)
-        files = {name: _write_rows(staging / f"{name}_prefs.jsonl", splits[name]) for name in SPLITS}
-        card = _card(folder.name, settings, loaded, splits, overlap, files)
+        files = {name: _write_rows(staging / f"{name}_prefs.jsonl", rows) for name, rows in splits.items()}
+        dropped = {"too_long": too_long, "overlap": overlap}
+        card = _card(folder.name, settings, loaded, splits, dropped, files)
         write_json(staging / "dataset.json", card)
         _replace(folder, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    print(f"{workspace.relative(folder)}: " + ", ".join(f"{len(splits[s])} {s}" for s in SPLITS), flush=True)
+    print(f"{workspace.relative(folder)}: " + ", ".join(f"{len(splits[s])} {s}" for s in splits), flush=True)
     keys = ("name", "source", "licence", "counts", "splits", "leakage", "sha256")
     return {"dataset": folder.name} | {key: card[key] for key in keys}
 
 
 def make_splits(
-    pairs: dict[str, list[Pair]], seed: int, validation: float, test: float
+    pairs: dict[str, list[Pair]], seed: int, validation: float, test: float, judge: float = 0.0
 ) -> tuple[dict[str, list[Pair]], int]:
     """Train, validation and test from the splits of the source ("all" where it has none).
 
     Splits that the source has are kept; those it lacks are taken from its training pairs, by prompt. Returns
-    them and the number of pairs removed because a later split has their prompt too.
+    them and the number of pairs removed because a later split has their prompt too. With `judge` > 0 there is
+    a split "judge" of that share of what would else be for training.
     """
     given = {name: pairs[name] for name in ("validation", "test") if pairs.get(name)}
     pool = pairs.get("train", []) + pairs.get("all", [])
     validation = 0.0 if "validation" in given else validation
     test = 0.0 if "test" in given else test
-    return remove_overlap(split_by_prompt(pool, seed, (1 - validation - test, validation, test)) | given)
+    splits, overlap = remove_overlap(
+        split_by_prompt(pool, seed, (1 - validation - test, validation, test)) | given
+    )
+    if judge:
+        parts = split_by_prompt(splits["train"], seed, (1 - judge, 0.0, judge))
+        splits |= {"train": parts["train"], "judge": parts["test"]}
+    return splits, overlap
 
 
 def _write_rows(path: Path, pairs: list[Pair]) -> dict:
@@ -115,11 +125,11 @@ def _card(
     settings: PrepareSettings,
     loaded: Loaded,
     splits: dict[str, list[Pair]],
-    overlap: int,
+    dropped: dict[str, int],
     files: dict[str, dict],
 ) -> dict:
     """The data set's card, dataset.json: where it is from, what was dropped, how long it is, its hashes."""
-    pairs = [pair for name in SPLITS for pair in splits[name]]
+    pairs = [pair for rows in splits.values() for pair in rows]
     kinds = Counter(pair.kind for pair in pairs if pair.kind)
     turns = Counter(len(messages(pair.prompt)) for pair in pairs)
     return {
@@ -130,9 +140,9 @@ def _card(
         "licence": loaded.info["licence"],
         "seed": settings.seed,
         "max_rows": settings.max_rows,
-        "counts": loaded.counts | {"overlap": overlap, "kept": len(pairs)},
+        "counts": loaded.counts | dropped | {"kept": len(pairs)},
         "splits": files,
-        "sha256": sha256_text("".join(files[split]["sha256"] for split in SPLITS)),
+        "sha256": sha256_text("".join(facts["sha256"] for facts in files.values())),
         "leakage": {
             "check": "prompts in more than one split, after NFKC, case folding and squeezing white space",
             "shared_prompts": shared_prompts(splits),

@@ -1,0 +1,141 @@
+"""The tables of the arena's database, and how an older database becomes a current one.
+
+Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that a vote of then
+and a vote of now on the same weights stay together.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from data.seasons import MARGIN, SeasonFacts
+
+APPLICATION_ID = 0x45524C48  # "ERLH", so that another program's database is not taken for ours
+VERSION = 2
+
+SEASONS = """
+CREATE TABLE seasons (
+    id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE,
+    created TEXT NOT NULL,
+    preset TEXT NOT NULL,
+    base_model TEXT NOT NULL,
+    base_hash TEXT NOT NULL,
+    policies TEXT NOT NULL,
+    decoding TEXT NOT NULL,
+    demo INTEGER NOT NULL,
+    margin REAL NOT NULL,
+    target INTEGER
+) STRICT
+"""
+
+SCHEMA = (
+    SEASONS
+    + """;
+CREATE TABLE raters (id TEXT PRIMARY KEY, created TEXT NOT NULL) STRICT;
+CREATE TABLE rounds (
+    id TEXT PRIMARY KEY,
+    rater TEXT NOT NULL REFERENCES raters,
+    conversation TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    created TEXT NOT NULL,
+    answered TEXT,
+    state TEXT NOT NULL CHECK (state IN ('asked', 'answered', 'void')),
+    language TEXT NOT NULL,
+    message TEXT NOT NULL,
+    prompt_sha256 TEXT NOT NULL,
+    arrangement TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    decoding TEXT NOT NULL,
+    base TEXT NOT NULL,
+    software TEXT NOT NULL,
+    reason TEXT,
+    season TEXT REFERENCES seasons
+) STRICT;
+CREATE INDEX rounds_by_rater ON rounds (rater, turn);
+CREATE INDEX rounds_by_conversation ON rounds (conversation, turn);
+CREATE INDEX rounds_by_season ON rounds (season);
+CREATE TABLE answers (
+    round TEXT NOT NULL REFERENCES rounds,
+    letter TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    text TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    finish TEXT NOT NULL,
+    first_token_seconds REAL,
+    seconds REAL,
+    weights TEXT NOT NULL,
+    PRIMARY KEY (round, letter)
+) STRICT;
+CREATE TABLE votes (
+    id TEXT PRIMARY KEY,
+    round TEXT NOT NULL REFERENCES rounds,
+    rater TEXT NOT NULL REFERENCES raters,
+    ranking TEXT NOT NULL,
+    comment TEXT NOT NULL,
+    created TEXT NOT NULL,
+    reading_seconds REAL NOT NULL
+) STRICT;
+CREATE INDEX votes_by_round ON votes (round);
+CREATE TABLE retractions (
+    vote TEXT PRIMARY KEY REFERENCES votes,
+    created TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+"""
+)
+
+
+def enter_season(db: sqlite3.Connection, facts: SeasonFacts, created: str | None = None) -> str:
+    """The id of the season of these facts, made where it is new. Runs inside the caller's transaction."""
+    known = db.execute("SELECT 1 FROM seasons WHERE id = ?", (facts.id,)).fetchone()
+    if known is None:
+        (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM seasons").fetchone()
+        db.execute(
+            "INSERT INTO seasons VALUES (?,?,?,?,?,?,?,?,?,?,NULL)",
+            (facts.id, number, created or datetime.now(UTC).isoformat(), facts.preset, facts.base_model)
+            + (facts.base_hash, _json(facts.policies), _json(facts.decoding), int(facts.demo), MARGIN),
+        )
+    return facts.id
+
+
+def add_seasons(db: sqlite3.Connection) -> None:
+    """Version 1 to 2: the table of seasons, and the season of each answered round."""
+    db.execute(SEASONS)
+    db.execute("ALTER TABLE rounds ADD COLUMN season TEXT REFERENCES seasons")
+    db.execute("CREATE INDEX rounds_by_season ON rounds (season)")
+    rounds = db.execute(
+        "SELECT id, created, base, decoding FROM rounds WHERE state = 'answered' ORDER BY created"
+    )
+    for round_id, created, base, decoding in rounds.fetchall():
+        answers = db.execute("SELECT policy, weights FROM answers WHERE round = ?", (round_id,)).fetchall()
+        facts = _facts_of(
+            json.loads(base), json.loads(decoding), {name: json.loads(w) for name, w in answers}
+        )
+        season = enter_season(db, facts, created)
+        db.execute("UPDATE rounds SET season = ? WHERE id = ?", (season, round_id))
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons}
+
+
+def _facts_of(base: Mapping, decoding: Mapping, weights: Mapping[str, Mapping]) -> SeasonFacts:
+    """What a round of version 1 recorded about its answers, as a season's facts."""
+    hashes = {name: str(facts.get("adapter_sha256", "")) for name, facts in weights.items()}
+    base_hash = next((str(facts["base_hash"]) for facts in weights.values() if "base_hash" in facts), "")
+    return SeasonFacts(
+        preset=str(base.get("preset", "")),
+        base_model=str(base.get("base_model", "")),
+        base_hash=base_hash,
+        policies=hashes,
+        decoding=decoding,
+        demo=bool(base.get("demo", False)),
+    )
+
+
+def _json(value: Mapping) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, sort_keys=True, allow_nan=False)
