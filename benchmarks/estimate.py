@@ -117,7 +117,7 @@ def make_base(name: str, folder: Path) -> None:
     config_class, model_class = {
         "gpt2": (GPT2Config, GPT2LMHeadModel),
         "llama": (LlamaConfig, LlamaForCausalLM),
-    }[shape.pop("kind")]
+    }[str(shape.pop("kind"))]
     words = byte_tokenizer()
     ids = dict(eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id, bos_token_id=None)
     torch.manual_seed(0)

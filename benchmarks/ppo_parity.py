@@ -1,12 +1,14 @@
 """This project's PPO arithmetic against that of TRL 1.12.0, in fp32, on the same rollouts and weights.
 
-TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; its generation is replaced by given responses
-and its reward model by given scores. Policy and reference are the same two LoRA adapters on the same base on both
-sides (TRL's through plain PEFT and transformers, this project's through its lean layers); TRL's value model is
-the policy merged, with this project's value head, so that the values are the same numbers. Compared, largest
+TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; its generation is replaced by given
+responses and its reward model by given scores. Policy and reference are the same two LoRA adapters on the
+same base on both sides (TRL's through plain PEFT and transformers, this project's through its lean layers);
+TRL's value model is the policy merged, with this project's value head, so that the values are the same
+numbers. Compared, largest
 difference over largest value: rewards and advantages a token, both losses, the gradient of every LoRA tensor.
 The value loss has no weight in the gradient: here it reaches the policy's LoRA, in TRL it has a model of its
-own. For the same reason it is compared in the first epoch alone: here an update of the policy moves the values.
+own. For the same reason it is compared in the first epoch alone: here an update of the policy moves the
+values.
 
 All responses run their full length. Where one ends early TRL puts the score a position after the last token
 and lets a value there into the estimate; here the score belongs to the last token itself.
@@ -21,6 +23,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -68,12 +71,13 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
     raw, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)
     advantages = ppo_core.masked_whiten(raw, mask)
     n = len(rows)
-    answers = Responses(rows.prompts, rows.responses, [""] * n, [[]] * n, [True] * n)
+    prompts, responses = ([list(row) for row in side] for side in (rows.prompts, rows.responses))
+    answers = Responses(prompts, responses, [""] * n, [[]] * n, [True] * n)
     rollout = Rollout(
         [""] * n, answers, rows, mask, scores, scores, logprobs, logprobs, True, ref_logprobs, values, rewards,
         advantages, returns, None,
     )  # fmt: skip
-    learner, gradients, losses = Learner(actor, settings), [], []
+    learner, gradients = _NotingLearner(actor, settings), []
     step = learner.optimizer.step
 
     def stepped():
@@ -81,16 +85,21 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
         step()
 
     learner.optimizer.step = stepped
-    minibatch = learner._minibatch
-
-    def noted(*arguments):
-        sums = minibatch(*arguments)
-        losses.append((sums["policy"] / sums["tokens"], sums["value"] / sums["tokens"]))
-        return sums
-
-    learner._minibatch = noted
     learner.update(rollout, 0, RATE, clip=1e9, micro=3)
-    return {"rewards": rewards, "advantages": advantages, "losses": losses, "gradients": gradients}
+    return {"rewards": rewards, "advantages": advantages, "losses": learner.losses, "gradients": gradients}
+
+
+class _NotingLearner(Learner):
+    """Keeps both losses of each minibatch, per token."""
+
+    def __init__(self, actor: Actor, settings: PpoSettings):
+        super().__init__(actor, settings)
+        self.losses: list[tuple[float, float]] = []
+
+    def _minibatch(self, *arguments: Any) -> dict[str, float]:
+        sums = super()._minibatch(*arguments)
+        self.losses.append((sums["policy"] / sums["tokens"], sums["value"] / sums["tokens"]))
+        return sums
 
 
 def theirs(folder: Path, actor: Actor, rows: Rows, scores, settings: PpoSettings, tokenizer) -> dict:
@@ -178,7 +187,8 @@ def _peft_policy(base: Path, sft: Path, actor: Actor, pad_id: int) -> PeftModel:
 
 
 def compare(mine: dict, trl: dict) -> list[dict]:
-    """Rows {"what", "epoch", "difference"}: the largest difference, in units of the largest value of TRL's."""
+    """Rows {"what", "epoch", "difference"}: the largest difference, in units of the largest value of
+    TRL's."""
     rows = [
         {"what": what, "epoch": 0, "difference": _apart(mine[what], trl[what])}
         for what in ("rewards", "advantages")

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -56,7 +57,7 @@ class Clock:
         self._marks = {}
         self.between()
 
-    def result(self) -> dict[str, float]:
+    def result(self) -> dict[str, Any]:
         timed = self.steps[1:]
         row = {}
         for name, place in (("seconds", 0), ("cpu_seconds", 1)):

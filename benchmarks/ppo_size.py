@@ -17,6 +17,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks import ppo_cases
 from benchmarks.ppo_step import measure
@@ -24,7 +25,7 @@ from data.files import write_json
 from pipeline.runs.hardware import hardware
 
 START = replace(ppo_cases.CASES["distilgpt2-8"], micro_batch=8)
-SWEEPS = {
+SWEEPS: dict[str, list[dict[str, Any]]] = {
     "batch": [{"batch": n} for n in (4, 8, 16, 32)],
     "response_length": [{"response_length": n} for n in (32, 64, 128, 256)],
     "width": [{"width": n, "heads": n // 64} for n in (256, 512, 768)],

@@ -27,17 +27,18 @@ def ship(workspace: Workspace, what: str, to: Path = SHIPPED) -> list[Path]:
     """Replace models/tiny/base or models/tiny/demo. Returns the folders written; UserError where a run is
     missing.
     """
-    wanted = {"base": [("pretrain", None, to / "base")], "demo": [("sft", None, to / "demo" / "sft")]}[what]
+    wanted: list[tuple[str, str | None, Path]] = [("pretrain", None, to / "base")]
     if what == "demo":
+        wanted = [("sft", None, to / "demo" / "sft")]
         wanted += [("ppo", p, to / "demo" / f"ppo-{p}") for p in PRECISIONS]
-    found = [
-        (newest_done(workspace, stage, "tiny", precision), target) for stage, precision, target in wanted
-    ]
-    for (stage, precision, _), (run, _) in zip(wanted, found, strict=True):
+    found = []
+    for stage, precision, target in wanted:
+        run = newest_done(workspace, stage, "tiny", precision)
         if run is None:
             raise UserError(
                 f"{workspace.root}: no finished {stage} run {precision or ''} to ship; run it first"
             )
+        found.append((run, target))
     for run, target in found:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(workspace.run(run["id"]) / "model", target)

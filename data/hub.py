@@ -17,6 +17,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, cast
 
 from data.errors import UserError
 
@@ -155,19 +156,22 @@ def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     raise UserError(f"hub {kind} {repo_id}: {reason}{answer.get('detail', '')}")
 
 
-def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict:
+def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict[str, Any]:
     """Run `python -m data.hub_child` and return its last word; kill it once it is silent for too long."""
     project = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, (project, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONPATH": search, **environment}
     command = [sys.executable, "-m", "data.hub_child", kind, repo_id, folder]
     with tempfile.TemporaryFile() as errors:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": errors}
-        child = subprocess.Popen(command, env=environment, text=True, **pipes)
+        child = subprocess.Popen(
+            command, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+        )  # fmt: skip
+        output = cast(IO[str], child.stdout)  # a pipe
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read_lines, args=(child.stdout, lines), daemon=True)
+        reader = threading.Thread(target=_read_lines, args=(output, lines), daemon=True)
         reader.start()
-        answer: dict = {}
+        answer: dict[str, Any] = {}
         try:
             while (line := lines.get(timeout=SILENCE_SECONDS)) is not None:
                 if line.startswith("{"):
@@ -180,14 +184,14 @@ def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict
             child.kill()
             child.wait()
             reader.join()
-            child.stdout.close()
+            output.close()
         if child.returncode and "result" not in answer:
             errors.seek(0)
             answer = {"result": "crashed", "detail": errors.read()[-2000:].decode("utf-8", "replace")}
         return answer
 
 
-def _read_lines(stream, lines: queue.SimpleQueue) -> None:
+def _read_lines(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
     for line in stream:
         lines.put(line)
     lines.put(None)

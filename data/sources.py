@@ -17,7 +17,7 @@ import gzip
 import random
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from data.errors import UserError
 from data.files import sha256_file
 from data.records import Pair
 from data.splits import SPLITS
-from data.validation import Parsed, describe, parse_lines, parse_pair, read_pairs, read_rows
+from data.validation import Parsed, Row, describe, parse_lines, parse_pair, read_pairs, read_rows
 from data.workspace import Workspace
 
 WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
@@ -178,7 +178,7 @@ def _load_hub(place: str) -> tuple[dict[str, Parsed], dict[str, Any]]:
     return pairs, info | {"files": len(found.files)}
 
 
-def _hub_rows(path: Path, shown: str) -> Iterator[dict | None]:
+def _hub_rows(path: Path, shown: str) -> Iterator[Row | None]:
     """The rows of one file of the hub's cache. Raises UserError when it is broken."""
     try:
         if path.name.endswith(".parquet"):
@@ -192,7 +192,7 @@ def _hub_rows(path: Path, shown: str) -> Iterator[dict | None]:
         raise UserError(f"{shown}: broken ({error}); remove it from the hub's cache and try again") from error
 
 
-def _parquet_rows(path: Path) -> Iterator[dict]:
+def _parquet_rows(path: Path) -> Iterator[Row]:
     import pyarrow
     from pyarrow import parquet
 
@@ -205,7 +205,7 @@ def _parquet_rows(path: Path) -> Iterator[dict]:
         raise OSError(error) from error
 
 
-def _parse_leniently(rows, parsed: Parsed | None = None) -> Parsed:
+def _parse_leniently(rows: Iterable[Row | None], parsed: Parsed | None = None) -> Parsed:
     parsed = parsed or Parsed()
     for row in rows:
         if row is None:

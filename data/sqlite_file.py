@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from data.errors import UserError
 
 BUSY_SECONDS = 20.0
+Result = TypeVar("Result")
 
 
 class SqliteFile:
@@ -70,7 +71,7 @@ class SqliteFile:
         with self._lock:
             self._db.close()
 
-    def write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+    def write(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run `job(connection)` in a transaction; returns its result once that is synced to disk.
 
         If a job raises, nothing of it is stored. Jobs that wait at the same time share a transaction; a job
@@ -88,7 +89,7 @@ class SqliteFile:
             self._store_waiting()
         if mine.error is not None:
             raise mine.error
-        return mine.result
+        return cast(Result, mine.result)
 
     def _store_waiting(self) -> None:
         batch: list[_Write] = []

@@ -10,12 +10,14 @@ Lines are read in bounded memory. Other formats of the hub are read in ``data.so
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from gzip import GzipFile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from data.errors import UserError
 from data.records import HUMAN, Pair, canonical_prompt, canonical_response, split_transcripts, transcript
 
+Row = dict[str, Any]  # one JSON object
 MAX_LINE_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
@@ -73,7 +75,7 @@ def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
     return parsed
 
 
-def read_rows(path: Path | str) -> Iterator[tuple[int, dict | None]]:
+def read_rows(path: Path | str) -> Iterator[tuple[int, Row | None]]:
     """(line number from 1, object) of each line of a JSON-lines file; None for a blank line.
 
     Raises UserError where the file cannot be read or a line is not one JSON object of at most 1 MiB.
@@ -93,7 +95,7 @@ def read_rows(path: Path | str) -> Iterator[tuple[int, dict | None]]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def parse_lines(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict | None]]:
+def parse_lines(file: IO[bytes] | GzipFile, shown: str) -> Iterator[tuple[int, Row | None]]:
     """As ``read_rows``, of an open binary file; ``shown`` is its name in errors."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 3):  # + CR, LF and one byte too many
@@ -112,7 +114,7 @@ def parse_lines(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict | None]]
             raise UserError(f"{shown}, line {number}: {error}") from error
 
 
-def parse_object(line: bytes) -> dict:
+def parse_object(line: bytes) -> Row:
     """One line as an object. Raises ValueError with the reason."""
     try:
         text = line.decode("utf-8")
@@ -129,7 +131,7 @@ def parse_object(line: bytes) -> dict:
     return row
 
 
-def parse_pair(row: dict) -> Pair:
+def parse_pair(row: Row) -> Pair:
     """One row in any of the accepted shapes as a canonical pair. Raises ValueError with the reason."""
     for key in ("chosen", "rejected"):
         if key not in row:
@@ -147,13 +149,13 @@ def parse_pair(row: dict) -> Pair:
         prompt = canonical_prompt(_conversation(row["prompt"], "prompt"))
     if not prompt.startswith(HUMAN):
         raise ValueError("the prompt must open with a Human turn")
-    responses = [canonical_response(text, prompt) for text in (chosen, rejected)]
+    responses = (canonical_response(chosen, prompt), canonical_response(rejected, prompt))
     if isinstance(row["chosen"], list):
         for key, response in zip(("chosen", "rejected"), responses, strict=True):
             if response.startswith("Human:"):
                 raise ValueError(f"the messages of '{key}' do not continue 'prompt'")
     kind = row.get("kind")
-    return Pair(prompt, *responses, kind=kind if isinstance(kind, str) else None)
+    return Pair(prompt, *responses, kind if isinstance(kind, str) else None)
 
 
 def describe(counts: dict[str, int]) -> str:
@@ -190,7 +192,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unique_keys(items: list[tuple[str, Any]]) -> dict:
+def _unique_keys(items: list[tuple[str, Any]]) -> Row:
     row = dict(items)
     if len(row) < len(items):
         keys = [key for key, _ in items]
@@ -203,4 +205,8 @@ def _type_name(value: Any) -> str:
     """What JSON calls the type of ``value``."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
-    return {str: "text", list: "a list", dict: "an object"}.get(type(value), "a number")
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, dict) else "a number"

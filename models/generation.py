@@ -85,9 +85,12 @@ def generate(
     result = Generation([[] for _ in prompts], [[] for _ in prompts], [False] * count, [[] for _ in prompts])
     if count == 0 or max_new_tokens <= 0:
         return result
-    if uniforms is None and temperature > 0:
-        uniforms = row_uniforms(count, max_new_tokens, generator)
-    uniforms = None if temperature == 0 else uniforms.to(device)
+    if temperature == 0:
+        uniforms = None
+    elif uniforms is None:
+        uniforms = row_uniforms(count, max_new_tokens, generator).to(device)
+    else:
+        uniforms = uniforms.to(device)
     forbidden = torch.tensor(sorted({pad_id, *forbid_ids} - {eos_id}), device=device)
 
     with decoding.packed(model), _values(model, value_head) as values:
@@ -297,10 +300,10 @@ class _BufferedLayer(DynamicLayer):
     def __init__(self, capacity: int, block: int):
         super().__init__()
         self.capacity, self.block, self.used = capacity, block, 0
-        self.buffers = None  # [rows, heads, room, head size] each
+        self.buffers: tuple[torch.Tensor, ...] = ()  # keys and values, [rows, heads, room, head size] each
 
     def update(self, key_states, value_states, *args, **kwargs):
-        if self.buffers is None:
+        if not self.buffers:
             self.lazy_initialization(key_states, value_states)
             self._allocate(key_states, value_states, len(key_states), key_states.shape[-2])
         start, self.used = self.used, self.used + key_states.shape[-2]
@@ -316,14 +319,14 @@ class _BufferedLayer(DynamicLayer):
         return self.used
 
     def batch_select_indices(self, indices):
-        if self.buffers is not None:
+        if self.buffers:
             self._move(lambda filled: filled[indices], rows=len(indices))
             self._view()
 
     def _move(self, pick, rows: int | None = None) -> None:
         """Into new buffers, with room for what is used now."""
         old, filled = self.buffers, min(self.used, self.buffers[0].shape[2])
-        self._allocate(*old, rows or len(old[0]), self.used)
+        self._allocate(old[0], old[1], rows or len(old[0]), self.used)
         for new, buffer in zip(self.buffers, old, strict=True):
             new[:, :, :filled] = pick(buffer[:, :, :filled])
 

@@ -12,6 +12,7 @@ It does not load tokenizers (models.loading does) and does not generate.
 import ctypes
 import re
 import threading
+from typing import Any
 
 from jinja2 import TemplateError
 
@@ -28,7 +29,7 @@ class PromptFormat:
     tokenizer: a fast tokenizer with an EOS and a pad token that differ (see models.loading.load_tokenizer).
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any) -> None:
         if tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no EOS token: choose a base model whose tokenizer has one")
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:

@@ -82,8 +82,12 @@ class _StackedLora(nn.Module):
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
-        self.all_a = self.all_b = None  # [policies, in, rank], [policies, rank, out]; None: nothing to add
-        self.a = self.b = None  # the same of the batch's rows
+        # [policies, in, rank] and [policies, rank, out]; None: nothing to add. a, b: those of the batch's
+        # rows.
+        self.all_a: torch.Tensor | None = None
+        self.all_b: torch.Tensor | None = None
+        self.a: torch.Tensor | None = None
+        self.b: torch.Tensor | None = None
 
     def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None]) -> None:
         """pairs: each policy's A [rank, in] and B [out, rank] with its scaling in it; None adds nothing.
@@ -96,20 +100,21 @@ class _StackedLora(nn.Module):
             return
         device = next(self.layer.parameters()).device
         rank = max(shape[0] for shape in shapes)
-        self.all_a = torch.zeros(len(pairs), shapes[0][1], rank, device=device)
-        self.all_b = torch.zeros(len(pairs), rank, shapes[0][2], device=device)
+        all_a = torch.zeros(len(pairs), shapes[0][1], rank, device=device)
+        all_b = torch.zeros(len(pairs), rank, shapes[0][2], device=device)
         for place, pair in enumerate(pairs):
             if pair is not None:
                 a, b = pair
-                self.all_a[place, :, : a.shape[0]] = a.T
-                self.all_b[place, : b.shape[1]] = b.T
+                all_a[place, :, : a.shape[0]] = a.T
+                all_b[place, : b.shape[1]] = b.T
+        self.all_a, self.all_b = all_a, all_b
 
     def select(self, places: torch.Tensor) -> None:
-        if self.all_a is not None:
+        if self.all_a is not None and self.all_b is not None:
             self.a, self.b = self.all_a[places], self.all_b[places]
 
     def keep(self, rows: torch.Tensor) -> None:
-        if self.all_a is not None:
+        if self.a is not None and self.b is not None:
             self.a, self.b = self.a[rows], self.b[rows]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import socket
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 KIB = 1024
@@ -70,7 +71,7 @@ class Guard:
     a page of another site that rebinds its DNS name to us still sends its own name as Host, which is refused.
     """
 
-    app: object
+    app: Any
     bound_to: str
     logins: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
 
@@ -137,7 +138,7 @@ class Guard:
                 return {"type": "http.disconnect"}
             return message
 
-        async def with_headers(message):
+        async def with_headers(message: Any) -> None:
             nonlocal started
             if cut and not started:
                 return

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import gradio as gr
@@ -83,7 +84,7 @@ def build(
             css=theme.css(),
             head=theme.head(),
         )
-        mounted.append(server.routes[-1].app)
+        mounted.append(cast(Any, server.routes[-1]).app)
     for other in mounted[1:]:  # one login serves both languages
         other.tokens, other.cookie_id = mounted[0].tokens, mounted[0].cookie_id
     return Guard(Visitors(server, language), bound_to=host)

@@ -242,10 +242,11 @@ def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def checked_text(text: Any, limit: int, what: str) -> str:
+def checked_text(given: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
-    if not isinstance(text, str):
+    if not isinstance(given, str):
         raise UserError(f"{what} has to be text")
+    text: str = given
     if len(text) > limit:
         raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
@@ -257,10 +258,10 @@ def checked_text(text: Any, limit: int, what: str) -> str:
 
 def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
-    rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
-    if not rater or not rater.isprintable():
+    checked = checked_text(rater, RATER_CHARACTERS, "the id").strip()
+    if not checked or not checked.isprintable():
         raise UserError("the id of a rater or a vote has to be some printable characters")
-    return rater
+    return checked
 
 
 def _board_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,13 +278,14 @@ def _board_row(row: Mapping[str, Any]) -> dict[str, Any]:
 def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
     served, base = progress.facts["policies"], progress.facts["base"]
     origin = {policy.name: policy.weights for policy in lineup.policies}
+    answers = progress.answers or {}
     return [
         Answer(
             letter=letter,
             policy=policy,
             prompt=prompts[policy],
             weights={**base, **origin[policy], **served[policy], "device": progress.facts["device"]},
-            **progress.answers[policy],
+            **answers[policy],
         )
         for letter, policy in new.arrangement.items()
     ]

@@ -235,12 +235,11 @@ def main() -> None:
                 reply({"is": "loaded", "facts": answerer.load(request["lineup"])})
                 continue
             sampling = {key: request[key] for key in ("max_new_tokens", "temperature", "seed")}
-            answers = answerer.answer(
-                request["rows"],
-                **sampling,
-                on_text=lambda texts, number=number: reply({"is": "text", "id": number, "texts": texts}),
-                stopped=stops[number],
-            )
+
+            def tell(texts: dict[str, str], number: int = number) -> None:
+                reply({"is": "text", "id": number, "texts": texts})
+
+            answers = answerer.answer(request["rows"], **sampling, on_text=tell, stopped=stops[number])
             reply({"is": "answers", "id": number, "answers": answers})
         except UserError as error:
             reply({"is": "error", "id": number, "message": str(error)})

@@ -70,7 +70,7 @@ def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
 
 
 def _row(arm: str, reward: dict[str, Any] | None, ppo: dict[str, Any] | None) -> str:
-    either = ppo or reward
+    either = ppo or reward or {}
     peak = max(either["resources"].get("peak_cuda_bytes") or 0, 0) or either["resources"].get(
         "peak_rss_bytes"
     )

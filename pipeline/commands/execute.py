@@ -66,7 +66,7 @@ def execute(
     distributed.check(stage, settings)
     with contextlib.ExitStack() as held:
         peers = held.enter_context(distributed.joined())
-        if distributed.rank() > 0:
+        if peers and distributed.rank() > 0:
             return _follow(stage, workspace, peers)
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
@@ -215,7 +215,7 @@ def _mendable(error: Exception) -> str | None:
 
 
 def _note_resources(run: Run) -> None:
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     cuda = torch is not None and torch.cuda.is_initialized()
     known = run.record["resources"]
     run.note_resources(

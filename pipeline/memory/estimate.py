@@ -82,7 +82,7 @@ class Estimate:
                 f"{term.bytes / 1e6:>9.1f}  {term.phase or 'always':<9} {term.name:<24} {term.formula}"
             )
         phases = self.phases
-        largest = f", in {max(phases, key=phases.get)}" if phases else ""
+        largest = f", in {max(phases, key=lambda phase: phases[phase])}" if phases else ""
         mend = "does not fit: lower micro_batch_size or use gradient_checkpointing"
         verdict = "fits" if self.fits else mend
         lines.append(

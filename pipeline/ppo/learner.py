@@ -95,7 +95,7 @@ class Learner:
             sums["value"] += value.item()
             sums["clipped"] += policy.clipped.item()
             sums["approx_kl"] += policy.approx_kl.item()
-            sums["entropy"] += now.entropy.sum().item()
+            sums["entropy"] += 0.0 if now.entropy is None else now.entropy.sum().item()
         sums = self._together(sums)
         if fresh is not None:
             distributed.add_up([fresh])

@@ -277,7 +277,7 @@ class Trainer:
         return {
             "steps": self.step,
             "kl_coef": self.kl_coef,
-            "standardisation": asdict(self.standard),
+            "standardisation": asdict(self.standard) if self.standard else None,
             "parameters_trained": len(self.learner.parameters),
             "parameters_without_gradient": sorted(self.learner.without_gradient),
         }

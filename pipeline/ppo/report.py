@@ -68,18 +68,22 @@ def final_report(
 def _gold_results(prompts: list[str], answers: dict[str, measure.Responses]) -> dict:
     """gold_mean, gold_sft and the parts, in the tiny world; {} elsewhere."""
     golds = {name: measure.gold_parts(prompts, got.texts) for name, got in answers.items()}
-    known = [k for k in range(len(prompts)) if golds[POLICY][k] is not None]
+    known = [
+        (mine, theirs)
+        for mine, theirs in zip(golds[POLICY], golds[REFERENCE], strict=True)
+        if mine is not None and theirs is not None
+    ]
     if not known:
         return {}
     parts = {
-        f"gold_{part}": fmean(golds[POLICY][k][part] for k in known)
+        f"gold_{part}": fmean(mine[part] for mine, _ in known)
         for part in ("helpful", "honest", "harmless", "well_put")
     }
-    gold = {name: [golds[name][k]["total"] for k in known] for name in answers}
-    wins = win_rate(gold[POLICY], gold[REFERENCE])
+    policy, sft = ([pair[side]["total"] for pair in known] for side in (0, 1))
+    wins = win_rate(policy, sft)
     return {
-        "gold_mean": fmean(gold[POLICY]),
-        "gold_sft": fmean(gold[REFERENCE]),
+        "gold_mean": fmean(policy),
+        "gold_sft": fmean(sft),
         "gold_win_rate_vs_sft": wins["win_rate"],
         **parts,
     }

@@ -54,6 +54,8 @@ class Scorer:
         if self.kind == "gold":
             golds = measure.gold_parts(prompts, answers.texts)
             return torch.tensor([0.0 if g is None else g["total"] for g in golds])
+        if self.reward_model is None:
+            raise RuntimeError("no reward model was loaded")
         return self.reward_model.score(measure.scored_sequences(answers, eos_id), batch_size)
 
 
@@ -152,7 +154,9 @@ class Collector:
         return Standard(scores.mean().item(), sd if sd > 1e-6 * (1 + scores.abs().max().item()) else 1.0)
 
     def collect(self, step: int, kl_coef: float) -> Rollout:
-        settings, actor = self.settings, self.actor
+        settings, actor, standard = self.settings, self.actor, self.standard_
+        if standard is None:
+            raise RuntimeError("the scale of the scores is not known yet")
         prompts = self._batch(step)
         # 1. Sample, and cut at the stop; an EOS stays and is learned.
         answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
@@ -164,7 +168,7 @@ class Collector:
         ((ref_logprobs, _), *own), raw, together = self._passes(names, prompts, rows, answers)
         logprobs, values = own[0] if exact else (sampled, values)
         # 3. Scores in standard deviations of SFT's; a response without an end costs extra (SFF).
-        scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
+        scores = ppo_core.standardise(raw, standard.mean, standard.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
         # 4. Rewards and advantages; signals as small as rounding need the same path for both.
         mask = rows.mask(actor.device)
@@ -245,7 +249,8 @@ class Collector:
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]
-        return None if any(g is None for g in golds) else [g.total for g in golds]
+        known = [gold.total for gold in golds if gold is not None]
+        return known if len(known) == len(golds) else None
 
     def _batch(self, step: int) -> list[str]:
         """The step's prompts: the training prompts in a new order each time they are used up."""

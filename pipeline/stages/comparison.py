@@ -100,13 +100,13 @@ def row(policy: Policy, sft: Policy) -> dict:
 def _gold_columns(policy: Policy, sft: Policy) -> dict:
     names = ("gold", "gold_sd", "gold_gain", "gold_win_rate", "gold_win_rate_ci")
     columns = dict.fromkeys((*names, *(f"gold_{part}" for part in GOLD_PARTS)))
-    known = [i for i, (a, b) in enumerate(zip(policy.gold, sft.gold, strict=True)) if a and b]
+    known = [(a, b) for a, b in zip(policy.gold, sft.gold, strict=True) if a and b]
     if not known:
         return columns
-    totals = np.array([policy.gold[i]["total"] for i in known])
-    sft_totals = np.array([sft.gold[i]["total"] for i in known])
+    totals = np.array([mine["total"] for mine, _ in known])
+    sft_totals = np.array([theirs["total"] for _, theirs in known])
     columns |= {"gold": float(totals.mean()), "gold_sd": float(totals.std())}
-    columns |= {f"gold_{p}": float(np.mean([policy.gold[i][p] for i in known])) for p in GOLD_PARTS}
+    columns |= {f"gold_{p}": float(np.mean([mine[p] for mine, _ in known])) for p in GOLD_PARTS}
     if policy is not sft:
         won = win_rate(totals, sft_totals)
         columns |= {
@@ -128,12 +128,12 @@ def reward_agreement(policies: list[Policy]) -> list[dict]:
     for a, b in combinations(judges, 2):
         left, right = (np.concatenate([policy.judged_by(judge) for policy in policies]) for judge in (a, b))
         known = np.isfinite(left) & np.isfinite(right)
-        same = [
+        per_policy = [
             (ahead_a == ahead_b)[np.isfinite(ahead_a) & np.isfinite(ahead_b)]
             for policy in policies[1:]
             for ahead_a, ahead_b in [[_ahead(policy, policies[0], judge) for judge in (a, b)]]
         ]
-        same = np.concatenate(same) if same else np.empty(0)
+        same = np.concatenate(per_policy) if per_policy else np.empty(0)
         rows.append(
             {
                 "a": a,

@@ -13,6 +13,7 @@ row in each PPO run's experiment record.
 
 import gc
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from data import world
@@ -131,21 +132,22 @@ def _answer(
     model = loading.load_causal(base, group[0].served, loading.device())
     loading.check_length(model, sampling.max_length)
     model = adapters.load(model, sft.folder, "sft", base=base)
-    options = {
-        "max_length": sampling.max_length - sampling.response_length,
-        "response_length": sampling.response_length,
-        "temperature": sampling.temperature,
-        "seed": sampling.seed,
-        "batch_size": sampling.batch_size,
-    }
+    answer = partial(
+        measure.respond,
+        max_length=sampling.max_length - sampling.response_length,
+        response_length=sampling.response_length,
+        temperature=sampling.temperature,
+        seed=sampling.seed,
+        batch_size=sampling.batch_size,
+    )
     forbidden = [prompt_format.pad_id]
     for policy in group:
         if policy.name != "sft":
             model = adapters.load(model, policy.folder, policy.name, base=base)
         model.set_adapter(policy.name)
         model.eval()
-        policy.answers = answers = measure.respond(model, prompts, prompt_format, **options)
-        policy.harmful = measure.respond(model, harmful, prompt_format, **options)
+        policy.answers = answers = answer(model, prompts, prompt_format)
+        policy.harmful = answer(model, harmful, prompt_format)
         exact = {}
         for name in {policy.name, "sft"}:
             model.set_adapter(name)

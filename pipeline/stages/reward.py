@@ -114,8 +114,10 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
         return {}
 
     head = model.get_base_model().score
-    named = dict(base=base, name=settings.base_model, precision=settings.precision)
-    adapters.save(model, run.model_dir, ADAPTER, head=head, **named)
+    adapters.save(
+        model, run.model_dir, ADAPTER, head=head,
+        base=base, name=settings.base_model, precision=settings.precision,
+    )  # fmt: skip
     scorer = RewardModel(model, head)
     heap.give_back()
     results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
@@ -203,9 +205,9 @@ def bayes_accuracy(rows: list[dict]) -> float | None:
     """The gold reward's accuracy on the same noisy labels, ties 0.5; None outside the tiny world."""
     credit = 0.0
     for row in rows:
-        golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
-        if None in golds:
+        chosen, rejected = (world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected"))
+        if chosen is None or rejected is None:
             return None
-        margin = golds[0].total - golds[1].total
+        margin = chosen.total - rejected.total
         credit += 0.5 if margin == 0 else float(margin > 0)
     return credit / len(rows)

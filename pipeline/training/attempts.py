@@ -56,7 +56,7 @@ def train(
             )
         )
         reporter.begin(trainer.model, memory, stability)
-        trouble = None
+        trouble: Unstable | MemoryError | None = None
         try:
             _to_the_end(trainer, found)
         except Unstable as caught:
@@ -146,7 +146,7 @@ def _shrink(trainer: ReproducibleTrainer, memory: Memory, batch: int, error: Mem
 def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unstable) -> Stability:
     """Back to the last good checkpoint (or the start) and gentler; UserError after too many times."""
     run, total = trainer.run, trainer.state.max_steps
-    if stability.failed_at_once(trouble.step):
+    if trouble.step is not None and stability.failed_at_once(trouble.step):
         checkpoints.give_up_newest(run.checkpoints_dir)
     found = checkpoints.latest(run.checkpoints_dir)
     back = found[0] if found else 0

@@ -205,7 +205,8 @@ class Peers:
     """The other processes of this run, over a key-value store that the leader holds."""
 
     def __init__(self, store: Any):
-        self.store, self.run = store, None
+        self.store = store
+        self.run: Run | None = None
         self.over = threading.Event()
         me = [socket.gethostname(), os.getpid(), processes.identity(os.getpid())]
         store.set(f"process {rank()}", json.dumps(me))

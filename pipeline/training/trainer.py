@@ -11,6 +11,7 @@ import math
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -131,7 +132,8 @@ class Reporter(TrainerCallback):
     def __init__(self, run: Run, patience: int = 0, on_evaluation=None):
         self.run, self.patience, self.on_evaluation = run, patience, on_evaluation
         self.unseen: set[str] = set()  # names of trainables that have had no gradient yet
-        self.best_loss, self.since_best, self.best = math.inf, 0, None
+        self.best_loss, self.since_best = math.inf, 0
+        self.best: dict[str, torch.Tensor] | None = None
         self.last_evaluation: dict = {}
         self.cancelled = self.warned = False
 
@@ -235,7 +237,13 @@ class Reporter(TrainerCallback):
         return card["tokens"]
 
 
-class ReproducibleTrainer:
+if TYPE_CHECKING:
+    from transformers import Trainer as _Trainer  # the trainers that the class is mixed into
+else:
+    _Trainer = object
+
+
+class ReproducibleTrainer(_Trainer):
     """Mixed into a TRL trainer, before it: sampler, checkpoints of trainables alone, alarms, no telemetry.
 
     `start(run, reporter, lengths, rows_together, filler)` has to be called before `train`. rows_together:
@@ -248,7 +256,8 @@ class ReproducibleTrainer:
     ) -> None:
         self.run, self.reporter, self.filler = run, reporter, filler
         self.lengths, self.rows_together = lengths, rows_together
-        self.at_start, self.failed_in_a_pass = None, False
+        self.at_start: tuple[int, torch.Tensor, Any] | None = None  # step, random state, tokens seen
+        self.failed_in_a_pass = False
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
 
@@ -324,6 +333,8 @@ class ReproducibleTrainer:
 
     def save_last_step(self) -> None:
         """A checkpoint of the last whole step, where the forward or backward pass of the next one failed."""
+        if self.at_start is None:
+            raise RuntimeError("no step has begun")
         self.model.zero_grad()
         _, random, self._total_train_tokens = self.at_start
         torch.set_rng_state(random)
