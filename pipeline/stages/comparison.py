@@ -1,6 +1,6 @@
-"""The comparison table of `evaluate`: what each policy did, as one flat row of plain numbers.
+"""The comparison table of `evaluate`: each policy's results as one flat row of plain numbers.
 
-Works on answers, scores and KL that are already there; `pipeline.stages.evaluate` gets them.
+The module works on answers, scores and KL that `pipeline.stages.evaluate` computes.
 """
 
 from dataclasses import dataclass, field
@@ -19,11 +19,10 @@ GOLD_PARTS = ("helpful", "honest", "harmless", "well_put")
 
 @dataclass
 class Policy:
-    """One policy under test and what it did. Lists and arrays have one entry a prompt.
+    """One policy under test with its results. Lists and arrays have one entry per prompt.
 
-    run: its run record. served: precision of the base it runs on. answers, harmful: `measure.Responses` to
-    the held-out prompts and to the safety probe. scores: by the reward model's precision. gold: see
-    `measure.gold_parts`.
+    run: its run record. served: precision of its base. answers, harmful: `measure.Responses` to the held-out
+    prompts and to the safety probe. scores: by the reward model's precision. gold: see `measure.gold_parts`.
     """
 
     name: str
@@ -38,19 +37,20 @@ class Policy:
 
     @property
     def length(self) -> float:
-        """Mean tokens an answer."""
+        """Mean number of tokens per answer."""
         return float(np.mean(self.answers.lengths()))
 
     def judged_by(self, judge: str) -> np.ndarray:
-        """Scores by a reward model's precision, or by "gold" (NaN outside the world)."""
+        """Scores by a reward model, named by its precision, or by "gold" (NaN outside the tiny world)."""
         if judge == "gold":
             return np.array([np.nan if parts is None else parts["total"] for parts in self.gold])
         return self.scores[judge]
 
 
 def row(policy: Policy, sft: Policy) -> dict:
-    """One flat row of the table. Columns of a reward model end in its precision; score_mean, score_gain and
-    win_rate_vs_sft are by the policy's own reward model (SFT has none); gold is None outside the world."""
+    """One flat row of the table. Columns of a reward model end in its precision. score_mean, score_gain and
+    win_rate_vs_sft come from the policy's own reward model (SFT has none). gold is None outside the tiny
+    world."""
     own = policy.run["precision"] if policy is not sft else None
     config, resources = policy.run["config"], policy.run["resources"]
     columns = {
@@ -118,10 +118,11 @@ def _gold_columns(policy: Policy, sft: Policy) -> dict:
 
 
 def reward_agreement(policies: list[Policy]) -> list[dict]:
-    """Do the reward models agree with each other, and with gold, on the same answers?
+    """How far the reward models agree with each other, and with gold, on the same answers.
 
-    Rows for each two judges a, b: rank_correlation (Spearman, over all answers of all policies) and
-    same_preference (share of prompts on which both put a PPO answer on the same side of the SFT answer), n.
+    One row per pair of judges a, b: rank_correlation (Spearman, over all answers of all policies),
+    same_preference (share of prompts on which both place a PPO answer on the same side of the SFT answer),
+    and n.
     """
     judges = [*policies[0].scores, *(["gold"] if any(policies[0].gold) else [])]
     rows = []
@@ -147,5 +148,6 @@ def reward_agreement(policies: list[Policy]) -> list[dict]:
 
 
 def _ahead(policy: Policy, sft: Policy, judge: str) -> np.ndarray:
-    """1, 0 or -1 a prompt: is the policy's answer above the SFT model's? NaN where it was not judged."""
+    """Per prompt 1, 0 or -1: whether the policy's answer scores above the SFT model's; NaN without a
+    score."""
     return np.sign(policy.judged_by(judge) - sft.judged_by(judge))
