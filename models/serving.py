@@ -1,12 +1,12 @@
-"""Several policies on one base in memory, each row of a batch answered by its own.
+"""Several policies on one base in memory; each row of a batch is answered by its own policy.
 
-A policy is a LoRA adapter. The A and B matrices of all policies are stacked a layer, [policies, in, rank] and
-[policies, rank, out]; a batch takes its rows' own once, and two batched products a layer add all the updates
-together. PEFT's own `adapter_names` loops over the adapters in every layer, which costs about as much as
-another pass. What comes out is what PEFT computes: the update in fp32, added to the base's output and rounded
+A policy is a LoRA adapter. Each layer stacks the A and B matrices of all policies, [policies, in, rank] and
+[policies, rank, out]. A batch selects the matrices of its rows once, and two batched products per layer add
+all updates. PEFT's `adapter_names` loops over the adapters in every layer instead, which costs about as much
+as another pass. The result is the same as PEFT's: the update in fp32, added to the base's output and rounded
 once.
 
-What it does not do: train, merge, or choose who answers.
+The module does not train, merge, or choose who answers.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ PREFIX = "base_model.model."
 class StackedPolicies:
     """Policies by name on one base.
 
-    model: a causal LM in eval mode as `models.loading.load_causal` gives it; its adapted layers are replaced.
-    base: where it came from, against which the adapters' hashes are checked.
-    folders: {policy: model folder}; raises UserError for an adapter of another base, or a damaged one.
+    model: a causal LM in eval mode from `models.loading.load_causal`; its adapted layers are replaced.
+    base: the base's folder or name, for checking the adapters' hashes.
+    folders: {policy: model folder}. Raises UserError for an adapter of another base or a damaged one.
     """
 
     def __init__(self, model: nn.Module, base: str | Path, folders: Mapping[str, Path]):
@@ -43,7 +43,7 @@ class StackedPolicies:
         self.load(folders)
 
     def load(self, folders: Mapping[str, Path]) -> None:
-        """Serve these policies from now on; the base stays where it is."""
+        """Replace the served policies; the base stays in memory."""
         found = {name: _read_adapter(Path(folder), self.base) for name, folder in folders.items()}
         paths = sorted({path for weights, _ in found.values() for path in weights})
         modules = dict(self.model.named_modules())
@@ -58,7 +58,7 @@ class StackedPolicies:
         self.hashes = {name: digest for name, (_, digest) in found.items()}
 
     def select(self, rows: Sequence[str]) -> None:
-        """Row i of the next batches is answered by policy `rows[i]`."""
+        """Let policy `rows[i]` answer row i of the next batches."""
         unknown = sorted(set(rows) - set(self.names))
         if unknown:
             raise UserError(f"policy {unknown[0]} is not served: choose among {', '.join(self.names)}")
@@ -77,7 +77,7 @@ class StackedPolicies:
 
 
 class _StackedLora(nn.Module):
-    """A linear layer (Linear, Conv1D, int8 or int4) plus each row's own low-rank update. x: [rows, T, in]."""
+    """A linear layer (Linear, Conv1D, int8 or int4) plus a low-rank update per row. x: [rows, T, in]."""
 
     def __init__(self, layer: nn.Module):
         super().__init__()
@@ -90,9 +90,10 @@ class _StackedLora(nn.Module):
         self.b: torch.Tensor | None = None
 
     def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None]) -> None:
-        """pairs: each policy's A [rank, in] and B [out, rank] with its scaling in it; None adds nothing.
+        """Stack the policies' matrices.
 
-        Policies of a lower rank are filled up with zeros.
+        pairs: per policy A [rank, in] and scaled B [out, rank], or None for no update. Matrices of a lower
+        rank are padded with zeros.
         """
         shapes = [(a.shape[0], a.shape[1], b.shape[0]) for a, b in filter(None, pairs)]
         self.all_a = self.all_b = self.a = self.b = None
@@ -135,8 +136,8 @@ def _replace(model: nn.Module, path: str) -> _StackedLora:
 def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], str]:
     """{layer path: (A [rank, in], scaling * B [out, rank])} in fp32, and the sha256 of the weights' file.
 
-    The bytes are read once, hashed and parsed: a mapped file that is cut short while it is served would kill
-    the process.
+    The bytes are read once, hashed and parsed, because truncating a memory-mapped file would kill the process
+    that serves it.
     """
     adapters.check(folder, base=base)
     config = LoraConfig.from_pretrained(folder)
