@@ -1,8 +1,8 @@
 """What the PPO benchmarks share: bases of random weights, a workspace with runs to start from, sizes.
 
-A base has the shape it is named after and seeded random weights: time and memory are those of the real model,
-scores and KL mean nothing. Its tokenizer writes one byte a token, so that a prompt has a chosen length.
-It measures nothing itself.
+A base has the shape of the model that it is named after and seeded random weights: time and memory are those
+of the real model, scores and KL mean nothing. Its tokenizer writes one byte per token, so that a prompt has a
+chosen length. The module measures nothing itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEMPERATURE = 0.7
 
 @dataclass(frozen=True)
 class Case:
-    """One size: the shape of the base, prompts a step, tokens of each, and how a rollout is used."""
+    """One size: the shape of the base, prompts per step, tokens per prompt and response, and updates."""
 
     base: str
     layers: int
@@ -75,7 +75,7 @@ def make_base(case: Case, folder: Path, tokenizer: Path | None = None) -> None:
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, an EOS and a pad of their own."""
+    """One token per byte, and separate EOS and pad tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: k for k, token in enumerate(["<|endoftext|>", "<|pad|>", *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -86,7 +86,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> None:
-    """A data set, an SFT run and a reward run a precision: adapters with small random weights."""
+    """A data set, an SFT run, and one reward run per precision: adapters with small random weights."""
     workspace = Workspace(root).create()
     path = workspace.dataset("bench") / "train_prefs.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,7 @@ RATE = 1e-3  # large: in the second epoch ratios leave 1 and some are clipped
 
 
 def make_actor(folder: Path, tokenizer) -> Actor:
-    """The policy somewhat away from the reference, and a value head that is not zero, all in fp32."""
+    """A policy that differs somewhat from the reference, and a value head that is not zero, all in fp32."""
     sft = Workspace(folder / "workspace").run("sft") / "model"
     cpu = torch.device("cpu")
     actor = Actor.load(sft, folder / "base", "bf16", cpu, tokenizer.pad_token_id, tokenizer.eos_token_id)
@@ -103,7 +103,7 @@ class _NotingLearner(Learner):
 
 
 def theirs(folder: Path, actor: Actor, rows: Rows, scores, settings: PpoSettings, tokenizer) -> dict:
-    """The same from TRL's training loop, read from its local variables where it hands them on."""
+    """The same quantities from TRL's training loop, read from its local variables."""
     from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
     sft, base = Workspace(folder / "workspace").run("sft") / "model", folder / "base"
@@ -187,8 +187,7 @@ def _peft_policy(base: Path, sft: Path, actor: Actor, pad_id: int) -> PeftModel:
 
 
 def compare(mine: dict, trl: dict) -> list[dict]:
-    """Rows {"what", "epoch", "difference"}: the largest difference, in units of the largest value of
-    TRL's."""
+    """Rows {"what", "epoch", "difference"}: the largest difference, in units of TRL's largest value."""
     rows = [
         {"what": what, "epoch": 0, "difference": _apart(mine[what], trl[what])}
         for what in ("rewards", "advantages")

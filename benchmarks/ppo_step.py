@@ -1,13 +1,13 @@
 """Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
 
-Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
-responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take turns step by
-step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's steps, the
-speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest resident
-memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached). Scores
+Both have the same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, lengths of
+prompts and responses, epochs, minibatches and micro-batches. Every side is a process of its own. They take
+turns step by step, so that a slow minute of the machine affects all of them. Seconds are medians over a
+side's steps; the speed-up is the median over pairs of adjacent steps. Peak memory is the process's highest
+resident memory during the steps less that after its imports (on a GPU: the peak of torch's allocator). Scores
 and KL mean nothing here.
 
-TRL goes into a folder of its own, once: `--trl-cache DIR` (a few MB, `pip install --no-deps`).
+`--trl-cache DIR` installs TRL once into a folder of its own (a few MB, `pip install --no-deps`).
 
     python benchmarks/ppo_step.py --trl-cache DIR --cases tiny distilgpt2-8 --json ppo_step.json
     python benchmarks/ppo_step.py --cases tiny --precisions bf16 int8 int4 --modes controlled shared
@@ -49,9 +49,10 @@ What the two do differently in a step:
   it is a linear head on the policy's states. TRL holds policy, value model and reward model as three copies
   of the base; here policy, reference and (in bf16 or in shared mode) the reward model are adapters on one.
 - TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32;
-  here the update's first pass gives them (or, with several minibatches, a pass before it).
-- Both compute every score and reference log-probability; here the last block leaves out the positions that
-  nobody reads.
+  here the update's first pass yields them (or, with several minibatches, an extra pass).
+- Both compute every score and reference log-probability; here the last block is computed only at positions
+whose
+  output is used.
 - TRL's reference is the base with the adapter off; here it is the SFT adapter, which costs a little more."""
 
 
@@ -88,8 +89,7 @@ def rate(work: Callable[[], object], amount: float, seconds: float = 0.5) -> flo
 
 
 def machine(width: int) -> dict[str, float]:
-    """What this machine reaches: FLOP/s of products as wide as the base's, in two types; bytes/s of a
-    copy."""
+    """This machine's rates: FLOP/s of products as wide as the base's, in two types, and bytes/s of a copy."""
     place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, float] = {"threads": torch.get_num_threads()}
     for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
@@ -173,12 +173,12 @@ class Side:
 
 
 def measure(side: str, case: Case, folder: Path, options, **choice: str) -> dict:
-    """One side by itself."""
+    """Measure one side alone."""
     return Side(side, case, folder, options, turns=False, **choice).result()
 
 
 def run_case(name: str, options, scratch: Path) -> list[dict]:
-    """The rows of one size: TRL's, where it is asked for, and one for each mode and precision of ours."""
+    """The rows of one size: TRL's, if requested, and one per mode and precision of this project."""
     case, folder = CASES[name], scratch / name
     ppo_cases.make_base(case, folder / "base", options.tokenizer)
     ppo_cases.make_workspace(case, folder / "workspace", folder / "base", options.precisions)
@@ -209,7 +209,7 @@ def run_case(name: str, options, scratch: Path) -> list[dict]:
 
 
 def _choices(options) -> list[tuple[str, str]]:
-    """(mode, precision) pairs; the modes are the same thing in bf16."""
+    """(mode, precision) pairs; in bf16 both modes are the same."""
     pairs = [(mode, precision) for precision in options.precisions for mode in options.modes]
     return [pair for pair in pairs if pair[1] != "bf16" or pair[0] == options.modes[0]]
 

@@ -1,4 +1,4 @@
-"""Pictures of the page for the README: starts the app on a workspace and looks at it with Chromium.
+"""Takes pictures of the page for the README: starts the app on a workspace and opens it in Chromium.
 
     python benchmarks/screenshots.py --workspace workspace --out docs
 
@@ -32,7 +32,7 @@ from ui.texts import Texts  # noqa: E402
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
-PATIENCE = 600_000  # milliseconds; a machine that trains beside it takes minutes to load the models
+PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes minutes to load the models
 QUESTION = "How do I make tea?"
 Scheme = Literal["light", "dark"]
 LAPTOP, PHONE = (1366, 800), (390, 844)

@@ -1,9 +1,9 @@
-"""The memory that a stage will need above what its imports take, term by term, before it starts.
+"""Estimates the memory that a stage needs above its imports, term by term, before it starts.
 
-The formulas are in `pipeline.memory.terms`; they go by the base's shape (config.json), the settings, and the
-longest rows of the data set, where it is at hand. The terms of a phase are in memory at the same time; the
-estimate is the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with
-measured peaks. No weights are read, no torch.
+The formulas in `pipeline.memory.terms` use the base's shape (config.json), the settings, and the longest rows
+of the data set if it is at hand. The terms of one phase are in memory at the same time; the estimate is the
+sum of the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with measured
+peaks. No weights are read; no torch.
 
     print(estimate("ppo", build("ppo", "edge"), workspace).table())
     refuse_what_cannot_fit("sft", settings, workspace)      # UserError, or nothing
@@ -27,13 +27,13 @@ from pipeline.runs.hardware import free_memory, has_bf16_products
 from pipeline.runs.lineage import resolve_parents
 
 STAGES = ("sft", "reward", "ppo")
-ERROR = 0.25  # how far the estimate may be off
-IMPORTS = 600_000_000  # bytes of RAM that a stage takes by being imported; not part of the estimate
+ERROR = 0.25  # assumed relative error of the estimate
+IMPORTS = 600_000_000  # bytes of RAM that a stage's imports take; not part of the estimate
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The terms of a stage. free: bytes of the memory (`where`, as in "RAM") that nobody uses now."""
+    """The terms of a stage. free: unused bytes of the memory named by `where`, such as "RAM"."""
 
     stage: str
     terms: tuple[Term, ...]
@@ -42,7 +42,7 @@ class Estimate:
 
     @property
     def phases(self) -> dict[str, int]:
-        """Bytes of each phase, without what is always there."""
+        """Bytes of each phase, without the terms that exist all the time."""
         sums: dict[str, int] = {}
         for term in self.terms:
             if term.phase:
@@ -51,18 +51,18 @@ class Estimate:
 
     @property
     def total(self) -> int:
-        """Bytes at the peak: what is always there, and the largest phase."""
+        """Bytes at the peak: the terms that exist all the time plus the largest phase."""
         always = sum(term.bytes for term in self.terms if not term.phase)
         return always + max(self.phases.values(), default=0)
 
     @property
     def imports(self) -> int:
-        """Bytes of the same memory that go to the imports."""
+        """Bytes of the same memory that the imports take."""
         return IMPORTS if self.where == "RAM" else 0
 
     @property
     def available(self) -> int:
-        """Bytes for the stage above its imports."""
+        """Bytes that are left for the stage after its imports."""
         return max(0, self.free - self.imports)
 
     @property
@@ -71,7 +71,7 @@ class Estimate:
 
     @property
     def cannot_fit(self) -> bool:
-        """Whether it does not fit even where the estimate is too high by as much as it may be."""
+        """Whether it does not fit even if the estimate is too high by its largest error."""
         return self.total / (1 + ERROR) > self.available
 
     def table(self) -> str:
@@ -93,9 +93,9 @@ class Estimate:
 
 
 def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> Estimate:
-    """The memory of an sft, reward or ppo run. Raises UserError when the base is not known or not at hand.
+    """The memory of an sft, reward or ppo run. Raises UserError if the base is unknown or not at hand.
 
-    dataset: its name, where the parents are found already. Without a data set rows count as full.
+    dataset: its name, if the parents are resolved already. Without a data set all rows count as full.
     """
     if not dataset:
         try:
@@ -117,9 +117,9 @@ def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "")
 
 
 def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> None:
-    """Raise UserError, with the figures and what to lower, for a stage that cannot fit into what is free.
+    """Raise UserError, with the figures and the settings to lower, for a stage that cannot fit.
 
-    A base that is not here yet or of an unknown kind is not refused, nor one that is split over devices.
+    A base that is not downloaded yet, of an unknown kind, or split over devices is not refused.
     """
     if stage not in STAGES or getattr(settings, "split_base", False):
         return
@@ -127,7 +127,7 @@ def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, data
         return
     try:
         found = estimate(stage, settings, workspace, dataset)
-    except UserError:  # what is wrong with the base or the data is told by the stage itself, in its own words
+    except UserError:  # the stage itself reports what is wrong with the base or the data
         return
     if found.cannot_fit:
         raise UserError(
@@ -138,13 +138,13 @@ def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, data
 
 
 def side_by_side(wished: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
-    """How many of `wished` processes fit beside each other, each as large as the largest of the trainings.
+    """How many of `wished` processes fit in memory, each as large as the largest of the trainings.
 
-    trainings: (stage, settings with their base). At least 1; `wished` where no estimate can be made.
+    trainings: (stage, settings with their base). At least 1; `wished` if no estimate can be made.
     """
     found = []
     for stage, settings in trainings:
-        with contextlib.suppress(UserError):  # it has nothing to go by, and the stage will say so
+        with contextlib.suppress(UserError):  # no estimate is possible; the stage will report why
             if settings.base_model and is_here(settings.base_model):
                 found.append(estimate(stage, settings, workspace))
     if not found:
@@ -154,16 +154,16 @@ def side_by_side(wished: int, trainings: Iterable[tuple[str, Any]], workspace: W
 
 
 def _what_to_lower(stage: str, settings: Any) -> str:
-    """The settings that would make it smaller, as they are now."""
+    """The settings that would reduce the memory, with their current values."""
     sizes = ["micro_batch_size", "max_length", *(["batch_size"] if stage == "ppo" else [])]
-    wishes = [f"{name} (now {getattr(settings, name)})" for name in sizes]
+    advice = [f"{name} (now {getattr(settings, name)})" for name in sizes]
     if not settings.gradient_checkpointing:
-        wishes.append("or set gradient_checkpointing=true")
+        advice.append("or set gradient_checkpointing=true")
     if settings.precision != "int4":
-        wishes.append("or precision=int4")
+        advice.append("or precision=int4")
     if stage == "ppo" and settings.mode == "controlled":
-        wishes.append("or mode=shared")
-    return ", ".join(wishes)
+        advice.append("or mode=shared")
+    return ", ".join(advice)
 
 
 def _rows(settings: Any, workspace: Workspace, dataset: str, folder: Any) -> Any:
