@@ -1,17 +1,16 @@
 """This project's PPO arithmetic against that of TRL 1.12.0, in fp32, on the same rollouts and weights.
 
-TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; its generation is replaced by given
-responses and its reward model by given scores. Policy and reference are the same two LoRA adapters on the
-same base on both sides (TRL's through plain PEFT and transformers, this project's through its lean layers);
-TRL's value model is the policy merged, with this project's value head, so that the values are the same
-numbers. Compared, largest
-difference over largest value: rewards and advantages a token, both losses, the gradient of every LoRA tensor.
-The value loss has no weight in the gradient: here it reaches the policy's LoRA, in TRL it has a model of its
-own. For the same reason it is compared in the first epoch alone: here an update of the policy moves the
-values.
+TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; given responses replace its generation
+and given scores its reward model. Policy and reference are the same two LoRA adapters on the same base on
+both sides (TRL's through plain PEFT and transformers, this project's through its lean layers). TRL's value
+model is the merged policy with this project's value head, so that the values are the same numbers. Compared
+are, as the largest difference over the largest value, rewards and advantages per token, both losses, and the
+gradient of every LoRA tensor. The value loss has no weight in the gradient, because here it reaches the
+policy's LoRA while TRL has a separate value model. For the same reason it is compared in the first epoch
+only: here an update of the policy changes the values.
 
-All responses run their full length. Where one ends early TRL puts the score a position after the last token
-and lets a value there into the estimate; here the score belongs to the last token itself.
+All responses have their full length. If one ends early, TRL puts the score one position after the last token
+and includes a value there in the estimate; here the score belongs to the last token itself.
 
     python benchmarks/ppo_parity.py --trl-cache DIR [--json FILE]
 """

@@ -1,10 +1,10 @@
-"""Strict reading of preference files: a file is taken whole or refused with its line and the reason.
+"""Strict reading of preference files: a file is accepted as a whole or refused with the line and the reason.
 
-Takes JSON lines with `chosen` and `rejected` as whole transcripts (HH's raw format), or with `prompt`,
-`chosen` and `rejected` as text or as message lists. A BOM, CRLF and blank lines are harmless; everything else
-that is not exactly such a row is an error. Nothing is guessed: a date stays text, a gzip is refused.
-Repeated pairs, pairs of two equal responses and pairs with an empty response are dropped and counted.
-Lines are read in bounded memory. Other formats of the hub are read in ``data.sources``, with the same rules.
+The format is JSON lines with `chosen` and `rejected` as whole transcripts (HH's raw format), or with
+`prompt`, `chosen` and `rejected` as text or as message lists. A BOM, CRLF and blank lines are accepted; any
+other deviation is an error. Nothing is guessed: a date stays text, a gzip file is refused. Duplicate pairs,
+pairs of two equal responses and pairs with an empty response are dropped and counted. Lines are read in
+bounded memory. ``data.sources`` reads other formats of the hub with the same rules.
 """
 
 import json
@@ -24,10 +24,10 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass
 class Parsed:
-    """Pairs in the order of the file, and what became of the lines.
+    """Pairs in the order of the file, and counts of the lines.
 
-    ``counts`` holds ``lines`` (that are not blank), ``blank``, ``accepted``, ``duplicates``, ``identical``
-    and ``empty``; always ``accepted + duplicates + identical + empty (+ unusable, of the hub) == lines``.
+    ``counts`` has ``lines`` (not blank), ``blank``, ``accepted``, ``duplicates``, ``identical`` and
+    ``empty``; always ``accepted + duplicates + identical + empty (+ unusable, for the hub) == lines``.
     """
 
     pairs: list[Pair] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Parsed:
     _seen: set[Pair] = field(default_factory=set, repr=False)
 
     def add(self, pair: Pair) -> None:
-        """Take one line's pair, or drop and count it."""
+        """Accept one line's pair, or drop and count it."""
         self.count("lines")
         if pair.chosen == pair.rejected:
             self.count("identical")
@@ -57,9 +57,9 @@ class Parsed:
 
 
 def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
-    """Read a JSON-lines file, behind what is ``parsed`` already where there is something.
+    """Read a JSON-lines file; ``parsed`` collects the pairs of several files.
 
-    Raises UserError ``FILE, line N: reason`` at the first line that is no pair.
+    Raises UserError ``FILE, line N: reason`` at the first line that is not a pair.
     """
     parsed = parsed or Parsed()
     for number, row in read_rows(path):
@@ -78,7 +78,7 @@ def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
 def read_rows(path: Path | str) -> Iterator[tuple[int, Row | None]]:
     """(line number from 1, object) of each line of a JSON-lines file; None for a blank line.
 
-    Raises UserError where the file cannot be read or a line is not one JSON object of at most 1 MiB.
+    Raises UserError if the file cannot be read or a line is not one JSON object of at most 1 MiB.
     """
     if not Path(path).is_file():
         raise UserError(f"{ascii(str(path))[1:-1]}: no such file")
@@ -96,7 +96,7 @@ def read_rows(path: Path | str) -> Iterator[tuple[int, Row | None]]:
 
 
 def parse_lines(file: IO[bytes] | GzipFile, shown: str) -> Iterator[tuple[int, Row | None]]:
-    """As ``read_rows``, of an open binary file; ``shown`` is its name in errors."""
+    """Like ``read_rows``, for an open binary file; ``shown`` is its name in errors."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 3):  # + CR, LF and one byte too many
         number += 1
@@ -132,7 +132,7 @@ def parse_object(line: bytes) -> Row:
 
 
 def parse_pair(row: Row) -> Pair:
-    """One row in any of the accepted shapes as a canonical pair. Raises ValueError with the reason."""
+    """The canonical pair of one row in any of the accepted formats. Raises ValueError with the reason."""
     for key in ("chosen", "rejected"):
         if key not in row:
             raise ValueError(f"key '{key}' is missing")
@@ -159,12 +159,12 @@ def parse_pair(row: Row) -> Pair:
 
 
 def describe(counts: dict[str, int]) -> str:
-    """Counts as a phrase, zeros left out."""
+    """The counts as a phrase, without zeros."""
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "it is empty"
 
 
 def _conversation(value: Any, key: str, open_end: bool = False) -> str:
-    """Text as it stands, or a message list as a transcript; checked for what no data set may hold."""
+    """Text unchanged, or a message list as a transcript, checked for forbidden characters."""
     if isinstance(value, str):
         return _clean(value, key)
     if not isinstance(value, list):
@@ -202,7 +202,7 @@ def _unique_keys(items: list[tuple[str, Any]]) -> Row:
 
 
 def _type_name(value: Any) -> str:
-    """What JSON calls the type of ``value``."""
+    """JSON's name for the type of ``value``."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, str):

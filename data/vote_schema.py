@@ -1,7 +1,7 @@
-"""The tables of the arena's database, and how an older database becomes a current one.
+"""The tables of the arena's database, and the migration of older databases.
 
-Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that a vote of then
-and a vote of now on the same weights stay together.
+Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that old and new
+votes on the same weights stay together.
 """
 
 from __future__ import annotations
