@@ -44,9 +44,11 @@ def reveal_html(order: str, policies: Mapping[str, str], gold: Mapping[str, floa
     return parts.title(t("reveal.title")) + table + note
 
 
-def leaderboard_html(services: Services, t: Texts) -> str:
-    """The leaderboard: strength with interval, chance to be best, votes; and what quantising cost."""
-    return board_table(services.arena.leaderboard(), t) + contrasts_html(services.arena.contrasts(), t)
+def leaderboard_html(services: Services, t: Texts, season: str | None = None) -> str:
+    """The leaderboard of a season (None = the current one): strength with interval, chance to be best, votes;
+    and what quantising cost."""
+    board = board_table(services.arena.leaderboard(season), t)
+    return board + contrasts_html(services.arena.contrasts(season), t)
 
 
 def contrasts_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
