@@ -38,13 +38,13 @@ class Alarms:
         if entropy < COLLAPSE * _mean(first, "policy/entropy_avg"):
             self._fire(
                 "entropy collapse",
-                f"entropy fell to {entropy:.3f} nats a token; raise kl_coef or lower learning_rate",
+                f"entropy fell to {entropy:.3f} nats per token; raise kl_coef or lower learning_rate",
             )
         kl = _mean(last, "objective/kl_per_token")
         if kl > RUNAWAY_KL:
             self._fire(
                 "runaway KL",
-                f"the policy is {kl:.2f} nats a token from SFT; raise kl_coef or lower learning_rate",
+                f"the policy is {kl:.2f} nats per token from SFT; raise kl_coef or lower learning_rate",
             )
         if all("gold/mean" in seen for seen in (*first, *last)):
             rise = _mean(last, "objective/scores_standardised") - _mean(
