@@ -192,12 +192,12 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unique_keys(items: list[tuple[str, Any]]) -> Row:
-    row = dict(items)
-    if len(row) < len(items):
-        keys = [key for key, _ in items]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {ascii(repeated)[:60]} is given twice")
+def _unique_keys(items: list[tuple[str, Any]]) -> dict:
+    row: dict[str, Any] = {}
+    for key, value in items:
+        if key in row:
+            raise ValueError(f"key {ascii(key)[:60]} is given twice")
+        row[key] = value
     return row
 
 

@@ -3,7 +3,7 @@
 A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
 returns, the vote is on disk; the same vote sent again is found, not stored twice.
 
-What it does not do: decide who answers (`pipeline.arena.rounds`) or compute rankings (`evaluation.arena`).
+What it does not do: decide who answers (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
 
 import itertools
@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data.cast_votes import CastVote, cast_votes
 from data.errors import UserError
-from data.preferences import preference_pairs, ranking_groups
+from data.preferences import preference_pairs
+from data.ranking import LETTERS, Ranking
 from data.seasons import Season, SeasonFacts
 from data.sqlite_file import SqliteFile
 from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION, enter_season
-
-LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class VoteStore:
                 return _vote_row(db, vote_id)
             if round_row["state"] != "answered":
                 raise UserError("this round has no answers to vote on: ask again")
-            _check_ranking(ranking, json.loads(round_row["arrangement"]))
+            Ranking.parse(ranking, json.loads(round_row["arrangement"]))  # refuses what is no order
             earlier = db.execute(
                 "SELECT id, ranking FROM votes WHERE round = ? AND id NOT IN (SELECT vote FROM retractions)",
                 (round_id,),
@@ -252,6 +252,11 @@ class VoteStore:
             rows = [_vote_row(db, row["id"]) for row in found.fetchall()]
         return [row for row in rows if retracted or not row["retracted"]]
 
+    def cast(self, season: str | None = None) -> list[CastVote]:
+        """The votes of a season, or all, as the statistics need them, oldest first."""
+        with self._file.read() as db:
+            return cast_votes(db, season)
+
     def counts(self) -> dict[str, int]:
         """How many votes and retractions there are, in all seasons together."""
         names = ("votes", "retractions")
@@ -295,13 +300,6 @@ class VoteStore:
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:
             return db.execute(query, values).fetchall()
-
-
-def _check_ranking(ranking: str, arrangement: Mapping[str, str]) -> None:
-    named = sorted(letter for group in ranking_groups(ranking) for letter in group)
-    if ranking != "none" and named != sorted(arrangement):
-        letters = " ".join(sorted(arrangement))
-        raise UserError(f"order {ranking!r}: name each of {letters} once, as in B>A=C, or say none")
 
 
 def _now() -> str:

@@ -132,6 +132,7 @@ def press(page, keys):
         page.keyboard.press(key)
 
 
+@pytest.mark.faults(45)
 def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
@@ -254,6 +255,7 @@ def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
     assert "Answer with" in page.inner_text("#pane-A")
 
 
+@pytest.mark.faults(29)
 def test_model_and_user_text_are_inert(visit, quick):
     page = visit(quick.address)
     go_to(page, "arena")

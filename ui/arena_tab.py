@@ -7,11 +7,14 @@ completed and shown, and cast by a second press.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from data import world
 from data.errors import UserError
@@ -20,9 +23,10 @@ from data.ranking import Ranking
 from data.seasons import Season
 from pipeline.arena.lineup import Lineup
 from pipeline.arena.rounds import PROMPT_CHARACTERS
-from ui import arena_panes, arena_rounds, arena_tables, parts
+from ui import arena_panes, arena_rounds, arena_tables, parts, verdicts
+from ui.access import for_raters, rater_of
 from ui.arena_panes import PageRound, Panes
-from ui.events import QUIET, WORK, rater_of, shown
+from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
 
@@ -62,24 +66,33 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
             export = gr.Button(t("arena.export"), size="sm", scale=0, min_width=220)
             table = gr.Button(t("arena.csv"), size="sm", scale=0, min_width=180)
         exported = gr.File(label=t("arena.file"), visible=False, interactive=False)
+    with gr.Accordion(t("trust.title"), open=False):
+        check = gr.Button(t("trust.check"), size="sm", elem_id="trust-button")
+        trusted = gr.HTML(padding=False, elem_id="trust")
 
+    @for_raters
     def on_ask(text: str, models: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         yield from streamed(services, panes, text, rater_of(request), None, models or "", language, t)
 
+    @for_raters
     def on_follow(text: str, state: PageRound | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         chosen = state.models if state else ""
         yield from streamed(services, panes, text, rater_of(request), state, chosen, language, t)
 
+    @for_raters
     def on_vote(state: PageRound | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
         return voted(services, panes, state, order, comment, rater_of(request), t)
 
+    @for_raters
     def on_retract(state: PageRound | None, request: gr.Request) -> tuple[Any, ...]:
         left = arena_rounds.take_back(services, state, rater_of(request), t)
         return left, parts.advice(t("arena.taken_back")), gr.Button(visible=False)
 
+    @for_raters
     def on_stop(state: PageRound | None, request: gr.Request) -> None:
         arena_rounds.stop(services, state, rater_of(request))
 
+    @for_raters
     def on_next(models: str | None, request: gr.Request) -> str:
         return services.arena.next_prompt(rater_of(request), models or "")
 
@@ -125,6 +138,12 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     panes.retract.click(
         shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
     ).then(**board_handler, **QUIET)
+    check.click(
+        shown(lambda season: verdicts.trust_html(services.arena.trust(season), t)),
+        [season],
+        [trusted],
+        **WORK,
+    )
     export.click(shown(lambda season: export_pairs(services, season, t)), [season], None, **WORK)
     table.click(shown(lambda season: export_csv(services, season)), [season], [exported], **WORK)
     return refresh
@@ -249,10 +268,9 @@ def export_pairs(services: Services, season: str | None, t: Texts) -> None:
 
 
 def export_csv(services: Services, season: str | None) -> Any:
-    """The votes of a season (None = all) as a spreadsheet to download."""
-    import tempfile
-    from pathlib import Path
-
-    path = Path(tempfile.mkdtemp(prefix="arena-")) / "votes.csv"
+    """The votes of a season (None = all) as a spreadsheet, in the folder whose files go after a while
+    (`ui.uploads`)."""
+    path = Path(get_upload_folder()) / secrets.token_hex(16) / "votes.csv"
+    path.parent.mkdir(parents=True)
     path.write_text(services.arena.csv(season), encoding="utf-8-sig")
     return gr.File(value=str(path), visible=True)

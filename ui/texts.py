@@ -28,6 +28,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "tab.arena": ("Arena", "竞技场"),
     "tab.evaluation": ("Evaluation", "评测"),
     "tab.runs": ("Runs", "运行记录"),
+    # the login
+    "login.username": ("Name", "用户名"),
+    "login.password": ("Password", "密码"),
+    "login.enter": ("Log in", "登录"),
+    "login.leave": ("Log out", "退出登录"),
+    "login.wrong": ("This name and password do not belong together.", "用户名与密码不匹配。"),
     # the bar
     "bar.prepare": ("Data", "数据"),
     "bar.sft": ("SFT", "SFT"),
@@ -369,7 +375,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "arena.models": ("Who answers", "由谁作答"),
     "arena.shipped": ("shipped demo policies", "自带的演示策略"),
     "arena.yours": ("your training of {when}", "你在 {when} 训练的策略"),
-    "arena.base.tiny": ("The tiny world's model (3.7 million parameters)", "小世界的模型（370 万参数）"),
+    "arena.base.tiny": ("The tiny world's model (3.7 million parameters)", "微型世界的模型（370 万参数）"),
     "arena.base.smollm2": (
         "SmolLM2-135M-Instruct (135 million parameters)",
         "SmolLM2-135M-Instruct（1.35 亿参数）",
@@ -475,24 +481,100 @@ TABLE: dict[str, tuple[str, str]] = {
         "目前 {votes} 次排序：还说明不了什么；请看区间，不要看名次。",
     ),
     "board.some": ("Rankings: {votes}.", "{votes} 次排序。"),
-    "contrast.yes": (
-        "{a} is not worse than {b} by more than {margin} points: yes, on {n} decisive rankings.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：成立（{n} 次分出高下的排序）。",
+    "verdict.people": (
+        "For people in general, judged from {raters} raters",
+        "对一般人而言（依据 {raters} 位评分者）",
     ),
-    "contrast.no": (
-        "{a} is not worse than {b} by more than {margin} points: no, on {n} decisive rankings it is worse.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：不成立（{n} 次分出高下的排序表明它更差）。",
+    "verdict.raters": ("In the votes of these {raters} raters", "在这 {raters} 位评分者的投票中"),
+    "verdict.rater": ("In the votes of this one rater", "在这一位评分者的投票中"),
+    "verdict.colon": (": ", "："),
+    "verdict.better": ("{a} is better than {b}", "{a} 优于 {b}"),
+    "verdict.worse": ("{a} is worse than {b}", "{a} 不如 {b}"),
+    "verdict.better_small": (
+        "{a} is better than {b}, by less than {margin} points",
+        "{a} 优于 {b}，但差距小于 {margin} 个百分点",
     ),
-    "contrast.more": (
-        "{a} is not worse than {b} by more than {margin} points: not known yet, about {more} more decisive rankings "
-        "are needed.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：尚无定论，大约还需要 {more} 次分出高下的排序。",
+    "verdict.worse_small": (
+        "{a} is worse than {b}, by less than {margin} points",
+        "{a} 不如 {b}，但差距小于 {margin} 个百分点",
     ),
-    "contrast.unlikely": (
-        "{a} is not worse than {b} by more than {margin} points: not shown by {n} decisive rankings, and it does "
-        "not look like it.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：{n} 次分出高下的排序没有证明，看来也不像。",
+    "verdict.equivalent": (
+        "{a} and {b} are equally good to within {margin} points",
+        "{a} 与 {b} 相当，差距在 {margin} 个百分点以内",
     ),
+    "verdict.not_worse": (
+        "{a} is not worse than {b} by more than {margin} points",
+        "{a} 不比 {b} 差 {margin} 个百分点以上",
+    ),
+    "verdict.counts": (
+        " ({wins} of {decisive} decisive votes, e = {e}).",
+        "（{decisive} 次分出高下的投票中胜 {wins} 次，e = {e}）。",
+    ),
+    "verdict.undecided": ("{a} against {b}: undecided", "{a} 对 {b}：尚无定论"),
+    "verdict.more_rankings": (
+        "; about {more} more rankings by these raters ({wins} of {decisive} decisive votes so far).",
+        "；这些评分者大约还需 {more} 次排序（目前 {decisive} 次分出高下的投票中胜 {wins} 次）。",
+    ),
+    "verdict.no_more": (
+        "; more votes like these are not likely to decide it ({wins} of {decisive} decisive votes so far).",
+        "；继续这样投票也不太可能得出定论（目前 {decisive} 次分出高下的投票中胜 {wins} 次）。",
+    ),
+    "verdict.these_only": ("It speaks for these raters only.", "这只代表这些评分者。"),
+    "verdict.more_raters": (
+        "For people in general: about {more} more raters with {each} decisive votes each.",
+        "要代表一般人，大约还需 {more} 位评分者，每人 {each} 次分出高下的投票。",
+    ),
+    "verdict.without": (
+        "Without {flagged} of {raters} raters, who answered faster than one can read or always alike: {what}",
+        "去掉 {raters} 位评分者中答得比阅读还快或总是雷同的 {flagged} 位：{what}",
+    ),
+    "verdict.same": ("the same verdicts.", "结论不变。"),
+    "verdict.stop_decided": ("Decided: no more votes are needed.", "已有定论：不需要更多投票。"),
+    "verdict.stop_target": (
+        "The planned {target} rankings are there: stop here, and report what is said above.",
+        "计划的 {target} 次排序已完成：到此为止，按上面的结论报告。",
+    ),
+    "verdict.picture": (
+        "Preference for {a} over {b}: {share} %, between {low} and {high} % with 95 % confidence at every look.",
+        "偏好 {a} 而非 {b}：{share} %，任何时候查看都以 95 % 的置信度落在 {low} 到 {high} % 之间。",
+    ),
+    "verdict.legend": (
+        "Dot: share of decisive votes for the first model. Bar: where its preference lies, however often one looks. "
+        "Shaded: within the margin of {margin} points.",
+        "圆点：第一个模型在分出高下的投票中的得票率。横条：无论查看多少次，其偏好率所在的范围。阴影：{margin} 个百分点以内。",
+    ),
+    "trust.title": ("Can these votes be trusted?", "这些投票可信吗？"),
+    "trust.check": ("Check the votes", "检查投票"),
+    "trust.panes": (
+        "Best by pane: {wins}. Chance alone would differ as much in {p} % of studies.",
+        "各位置获第一次数：{wins}。纯属偶然时，有 {p} % 的研究会差得这么多。",
+    ),
+    "trust.length": (
+        "The longer answer won {share} of the decisive comparisons (50 % = no preference for length).",
+        "较长的回答赢了 {share} 的分出高下的比较（50 % 表示不偏好长度）。",
+    ),
+    "trust.alpha": (
+        "Raters of the same answers agree with Krippendorff's alpha = {alpha} (1 = fully, 0 = by chance).",
+        "对相同回答，评分者之间的一致性 Krippendorff α = {alpha}（1 为完全一致，0 为偶然）。",
+    ),
+    "trust.repeats": (
+        "Asked again, a rater ordered {share} of the pairs the same way.",
+        "重复出现时，评分者对 {share} 的配对给出相同顺序。",
+    ),
+    "trust.unknown": ("Not known yet: {what}.", "尚不清楚：{what}。"),
+    "trust.no_alpha": (
+        "agreement between raters (nobody has rated another's answers)",
+        "评分者之间的一致性（还没有人评过别人评过的回答）",
+    ),
+    "trust.no_repeats": ("consistency within a rater (no repeats)", "评分者自身的一致性（没有重复题）"),
+    "trust.rater": ("Rater", "评分者"),
+    "trust.votes": ("Votes", "投票数"),
+    "trust.seconds": ("Seconds per vote", "每票秒数"),
+    "trust.consistency": ("Same on repeats", "重复一致"),
+    "trust.flags": ("Remarks", "备注"),
+    "trust.flag.too fast": ("faster than one can read", "比阅读还快"),
+    "trust.flag.straight-lining": ("always the same order of panes", "总是同样的位置顺序"),
+    "trust.flag.one pane": ("prefers one pane", "偏好某一位置"),
     # evaluation
     "intro.evaluation": (
         "All policies answer the same held-out prompts. The tables show the scores of their reward models, the gold "

@@ -1,0 +1,70 @@
+"""The votes of a season as the statistics need them: read with two queries, however many there are.
+
+`VoteStore.votes` gives everything that is known of a vote; this gives what is counted.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CastVote:
+    """A vote that counts. policies: letter to policy. identical: groups of letters whose answers are the same
+    text. tokens: of each letter's answer. seconds: from the answers to the vote."""
+
+    round: str
+    rater: str
+    prompt_sha256: str
+    order: str
+    policies: Mapping[str, str]
+    identical: tuple[tuple[str, ...], ...]
+    tokens: Mapping[str, int]
+    seconds: float
+
+
+def cast_votes(db: sqlite3.Connection, season: str | None) -> list[CastVote]:
+    """The votes of a season (None = all) that were not taken back, oldest first."""
+    answers: dict[str, list[tuple[str, str, int]]] = {}
+    for number, letter, text, tokens in _rows(
+        db,
+        "SELECT a.round, a.letter, a.text, a.tokens FROM answers a JOIN rounds r ON a.round = r.id "
+        "WHERE (?1 IS NULL OR r.season = ?1) ORDER BY a.round, a.letter",
+        season,
+    ):
+        answers.setdefault(number, []).append((letter, text, tokens))
+    arrangements: dict[str, dict[str, str]] = {}  # few different ones: each is read once
+    found = []
+    for number, rater, prompt, order, arrangement, seconds in _rows(
+        db,
+        "SELECT v.round, v.rater, r.prompt_sha256, v.ranking, r.arrangement, v.reading_seconds "
+        "FROM votes v JOIN rounds r ON v.round = r.id WHERE (?1 IS NULL OR r.season = ?1) "
+        "AND v.id NOT IN (SELECT vote FROM retractions) ORDER BY v.created, v.id",
+        season,
+    ):
+        if arrangement not in arrangements:
+            arrangements[arrangement] = json.loads(arrangement)
+        given = answers[number]
+        texts = {letter: text for letter, text, _ in given}
+        tokens = {letter: count for letter, _, count in given}
+        same = tuple(map(tuple, identical_groups(texts)))
+        found.append(CastVote(number, rater, prompt, order, arrangements[arrangement], same, tokens, seconds))
+    return found
+
+
+def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
+    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
+    if len(set(texts.values())) == len(texts):
+        return []
+    groups: dict[str, list[str]] = {}
+    for letter in sorted(texts):
+        groups.setdefault(texts[letter], []).append(letter)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _rows(db: sqlite3.Connection, query: str, season: str | None) -> list[tuple]:
+    """Plain tuples: half the time of rows that know their columns."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    return cursor.execute(query, (season,)).fetchall()
