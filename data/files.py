@@ -18,7 +18,7 @@ from data.errors import UserError
 
 
 def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
-    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new.
+    """Replace the content of ``path`` by ``data`` (text as UTF-8); after a crash the file is old or new.
 
     With ``private`` only the owner of the file can read it, from its first byte on.
     """
@@ -88,8 +88,8 @@ def read_json(path: Path | str) -> Any:
         raise UserError(f"{path}: not valid JSON ({error}); restore the file or remove it") from error
 
 
-def append_jsonl(path: Path | str, row: dict) -> None:
-    """Append one object as one flushed line. A line that an earlier crash left torn is closed off first."""
+def append_jsonl(path: Path | str, row: Mapping[str, Any]) -> None:
+    """Append one object as one flushed line, after ending a line that an earlier crash truncated."""
     line = json_bytes(row) + b"\n"
     with open(path, "ab+") as file:
         if file.tell() > 0:

@@ -192,8 +192,8 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unique_keys(items: list[tuple[str, Any]]) -> dict:
-    row: dict[str, Any] = {}
+def _unique_keys(items: list[tuple[str, Any]]) -> Row:
+    row: Row = {}
     for key, value in items:
         if key in row:
             raise ValueError(f"key {ascii(key)[:60]} is given twice")

@@ -78,7 +78,7 @@ def resolve_base(base_model: str | Path) -> Path:
 def load_tokenizer(base: str | Path):
     """The tokenizer of a base, with a pad token that differs from EOS.
 
-    Raises UserError where there is none, or it is damaged.
+    Raises UserError if there is none, or if it is damaged.
     """
     folder = resolve_base(base)
     base_files.check(folder)
@@ -118,12 +118,12 @@ def load_reward_base(
 
 
 def base_hash(base: str | Path) -> str:
-    """sha256 of a base's configuration and weights as they lie on disk."""
+    """sha256 of a base's configuration and weights on disk."""
     return base_files.combined_hash(base_files.weights_files(resolve_base(base)))
 
 
 def tokenizer_hash(base: str | Path) -> str:
-    """sha256 of a base's tokenizer files as they lie on disk."""
+    """sha256 of a base's tokenizer files on disk."""
     return base_files.combined_hash(base_files.tokenizer_files(resolve_base(base)))
 
 

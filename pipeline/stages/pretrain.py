@@ -214,7 +214,8 @@ def _held_out_loss(
 
 
 def save_base(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """The model in bf16 safetensors and its tokenizer, as transformers loads them, with a card; synced."""
+    """Save the model in bf16 safetensors, its tokenizer and a card, in the form that transformers loads;
+    synced."""
     tokenizer.save_pretrained(folder)
     state = {name: tensor.to(torch.bfloat16).cpu() for name, tensor in model.state_dict().items()}
     copy = GPT2LMHeadModel(model.config).to(torch.bfloat16)

@@ -58,7 +58,7 @@ class Responses:
 def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> list[str]:
     """`n` different prompts of a data set's test split (all of them if it has fewer), drawn by `seed`.
 
-    Raises UserError where the split is missing, damaged or empty.
+    Raises UserError if the split is missing, damaged or empty.
     """
     prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "test")))
     if not prompts:

@@ -41,7 +41,7 @@ EVALUATION_ROWS = 256  # validation rows that are evaluated during training
 def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) -> list[dict]:
     """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all.
 
-    Raises UserError where there are none, or they are not what `prepare` wrote.
+    Raises UserError if there are none, or if they are not what `prepare` wrote.
     """
     rows = read_split(workspace.dataset(dataset), split)
     if split == "train" and not rows:
@@ -221,8 +221,8 @@ class Reporter(TrainerCallback):
         checkpoints.rotate(folder, keep=2)
 
     def save(self, folder: Path, tokens: int) -> None:
-        """What the trainer's own state does not hold: early stopping, the last evaluation, the gradient
-        watch, tokens seen, and how the run recovered."""
+        """Save what the trainer's own state lacks: early stopping, the last evaluation, the gradient watch,
+        the number of tokens seen, and how the run recovered."""
         card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
         card |= {"last_evaluation": self.last_evaluation, "warned": self.warned}
         card |= {"memory": asdict(self.memory), "stability": asdict(self.stability)}
