@@ -166,9 +166,9 @@ def _threads(run: Run, company: int) -> int:
 def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
-    for path in unsealed(workspace, run.record["parents"]):
-        if not any(event.get("model") == path for event in run.record["events"]):
-            run.event("no hashes", f"{path} is of an earlier version and is used unchecked", model=path)
+    for model in unsealed(workspace, run.record["parents"]):
+        if not any(event.get("model") == model for event in run.record["events"]):
+            run.event("no hashes", f"{model} is of an earlier version and is used unchecked", model=model)
     if stage != "prepare":
         quiet()
         from models.fast import heap  # it loads torch, like the stage itself
