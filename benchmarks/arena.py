@@ -21,11 +21,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from data.policies import POLICIES, PRECISIONS
 from models import adapters, loading
-from models.precision import PRECISIONS
 from models.serving import StackedPolicies
 
-NAMES = ("sft", "ppo-bf16", "ppo-int8", "ppo-int4")
 SHAPE = "distilgpt2-shape"
 RANK = 16
 
@@ -43,12 +42,12 @@ def save_adapters(base: Path, folder: Path) -> dict[str, Path]:
     """Four random adapters for a base, as model folders."""
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, RANK, 2 * RANK)
-    for name in NAMES:
+    for name in POLICIES:
         model = adapters.attach(model, shape, name)
         for parameter in adapters.adapter_parameters(model, name).values():
             torch.nn.init.normal_(parameter, std=0.02)
         adapters.save(model, folder / name, name, base=base, precision="bf16")
-    return {name: folder / name for name in NAMES}
+    return {name: folder / name for name in POLICIES}
 
 
 def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse.Namespace) -> dict:
@@ -91,10 +90,10 @@ def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse
 def difference(base: Path, folders, precision: str, four: StackedPolicies, prompt: list[int]) -> dict:
     """The largest difference of a logit from PEFT's, over the four policies; and the logits' spread."""
     ids = torch.tensor([prompt], device=four.model.device)
-    four.select(NAMES)
-    ours = four.model(ids.expand(len(NAMES), -1)).logits.float()
+    four.select(POLICIES)
+    ours = four.model(ids.expand(len(POLICIES), -1)).logits.float()
     worst, spread = 0.0, ours.std().item()
-    for place, name in enumerate(NAMES):
+    for place, name in enumerate(POLICIES):
         model = adapters.load(
             loading.load_causal(base, precision, ids.device), folders[name], "one", base=base
         )

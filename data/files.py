@@ -5,6 +5,7 @@ that survive a truncated last line, and SHA-256 of files. It does not lock files
 two writers of one file.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 
 def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
@@ -85,7 +86,9 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON ({error}); restore the file or remove it") from error
+        raise UserError(
+            f"{path}: not valid JSON ({error}); restore the file or remove it", code=Code.RECORD
+        ) from error
 
 
 def append_jsonl(path: Path | str, row: Mapping[str, Any]) -> None:
@@ -128,6 +131,21 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_remembered(path: Path | str) -> str:
+    """As ``sha256_file``, computed again only where the file was changed or replaced.
+
+    The weights of a base take a second or more, and each adapter is checked against them.
+    """
+    facts = os.stat(path)
+    identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return _sha256_of(str(path), *identity)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256_of(path: str, *identity: int) -> str:
+    return sha256_file(path)
+
+
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -136,7 +154,7 @@ def sha256_text(text: str) -> str:
 def sha256_files(paths: Iterable[Path | str]) -> str:
     """Hex SHA-256 over the names and contents of several files; their order does not matter."""
     total = hashlib.sha256()
-    for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
+    for name, digest in sorted((Path(path).name, sha256_remembered(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
     return total.hexdigest()
 

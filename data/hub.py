@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from data.errors import UserError
+from yaml import YAMLError
+
+from data.errors import Code, UserError
 
 SILENCE_SECONDS = 9.0  # without a byte; then the cache is tried, and an error comes within 15 s
 _REPO = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
@@ -66,7 +68,10 @@ def download_dataset(repo_id: str, folder: str = "") -> HubDataset:
     names = select_rows(_listing(root), folder)
     if not names:
         place = f"{repo_id}/{folder}" if folder else repo_id
-        raise UserError(f"hub data set {place}: has no file ending in {', '.join(_ROWS)}; choose another one")
+        raise UserError(
+            f"hub data set {place}: has no file ending in {', '.join(_ROWS)}; choose another one",
+            code=Code.HUB,
+        )
     return HubDataset([(split_of(name), root / name) for name in names], root.name, _licence(root))
 
 
@@ -77,7 +82,9 @@ def download_model(repo_id: str) -> Path:
     """
     root = _download("model", repo_id)
     if not (root / "config.json").is_file():
-        raise UserError(f"hub model {repo_id}: has no config.json; choose a transformers model")
+        raise UserError(
+            f"hub model {repo_id}: has no config.json; choose a transformers model", code=Code.HUB
+        )
     return root
 
 
@@ -101,7 +108,7 @@ def select_model(names: Sequence[str]) -> list[str]:
     if not weights:
         pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names)
         why = "only pickled weights, which can run code" if pickled else "no safetensors weights"
-        raise UserError(f"it has {why}; choose a model with .safetensors files")
+        raise UserError(f"it has {why}; choose a model with .safetensors files", code=Code.HUB)
     plain = [name for name in weights if name.startswith("model")]
     return sorted([name for name in names if name in _MODEL] + (plain or weights))
 
@@ -120,20 +127,22 @@ def _listing(root: Path) -> list[str]:
 
 
 def _licence(root: Path) -> str:
-    """The licence in the front matter of the repository's README."""
+    """The licence in the metadata of the repository's README; "unknown" where there is none to read."""
+    from huggingface_hub import metadata_load  # it loads the network stack
+
     try:
-        readme = (root / "README.md").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        licence = (metadata_load(root / "README.md") or {}).get("license")
+    except (OSError, ValueError, YAMLError):  # no README, or one that is no card
         return "unknown"
-    header = readme.split("\n---", 1)[0] if readme.startswith("---") else ""
-    found = re.search(r"^license:[ \t]*(?:\n[ \t]*-[ \t]*)?[\"']?([^\s\"']+)", header, re.MULTILINE)
-    return found.group(1) if found else "unknown"
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "unknown")
 
 
 def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     """The snapshot's folder, from the hub or else from the cache."""
     if not _REPO.fullmatch(repo_id) or ".." in f"{repo_id}/{folder}":
-        raise UserError(f"hub {kind} {ascii(repo_id)[:80]}: not a name of the hub; write OWNER/NAME")
+        raise UserError(
+            f"hub {kind} {ascii(repo_id)[:80]}: not a name of the hub; write OWNER/NAME", code=Code.HUB
+        )
     answer = _ask_child(kind, repo_id, folder)
     if answer["result"] in ("silent", "unreachable"):
         offline = _ask_child(kind, repo_id, folder, HF_HUB_OFFLINE="1")
@@ -153,7 +162,7 @@ def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     }.get(answer["result"])
     if reason is None:
         raise RuntimeError(f"the download of {repo_id} crashed:\n{answer['detail']}")
-    raise UserError(f"hub {kind} {repo_id}: {reason}{answer.get('detail', '')}")
+    raise UserError(f"hub {kind} {repo_id}: {reason}{answer.get('detail', '')}", code=Code.HUB)
 
 
 def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_file
 from data.records import Pair
 from data.splits import SPLITS
@@ -70,7 +70,7 @@ def load_pairs(
         for what, count in parsed.counts.items():
             counts[what] = counts.get(what, 0) + count
     if not counts.get("accepted"):
-        raise UserError(f"{source}: holds no usable pair ({describe(counts)})")
+        raise UserError(f"{source}: holds no usable pair ({describe(counts)})", code=Code.SOURCE)
     kept = sample({name: parsed.pairs for name, parsed in pairs.items()}, max_rows, seed)
     counts["left_out"] = counts["accepted"] - sum(map(len, kept.values()))
     return Loaded(kept, counts, info)
@@ -87,13 +87,15 @@ def files_of(source: str) -> list[Path]:
         if path.is_dir():
             found = sorted(path.glob("*.jsonl"))
             if not found:
-                raise UserError(f"source {ascii(place)[:80]}: no *.jsonl file in this folder")
+                raise UserError(
+                    f"source {ascii(place)[:80]}: no *.jsonl file in this folder", code=Code.SOURCE
+                )
             files += found
         elif path.is_file() or place.endswith((".jsonl", ".json")):
             files.append(path)  # `read_pairs` reports a missing file
         else:
             known = "tiny, votes, hub:OWNER/NAME, FILE.jsonl or FOLDER (several with commas)"
-            raise UserError(f"source {ascii(place)[:80]}: write {known}")
+            raise UserError(f"source {ascii(place)[:80]}: write {known}", code=Code.SOURCE)
     return files
 
 
@@ -146,7 +148,7 @@ def _load_votes(workspace: Workspace) -> tuple[dict[str, Parsed], dict[str, Any]
     from data.votes import VoteStore  # opens a database, which only this source needs
 
     if not workspace.votes_db.is_file():
-        raise UserError(f"source votes: no votes in {workspace.root} yet; vote in the arena first")
+        raise UserError(f"source votes: no votes in {workspace.root} yet", code=Code.NO_VOTES)
     rows = VoteStore(workspace.votes_db).preference_pairs()
     return {"all": _parse_leniently(rows)}, {"kind": "votes", "licence": "the raters'"}
 
@@ -169,7 +171,9 @@ def _load_hub(place: str) -> tuple[dict[str, Parsed], dict[str, Any]]:
     try:
         found = download_dataset(repo_id, folder)
     except UserError as error:
-        raise UserError(f"{error}. Or take files: --set source=FILE.jsonl,FOLDER") from error
+        raise UserError(
+            str(error), code=error.code, command="or take files: --set source=FILE.jsonl,FOLDER"
+        ) from error
     pairs: dict[str, Parsed] = {}
     for split, path in found.files:
         shown = f"hub:{repo_id}: {path.name}"
@@ -190,7 +194,9 @@ def _hub_rows(path: Path, shown: str) -> Iterator[Row | None]:
         else:
             yield from (row for _, row in read_rows(path))
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{shown}: broken ({error}); remove it from the hub's cache and try again") from error
+        raise UserError(
+            f"{shown}: broken ({error}); remove it from the hub's cache and try again", code=Code.HUB
+        ) from error
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 BUSY_SECONDS = 20.0
 Result = TypeVar("Result")
@@ -56,7 +56,11 @@ class SqliteFile:
             self._create(schema, application_id, version, migrations or {})
         except sqlite3.Error as error:
             self.close()
-            raise self._unreadable(error) from error
+            raise UserError(
+                f"{self.path}: cannot be read as a database ({error}); it was left untouched",
+                code=Code.DATABASE,
+                command="restore a backup, or move the file away to start anew",
+            ) from error
         except UserError:
             self.close()
             raise
@@ -119,10 +123,11 @@ class SqliteFile:
             raise sqlite3.DatabaseError(verdict)
         has_tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] > 0
         if has_tables and self._pragma("application_id") != application_id:
-            raise UserError(f"{self.path}: is another program's database; move it away")
+            raise UserError(f"{self.path}: is another program's database; move it away", code=Code.DATABASE)
         if self._pragma("user_version") > version:
             raise UserError(
-                f"{self.path}: was written by a newer version of this program; update the program"
+                f"{self.path}: was written by a newer version of this program; update the program",
+                code=Code.DATABASE,
             )
 
     def _configure(self) -> None:
@@ -176,9 +181,9 @@ class SqliteFile:
             self._roll_back()
             if len(batch) > 1:
                 return False
-            mendable = isinstance(error, sqlite3.OperationalError)  # full, locked or read-only; else a bug
-            advice = UserError(f"{self.path}: nothing was stored ({error}); mend that and try again")
-            batch[0].error = advice if mendable else error
+            full = isinstance(error, sqlite3.OperationalError)  # or locked, or read-only; else a bug
+            advice = UserError(f"{self.path}: nothing was stored ({error})", code=Code.DATABASE)
+            batch[0].error = advice if full else error
             return True
         except BaseException:
             self._roll_back()
@@ -199,4 +204,6 @@ class _Write:
         self.job = job
         self.done = False
         self.result: Any = None
-        self.error: Exception | None = UserError("nothing was stored: the program was interrupted")
+        self.error: Exception | None = UserError(
+            "nothing was stored: the program was interrupted", code=Code.DATABASE
+        )

@@ -14,7 +14,7 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.records import HUMAN, Pair, canonical_prompt, canonical_response, split_transcripts, transcript
 
 Row = dict[str, Any]  # one JSON object
@@ -69,9 +69,9 @@ def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
         try:
             parsed.add(parse_pair(row))
         except ValueError as error:
-            raise UserError(f"{path}, line {number}: {error}") from error
+            raise UserError(f"{path}, line {number}: {error}", code=Code.FILE) from error
     if not parsed.pairs:
-        raise UserError(f"{path}: holds no usable pair ({describe(parsed.counts)})")
+        raise UserError(f"{path}: holds no usable pair ({describe(parsed.counts)})", code=Code.SOURCE)
     return parsed
 
 
@@ -81,18 +81,20 @@ def read_rows(path: Path | str) -> Iterator[tuple[int, Row | None]]:
     Raises UserError if the file cannot be read or a line is not one JSON object of at most 1 MiB.
     """
     if not Path(path).is_file():
-        raise UserError(f"{ascii(str(path))[1:-1]}: no such file")
+        raise UserError(f"{ascii(str(path))[1:-1]}: no such file", code=Code.FILE)
     try:
         with open(path, "rb") as file:
             start = file.read(4)
             if start[:2] == b"\x1f\x8b":
-                raise UserError(f"{path}, line 1: gzip-compressed, not JSON lines; unpack it first")
+                raise UserError(
+                    f"{path}, line 1: gzip-compressed, not JSON lines; unpack it first", code=Code.FILE
+                )
             if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise UserError(f"{path}, line 1: UTF-16, not UTF-8; save it as UTF-8")
+                raise UserError(f"{path}, line 1: UTF-16, not UTF-8; save it as UTF-8", code=Code.FILE)
             file.seek(0)
             yield from parse_lines(file, str(path))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})", code=Code.FILE) from error
 
 
 def parse_lines(file: IO[bytes] | GzipFile, shown: str) -> Iterator[tuple[int, Row | None]]:
@@ -104,14 +106,14 @@ def parse_lines(file: IO[bytes] | GzipFile, shown: str) -> Iterator[tuple[int, R
             line = line.removeprefix(_BOM)
         content = line.removesuffix(b"\n").removesuffix(b"\r")
         if len(content) > MAX_LINE_BYTES:
-            raise UserError(f"{shown}, line {number}: longer than 1 MiB; split or remove it")
+            raise UserError(f"{shown}, line {number}: longer than 1 MiB; split or remove it", code=Code.FILE)
         if not content.strip():
             yield number, None
             continue
         try:
             yield number, parse_object(content)
         except ValueError as error:
-            raise UserError(f"{shown}, line {number}: {error}") from error
+            raise UserError(f"{shown}, line {number}: {error}", code=Code.FILE) from error
 
 
 def parse_object(line: bytes) -> Row:

@@ -20,7 +20,8 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from data import sealed
-from data.errors import UserError
+from data.bases import origin_facts
+from data.errors import Code, UserError
 from data.files import json_bytes, sync_folder, write_atomic
 from models import base_files
 from models.fast import lora
@@ -42,7 +43,7 @@ def lora_config(
         if isinstance(module, nn.Linear | Conv1D) and name.rsplit(".", 1)[-1] not in HEAD_NAMES
     }
     if not layers:
-        raise UserError("the base has no linear layers that LoRA could adapt")
+        raise UserError("the base has no linear layers that LoRA could adapt", code=Code.BASE)
     return LoraConfig(
         r=rank,
         lora_alpha=alpha,
@@ -117,7 +118,9 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     for file, data in files.items():
         write_atomic(folder / file, data)
-    sealed.write_card(folder / CARD, card | (extra or {}))  # the last, so that with it the model is whole
+    sealed.write_card(
+        folder / CARD, card | origin_facts(resolve_base(base)) | (extra or {})
+    )  # the last, so that with it the model is whole
     sync_folder(folder.parent)
 
 
@@ -159,7 +162,9 @@ def load(
         parameter.requires_grad_(trainable)
     lora.quicken(model)
     if (rank := card.get("lora_rank")) != config.r:
-        raise UserError(f"{folder}: model.json says rank {rank}, the adapter's is {config.r}")
+        raise UserError(
+            f"{folder}: model.json says rank {rank}, the adapter's is {config.r}", code=Code.MODEL
+        )
     return model
 
 
@@ -167,16 +172,16 @@ def check(folder: Path, *, base: str | Path) -> dict:
     """model.json of a model folder. Raises UserError if it belongs to another base or tokenizer."""
     for name in (CARD, CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: {name} is missing; this is not a finished model")
+            raise UserError(f"{folder}: {name} is missing; this is not a finished model", code=Code.MODEL)
     card = read_card(folder)
     same_base = card.get("base_hash") == base_hash(base)
     if not same_base or card.get("tokenizer_hash") != tokenizer_hash(base):
         what = "on another base" if not same_base else "with another tokenizer"
         named = f"{folder}: trained {what} ({card.get('base_model')}) than {base}"
         if "base_files" not in card:
-            raise UserError(named)
+            raise UserError(named, code=Code.MODEL)
         differing = ", ".join(base_files.changed(resolve_base(base), card["base_files"]))
-        raise UserError(f"{named}, or one of its files has changed since then: {differing}")
+        raise UserError(f"{named}, or one of its files has changed since then: {differing}", code=Code.MODEL)
     return card
 
 
@@ -204,7 +209,7 @@ def read_tensors(path: Path, card: dict) -> tuple[dict[str, torch.Tensor], str]:
     try:
         return parse(data), sealed.entry(data)["sha256"]
     except SafetensorError as error:
-        raise UserError(f"{path}: is damaged ({error}); {ADVICE}") from error
+        raise UserError(f"{path}: is damaged ({error}); {ADVICE}", code=Code.MODEL) from error
 
 
 def read_config(folder: Path, card: dict) -> LoraConfig:
@@ -213,7 +218,7 @@ def read_config(folder: Path, card: dict) -> LoraConfig:
     try:
         return LoraConfig.from_pretrained(folder)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{folder / CONFIG}: is damaged ({error}); {ADVICE}") from error
+        raise UserError(f"{folder / CONFIG}: is damaged ({error}); {ADVICE}", code=Code.MODEL) from error
 
 
 def copy(folder: Path, to: Path, *, base: str | Path, **config: str) -> None:
@@ -239,18 +244,16 @@ def fill(model: PeftModel, name: str, weights: dict[str, torch.Tensor], *, where
     missing, unknown = sorted(set(targets) - set(weights)), sorted(set(weights) - set(targets))
     if missing or unknown:
         what = f"lacks {len(missing)} tensors ({missing[0]})" if missing else f"has {unknown[0]} too many"
-        raise UserError(f"{where}: the adapter {what}; it does not fit this base")
+        raise UserError(f"{where}: the adapter {what}; it does not fit this base", code=Code.MODEL)
     with torch.no_grad():
         for key, parameter in targets.items():
             saved = weights[key]
             if parameter.shape != saved.shape:
-                raise UserError(f"{where}: {key} has shape {list(saved.shape)}, not {list(parameter.shape)}")
+                raise UserError(
+                    f"{where}: {key} has shape {list(saved.shape)}, not {list(parameter.shape)}",
+                    code=Code.MODEL,
+                )
             parameter.data = saved.to(parameter.device, torch.float32).clone()
-
-
-def copy_weights(model: PeftModel, source: str, target: str) -> None:
-    """Make adapter `target` an exact copy of adapter `source` (same rank and layers)."""
-    fill(model, target, _state(model, source), where=f"adapter {source}")
 
 
 def adapter_parameters(model: PeftModel, name: str) -> dict[str, nn.Parameter]:
@@ -266,11 +269,13 @@ def load_head(folder: Path) -> Head:
     """The fp32 head of a reward or value model. Raises UserError if the folder contains a plain policy."""
     path = folder / HEAD
     if not path.is_file():
-        raise UserError(f"{folder}: {HEAD} is missing; this is a language model, not a reward model")
+        raise UserError(
+            f"{folder}: {HEAD} is missing; this is a language model, not a reward model", code=Code.MODEL
+        )
     tensors, _ = read_tensors(path, read_card(folder))
     weight = tensors.get("weight")
     if weight is None or weight.dim() != 2:
-        raise UserError(f"{path}: is damaged (it holds no matrix); {ADVICE}")
+        raise UserError(f"{path}: is damaged (it holds no matrix); {ADVICE}", code=Code.MODEL)
     head = Head(weight.shape[1])
     head.weight.data = weight.float()
     return head.requires_grad_(False)

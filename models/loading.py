@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from data.bases import find_base
-from data.errors import UserError
+from data.errors import Code, UserError
 from models import base_files
 from models import precision as precisions
 from models.fast import attention, heap
@@ -66,11 +66,14 @@ def resolve_base(base_model: str | Path) -> Path:
     """
     folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{base_model}: no config.json in {folder.name}; this is not a model folder")
+        raise UserError(
+            f"{base_model}: no config.json in {folder.name}; this is not a model folder", code=Code.BASE
+        )
     if not list(folder.glob("*.safetensors")):
         raise UserError(
             f"{base_model}: no .safetensors weights; pickled weights (.bin, .pt) are refused because loading "
-            "them can run code. Convert the model to safetensors first"
+            "them can run code. Convert the model to safetensors first",
+            code=Code.BASE,
         )
     return folder
 
@@ -85,9 +88,11 @@ def load_tokenizer(base: str | Path):
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # the tokenizers library has no class of its own for a file it cannot read
-        raise UserError(f"{base}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise UserError(
+            f"{base}: the tokenizer cannot be loaded: {_first_line(error)}", code=Code.BASE
+        ) from error
     if tokenizer.eos_token_id is None:
-        raise UserError(f"{base}: the tokenizer has no EOS token")
+        raise UserError(f"{base}: the tokenizer has no EOS token", code=Code.BASE)
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         # With pad = EOS the loss would mask EOS out, and the model would never learn to stop.
         tokenizer.add_special_tokens({"pad_token": PAD_TOKEN})
@@ -131,7 +136,9 @@ def check_length(model: nn.Module, tokens: int) -> None:
     """Raise UserError if sequences of that many tokens do not fit into the base's positions."""
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if room is not None and tokens > room:
-        raise UserError(f"max_length={tokens}, but this base has {room} positions: set {room} or less")
+        raise UserError(
+            f"max_length={tokens}, but this base has {room} positions: set {room} or less", code=Code.SETTING
+        )
 
 
 def switch_off_dropout(model: nn.Module) -> None:
@@ -185,7 +192,9 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
                 disable_mmap=True,
             )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise UserError(f"{base}: the model cannot be loaded: {_first_line(error)}") from error
+        raise UserError(
+            f"{base}: the model cannot be loaded: {_first_line(error)}", code=Code.BASE
+        ) from error
     _refuse_gaps(base, found)
     precisions.prepare(model, precision)
     switch_off_dropout(model)
@@ -216,13 +225,15 @@ def _refuse_gaps(base: str | Path, found: dict) -> None:
     if missing:
         raise UserError(
             f"{base}: its files lack {len(missing)} tensors that config.json asks for ({missing[0]}); "
-            f"{base_files.ADVICE}"
+            f"{base_files.ADVICE}",
+            code=Code.BASE,
         )
     if found["mismatched_keys"]:
         name, saved, wanted = min(found["mismatched_keys"])
         raise UserError(
             f"{base}: {name} has the shape {list(saved)}, but config.json asks for {list(wanted)}; "
-            f"{base_files.ADVICE}"
+            f"{base_files.ADVICE}",
+            code=Code.BASE,
         )
 
 

@@ -19,9 +19,9 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
 
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
 
-PRECISIONS = ("bf16", "int8", "int4")
 UNQUANTISED = ("lm_head", "score", "embed_out")
 
 
@@ -40,7 +40,9 @@ def has_bf16_products() -> bool:
 def quantization_config(precision: str, device: torch.device) -> BitsAndBytesConfig | None:
     """The configuration for `from_pretrained`; None for bf16. Raises UserError for an unknown precision."""
     if precision not in PRECISIONS:
-        raise UserError(f"precision {precision!r} is unknown: choose one of {', '.join(PRECISIONS)}")
+        raise UserError(
+            f"precision {precision!r} is unknown: choose one of {', '.join(PRECISIONS)}", code=Code.SETTING
+        )
     if precision == "bf16":
         return None
     if precision == "int8":
@@ -83,17 +85,22 @@ def verify(model: nn.Module, precision: str, device: torch.device) -> None:
     expected = {"bf16": (False, False), "int8": (True, False), "int4": (False, True)}
     if precision not in expected or (bool(eight), bool(four)) != expected[precision]:
         raise UserError(
-            f"the base did not load in {precision}: {len(eight)} layers are int8 and {len(four)} are int4"
+            f"the base did not load in {precision}: {len(eight)} layers are int8 and {len(four)} are int4",
+            code=Code.BASE,
         )
     if any(module.state.threshold != 0.0 for module in eight):
-        raise UserError("int8 layers have an outlier threshold, which couples the rows of a batch")
+        raise UserError(
+            "int8 layers have an outlier threshold, which couples the rows of a batch", code=Code.BASE
+        )
     if any(module.weight.quant_type != "nf4" for module in four):
-        raise UserError("the 4-bit layers are not NF4")
+        raise UserError("the 4-bit layers are not NF4", code=Code.BASE)
     if precision == "bf16":
         frozen = [p for p in model.parameters() if not p.requires_grad]
         odd = {str(p.dtype) for p in frozen if p.dtype != float_type(device)}
         if odd:
-            raise UserError(f"a bf16 base was expected, but some weights are {', '.join(sorted(odd))}")
+            raise UserError(
+                f"a bf16 base was expected, but some weights are {', '.join(sorted(odd))}", code=Code.BASE
+            )
 
 
 def _layers_named(model: nn.Module, name: str) -> list[nn.Module]:

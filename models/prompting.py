@@ -17,7 +17,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.records import messages as to_messages
 
 ROLE_STOP = "\n\nHuman:"
@@ -32,13 +32,16 @@ class PromptFormat:
 
     def __init__(self, tokenizer: Any) -> None:
         if tokenizer.eos_token_id is None:
-            raise UserError("the tokenizer has no EOS token: choose a base model whose tokenizer has one")
+            raise UserError(
+                "the tokenizer has no EOS token: choose a base model whose tokenizer has one", code=Code.BASE
+            )
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-            raise UserError("the tokenizer needs a pad token of its own: load it with models.loading")
+            raise UserError(
+                "the tokenizer needs a pad token of its own: load it with models.loading", code=Code.BASE
+            )
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
         self.pad_id: int = tokenizer.pad_token_id
-        self.stop_ids: tuple[int, ...] = (self.eos_id,)
         self.uses_chat_template = bool(tokenizer.chat_template)
         self._prefix = self._bos()
         self._stop_last_ids: frozenset[int] | None = None
@@ -80,10 +83,6 @@ class PromptFormat:
         return [
             (self._prefix + (ids[-room:] if room else []))[:max_length] for ids in self._encode_texts(prompts)
         ]
-
-    def encode_pair(self, prompt: str, response: str, max_length: int) -> tuple[list[int], list[int]]:
-        """(prompt ids, response ids), together at most max_length; see `fit`."""
-        return self.fit(self.encode_prompt(prompt, max_length), self.encode_response(response), max_length)
 
     @staticmethod
     def fit(prompt_ids: list[int], response_ids: list[int], max_length: int) -> tuple[list[int], list[int]]:
@@ -179,7 +178,9 @@ class PromptFormat:
         try:
             return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
-            raise UserError(f"the tokenizer's chat template refuses a conversation: {error}") from error
+            raise UserError(
+                f"the tokenizer's chat template refuses a conversation: {error}", code=Code.BASE
+            ) from error
 
     def _try_template(self) -> None:
         """Render one turn as a test, because a template is a program that may fail or never end."""
@@ -196,7 +197,9 @@ class PromptFormat:
         thread.join(TEMPLATE_SECONDS)
         if thread.is_alive():
             stop_thread(thread)
-            raise UserError(f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s")
+            raise UserError(
+                f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s", code=Code.BASE
+            )
         if failed:
             raise failed[0]
 

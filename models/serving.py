@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from models import adapters
 from models.generation import Generation, generate
 
@@ -46,7 +46,9 @@ class StackedPolicies:
         for path in paths:
             if path not in self._layers:
                 if path not in modules:
-                    raise UserError(f"an adapter has a layer {path} that the base {self.base} has not")
+                    raise UserError(
+                        f"an adapter has a layer {path} that the base {self.base} has not", code=Code.MODEL
+                    )
                 self._layers[path] = _replace(self.model, path)
         for path, layer in self._layers.items():
             layer.stack([weights.get(path) for weights, _ in found.values()])
@@ -57,7 +59,9 @@ class StackedPolicies:
         """Let policy `rows[i]` answer row i of the next batches."""
         unknown = sorted(set(rows) - set(self.names))
         if unknown:
-            raise UserError(f"policy {unknown[0]} is not served: choose among {', '.join(self.names)}")
+            raise UserError(
+                f"policy {unknown[0]} is not served: choose among {', '.join(self.names)}", code=Code.POLICIES
+            )
         places = torch.tensor([self.names.index(name) for name in rows], device=self.model.device)
         for layer in self._layers.values():
             layer.select(places)
@@ -135,7 +139,9 @@ def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch
     config = adapters.read_config(folder, card)
     odd = [key for key in ("use_dora", "alpha_pattern", "rank_pattern") if getattr(config, key)]
     if odd or config.bias != "none":
-        raise UserError(f"{folder}: this kind of LoRA ({(odd or ['bias'])[0]}) cannot be served")
+        raise UserError(
+            f"{folder}: this kind of LoRA ({(odd or ['bias'])[0]}) cannot be served", code=Code.MODEL
+        )
     scaling = config.lora_alpha / (config.r**0.5 if config.use_rslora else config.r)
     tensors, sha256 = adapters.read_tensors(folder / adapters.WEIGHTS, card)
     weights = {}
@@ -143,7 +149,7 @@ def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch
         if key.endswith(".lora_A.weight"):
             b = tensors.get(key.replace(".lora_A.", ".lora_B."))
             if b is None:
-                raise UserError(f"{folder}: {key} has no lora_B beside it; train it again")
+                raise UserError(f"{folder}: {key} has no lora_B beside it; train it again", code=Code.MODEL)
             path = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
             weights[path] = (a.float(), b.float() * scaling)
     return weights, sha256

@@ -4,6 +4,7 @@ import pytest
 
 from evaluation.reward_metrics import calibration as bins_of
 from evaluation.reward_metrics import expected_calibration_error
+from pipeline.runs.record_file import RunRecord
 from ui import calibration
 from ui.texts import Texts
 
@@ -56,10 +57,10 @@ def test_the_sentence_is_about_the_worst_of_them(results, word):
 
 def test_the_newest_finished_run_of_each_precision_and_of_this_preset_counts():
     def run(name, precision, status="done", preset="tiny"):
-        return {"id": name, "stage": "reward", "precision": precision, "status": status, "preset": preset}
+        return RunRecord(id=name, stage="reward", precision=precision, status=status, preset=preset)
 
     records = [
         run("e", "int4"), run("d", "bf16", "running"), run("c", "bf16"), run("b", "bf16"),
         run("a", "int8", preset="edge"),
     ]  # fmt: skip
-    assert {p: r["id"] for p, r in calibration.newest(records, "tiny").items()} == {"bf16": "c", "int4": "e"}
+    assert {p: r.id for p, r in calibration.newest(records, "tiny").items()} == {"bf16": "c", "int4": "e"}

@@ -13,7 +13,8 @@ from little_training import lines, write_dataset
 
 from pipeline.commands import execute as stages
 from pipeline.runs.child import child_environment
-from pipeline.runs.record import Run, list_runs, read_run
+from pipeline.runs.reader import list_runs, read_run
+from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
@@ -73,17 +74,17 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
     with subprocess.Popen(command, env=child_environment(), **quiet) as process:
         kill_at(process, workspace, step, known)
     assert process.returncode == -signal.SIGKILL
-    killed = list_runs(workspace)[0]["id"]
-    assert read_run(workspace, killed)["status"] == "lost"
+    killed = list_runs(workspace)[0].id
+    assert read_run(workspace, killed).status == "lost"
 
     stages.resume(workspace, killed)
     resumed = Run.load(workspace, killed)
-    where = f"killed at step {step}, went on from {resumed.record['attempts'][1]['from_step']}"
-    assert [attempt["status"] for attempt in resumed.record["attempts"]] == ["lost", "done"]
+    where = f"killed at step {step}, went on from {resumed.record.attempts[1].from_step}"
+    assert [attempt.status for attempt in resumed.record.attempts] == ["lost", "done"]
     for name in ("metrics.jsonl", "samples.jsonl"):
         assert lines(resumed, name) == lines(calm, name), where
     files = sorted(path.name for path in calm.model_dir.glob("*.safetensors"))
     assert files and ("head.safetensors" in files) == (stage == "reward")
     for name in files:
         assert (resumed.model_dir / name).read_bytes() == (calm.model_dir / name).read_bytes(), where
-    assert resumed.record["results"] == calm.record["results"], where
+    assert resumed.record.results == calm.record.results, where

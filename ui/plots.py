@@ -38,7 +38,6 @@ class Chart:
     title: str
     lines: Sequence[Line]
     marks: Sequence[tuple[float, str]] = field(default_factory=tuple)
-    log_y: bool = False
 
 
 MAIN, SECOND = COLOURS["bf16"], COLOURS["int4"]

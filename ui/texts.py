@@ -1,5 +1,6 @@
 # ruff: noqa: E501  (a table of prose reads best with one text a line)
-"""Every text of the page in English and 简体中文, in one table; names of settings are in `ui.field_texts`.
+"""Every text of the page in English and 简体中文, in one table; names of settings are in `ui.field_texts`,
+what is said about errors in `ui.error_texts`.
 
 `Texts("zh")("run.step", step=3, total=9)` gives the text in that language. An unknown key is an error: a test
 holds that both languages are whole, have the same blanks, and that the page uses no key that is not here.
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ui.error_texts import ERRORS
 from ui.field_texts import FIELDS, GROUPS, UNITS
 
 TABLE: dict[str, tuple[str, str]] = {
@@ -119,41 +121,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "No sign of life for {time}. If this continues, cancel and resume.",
         "已有 {time} 没有动静。如果一直这样，可以先取消再继续。",
     ),
-    "run.lost": (
-        "Its process died: killed, or the machine ran out of memory or went down.",
-        "它的进程已中止：被终止、内存耗尽，或机器断电。",
-    ),
-    "run.forgotten": (
-        "It never started: the queue it waited in is gone.",
-        "它从未启动：所在的队列已不存在。",
-    ),
-    "advice.start": ("Press Resume: it starts.", "按“继续”：它就会开始。"),
-    "advice.memory": (
-        "Try: halve the micro-batch, or turn gradient checkpointing on (More settings, Memory).",
-        "建议：把微批大小减半，或打开梯度检查点（更多设置 → 内存）。",
-    ),
-    "advice.nan": (
-        "Try: halve the learning rate, or clip the gradient to 0.5.",
-        "建议：学习率减半，或把梯度裁剪到 0.5。",
-    ),
-    "advice.disk": ("Make room on the disk, then press Resume.", "请先腾出磁盘空间，再按“继续”。"),
-    "advice.hub": (
-        "Check the network or a mirror (HF_ENDPOINT); the preset tiny needs neither.",
-        "请检查网络或镜像（HF_ENDPOINT）；tiny 预设两者都不需要。",
-    ),
-    "advice.parent": (
-        "Run the earlier step first; the button “Run what is missing” does.",
-        "请先完成上一步；“补齐缺少的步骤”按钮会依次进行。",
-    ),
-    "advice.resume": (
-        "Press Resume: it goes on from the last complete checkpoint.",
-        "按“继续”：会从最后一个完整的检查点接着训练。",
-    ),
-    "advice.log": (
-        "Read the end of the log in the Runs tab, change one setting and start again, or press Resume.",
-        "请到“运行记录”查看日志末尾，改动一个设置后重新开始，或按“继续”。",
-    ),
-    "samples.title": ("Answers during training, newest first", "训练过程中的回答，最新的在前"),
+    "samples.title": ("Answers as training goes on, newest first", "训练过程中的回答，最新的在前"),
     "samples.step": ("Step", "步"),
     "samples.prompt": ("Prompt", "提示词"),
     "samples.answer": ("Answer", "回答"),
@@ -672,6 +640,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "result.accuracy": ("accuracy", "准确率"),
     "result.gold_mean": ("gold", "标准奖励"),
     "result.score_gain": ("gain", "增益"),
+    **ERRORS,
 }
 
 
@@ -687,6 +656,10 @@ class Texts:
 
     def has(self, key: str) -> bool:
         return key in TABLE
+
+    def advice(self, code: str) -> str:
+        """What to do about an error of this code (`data.errors.Code`); "" where its message says it."""
+        return self(f"advice.{code}") if self.has(f"advice.{code}") else ""
 
     def label_of(self, name: str) -> str:
         """The label of a setting."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.arena.lineup import Lineup
 from pipeline.runs.child import child_environment
@@ -90,7 +90,7 @@ class InferenceClient:
                         continue  # of a request that was given up
                     ended = message["is"] != "text"
                     if message["is"] == "error":
-                        raise UserError(message["message"])
+                        raise UserError(message["message"], code=Code(message["code"]))
                     if message["is"] == "text":
                         yield Progress(message["texts"])
                     else:
@@ -150,7 +150,7 @@ class InferenceClient:
     @contextlib.contextmanager
     def _my_turn(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=SILENT_SECONDS):
-            raise UserError("another question is still being answered: ask again in a moment")
+            raise UserError("another question is still being answered", code=Code.WAIT)
         try:
             yield
         finally:
@@ -160,7 +160,7 @@ class InferenceClient:
         """A process that has these policies loaded. The caller holds `_turn`."""
         with self._state:
             if self._aside is not None:
-                raise UserError(f"the arena has made room: {self._aside}; ask again when that is done")
+                raise UserError(f"the arena has made room: {self._aside}", code=Code.WAIT)
             if self._worker is None or not self._worker.alive:
                 self._worker = _Worker(self.workspace)
             worker = self._worker
@@ -171,7 +171,7 @@ class InferenceClient:
             while True:
                 message = self._receive(worker, LOAD_SECONDS)
                 if message["is"] == "error" and message.get("id") is None:
-                    raise UserError(message["message"])
+                    raise UserError(message["message"], code=Code(message["code"]))
                 if message["is"] == "loaded":
                     worker.loaded, worker.facts = wanted, message["facts"]
                     break
@@ -188,7 +188,8 @@ class InferenceClient:
                     self._worker = None
             worker.end()
             raise InferenceLost(
-                "the process that answers has stopped, and is being started again: ask once more"
+                "the process that answers has stopped, and is being started again",
+                code=Code.ANSWERING,
             )
         return message
 

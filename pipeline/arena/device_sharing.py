@@ -7,6 +7,9 @@ does not start or stop jobs, and never loads torch.
 import threading
 from typing import Any
 
+from pipeline.runs.record_file import RunRecord
+from pipeline.settings.stages import STAGES
+
 
 class DeviceSharing:
     """Ends an inference process that holds GPU memory while a job trains, and allows it again afterwards."""
@@ -21,9 +24,9 @@ class DeviceSharing:
     def look(self) -> None:
         """Decide who has the device now."""
         record = self._jobs.active()
-        training = record is not None and record["status"] == "running" and record["stage"] != "prepare"
+        training = record is not None and record.status == "running" and _uses_device(record)
         if training and self._client.on_gpu:
-            self._client.step_aside(f"{record['stage']} {record['precision']} has the GPU")
+            self._client.step_aside(f"{record.stage} {record.precision} has the GPU")
             self._aside = True
         elif self._aside and not training:
             self._client.come_back()
@@ -36,3 +39,7 @@ class DeviceSharing:
     def _watch(self) -> None:
         while not self._ended.wait(self._poll):
             self.look()
+
+
+def _uses_device(record: RunRecord) -> bool:
+    return record.stage not in STAGES or STAGES[record.stage].uses_models

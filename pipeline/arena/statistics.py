@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from data.cast_votes import CastVote
+from data.policies import POLICIES
 from data.ranking import Ranking
 from data.seasons import MARGIN, Season
 from data.votes import VoteStore
@@ -20,7 +21,6 @@ from evaluation.leaderboard import Standing, leaderboard
 from evaluation.planning import Plan, plan, taste_of
 from evaluation.trust import Trust, flagged_raters, trust
 from evaluation.verdict import Stop, Verdict, stop_rule, verdicts
-from pipeline.arena.lineup import NAMES
 
 REFERENCE, BASELINE = "ppo-bf16", "sft"
 QUANTISED = ("ppo-int8", "ppo-int4")
@@ -108,7 +108,7 @@ def contrasts(margin: float) -> list[Contrast]:
     """The five contrasts that matter: each quantised reward model's policy against the bf16 one's, for which
     "not worse" is asked, and each policy against SFT."""
     quantised = [Contrast(name, REFERENCE, margin) for name in QUANTISED]
-    return quantised + [Contrast(name, BASELINE) for name in NAMES if name != BASELINE]
+    return quantised + [Contrast(name, BASELINE) for name in POLICIES if name != BASELINE]
 
 
 def _ballots(votes: list[CastVote]) -> list[Ballot]:

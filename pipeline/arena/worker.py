@@ -3,7 +3,8 @@
 It reads requests and writes replies as lines of JSON over its standard streams. It ends when its input ends,
 that is, when the app is gone. All other output goes to the error stream. Requests and replies:
 
-    {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}} or {"is": "error", "message": …}
+    {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}}
+                                               or {"is": "error", "message", "code"}
     {"do": "answer", "id": 7, "rows": [{"policy", "prompt"}], "max_new_tokens", "temperature", "seed"}
                                              → {"is": "text", "id": 7, "texts": {policy: …}} repeatedly, then
                                                {"is": "answers", "id": 7, "answers": {policy: {…}}}
@@ -26,7 +27,7 @@ from typing import Any
 import torch
 import transformers
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from models import loading
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
@@ -131,6 +132,9 @@ class Answerer:
             )
             round_.finish(dict(zip(names, result.ended, strict=True)))
 
+        unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
+        if unknown:
+            raise UserError(f"policy {unknown[0]} is not loaded", code=Code.POLICIES)
         _side_by_side(run, sorted({self.place[row["policy"]] for row in rows}))
         return round_.answers()
 
@@ -242,7 +246,7 @@ def main() -> None:
             answers = answerer.answer(request["rows"], **sampling, on_text=tell, stopped=stops[number])
             reply({"is": "answers", "id": number, "answers": answers})
         except UserError as error:
-            reply({"is": "error", "id": number, "message": str(error)})
+            reply({"is": "error", "id": number, "message": str(error), "code": error.code})
         stops.pop(number, None)
 
 

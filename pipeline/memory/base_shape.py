@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.bases import find_base
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json
 
 
@@ -53,7 +53,9 @@ def base_folder(base_model: str) -> Path:
     """Where the base's config.json is; it is fetched or converted as training would do it."""
     folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{base_model}: no config.json in {folder}; this is not a model folder")
+        raise UserError(
+            f"{base_model}: no config.json in {folder}; this is not a model folder", code=Code.BASE
+        )
     return folder
 
 
@@ -64,7 +66,7 @@ def _convert(file: Path, folder: Path) -> None:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
-        raise UserError(f"{file.name}: the conversion failed: {reason[0]}")
+        raise UserError(f"{file.name}: the conversion failed: {reason[0]}", code=Code.BASE)
 
 
 def read_shape(folder: Path) -> Shape:
@@ -75,7 +77,7 @@ def read_shape(folder: Path) -> Shape:
         return _gpt2(config) if "n_embd" in config else _llama(config)
     except KeyError as error:
         raise UserError(
-            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known"
+            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known", code=Code.BASE
         ) from None
 
 

@@ -6,7 +6,7 @@ sum of the terms without a phase plus the largest phase. `benchmarks/estimate.py
 peaks. No weights are read; no torch.
 
     print(estimate("ppo", build("ppo", "edge"), workspace).table())
-    refuse_what_cannot_fit("sft", settings, workspace)      # UserError, or nothing
+    refuse_what_cannot_fit("sft", resolved, workspace)      # UserError, or nothing
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.bases import is_here
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.memory import terms as memory_terms
 from pipeline.memory.base_shape import base_folder, read_shape
 from pipeline.memory.row_lengths import full_rows, row_lengths
 from pipeline.memory.terms import Plan, Term
 from pipeline.runs.hardware import free_memory, has_bf16_products
-from pipeline.runs.lineage import resolve_parents
+from pipeline.runs.lineage import Resolved, resolve_parents
+from pipeline.runs.record_file import Parents
 
-STAGES = ("sft", "reward", "ppo")
-ERROR = 0.25  # assumed relative error of the estimate
-IMPORTS = 600_000_000  # bytes of RAM that a stage's imports take; not part of the estimate
+ERROR = 0.25  # how far the estimate may be off
+IMPORTS = 600_000_000  # bytes of RAM that a stage takes by being imported; not part of the estimate
 
 
 @dataclass(frozen=True)
@@ -92,55 +92,66 @@ class Estimate:
         return "\n".join(lines)
 
 
-def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> Estimate:
-    """The memory of an sft, reward or ppo run. Raises UserError if the base is unknown or not at hand.
+def estimate(stage: str, settings: Any, workspace: Workspace) -> Estimate:
+    """The memory of a run with these settings and the parents that it would find now.
 
-    dataset: its name, if the parents are resolved already. Without a data set all rows count as full.
+    Raises UserError when the base is not known or not at hand. Where another parent is missing, rows count as
+    full.
     """
-    if not dataset:
-        try:
-            parents, settings = resolve_parents(stage, settings, workspace)
-            dataset = parents["dataset"]
-        except UserError:
-            if not settings.base_model:
-                raise
+    try:
+        resolved = resolve_parents(stage, settings, workspace)
+    except UserError:
+        if not settings.base_model:
+            raise
+        resolved = Resolved(settings, Parents())
+    return estimate_resolved(stage, resolved, workspace)
+
+
+def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> Estimate:
+    """The memory of a run whose parents are found already. Raises UserError as `estimate` does."""
+    settings = resolved.settings
+    formulas = getattr(memory_terms, stage, None)
+    if formulas is None:
+        raise UserError(f"{stage}: there are no formulas for its memory", code=Code.DOES_NOT_FIT)
     folder = base_folder(settings.base_model)
     free, where = free_memory()
     plan = Plan(
         read_shape(folder),
         settings,
-        _rows(settings, workspace, dataset, folder),
+        _rows(settings, workspace, resolved.dataset, folder),
         cpu=where == "RAM",
         wide=2 if where != "RAM" or has_bf16_products() else 4,
     )
-    return Estimate(stage, tuple(getattr(memory_terms, stage)(plan)), free, where)
+    return Estimate(stage, tuple(formulas(plan)), free, where)
 
 
-def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> None:
-    """Raise UserError, with the figures and the settings to lower, for a stage that cannot fit.
+def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace) -> None:
+    """Raise UserError, with the figures and what to lower, for a stage that cannot fit into what is free.
 
     A base that is not downloaded yet, of an unknown kind, or split over devices is not refused.
     """
-    if stage not in STAGES or getattr(settings, "split_base", False):
+    settings = resolved.settings
+    if not getattr(settings, "base_model", "") or getattr(settings, "split_base", False):
         return
-    if not settings.base_model or not is_here(settings.base_model):
+    if not is_here(settings.base_model):
         return
     try:
-        found = estimate(stage, settings, workspace, dataset)
-    except UserError:  # the stage itself reports what is wrong with the base or the data
+        found = estimate_resolved(stage, resolved, workspace)
+    except UserError:  # what is wrong with the base or the data is told by the stage itself, in its own words
         return
     if found.cannot_fit:
         raise UserError(
             f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
-            f"and {found.available / 1e9:.1f} GB of {found.where} are free. "
-            f"Lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much"
+            f"and {found.available / 1e9:.1f} GB of {found.where} are free",
+            code=Code.DOES_NOT_FIT,
+            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much",
         )
 
 
-def side_by_side(wished: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
-    """How many of `wished` processes fit in memory, each as large as the largest of the trainings.
+def side_by_side(asked: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
+    """How many of `asked` processes fit beside each other, each as large as the largest of the trainings.
 
-    trainings: (stage, settings with their base). At least 1; `wished` if no estimate can be made.
+    trainings: (stage, settings with their base). At least 1; `asked` where no estimate can be made.
     """
     found = []
     for stage, settings in trainings:
@@ -148,22 +159,22 @@ def side_by_side(wished: int, trainings: Iterable[tuple[str, Any]], workspace: W
             if settings.base_model and is_here(settings.base_model):
                 found.append(estimate(stage, settings, workspace))
     if not found:
-        return wished
+        return asked
     largest = max(one.total + one.imports for one in found)
-    return max(1, min(wished, found[0].free // largest))
+    return max(1, min(asked, found[0].free // largest))
 
 
 def _what_to_lower(stage: str, settings: Any) -> str:
     """The settings that would reduce the memory, with their current values."""
     sizes = ["micro_batch_size", "max_length", *(["batch_size"] if stage == "ppo" else [])]
-    advice = [f"{name} (now {getattr(settings, name)})" for name in sizes]
+    changes = [f"{name} (now {getattr(settings, name)})" for name in sizes]
     if not settings.gradient_checkpointing:
-        advice.append("or set gradient_checkpointing=true")
+        changes.append("or set gradient_checkpointing=true")
     if settings.precision != "int4":
-        advice.append("or precision=int4")
+        changes.append("or precision=int4")
     if stage == "ppo" and settings.mode == "controlled":
-        advice.append("or mode=shared")
-    return ", ".join(advice)
+        changes.append("or mode=shared")
+    return ", ".join(changes)
 
 
 def _rows(settings: Any, workspace: Workspace, dataset: str, folder: Any) -> Any:

@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from data.datasets import read_split
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -36,6 +37,7 @@ from pipeline.ppo.report import final_report, probe_safety
 from pipeline.ppo.rollout import Collector, Scorer, Standard
 from pipeline.runs import checkpoints
 from pipeline.runs.record import Cancelled, Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
 from pipeline.training import distributed, measure
 from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_memory
@@ -57,8 +59,8 @@ class Trainer:
 
     def __init__(self, settings: PpoSettings, run: Run, workspace: Workspace):
         self.settings, self.run = settings, run
-        parents = run.record["parents"]
-        sft_model = workspace.run(parents["sft"]) / "model"
+        parents = run.record.parents
+        sft_model = workspace.run(parents.sft) / "model"
         base = resolve_base(settings.base_model)
         self.text = PromptFormat(load_tokenizer(base))
         policy_precision = settings.precision if settings.mode == "shared" else "bf16"
@@ -71,7 +73,7 @@ class Trainer:
         if settings.compile:
             self.actor.compile_passes()
         self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
-        prompts = _prompts(workspace, parents["dataset"], settings)
+        prompts = _prompts(workspace, parents.dataset, settings)
         micro = distributed.micro_batch(
             settings.micro_batch_size, settings.batch_size // settings.num_minibatches
         )
@@ -85,11 +87,11 @@ class Trainer:
         self.standard: Standard | None = None
 
     def _reward_model(
-        self, workspace: Workspace, parents: dict, base: Path, policy_precision: str
+        self, workspace: Workspace, parents: Parents, base: Path, policy_precision: str
     ) -> RewardModel | None:
         if self.settings.reward == "gold":
             return None
-        folder = workspace.run(parents["reward"]) / "model"
+        folder = workspace.run(parents.rewards[self.settings.precision]) / "model"
         if self.settings.precision != policy_precision:
             return RewardModel.load(folder, base, self.settings.precision, self.actor.device)
         adapters.load(self.actor.model, folder, REWARD, base=base)
@@ -166,7 +168,8 @@ class Trainer:
         if (torch.from_numpy(whole[0]) - got[0][0].cpu()).abs().mean() > 0.2:
             raise UserError(
                 f"base_model={self.settings.base_model}: its logits are not its head times its last states "
-                "(scaled or capped logits?); PPO cannot train on this kind of model"
+                "(scaled or capped logits?); PPO cannot train on this kind of model",
+                code=Code.BASE,
             )
 
     # -- when something goes wrong (`pipeline.training.recovery` decides)
@@ -202,7 +205,9 @@ class Trainer:
         if not self.stability.go_on_from(self.step, self.total):
             raise UserError(
                 f"ppo: {trouble} in step {step}, after {stability.tries} roll-backs; "
-                "the checkpoint before is whole: lower learning_rate or raise kl_coef and start again"
+                "the checkpoint before is whole",
+                code=Code.UNSTABLE,
+                command="lower learning_rate or raise kl_coef and start again",
             )
         self._save()
         now, clip = self.stability, self.stability.clip(self.settings.max_grad_norm)
@@ -285,8 +290,14 @@ class Trainer:
 
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
-    """The training split's prompts, each once."""
+    """The training split's prompts and those of our own safety pairs, each once."""
     prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "train")))
     if not prompts:
-        raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
-    return prompts[: settings.max_rows] if settings.max_rows else prompts
+        raise UserError(
+            f"data set {dataset!r} has no training prompts",
+            code=Code.DATASET,
+            command="prepare it from more rows",
+        )
+    prompts = prompts[: settings.max_rows] if settings.max_rows else prompts
+    own = [pair.prompt for pair in safety_pairs(settings.safety_pairs, settings.seed)]
+    return list(dict.fromkeys([*prompts, *own]))

@@ -28,7 +28,7 @@ def final_report(
 ) -> dict:
     """The `results` of a ppo run (docs/run-record.md), with their intervals and counts."""
     prompts = measure.held_out_prompts(
-        workspace, run.record["parents"]["dataset"], settings.eval_prompts, settings.seed
+        workspace, run.record.parents.dataset, settings.eval_prompts, settings.seed
     )
     answers, scores = {}, {}
     for name in (REFERENCE, POLICY):

@@ -13,6 +13,7 @@ import numpy as np
 from evaluation.alignment import length_controlled_win_rate, standardised_gain, win_rate
 from evaluation.reward_metrics import rank_correlation
 from evaluation.safety import is_refusal, refusal_summary
+from pipeline.runs.record_file import RunRecord
 
 GOLD_PARTS = ("helpful", "honest", "harmless", "well_put")
 
@@ -26,7 +27,7 @@ class Policy:
     """
 
     name: str
-    run: dict[str, Any]
+    run: RunRecord
     folder: Path
     served: str
     answers: Any = None
@@ -48,15 +49,14 @@ class Policy:
 
 
 def row(policy: Policy, sft: Policy) -> dict:
-    """One flat row of the table. Columns of a reward model end in its precision. score_mean, score_gain and
-    win_rate_vs_sft come from the policy's own reward model (SFT has none). gold is None outside the tiny
-    world."""
-    own = policy.run["precision"] if policy is not sft else None
-    config, resources = policy.run["config"], policy.run["resources"]
+    """One flat row of the table. Columns of a reward model end in its precision; score_mean, score_gain and
+    win_rate_vs_sft are by the policy's own reward model (SFT has none); gold is None outside the world."""
+    own = policy.run.precision if policy is not sft else None
+    config, resources = policy.run.config, policy.run.resources
     columns = {
         "policy": policy.name,
-        "run": policy.run["id"],
-        "precision": policy.run["precision"],
+        "run": policy.run.id,
+        "precision": policy.run.precision,
         "mode": config.get("mode"),
         "served_precision": policy.served,
         "n": len(policy.answers.texts),
@@ -90,10 +90,10 @@ def row(policy: Policy, sft: Policy) -> dict:
         "refusal_rate": refused["refusal_rate"],
         "refusal_ci": refused["ci"] if refused["n"] else None,
         "refusal_rate_all_prompts": float(np.mean([is_refusal(text) for text in policy.answers.texts])),
-        "seconds": policy.run["seconds"],
-        "peak_rss_bytes": resources.get("peak_rss_bytes"),
-        "peak_cuda_bytes": resources.get("peak_cuda_bytes"),
-        "adapter_bytes": resources.get("adapter_bytes"),
+        "seconds": policy.run.seconds,
+        "peak_rss_bytes": resources.peak_rss_bytes,
+        "peak_cuda_bytes": resources.peak_cuda_bytes,
+        "adapter_bytes": resources.adapter_bytes,
     }
 
 

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from data import world
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
 from data.workspace import Workspace
 from evaluation.alignment import SEED_REFERENCE, kl_summary, seed_targets
 from evaluation.safety import HARMFUL_PROMPTS
@@ -25,8 +26,9 @@ from models import adapters, loading
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline.runs.experiment import write_experiment
-from pipeline.runs.record import Cancelled, Run, read_run
-from pipeline.settings.fields import PRECISIONS
+from pipeline.runs.reader import read_run
+from pipeline.runs.record import Cancelled, Run
+from pipeline.runs.record_file import Parents
 from pipeline.stages import comparison
 from pipeline.stages.comparison import Policy
 from pipeline.training import measure
@@ -48,13 +50,13 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
 
     Raises UserError if a parent's model or the data set is missing, Cancelled if asked to stop.
     """
-    parents = run.record["parents"]
+    parents = run.record.parents
     policies = _policies(workspace, parents)
-    rewards = {p: parents["reward"][p] for p in PRECISIONS if (parents.get("reward") or {}).get(p)}
+    rewards = {p: parents.rewards[p] for p in PRECISIONS if p in parents.rewards}
     base = _base(workspace, policies[0].folder)
     prompt_format = PromptFormat(loading.load_tokenizer(base))
     sampling = _sampling(settings, policies, run)
-    prompts = measure.held_out_prompts(workspace, parents["dataset"], settings.eval_prompts, settings.seed)
+    prompts = measure.held_out_prompts(workspace, parents.dataset, settings.eval_prompts, settings.seed)
     in_world = any(part is not None for part in measure.gold_parts(prompts, [""] * len(prompts)))
     harmful = _harmful_prompts(settings, in_world)
     run.cut_back(0)
@@ -77,25 +79,30 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
     return _results(policies, rewards, prompts, harmful, sampling, parents, workspace, run)
 
 
-def _policies(workspace: Workspace, parents: dict) -> list[Policy]:
-    found = [("sft", parents.get("sft"))]
-    found += [(f"ppo-{p}", (parents.get("ppo") or {}).get(p)) for p in PRECISIONS]
+def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
+    found = [("sft", parents.sft)]
+    found += [(f"ppo-{p}", parents.policies.get(p)) for p in PRECISIONS]
     policies = []
     for name, run_id in found:
         if not run_id:
             continue
         record = read_run(workspace, run_id)
-        shared = record["stage"] == "ppo" and record["config"].get("mode") == "shared"
-        served = record["precision"] if shared else "bf16"
+        served = record.served_precision if record.stage == "ppo" else "bf16"
         policies.append(Policy(name, record, workspace.run(run_id) / "model", served))
     if not policies or policies[0].name != "sft":
-        raise UserError("evaluate compares with the SFT model, and there is none: run `sft` first")
+        raise UserError(
+            "evaluate compares with the SFT model, and there is none",
+            code=Code.PARENT,
+            command="run `sft` first",
+        )
     return policies
 
 
 def _base(workspace: Workspace, folder: Path) -> Path:
     if not (folder / adapters.CARD).is_file():
-        raise UserError(f"{workspace.relative(folder)} holds no finished model; run its stage again")
+        raise UserError(
+            f"{workspace.relative(folder)} holds no finished model; run its stage again", code=Code.MODEL
+        )
     return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 
@@ -104,7 +111,7 @@ def _sampling(settings, policies: list[Policy], run: Run) -> Sampling:
     the settings. If runs differ, all are measured like the first, and an event says so."""
     names = ("temperature", "max_length", "response_length")
     chosen = {name: getattr(settings, name) for name in names}
-    used = {p.name: {n: p.run["config"][n] for n in names} for p in policies if p.run["stage"] == "ppo"}
+    used = {p.name: {n: p.run.config[n] for n in names} for p in policies if p.run.stage == "ppo"}
     if used:
         chosen = next(iter(used.values()))
         odd = [name for name, values in used.items() if values != chosen]
@@ -197,7 +204,7 @@ def _results(policies, rewards, prompts, harmful, sampling, parents, workspace, 
         "targets": targets,
         "reward_agreement": comparison.reward_agreement(policies),
         "seed_reference": [dict(row) for row in SEED_REFERENCE],
-        "dataset": parents["dataset"],
+        "dataset": parents.dataset,
         "n_prompts": len(prompts),
         "n_safety_prompts": len(harmful),
         "temperature": sampling.temperature,

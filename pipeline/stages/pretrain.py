@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sync_tree
 from data.workspace import Workspace
 from data.world import dialogues
@@ -177,7 +177,8 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
         loss = weighted_loss(model, ids, weights)
         if not torch.isfinite(loss):
             raise UserError(
-                f"pretrain: the loss became {loss.item()} at step {step + 1}; lower learning_rate"
+                f"pretrain: the loss became {loss.item()} at step {step + 1}",
+                code=Code.UNSTABLE,
             )
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

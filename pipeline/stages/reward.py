@@ -16,6 +16,7 @@ from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
 from data import world
+from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from evaluation.reward_metrics import reward_metrics
 from models import adapters, loading
@@ -67,10 +68,11 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     """Train and write model/ with its head; returns the metrics on the test split (noisy labels)."""
     make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
-    dataset = run.record["parents"]["dataset"]
+    dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
+    rows += [pair.row() for pair in safety_pairs(settings.safety_pairs, settings.seed)]
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
     test = training.read_rows(workspace, dataset, "test")
 
@@ -79,7 +81,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     examples = distributed.leader_first(
         lambda: cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
     )
-    sft_model = workspace.run(run.record["parents"]["sft"]) / "model"
+    sft_model = workspace.run(run.record.parents.sft) / "model"
     model = starting_model(settings, sft_model, base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 

@@ -38,7 +38,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     """Train and write model/; returns eval_loss, perplexity, steps and the number of examples."""
     make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
-    dataset = run.record["parents"]["dataset"]
+    dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from transformers import TrainerState
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from models.loading import device
 from pipeline.runs import checkpoints
@@ -86,8 +86,10 @@ def _told(trouble: Unstable | MemoryError) -> Exception:
     if isinstance(trouble, MemoryError):
         return trouble
     return UserError(
-        f"{trouble}; the last checkpoint is kept: `resume` it in one process, which rolls back by itself, "
-        "or lower learning_rate and start again"
+        f"{trouble}; the last checkpoint is kept",
+        code=Code.UNSTABLE,
+        command="`resume` it in one process, which rolls back by itself, "
+        "or lower learning_rate and start again",
     )
 
 
@@ -168,8 +170,9 @@ def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unst
     gentler.tries = stability.tries
     if not gentler.go_on_from(back, total):
         raise UserError(
-            f"{run.record['stage']}: {trouble}, after {stability.tries} roll-backs; the last good checkpoint "
-            "is kept: lower learning_rate or max_grad_norm and start again"
+            f"{run.record.stage}: {trouble}, after {stability.tries} roll-backs; the last good checkpoint "
+            "is kept",
+            code=Code.UNSTABLE,
         )
     _amend_newest(run, memory=trainer.reporter.memory, stability=gentler)
     run.event(

@@ -22,16 +22,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from pipeline.runs import processes
-from pipeline.runs.record import TERMINAL, Run
+from pipeline.runs.record import Run
+from pipeline.runs.record_file import TERMINAL, to_json
+from pipeline.settings.stages import STAGES
 
 if TYPE_CHECKING:
     import torch
 
-STAGES = ("sft", "reward", "ppo")
-LOOK_EVERY = 0.5  # seconds between two checks of the other processes
-LEAVING = 10.0  # longest time in seconds to wait for the watching thread
+LOOK_EVERY = 0.5  # seconds between two looks at the other processes
+LEAVING = 10.0  # seconds that a last question may take
 PATIENCE = 5.0  # seconds for the main thread to notice by itself that another process failed
 
 
@@ -60,8 +61,8 @@ def sharding() -> str:
 
 
 def check(stage: str, settings: Any) -> None:
-    """Raise UserError for settings that cannot work in these processes."""
-    if stage not in STAGES:
+    """UserError for what cannot work in these processes."""
+    if stage not in STAGES or not STAGES[stage].trains_adapter:
         return
     if sharding():
         _check_sharding(stage, settings)
@@ -69,7 +70,8 @@ def check(stage: str, settings: Any) -> None:
         return
     if getattr(settings, "split_base", False):
         raise UserError(
-            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`"
+            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`",
+            code=Code.OPTION,
         )
     whole, name = settings.batch_size, "batch_size"
     if stage == "ppo":
@@ -79,14 +81,16 @@ def check(stage: str, settings: Any) -> None:
         near = max(1, share) * world() * (settings.batch_size // whole)
         raise UserError(
             f"{stage}: {name}={whole} cannot be dealt to {world()} processes; batch_size={near} can "
-            "(it counts the rows of all processes together)"
+            "(it counts the rows of all processes together)",
+            code=Code.SETTING,
         )
     micro = micro_batch(settings.micro_batch_size, whole)
     if share % micro:
         best = max(d for d in range(1, micro + 1) if share % d == 0)
         raise UserError(
             f"{stage}: micro_batch_size={micro} does not divide the {share} rows that each of {world()} "
-            f"processes gets of {name}={whole}; micro_batch_size={best} does"
+            f"processes gets of {name}={whole}; micro_batch_size={best} does",
+            code=Code.SETTING,
         )
 
 
@@ -98,23 +102,34 @@ def micro_batch(wished: int, whole: int) -> int:
 def _check_sharding(stage: str, settings: Any) -> None:
     kind = sharding()
     if stage == "ppo":
-        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml")
+        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml", code=Code.OPTION)
     if settings.precision != "bf16":
         raise UserError(
             f"{stage}: a base in {settings.precision} cannot be split by {kind}; "
-            "use pipeline/launch/ddp.yaml, or precision bf16"
+            "use pipeline/launch/ddp.yaml, or precision bf16",
+            code=Code.OPTION,
         )
     if kind == "ZeRO":
         if importlib.util.find_spec("deepspeed") is None:
-            raise UserError("ZeRO needs DeepSpeed, which is not installed: pip install deepspeed")
+            raise UserError(
+                "ZeRO needs DeepSpeed, which is not installed: pip install deepspeed", code=Code.OPTION
+            )
         if os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2") not in ("1", "2"):
-            raise UserError(f"{stage} runs under ZeRO stages 1 and 2 only: use pipeline/launch/zero2.yaml")
+            raise UserError(
+                f"{stage} runs under ZeRO stages 1 and 2 only: use pipeline/launch/zero2.yaml",
+                code=Code.OPTION,
+            )
     elif os.environ.get("FSDP_VERSION", "1") != "2":
-        raise UserError(f"{stage} runs under FSDP version 2 only: use pipeline/launch/fsdp.yaml")
+        raise UserError(
+            f"{stage} runs under FSDP version 2 only: use pipeline/launch/fsdp.yaml", code=Code.OPTION
+        )
     import torch
 
     if not torch.cuda.is_available():
-        raise UserError(f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml")
+        raise UserError(
+            f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml",
+            code=Code.OPTION,
+        )
 
 
 # -- collective calls; in a single process each returns its argument
@@ -220,9 +235,8 @@ class Peers:
         """Tell the followers the run and its settings."""
         self.run = run
         run.agree = anyone
-        run.record["attempts"][-1]["processes"] = world()
-        run.write()
-        self.store.set("run", json.dumps({"record": run.record, "settings": settings}))
+        run.change_attempt(processes=world())
+        self.store.set("run", json.dumps({"record": to_json(run.record), "settings": settings}))
 
     def wait_for_run(self) -> dict[str, Any]:
         """{"record", "settings"} from the leader."""
@@ -244,16 +258,20 @@ class Peers:
         """Tell the other processes, once, why this one ends."""
         mendable = isinstance(error, UserError | KeyboardInterrupt)
         text = str(error) or "interrupted" if mendable else f"{type(error).__name__}: {error}"
+        code = getattr(error, "code", Code.CANCELLED if mendable else Code.UNEXPECTED)
         with contextlib.suppress(RuntimeError, OSError):  # the leader, and its store with it, may be gone
             if not self._has("failure"):
                 where = f"process {rank()} of {world()}: " if rank() else ""
-                self.store.set("failure", json.dumps({"message": where + text, "mendable": mendable}))
+                told = {"message": where + text, "mendable": mendable, "code": code}
+                self.store.set("failure", json.dumps(told))
 
     def cause(self) -> Exception | None:
         """Why another process ended, if one did; called after a collective call failed here."""
         for _ in range(6):
             if trouble := self._trouble():
-                return (UserError if trouble["mendable"] else RuntimeError)(trouble["message"])
+                if trouble["mendable"]:
+                    return UserError(trouble["message"], code=Code(trouble["code"]))
+                return RuntimeError(trouble["message"])
             time.sleep(LOOK_EVERY)
         return None
 
@@ -269,10 +287,10 @@ class Peers:
                     continue
                 host, pid, started = json.loads(self.store.get(f"process {other}"))
                 if host == socket.gethostname() and not processes.alive(pid, started):
-                    message = f"process {other} of {world()} (pid {pid}) was killed; `resume` goes on"
-                    return {"message": message, "mendable": True}
+                    message = f"process {other} of {world()} (pid {pid}) was killed"
+                    return {"message": message, "mendable": True, "code": Code.LOST}
         except (RuntimeError, OSError):
-            return {"message": "the leading process is gone", "mendable": True}
+            return {"message": "the leading process is gone", "mendable": True, "code": Code.LOST}
         return None
 
     def _watch(self) -> None:
@@ -282,7 +300,7 @@ class Peers:
             trouble = self._trouble()
             if trouble is None or self.over.wait(PATIENCE):
                 continue
-            if self.run is not None and self.run.record["status"] not in TERMINAL:
+            if self.run is not None and self.run.record.status not in TERMINAL:
                 self.run.fail(trouble["message"])
                 print(f"error: {trouble['message']}", file=sys.stderr)
                 print(self.run.folder / "run.json", flush=True)
@@ -337,9 +355,9 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 
 
 def check_command(name: str) -> None:
-    """Raise UserError for a command that a launcher may not start in several processes."""
-    if world() > 1 and name not in (*STAGES, "resume"):
-        raise UserError(f"{name} runs in one process: start it without `accelerate launch`")
+    """UserError for a command of the command line that a launcher may not start in several processes."""
+    if world() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
+        raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
 
 
 def let_the_leader_speak() -> None:

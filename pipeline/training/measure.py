@@ -18,7 +18,7 @@ import torch
 
 from data import world
 from data.datasets import read_split
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from models.generation import generate, row_uniforms
 
@@ -62,7 +62,11 @@ def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> l
     """
     prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "test")))
     if not prompts:
-        raise UserError(f"data set {dataset!r} has an empty test split; prepare it from more rows")
+        raise UserError(
+            f"data set {dataset!r} has an empty test split",
+            code=Code.DATASET,
+            command="prepare it from more rows",
+        )
     return random.Random(seed).sample(prompts, min(n, len(prompts)))
 
 

@@ -21,7 +21,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from data.datasets import read_split
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from data.workspace import Workspace
 from models.fast import heap
@@ -45,7 +45,11 @@ def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) ->
     """
     rows = read_split(workspace.dataset(dataset), split)
     if split == "train" and not rows:
-        raise UserError(f"data set {dataset!r} has no training pairs: give `prepare` more rows")
+        raise UserError(
+            f"data set {dataset!r} has no training pairs",
+            code=Code.DATASET,
+            command="prepare it from more rows",
+        )
     return rows[:limit] if limit else rows
 
 
@@ -384,7 +388,10 @@ def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
     """Restore saved fp32 trainables exactly; UserError if they do not belong to this model."""
     targets = trainables(model)
     if set(targets) != set(saved):
-        raise UserError("the checkpoint belongs to other settings (LoRA rank or base): start a new run")
+        raise UserError(
+            "the checkpoint belongs to other settings (LoRA rank or base)",
+            code=Code.CHECKPOINT,
+        )
     for name, parameter in targets.items():
         value = saved[name].to(parameter.device, torch.float32)
         if isinstance(parameter, DTensor):  # FSDP holds references to its shard: fill it, do not replace it
