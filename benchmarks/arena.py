@@ -2,9 +2,9 @@
 
 Each row compares one policy alone with four side by side: same prompt, same number of tokens (EOS is
 forbidden, so that no answer ends early), in alternation, the fastest of `--repeats` runs each (other load on
-the machine only adds). `max_difference` is the largest difference of a logit from PEFT's with that adapter
-alone, beside `logit_sd`. The adapters are random; the distilgpt2 shape has random weights: time and memory
-only.
+the machine only adds time). `max_difference` is the largest difference of a logit from PEFT's with that
+adapter alone, beside `logit_sd`. The adapters are random, and so are the weights of the distilgpt2 shape: the
+figures are time and memory only.
 
     python benchmarks/arena.py [--base tiny --base distilgpt2-shape] [--precision bf16 …] [--json FILE]
 """
@@ -51,7 +51,7 @@ def save_adapters(base: Path, folder: Path) -> dict[str, Path]:
 
 
 def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse.Namespace) -> dict:
-    """One row of the table: seconds of one and of four answers, and how far the logits are from PEFT's."""
+    """One row of the table: seconds of one and of four answers, and the logits' difference from PEFT's."""
     device = loading.device()
     one = StackedPolicies(loading.load_causal(base, precision, device), base, {"sft": folders["sft"]})
     four = StackedPolicies(loading.load_causal(base, precision, device), base, folders)

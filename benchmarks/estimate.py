@@ -1,8 +1,9 @@
 """The estimated memory of a stage against the measured peak, for shapes, sizes, precisions and modes.
 
-Each row is two steps of a whole stage (evaluation and saving included) on random weights of a shape, with
-rows of full length, in a process of its own; measured is the highest resident memory (on a GPU: torch's
-allocator) above what is there after the imports. Prints a table; --json FILE writes {"rows": [...]}.
+Each row runs two steps of a whole stage (evaluation and saving included) on random weights of a shape, with
+rows of full length, in a process of its own. The measured value is the highest resident memory (on a GPU:
+that of torch's allocator) above the level after the imports. Prints a table; --json FILE writes {"rows":
+[...]}.
 
     python benchmarks/estimate.py                      # all rows, about half an hour on two cores
     python benchmarks/estimate.py --only sft-distil    # rows whose name has this in it
@@ -120,7 +121,7 @@ def cases() -> list[Case]:
 
 
 def make_base(name: str, folder: Path) -> None:
-    """A base of the shape, with seeded random weights in bf16 and one byte a token."""
+    """A base of the shape, with seeded random weights in bf16 and a tokenizer of one byte per token."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
@@ -130,7 +131,7 @@ def make_base(name: str, folder: Path) -> None:
     config_class, model_class = {
         "gpt2": (GPT2Config, GPT2LMHeadModel),
         "llama": (LlamaConfig, LlamaForCausalLM),
-    }[shape.pop("kind")]
+    }[str(shape.pop("kind"))]
     words = byte_tokenizer()
     ids = dict(eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id, bos_token_id=None)
     torch.manual_seed(0)
@@ -177,7 +178,7 @@ def make_workspace(root: Path, base: Path) -> None:
 
 
 def measure(case: Case, folder: Path) -> int:
-    """Run the stage in this process; bytes at the peak above the imports."""
+    """Run the stage in this process; returns the peak in bytes above the imports."""
     import torch
 
     from pipeline.commands import execute as stages
@@ -195,7 +196,7 @@ def measure(case: Case, folder: Path) -> int:
 
 
 def fresh_peak() -> int:
-    """Resident bytes now; the high-water mark starts again from here where the system allows it."""
+    """Current resident bytes; resets the high-water mark if the system allows it."""
     reset = Path("/proc/self/clear_refs")
     if reset.exists():
         reset.write_text("5")
@@ -234,7 +235,7 @@ def main() -> None:
 
 
 def row(case: Case, folder: Path) -> dict:
-    """Estimate and measurement of one case, in a process that starts as a stage's does."""
+    """Estimate and measurement of one case, in a process that starts like a stage's."""
     workspace, settings = Workspace(folder / "workspace"), case.settings(folder / "base")
     guessed = estimate_resolved(case.stage, Resolved(settings, Parents("bench")), workspace).total
     command = [sys.executable, __file__, "--one", json.dumps(vars(case)), "--folder", str(folder)]

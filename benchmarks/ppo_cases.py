@@ -1,8 +1,8 @@
 """What the PPO benchmarks share: bases of random weights, a workspace with runs to start from, sizes.
 
-A base has the shape it is named after and seeded random weights: time and memory are those of the real model,
-scores and KL mean nothing. Its tokenizer writes one byte a token, so that a prompt has a chosen length.
-It measures nothing itself.
+A base has the shape of the model that it is named after and seeded random weights: time and memory are those
+of the real model, scores and KL mean nothing. Its tokenizer writes one byte per token, so that a prompt has a
+chosen length. The module measures nothing itself.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _config(case: Case, words: PreTrainedTokenizerFast) -> PretrainedConfig:
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, an EOS and a pad of their own."""
+    """One token per byte, and separate EOS and pad tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: k for k, token in enumerate(["<|endoftext|>", "<|pad|>", *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -137,7 +137,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> None:
-    """A data set, an SFT run and a reward run a precision: adapters with small random weights."""
+    """A data set, an SFT run, and one reward run per precision: adapters with small random weights."""
     workspace = Workspace(root).create()
     generator = torch.Generator().manual_seed(1)
     rows = []

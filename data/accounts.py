@@ -72,7 +72,9 @@ class Accounts:
         account = self.find(name)
         with self._one_at_a_time:
             try:
-                right = self._hasher.verify(account.password_hash if account else self._nobody, password)
+                right = bool(
+                    self._hasher.verify(account.password_hash if account else self._nobody, password)
+                )
             except (VerificationError, InvalidHashError, UnicodeEncodeError):
                 right = False
         return account if right else None

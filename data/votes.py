@@ -301,7 +301,7 @@ class VoteStore:
         """The votes of a season, or all, as training data: see `data.preferences`."""
         return preference_pairs(self.votes(season=season))
 
-    def _read(self, query: str, values: tuple = ()) -> list[sqlite3.Row]:
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:
             return db.execute(query, values).fetchall()
 
@@ -339,7 +339,9 @@ def _least_seen(db: sqlite3.Connection, rater: str, policies: list[str]) -> dict
         if row["arrangement"] in arrangements:
             arrangements[row["arrangement"]] = row["n"]
     fewest = min(arrangements.values())
-    return json.loads(secrets.choice([key for key, count in arrangements.items() if count == fewest]))
+    rarest = [key for key, count in arrangements.items() if count == fewest]
+    chosen: dict[str, str] = json.loads(secrets.choice(rarest))
+    return chosen
 
 
 def _next_turn(

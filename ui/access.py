@@ -54,7 +54,7 @@ class Access:
 
 def for_raters(handler: Handler) -> Handler:
     """Mark a handler that raters may call; `ui.events` says what holds without a mark."""
-    handler.role = "rater"
+    handler.role = "rater"  # type: ignore[attr-defined]  # a mark on a function
     return handler
 
 

@@ -185,7 +185,7 @@ def voted(
 ) -> tuple[Any, ...]:
     """Cast a complete vote; complete another one, show it and wait for a second press."""
     left = arena_rounds.missing_letters(state, order) if state and state.histories else []
-    if left:
+    if left and state:
         gr.Info(escape(t("arena.incomplete", letters=", ".join(left))), duration=6)
         completed = Ranking.complete(order, state.histories).format()
         return tuple(

@@ -265,8 +265,8 @@ def pair(
     if not rows:
         return "", "", "", ""
     row = rows[min(max(1, int(index or 1)), len(rows)) - 1]
-    golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
+    chosen, rejected = (world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected"))
     note = ""
-    if all(golds):
-        note = t("data.gold", chosen=f"{golds[0].total:.2f}", rejected=f"{golds[1].total:.2f}")
+    if chosen is not None and rejected is not None:
+        note = t("data.gold", chosen=f"{chosen.total:.2f}", rejected=f"{rejected.total:.2f}")
     return conversation(row["prompt"]), row["chosen"], row["rejected"], f'<p class="quiet">{escape(note)}</p>'

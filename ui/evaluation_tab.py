@@ -147,7 +147,7 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
-    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats a token."""
+    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats per token."""
     gold = {r["policy"]: r.get("gold") for r in rows}
     gain = {r["policy"]: r.get("score_gain") for r in rows if r["policy"] != "sft"}
     limit = (0.2, t("evaluate.kl_goal"))

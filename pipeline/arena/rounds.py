@@ -274,7 +274,7 @@ def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
-def checked_text(text: Any, limit: int, what: str) -> str:
+def checked_text(given: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
     if not isinstance(text, str):
         raise UserError(f"{what} has to be text", code=Code.PROMPT)
@@ -309,13 +309,14 @@ def _board_row(standing: Standing) -> dict[str, Any]:
 def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
     served, base = progress.facts["policies"], progress.facts["base"]
     origin = {policy.name: policy.weights for policy in lineup.policies}
+    answers = progress.answers or {}
     return [
         Answer(
             letter=letter,
             policy=policy,
             prompt=prompts[policy],
             weights={**base, **origin[policy], **served[policy], "device": progress.facts["device"]},
-            **progress.answers[policy],
+            **answers[policy],
         )
         for letter, policy in new.arrangement.items()
     ]

@@ -6,7 +6,9 @@ taken back. No torch.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from data.cast_votes import CastVote
 from data.policies import POLICIES
@@ -36,6 +38,9 @@ class Board:
     flagged: int
     rankings: int
     stop: Stop
+
+
+Found = TypeVar("Found")
 
 
 class Statistics:
@@ -71,7 +76,7 @@ class Statistics:
         return Board(
             leaderboard(table),
             found,
-            verdicts(table.only(kept), asked) if flagged and kept else [],
+            verdicts(table.only(np.array(kept)), asked) if flagged and kept else [],
             len(table.raters),
             len(flagged),
             len(table),
@@ -90,13 +95,13 @@ class Statistics:
     def _season(self, season: str) -> Season | None:
         return next((found for found in self._store.seasons() if found.id == season), None)
 
-    def _once(self, what: str, season: str, compute: Callable[[], Any]) -> Any:
+    def _once(self, what: str, season: str, compute: Callable[[], Found]) -> Found:
         """A result of a season, computed again only when a vote or a retraction was added."""
         counts = self._store.counts()
         known = self._known.get((what, season))
         if known is None or known[0] != counts:
             known = self._known[what, season] = counts, compute()
-        return known[1]
+        return cast(Found, known[1])
 
 
 def contrasts(margin: float) -> list[Contrast]:
@@ -107,7 +112,7 @@ def contrasts(margin: float) -> list[Contrast]:
 
 
 def _ballots(votes: list[CastVote]) -> list[Ballot]:
-    rankings: dict[tuple[str, tuple], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
+    rankings: dict[tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
     found = []
     for vote in votes:
         panes = vote.policies

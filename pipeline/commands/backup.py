@@ -20,8 +20,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, cast
 from urllib.parse import quote
 
 from data import datasets, sealed
@@ -82,7 +83,7 @@ def backup(workspace: Workspace, to: Path) -> Report:
         to.parent.mkdir(parents=True, exist_ok=True)
         # For nobody else to read: what is in it may be.
         with open(os.open(staging, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as file:
-            mode = "w:gz" if to.suffix in (".gz", ".tgz") else "w"
+            mode: Literal["w:gz", "w"] = "w:gz" if to.suffix in (".gz", ".tgz") else "w"
             with tarfile.open(fileobj=file, mode=mode, format=tarfile.PAX_FORMAT) as archive:
                 _fill(archive, workspace, report)
             file.flush()
@@ -149,18 +150,18 @@ def verify(workspace: Workspace) -> Report:
             report.problems.append(str(error))
 
     if workspace.votes_db.exists():
-        look(lambda: _check_votes(workspace.votes_db))
+        look(partial(_check_votes, workspace.votes_db))
     for folder in _folders(workspace.datasets):
-        look(lambda folder=folder: datasets.check(folder))
+        look(partial(datasets.check, folder))
     for folder in _folders(workspace.runs):
-        look(lambda folder=folder: read_record(workspace, folder.name))
+        look(partial(read_record, workspace, folder.name))
         card = folder / "model" / "model.json"
         if card.exists():
-            look(lambda card=card: sealed.check_folder(card, ADVICE))
+            look(partial(sealed.check_folder, card, ADVICE))
         for path in checkpoints.broken(folder / "checkpoints"):
             report.problems.append(f"{path}: is not whole; a resume passes over it")
     for path in sorted(workspace.experiments.glob("*.json")):
-        look(lambda path=path: read_json(path))
+        look(partial(read_json, path))
     return report
 
 
@@ -192,7 +193,7 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], report: Report) -
     info = tarfile.TarInfo(name)
     info.size, info.mtime, info.mode = facts.st_size, int(facts.st_mtime), facts.st_mode & 0o777
     content = _Hashed(file)
-    archive.addfile(info, content)
+    archive.addfile(info, cast(IO[bytes], content))  # it only reads
     report.files += 1
     report.bytes += info.size
     return {"sha256": content.sha256.hexdigest(), "bytes": info.size}
@@ -212,7 +213,7 @@ def _read(file: Path, take: Callable[[tarfile.TarInfo, IO[bytes]], None]) -> Rep
                     wanted = json.loads(content.read())["files"]
                     continue
                 hashed = _Hashed(content)
-                take(member, hashed)
+                take(member, cast(IO[bytes], hashed))
                 while hashed.read(_CHUNK):
                     pass
                 seen[member.name] = hashed.sha256.hexdigest()

@@ -239,7 +239,7 @@ def _mendable(error: Exception) -> UserError | None:
 
 
 def _note_resources(run: Run) -> None:
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     cuda = torch is not None and torch.cuda.is_initialized()
     known = run.record.resources
     if folder := _base_folder(run):

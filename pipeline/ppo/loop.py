@@ -1,11 +1,11 @@
 """PPO of the SFT policy against a reward model (or the tiny world's gold reward itself).
 
-One step: sample responses, score them, turn scores and KL into token rewards, estimate advantages, then
-several epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third
-adapter on it where its precision is the base's (or the mode is shared), else it has a base of its own. Every
-random choice of a step is drawn from the seed and the step's number, so a resumed run goes on exactly as an
-undisturbed one. The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the updates
-on it in `ppo_learner.py`, what is done about trouble in `recovery.py`, the final figures in `ppo_report.py`.
+One step samples responses, scores them, turns scores and KL into token rewards, estimates advantages, and
+makes several epochs of clipped updates. Policy and reference are adapters on one base. The reward model is a
+third adapter on it if its precision is the base's (or the mode is shared); otherwise it has a base of its
+own. Every random choice of a step is drawn from the seed and the step's number, so a resumed run continues
+exactly like an undisturbed one. `core.py` has the arithmetic, `rollout.py` collects a rollout, `learner.py`
+makes the updates, `pipeline.training.recovery` decides about trouble, `report.py` computes the final figures.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -44,7 +44,7 @@ from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_me
 
 
 def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
-    """Train a policy into the run's model folder; returns the results that DESIGN's run.json names."""
+    """Train a policy into the run's model folder; returns the `results` of run.json (docs/run-record.md)."""
     trainer = Trainer(settings, run, workspace)
     trainer.run_to_end()
     if not run.leads:
@@ -55,7 +55,7 @@ def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
 
 
 class Trainer:
-    """The loop, with everything that a checkpoint has to hold as its attributes."""
+    """The loop; its attributes are what a checkpoint has to contain."""
 
     def __init__(self, settings: PpoSettings, run: Run, workspace: Workspace):
         self.settings, self.run = settings, run
@@ -106,7 +106,7 @@ class Trainer:
         if not self._resume():
             self._check_start()
             self._with_the_memory_there_is(self._standardise)
-            self._save()  # what a first roll-back goes back to
+            self._save()  # the target of a first roll-back
         while self.step < self.total:
             try:
                 self._with_the_memory_there_is(self._one_step)
@@ -151,7 +151,7 @@ class Trainer:
         self.alarms.look(row)
 
     def _check_start(self) -> None:
-        """Policy and reference are the same weights on the same path: their KL is exactly nothing."""
+        """Check that policy and reference agree exactly: they have the same weights, so their KL is zero."""
         prompt = self.collector.prompt_ids[0]
         rows = Rows([prompt], [prompt[:8]])
         got = [
@@ -172,11 +172,11 @@ class Trainer:
                 code=Code.BASE,
             )
 
-    # -- when something goes wrong (the decisions are in recovery.py)
+    # -- when something goes wrong (`pipeline.training.recovery` decides)
 
     def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
-        """Do something; where memory runs out, go back to how it was before and do it with less at once."""
-        if distributed.world() > 1:  # the others would wait for this one in the middle of the step
+        """Do the work; if memory runs out, restore the state before it and repeat it with less at once."""
+        if distributed.world() > 1:  # the other processes would wait for this one in the middle of the step
             return work()
         while True:
             before, error = self._state(), None
@@ -186,7 +186,7 @@ class Trainer:
                 if not is_out_of_memory(caught) or (done := self.memory.take_less()) is None:
                     raise
                 error = str(caught).splitlines()[0][:200] if str(caught) else type(caught).__name__
-            # Out here the traceback, and with it the tensors of the failed try, is gone.
+            # Outside the except block the traceback is gone, and with it the tensors of the failed attempt.
             self._restore(before | {"memory": asdict(self.memory)})
             gc.collect()
             if self.actor.device.type == "cuda":
@@ -196,7 +196,7 @@ class Trainer:
             )
 
     def _roll_back(self, trouble: Unstable) -> None:
-        """Back to the last checkpoint, and on from there more gently; UserError after too many times."""
+        """Return to the last checkpoint and continue more gently; UserError after too many roll-backs."""
         step, stability = self.step + 1, self.stability
         if stability.failed_at_once(step) and self.run.leads:
             checkpoints.give_up_newest(self.run.checkpoints_dir)
@@ -230,7 +230,7 @@ class Trainer:
         )
 
     def _state(self) -> dict:
-        """A copy of all that the next step depends on, apart from frozen weights and settings."""
+        """A copy of everything that the next step depends on, except frozen weights and settings."""
         state = {
             "step": self.step,
             "learner": self.learner.state(),
@@ -264,7 +264,7 @@ class Trainer:
         return True
 
     def _newest(self) -> dict | None:
-        """The state in the newest whole checkpoint, on the CPU."""
+        """The state of the newest complete checkpoint, on the CPU."""
         found = checkpoints.latest(self.run.checkpoints_dir)
         return found and torch.load(found[1] / "state.pt", map_location="cpu", weights_only=True)
 
@@ -283,7 +283,7 @@ class Trainer:
         return {
             "steps": self.step,
             "kl_coef": self.kl_coef,
-            "standardisation": asdict(self.standard),
+            "standardisation": asdict(self.standard) if self.standard else None,
             "parameters_trained": len(self.learner.parameters),
             "parameters_without_gradient": sorted(self.learner.without_gradient),
         }
