@@ -65,12 +65,6 @@ class SqliteFile:
             self.close()
             raise
 
-    def _unreadable(self, error: sqlite3.Error) -> UserError:
-        return UserError(
-            f"{self.path}: cannot be read as a database ({error}); it was left untouched. "
-            "Restore a backup, or move the file away to start anew"
-        )
-
     def close(self) -> None:
         with self._lock:
             self._db.close()

@@ -274,7 +274,7 @@ def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
-def checked_text(given: Any, limit: int, what: str) -> str:
+def checked_text(text: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
     if not isinstance(text, str):
         raise UserError(f"{what} has to be text", code=Code.PROMPT)
