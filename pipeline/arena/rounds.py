@@ -290,10 +290,10 @@ def checked_text(text: Any, limit: int, what: str) -> str:
 
 def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
-    rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
-    if not rater or not rater.isprintable():
+    text = checked_text(rater, RATER_CHARACTERS, "the id").strip()
+    if not text or not text.isprintable():
         raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
-    return rater
+    return text
 
 
 def _board_row(standing: Standing) -> dict[str, Any]:
