@@ -90,7 +90,7 @@ def figures_table(workspace: Workspace) -> list[str]:
             _number(row["refusal_rate_all_prompts"], ".0%"),
         ]  # fmt: skip
         lines.append(f"| {row['policy']} | " + " | ".join(cells) + " |")
-    lines += ["", f"{run['results']['n_prompts']} held-out prompts."]
+    lines += ["", f"{run.results['n_prompts']} held-out prompts."]
     return lines
 
 
