@@ -46,8 +46,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "bar.after": ("After this:", "接下来："),
     "bar.last": ("This is the last step.", "这是最后一步。"),
     "bar.next_first": (
-        "Nothing is trained here yet; the arena answers with the shipped demo models. First step:",
-        "这里还没有训练过；竞技场先由自带的演示模型作答。第一步：",
+        "Nothing is trained with this preset yet. First step:",
+        "这个预设还没有训练过。第一步：",
     ),
     "bar.waiting": ("{count} more waiting in the queue.", "队列中还有 {count} 个任务。"),
     "bar.complete": (
@@ -610,6 +610,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "All runs in this workspace. A run is one folder with settings, curves, log, checkpoints and model.",
         "这个工作区中的所有运行。每次运行就是一个文件夹：设置、曲线、日志、检查点、模型。",
     ),
+    "runs.api": ("API for scripts", "供脚本使用的 API"),
     "runs.what": ("What", "内容"),
     "runs.state": ("State", "状态"),
     "runs.started": ("Started (UTC)", "开始（UTC）"),
