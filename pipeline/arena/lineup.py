@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.bases import is_here
 from data.errors import UserError
 from data.files import read_json, sha256_file
 from data.seasons import SeasonFacts
 from data.workspace import Workspace
-from pipeline.memory.base_shape import is_here
 from pipeline.runs.reader import list_runs
 from pipeline.settings.fields import PRECISIONS
 from pipeline.settings.layers import build
