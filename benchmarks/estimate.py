@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from data.datasets import write_splits
 from data.files import write_json
 from data.workspace import Workspace
 from evaluation import resources
@@ -132,15 +133,13 @@ def make_workspace(root: Path, base: Path) -> None:
     from models import adapters, loading
 
     workspace = Workspace(root).create()
-    folder = workspace.dataset("bench")
-    folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(1)
 
     def letters(count: int) -> str:
         return bytes(torch.randint(97, 123, (count,), generator=generator).tolist()).decode()
 
-    for split in ("train", "validation", "test"):
-        rows = [
+    splits = {
+        split: [
             {
                 "prompt": f"\n\nHuman: {letters(600)}\n\nAssistant:",
                 "chosen": letters(40),
@@ -148,7 +147,9 @@ def make_workspace(root: Path, base: Path) -> None:
             }
             for _ in range(PROMPTS)
         ]
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for split in ("train", "validation", "test")
+    }
+    write_splits(workspace.dataset("bench"), splits)
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, 16, 32)
     head = loading.Head(model.config.get_text_config().hidden_size)

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
 
-from data.files import append_jsonl
+from data.datasets import write_splits
 from data.workspace import Workspace
 from models import adapters, loading
 from pipeline.runs.record import Run
@@ -88,12 +88,14 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> None:
     """A data set, an SFT run and a reward run a precision: adapters with small random weights."""
     workspace = Workspace(root).create()
-    path = workspace.dataset("bench") / "train_prefs.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(1)
+    rows = []
     for _ in range(prompts):
-        letters = torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
-        append_jsonl(path, {"prompt": f"\n\nHuman: {bytes(letters).decode()}\n\nAssistant:"})
+        letters = bytes(
+            torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
+        ).decode()
+        rows.append({"prompt": f"\n\nHuman: {letters}\n\nAssistant:", "chosen": "", "rejected": ""})
+    write_splits(workspace.dataset("bench"), {"train": rows})
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, LORA_RANK, LORA_ALPHA)
     for name in ("sft", "reward"):

@@ -1,11 +1,13 @@
 """Put a workspace's results into the package: the pretrained base, or the demo policies that answer before
 any training.
 
-Copies the model folders of the newest done runs of the preset `tiny`; refuses to ship half a set. It trains
-nothing.
+Copies the model folders of the newest done runs of the preset `tiny`; refuses to ship half a set. `seal` only
+records the hashes of the files that are there, in the cards of what was shipped before there were hashes. It
+trains nothing.
 
     python -m benchmarks.ship base --workspace W       # the newest pretrain run  -> models/tiny/base
     python -m benchmarks.ship demo --workspace W       # sft and three ppo runs   -> models/tiny/demo/<policy>
+    python -m benchmarks.ship seal
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.workspace import Workspace
+from models import adapters, base_files
 from pipeline.runs.lineage import newest_done
 from pipeline.settings.fields import PRECISIONS
 
@@ -45,13 +48,27 @@ def ship(workspace: Workspace, what: str, to: Path = SHIPPED) -> list[Path]:
     return [target for _, target in found]
 
 
+def seal(shipped: Path = SHIPPED) -> list[Path]:
+    """Record the hashes of the shipped files in their cards; returns the folders."""
+    base = shipped / "base"
+    base_files.seal(base)
+    folders = sorted(path.parent for path in (shipped / "demo").glob(f"*/{adapters.CARD}"))
+    for folder in folders:
+        adapters.seal(folder, base=base)
+    return [base, *folders]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("base", "demo"))
+    parser.add_argument("what", choices=("base", "demo", "seal"))
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     args = parser.parse_args()
     try:
-        ship(Workspace(args.workspace), args.what)
+        if args.what == "seal":
+            for folder in seal():
+                print(folder)
+        else:
+            ship(Workspace(args.workspace), args.what)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

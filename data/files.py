@@ -17,13 +17,17 @@ from typing import Any
 from data.errors import UserError
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> None:
-    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new."""
+def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
+    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new.
+
+    With ``private`` only the owner of the file can read it, from its first byte on.
+    """
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
-    staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
+    # In the same folder, so that the rename is atomic; with the process, so that a leftover can be told.
+    staging = path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}.tmp")
     try:
-        with open(staging, "xb") as file:
+        with open(staging, "xb", opener=_private_opener if private else None) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -32,6 +36,22 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
         staging.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _private_opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make the content of every file and folder below ``folder`` durable, and ``folder``'s own name."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with open(path, "rb+") as file:  # Windows syncs what is open for writing
+                os.fsync(file.fileno())
+    sync_folder(folder)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -45,9 +65,18 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_json(path: Path | str, value: Any) -> None:
+def json_bytes(value: Any, indent: int | None = None) -> bytes:
+    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
+    value = _finite(value)
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
+
+
+def write_json(path: Path | str, value: Any, *, private: bool = False) -> None:
     """Write ``value`` atomically as indented JSON; NaN and infinities become null, which JSON can hold."""
-    write_atomic(path, _dump(value, indent=2) + b"\n")
+    write_atomic(path, json_bytes(value, indent=2) + b"\n", private=private)
 
 
 def read_json(path: Path | str) -> Any:
@@ -61,7 +90,7 @@ def read_json(path: Path | str) -> Any:
 
 def append_jsonl(path: Path | str, row: dict) -> None:
     """Append one object as one flushed line. A line that an earlier crash left torn is closed off first."""
-    line = _dump(row) + b"\n"
+    line = json_bytes(row) + b"\n"
     with open(path, "ab+") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
@@ -110,15 +139,6 @@ def sha256_files(paths: Iterable[Path | str]) -> str:
     for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
     return total.hexdigest()
-
-
-def _dump(value: Any, indent: int | None = None) -> bytes:
-    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
-    value = _finite(value)
-    try:
-        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
 
 
 def _finite(value: Any) -> Any:

@@ -44,20 +44,21 @@ def transcript(messages: Sequence[dict], *, open: bool = True) -> str:
     space, so that no text can forge a turn. Raises ValueError for an unknown role or a content that is not
     text.
     """
-    text, system = "", ""
+    text: list[str] = []  # pieces, so that a line of many messages takes linear time
+    system: list[str] = []
     for message in messages:
         role, content = message.get("role"), message.get("content")
         if not isinstance(content, str):
             raise ValueError("the content of a message must be text")
         if role == "system":
-            system = f"{system}\n\n{content.strip()}".strip()
+            system.append(content.strip())
             continue
         if role not in _ROLES:
             raise ValueError(f"role {role!r} of a message is none of user, assistant, system")
-        if system and role == "user":
-            content, system = f"{system}\n\n{content.strip()}", ""
-        text += f"{_ROLES[role]} {neutral(content)}".rstrip()
-    return text + ASSISTANT if open else text
+        if role == "user" and any(system):
+            content, system = "\n\n".join([*filter(None, system), content.strip()]), []
+        text.append(f"{_ROLES[role]} {neutral(content)}".rstrip())
+    return "".join([*text, ASSISTANT] if open else text)
 
 
 def neutral(content: str) -> str:
@@ -77,15 +78,15 @@ def messages(prompt: str) -> list[dict[str, str]]:
         return [{"role": "user", "content": prompt.strip()}]
     if prompt.endswith(ASSISTANT):
         parts = parts[:-2]
-    turns: list[dict[str, str]] = []
+    turns: list[tuple[str, list[str]]] = []
     for name, content in zip(parts[1::2], parts[2::2], strict=True):
-        if turns and turns[-1]["role"] == _NAMES[name]:
-            turns[-1]["content"] += f"\n\n{content.strip()}"
+        if turns and turns[-1][0] == _NAMES[name]:
+            turns[-1][1].append(content.strip())
         else:
-            turns.append({"role": _NAMES[name], "content": content.strip()})
+            turns.append((_NAMES[name], [content.strip()]))
     if turns and parts[0].strip():
-        turns[0]["content"] = f"{parts[0].strip()}\n\n{turns[0]['content']}"
-    return turns
+        turns[0][1].insert(0, parts[0].strip())
+    return [{"role": role, "content": "\n\n".join(contents)} for role, contents in turns]
 
 
 def canonical_prompt(text: str) -> str:

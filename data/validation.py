@@ -191,11 +191,11 @@ def _no_constant(name: str) -> None:
 
 
 def _unique_keys(items: list[tuple[str, Any]]) -> dict:
-    row = dict(items)
-    if len(row) < len(items):
-        keys = [key for key, _ in items]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {ascii(repeated)[:60]} is given twice")
+    row: dict[str, Any] = {}
+    for key, value in items:
+        if key in row:
+            raise ValueError(f"key {ascii(key)[:60]} is given twice")
+        row[key] = value
     return row
 
 

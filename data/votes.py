@@ -208,6 +208,21 @@ class VoteStore:
             raise UserError("this round is unknown: ask first, then vote on your own round")
         return sorted(json.loads(rows[0]["arrangement"]))
 
+    def rater_of(self, round_id: str) -> str:
+        """The rater of a round. Raises UserError for an unknown round."""
+        rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
+        if not rows:
+            raise UserError("this round is unknown: ask first, then vote on your own round")
+        return rows[0]["rater"]
+
+    def asked(self, rater: str, season: str) -> set[str]:
+        """The messages that a rater's answered rounds of a season began with."""
+        rows = self._read(
+            "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
+            (rater, season),
+        )
+        return {row["message"] for row in rows}
+
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
 

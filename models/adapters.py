@@ -8,22 +8,27 @@ would take an adapter of another base without a word and fill missing layers wit
 It does not merge adapters and does not train them. LoRA: arXiv 2106.09685.
 """
 
+import json
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as parse
+from safetensors.torch import save as serialise
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from data import sealed
 from data.errors import UserError
-from data.files import read_json, write_json
+from data.files import json_bytes, sync_folder, write_atomic
+from models import base_files
 from models.fast import lora
-from models.loading import Head, base_hash, tokenizer_hash
+from models.loading import Head, base_hash, resolve_base, tokenizer_hash
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 HEAD, CARD = "head.safetensors", "model.json"
+ADVICE = "train it again, or restore a backup"
 HEAD_NAMES = ("lm_head", "score", "embed_out", "classifier")
 
 
@@ -84,12 +89,11 @@ def save(
         folder), where `base` is already the folder it resolved to.
     extra: further facts for model.json.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     config = model.peft_config[adapter_name]
     weights = {key: _plain(value) for key, value in sorted(_state(model, adapter_name).items())}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    files = {WEIGHTS: serialise(weights, metadata={"format": "pt"})}
     if head is not None:
-        save_file({"weight": _plain(head.weight)}, folder / HEAD, metadata={"format": "pt"})
+        files[HEAD] = serialise({"weight": _plain(head.weight)}, metadata={"format": "pt"})
     written = {key: value for key, value in config.to_dict().items() if value is not None}
     name = name or str(base)
     written |= {
@@ -97,7 +101,7 @@ def save(
         "target_modules": sorted(config.target_modules),
         "inference_mode": True,
     }
-    write_json(folder / CONFIG, {key: _jsonable(written[key]) for key in sorted(written)})
+    files[CONFIG] = json_bytes({key: _jsonable(written[key]) for key in sorted(written)}, indent=2) + b"\n"
     card = {
         "base_model": name,
         "base_hash": base_hash(base),
@@ -106,8 +110,14 @@ def save(
         "lora_rank": config.r,
         "lora_alpha": config.lora_alpha,
         "head": head is not None,
+        "base_files": base_files.entries(resolve_base(base)),
+        "files": {name: sealed.entry(data) for name, data in files.items()},
     }
-    write_json(folder / CARD, card | (extra or {}))
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        write_atomic(folder / file, data)
+    sealed.write_card(folder / CARD, card | (extra or {}))  # the last, so that with it the model is whole
+    sync_folder(folder.parent)
 
 
 def load(
@@ -126,11 +136,8 @@ def load(
     this is the first.
     """
     card = check(folder, base=base)
-    try:
-        weights = load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{folder / WEIGHTS}: damaged or missing ({error}); train it again") from error
-    config = LoraConfig.from_pretrained(folder)
+    weights, _ = read_tensors(folder / WEIGHTS, card)
+    config = read_config(folder, card)
     config.inference_mode = not trainable
     # A task type would make PEFT add heads and wrappers of its own.
     config.task_type, config.base_model_name_or_path, config.lora_dropout = None, None, dropout
@@ -150,8 +157,8 @@ def load(
         parameter.data = parameter.data.float()
         parameter.requires_grad_(trainable)
     lora.quicken(model)
-    if card["lora_rank"] != config.r:
-        raise UserError(f"{folder}: model.json says rank {card['lora_rank']}, the adapter's is {config.r}")
+    if (rank := card.get("lora_rank")) != config.r:
+        raise UserError(f"{folder}: model.json says rank {rank}, the adapter's is {config.r}")
     return model
 
 
@@ -160,12 +167,68 @@ def check(folder: Path, *, base: str | Path) -> dict:
     for name in (CARD, CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: {name} is missing; this is not a finished model")
-    card = read_json(folder / CARD)
-    if card.get("base_hash") != base_hash(base):
-        raise UserError(f"{folder}: trained on another base ({card.get('base_model')}) than {base}")
-    if card.get("tokenizer_hash") != tokenizer_hash(base):
-        raise UserError(f"{folder}: trained with another tokenizer than that of {base}")
+    card = read_card(folder)
+    same_base = card.get("base_hash") == base_hash(base)
+    if not same_base or card.get("tokenizer_hash") != tokenizer_hash(base):
+        what = "on another base" if not same_base else "with another tokenizer"
+        named = f"{folder}: trained {what} ({card.get('base_model')}) than {base}"
+        if "base_files" not in card:
+            raise UserError(named)
+        differing = ", ".join(base_files.changed(resolve_base(base), card["base_files"]))
+        raise UserError(f"{named}, or one of its files has changed since then: {differing}")
     return card
+
+
+def seal(folder: Path, *, base: str | Path) -> None:
+    """Record the hashes of a model folder from before there were any, as its files are now."""
+    card = check(folder, base=base)
+    names = [WEIGHTS, CONFIG, *([HEAD] if card.get("head") else [])]
+    files = {name: sealed.entry((folder / name).read_bytes()) for name in names}
+    facts = {"base_files": base_files.entries(resolve_base(base)), "files": files}
+    sealed.write_card(folder / CARD, card | facts)
+
+
+def read_card(folder: Path) -> dict:
+    """model.json of a model folder. UserError where it is missing or damaged."""
+    return sealed.read_card(folder / CARD, ADVICE)
+
+
+def read_tensors(path: Path, card: dict) -> tuple[dict[str, torch.Tensor], str]:
+    """(tensors of a safetensors file, its SHA-256). UserError where it is not what the card recorded.
+
+    The bytes are read once, checked and parsed: a mapped file that is cut short while it is in use would kill
+    the process.
+    """
+    data = sealed.read_file(path, card.get("files"), ADVICE)
+    try:
+        return parse(data), sealed.entry(data)["sha256"]
+    except SafetensorError as error:
+        raise UserError(f"{path}: is damaged ({error}); {ADVICE}") from error
+
+
+def read_config(folder: Path, card: dict) -> LoraConfig:
+    """The adapter's shape. UserError where the file is not what the card recorded."""
+    sealed.read_file(folder / CONFIG, card.get("files"), ADVICE)
+    try:
+        return LoraConfig.from_pretrained(folder)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{folder / CONFIG}: is damaged ({error}); {ADVICE}") from error
+
+
+def copy(folder: Path, to: Path, *, base: str | Path, **config: str) -> None:
+    """Copy a model folder that belongs to this base, with other values in its adapter_config.json.
+
+    Raises UserError where a file is not what the card recorded.
+    """
+    card = check(folder, base=base)
+    names = [WEIGHTS, CONFIG, *([HEAD] if card.get("head") else [])]
+    files = {name: sealed.read_file(folder / name, card.get("files"), ADVICE) for name in names}
+    files[CONFIG] = json_bytes(json.loads(files[CONFIG]) | config, indent=2) + b"\n"
+    to.mkdir(parents=True)
+    for name, data in files.items():
+        write_atomic(to / name, data)
+    recorded = {name: sealed.entry(data) for name, data in files.items()}
+    sealed.write_card(to / CARD, {**card, "files": recorded})
 
 
 def fill(model: PeftModel, name: str, weights: dict[str, torch.Tensor], *, where: str) -> None:
@@ -202,10 +265,10 @@ def load_head(folder: Path) -> Head:
     path = folder / HEAD
     if not path.is_file():
         raise UserError(f"{folder}: {HEAD} is missing; this is a language model, not a reward model")
-    try:
-        weight = load_file(path)["weight"]
-    except (SafetensorError, OSError, KeyError) as error:
-        raise UserError(f"{path}: damaged ({error}); train the reward model again") from error
+    tensors, _ = read_tensors(path, read_card(folder))
+    weight = tensors.get("weight")
+    if weight is None or weight.dim() != 2:
+        raise UserError(f"{path}: is damaged (it holds no matrix); {ADVICE}")
     head = Head(weight.shape[1])
     head.weight.data = weight.float()
     return head.requires_grad_(False)

@@ -15,29 +15,20 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from data.bases import find_base
 from data.errors import UserError
-from data.files import sha256_files
+from models import base_files
 from models import precision as precisions
 from models.fast import attention, heap
 from models.fast.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
 PAD_TOKEN = "<|pad|>"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
 
 
 class Head(nn.Linear):
@@ -84,11 +75,15 @@ def resolve_base(base_model: str | Path) -> Path:
 
 
 def load_tokenizer(base: str | Path):
-    """The tokenizer of a base, with a pad token that differs from EOS. UserError where there is none."""
+    """The tokenizer of a base, with a pad token that differs from EOS.
+
+    Raises UserError where there is none, or it is damaged.
+    """
     folder = resolve_base(base)
+    base_files.check(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the tokenizers library has no class of its own for a file it cannot read
         raise UserError(f"{base}: the tokenizer cannot be loaded: {_first_line(error)}") from error
     if tokenizer.eos_token_id is None:
         raise UserError(f"{base}: the tokenizer has no EOS token")
@@ -123,14 +118,12 @@ def load_reward_base(
 
 def base_hash(base: str | Path) -> str:
     """sha256 of a base's configuration and weights as they lie on disk."""
-    folder = resolve_base(base)
-    return sha256_files([folder / "config.json", *sorted(folder.glob("*.safetensors"))])
+    return base_files.combined_hash(base_files.weights_files(resolve_base(base)))
 
 
 def tokenizer_hash(base: str | Path) -> str:
     """sha256 of a base's tokenizer files as they lie on disk."""
-    folder = resolve_base(base)
-    return sha256_files([folder / name for name in TOKENIZER_FILES if (folder / name).is_file()])
+    return base_files.combined_hash(base_files.tokenizer_files(resolve_base(base)))
 
 
 def check_length(model: nn.Module, tokens: int) -> None:
@@ -170,12 +163,13 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     folder = resolve_base(base)
     quantization = precisions.quantization_config(precision, device)
     places = placement(split, quantization is not None, device)
+    base_files.check(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         if "num_labels" in extra:
             config.num_labels = extra["num_labels"]
         with _quietly():
-            model = auto_class.from_pretrained(
+            model, found = auto_class.from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.bfloat16,
@@ -184,9 +178,14 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
                 trust_remote_code=False,
                 use_safetensors=True,
                 local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # `_refuse_gaps` names them
+                # A mapped file that is cut short or written over would kill the process (SIGBUS).
+                disable_mmap=True,
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(f"{base}: the model cannot be loaded: {_first_line(error)}") from error
+    _refuse_gaps(base, found)
     precisions.prepare(model, precision)
     switch_off_dropout(model)
     use_fused_gelu(model)
@@ -205,6 +204,25 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     if quantization is not None and device.type == "cpu":
         heap.give_back()  # quantising left as much behind as the base takes
     return model.eval()
+
+
+def _refuse_gaps(base: str | Path, found: dict) -> None:
+    """Raise UserError for weights that the files lack: transformers fills them with random numbers.
+
+    The score head is not among them: `load_reward_base` makes its own.
+    """
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith("score."))
+    if missing:
+        raise UserError(
+            f"{base}: its files lack {len(missing)} tensors that config.json asks for ({missing[0]}); "
+            f"{base_files.ADVICE}"
+        )
+    if found["mismatched_keys"]:
+        name, saved, wanted = min(found["mismatched_keys"])
+        raise UserError(
+            f"{base}: {name} has the shape {list(saved)}, but config.json asks for {list(wanted)}; "
+            f"{base_files.ADVICE}"
+        )
 
 
 def _make_room(model, vocabulary: int) -> None:

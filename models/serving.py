@@ -9,14 +9,10 @@ once.
 What it does not do: train, merge, or choose who answers.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from peft import LoraConfig
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import nn
 
 from data.errors import UserError
@@ -128,22 +124,14 @@ def _replace(model: nn.Module, path: str) -> _StackedLora:
 
 
 def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], str]:
-    """{layer path: (A [rank, in], scaling * B [out, rank])} in fp32, and the sha256 of the weights' file.
-
-    The bytes are read once, hashed and parsed: a mapped file that is cut short while it is served would kill
-    the process.
-    """
-    adapters.check(folder, base=base)
-    config = LoraConfig.from_pretrained(folder)
+    """{layer path: (A [rank, in], scaling * B [out, rank])} in fp32, and the sha256 of the weights' file."""
+    card = adapters.check(folder, base=base)
+    config = adapters.read_config(folder, card)
     odd = [key for key in ("use_dora", "alpha_pattern", "rank_pattern") if getattr(config, key)]
     if odd or config.bias != "none":
         raise UserError(f"{folder}: this kind of LoRA ({(odd or ['bias'])[0]}) cannot be served")
     scaling = config.lora_alpha / (config.r**0.5 if config.use_rslora else config.r)
-    try:
-        data = (folder / adapters.WEIGHTS).read_bytes()
-        tensors = load(data)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{folder / adapters.WEIGHTS}: damaged ({error}); train it again") from error
+    tensors, sha256 = adapters.read_tensors(folder / adapters.WEIGHTS, card)
     weights = {}
     for key, a in tensors.items():
         if key.endswith(".lora_A.weight"):
@@ -152,4 +140,4 @@ def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch
                 raise UserError(f"{folder}: {key} has no lora_B beside it; train it again")
             path = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
             weights[path] = (a.float(), b.float() * scaling)
-    return weights, hashlib.sha256(data).hexdigest()
+    return weights, sha256

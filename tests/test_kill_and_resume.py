@@ -51,6 +51,7 @@ def kill_at(process, workspace, step, known):
     pytest.fail(f"the run ended, or hung, before it was killed: {process.communicate()[1].decode()[-2000:]}")
 
 
+@pytest.mark.faults(1)
 @pytest.mark.parametrize(("stage", "precision"), list(arms()))
 def test_a_killed_run_resumes_as_if_nothing_had_happened(
     workspace, random_base, monkeypatch, stage, precision

@@ -35,9 +35,10 @@ def reveal_html(order: str, policies: Mapping[str, str], gold: Mapping[str, floa
     return parts.title(t("reveal.title")) + table + note
 
 
-def leaderboard_html(services: Services, t: Texts) -> str:
-    """The verdicts with their picture on top, and the leaderboard: strengths, chance to be best, votes."""
-    board = services.arena.board()
+def leaderboard_html(services: Services, t: Texts, season: str | None = None) -> str:
+    """The verdicts of a season (None = the current one) with their picture on top, and the leaderboard:
+    strengths, chance to be best, votes."""
+    board = services.arena.board(season)
     return verdicts.board_html(board, t) + board_table(board.standings, t)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from data.workspace import Workspace
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner, command_line
+from ui.access import Access
 from ui.plots import finite
 from ui.reading import Reading
 from ui.texts import Texts
@@ -30,6 +31,7 @@ class Services:
     workspace: Workspace
     jobs: JobRunner
     arena: Arena
+    access: Access = Access()
 
 
 def command(

@@ -28,6 +28,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "tab.arena": ("Arena", "竞技场"),
     "tab.evaluation": ("Evaluation", "评测"),
     "tab.runs": ("Runs", "运行记录"),
+    # the login
+    "login.username": ("Name", "用户名"),
+    "login.password": ("Password", "密码"),
+    "login.enter": ("Log in", "登录"),
+    "login.leave": ("Log out", "退出登录"),
+    "login.wrong": ("This name and password do not belong together.", "用户名与密码不匹配。"),
     # the bar
     "bar.prepare": ("Data", "数据"),
     "bar.sft": ("SFT", "SFT"),
@@ -363,13 +369,52 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "arena.prompt": ("Your prompt", "你的提示词"),
     "arena.placeholder": ("Ask something in English …", "用英文问点什么……"),
-    "arena.can_title": ("What this small model can do", "这个小模型能做什么"),
-    "arena.can": (
-        "Everyday things in short English: facts, sums, steps, small talk. On anything else a good answer is an honest "
-        "“I don't know”; a worse one bluffs. For a real base, choose the preset edge and train.",
-        "用简短的英文谈日常事物：常识、算术、步骤、闲聊。遇到别的话题，好的回答会老实说不知道，差的会瞎编。想用真正的基座，请选择 edge 预设并训练。",
+    "arena.models": ("Who answers", "由谁作答"),
+    "arena.shipped": ("shipped demo policies", "自带的演示策略"),
+    "arena.yours": ("your training of {when}", "你在 {when} 训练的策略"),
+    "arena.base.tiny": ("The tiny world's model (3.7 million parameters)", "微型世界的模型（370 万参数）"),
+    "arena.base.smollm2": (
+        "SmolLM2-135M-Instruct (135 million parameters)",
+        "SmolLM2-135M-Instruct（1.35 亿参数）",
     ),
-    "arena.ask": ("Ask all four", "问这四个模型"),
+    "arena.nobody": (
+        "No two policies can answer yet. Start the training with “Run what is missing”.",
+        "还没有两个可以作答的策略。请点击“补齐缺少的步骤”开始训练。",
+    ),
+    "arena.fewer": (
+        "Only {count} policies are trained so far; the others join when they are.",
+        "目前只训练了 {count} 个策略；其余的训练好后会加入。",
+    ),
+    "arena.can.tiny": (
+        "A laboratory model. It knows everyday things in short English: facts, small sums, steps, small talk. On "
+        "anything else a good answer is an honest “I don't know”; a worse one bluffs.",
+        "实验用的小模型，用简短的英文谈日常事物：常识、简单算术、步骤、闲聊。遇到别的话题，好的回答会老实说不知道，差的会瞎编。",
+    ),
+    "arena.can.small": (
+        "A real but small language model, tuned on human preferences for helpful and harmless answers (Anthropic "
+        "HH-RLHF). It speaks English, and it gets facts wrong: do not rely on it.",
+        "真实但很小的语言模型，用人类对“有用、无害”回答的偏好（Anthropic HH-RLHF）调整过。它只会英文，也会说错事实，请勿依赖。",
+    ),
+    "arena.can.edge": (
+        "A small language model, trained here on the preference data that you chose. It may be wrong about facts.",
+        "在这里用你所选的偏好数据训练的小型语言模型，可能会说错事实。",
+    ),
+    "arena.ask": ("Ask", "提问"),
+    "arena.stop": ("Stop", "停止"),
+    "arena.next": ("Next prompt", "下一个提示词"),
+    "arena.season": ("Season", "赛季"),
+    "arena.season_label": (
+        "Season {number}: {what}, since {when}, {votes} votes",
+        "第 {number} 季：{what}，始于 {when}，{votes} 票",
+    ),
+    "arena.incomplete": (
+        "Not ranked yet: {letters}. They now share the last place; press Vote again to confirm, or go on ranking.",
+        "尚未排序：{letters}。它们现在并列最后；再按一次“投票”确认，或继续排序。",
+    ),
+    "arena.english_only": (
+        "These models speak English only: please ask in English.",
+        "这些模型只会英文：请用英文提问。",
+    ),
     "arena.follow": ("Go on with this conversation", "继续这个对话"),
     "arena.empty": ("…", "……"),
     "arena.how": (
@@ -381,6 +426,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "keys.bad": ("all bad", "都不好"),
     "keys.undo": ("undo", "撤销"),
     "keys.vote": ("vote", "投票"),
+    "keys.next": ("next prompt after the vote", "投票后的下一个提示词"),
     "arena.order": ("Your order", "你的排序"),
     "arena.tie": ("= tie", "= 并列"),
     "arena.bad": ("All bad", "都不好"),

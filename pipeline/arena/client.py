@@ -51,6 +51,7 @@ class InferenceClient:
         self._state = threading.Lock()  # guards _worker and _aside for a moment
         self._worker: _Worker | None = None
         self._aside: str | None = None
+        self._answering: tuple[str, _Worker, int] | None = None  # request, process, its number there
         self._numbers = itertools.count(1)
 
     def start(self, lineup: Lineup) -> None:
@@ -65,11 +66,13 @@ class InferenceClient:
         max_new_tokens: int,
         temperature: float,
         seed: int,
+        request: str = "",
     ) -> Iterator[Progress]:
         """Answers of the policies to a transcript each, as they grow; the last Progress has `answers`.
 
-        All sample with the same random numbers. Closing the iterator stops the generation. Raises UserError
-        where the policies cannot be loaded, InferenceLost (a UserError) where the process died.
+        request: a name for `stop`. All sample with the same random numbers. Closing the iterator stops the
+        generation. Raises UserError where the policies cannot be loaded, InferenceLost (a UserError) where
+        the process died.
         """
         with self._my_turn():
             worker = self._ready(lineup)
@@ -77,6 +80,8 @@ class InferenceClient:
             rows = [{"policy": policy, "prompt": prompt} for policy, prompt in conversations.items()]
             sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
             worker.send({"do": "answer", "id": number, "rows": rows, **sampling})
+            with self._state:
+                self._answering = request, worker, number
             ended = False
             try:
                 while not ended:
@@ -96,8 +101,17 @@ class InferenceClient:
                 self.start(lineup)
                 raise
             finally:
+                with self._state:
+                    self._answering = None
                 if not ended:
                     worker.send({"do": "stop", "id": number})
+
+    def stop(self, request: str) -> None:
+        """End this request, if it is the one being answered: its answers come as they stand."""
+        with self._state:
+            now = self._answering
+        if now is not None and now[0] == request:
+            now[1].send({"do": "stop", "id": now[2]})
 
     def step_aside(self, reason: str) -> None:
         """End the process and refuse requests with this reason, until `come_back`."""

@@ -44,8 +44,8 @@ class Policy:
 class Lineup:
     """The policies of a round and how they decode: the same for each.
 
-    base_model: as in the settings. demo: shipped, not trained here. since: when the newest of them was
-    trained, as in its run's record; "" for demo policies.
+    base_model: as in the settings. demo: shipped, not trained here. since and dataset: when the newest of
+    them was trained and on what, as in its run's record; "" for demo policies.
     """
 
     base_model: str
@@ -55,6 +55,7 @@ class Lineup:
     max_new_tokens: int
     demo: bool = False
     since: str = ""
+    dataset: str = ""
 
     @property
     def key(self) -> str:
@@ -147,6 +148,7 @@ def _trained(workspace: Workspace) -> Iterator[Lineup]:
             temperature=config["temperature"],
             max_new_tokens=answer_length(newest["preset"], config["response_length"]),
             since=newest.get("ended") or "",
+            dataset=newest["parents"].get("dataset") or "",
         )
 
 

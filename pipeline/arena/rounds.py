@@ -10,7 +10,7 @@ What it does not do: sample (the inference process does), store (`data.votes`), 
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from typing import Any
 from data import world
 from data.cast_votes import identical_groups
 from data.errors import UserError
-from data.files import sha256_text, write_atomic
+from data.everyday import PROMPTS
+from data.files import read_jsonl, sha256_text, write_atomic
+from data.pseudonyms import Pseudonyms
 from data.ranking import Ranking
-from data.records import transcript
+from data.records import messages, transcript
 from data.seasons import Season
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
-from data.workspace import Workspace, check_name
+from data.workspace import Workspace
 from evaluation.ballots import Ballot
 from evaluation.leaderboard import Standing
 from evaluation.planning import Plan
@@ -37,6 +39,7 @@ from pipeline.runs.hardware import software
 PROMPT_CHARACTERS = 8_000
 COMMENT_CHARACTERS = 2_000
 RATER_CHARACTERS = 100
+HELD_OUT = 1000  # rows of the test split among which prompts are offered
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class Arena:
         )
         reason = "the reader left"
         try:
-            for progress in self.client.stream(lineup, prompts, seed=seed, **lineup.decoding):
+            for progress in self.client.stream(lineup, prompts, seed=seed, request=new.id, **lineup.decoding):
                 view = self._view(new, progress)
                 if view.done:
                     check_served(progress, season.policies)
@@ -163,6 +166,26 @@ class Arena:
         )
         shown = {key: row[key] for key in ("vote", "round", "order", "policies")}
         return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
+
+    def stop(self, round: str, rater: str) -> None:
+        """End the answers of one's own round; what is there by then can be voted on."""
+        if self.store.rater_of(round) == checked_rater(rater):
+            self.client.stop(round)
+
+    def next_prompt(self, rater: str, models: str = "") -> str:
+        """A prompt to go on with: held out from training where there is a data set, else an everyday one.
+
+        The first that this rater was not asked in the current season, in an order that all raters share, so
+        that several of them judge the same prompts; from the beginning again after the last one.
+        """
+        lineup = self.lineup(models)
+        asked = self.store.asked(checked_rater(rater), lineup.season().id)
+        found = [*held_out(self.workspace, lineup), *suggestions(lineup.preset)]
+        return next((prompt for prompt in found if prompt not in asked), found[len(asked) % len(found)])
+
+    def rater_of(self, round: str) -> str:
+        """Whose round this is. Raises UserError for an unknown one."""
+        return self.store.rater_of(round)
 
     def retract(self, vote_id: str, rater: str) -> None:
         """Take one's own vote back; it stays in the file and counts no more."""
@@ -209,19 +232,39 @@ class Arena:
         pairs = self.store.preference_pairs(season)
         if not pairs:
             raise UserError("no vote prefers one answer to another yet: vote first")
-        path = self.workspace.arena / f"{check_name(name)}.jsonl"
+        path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
     def csv(self, season: str | None = None) -> str:
-        """The votes of a season (None = all) for a spreadsheet, one line per answer."""
-        return votes_csv(self.store.votes(season=season))
+        """The votes of a season (None = all) for a spreadsheet, one line per answer.
+
+        Raters, rounds and votes stand under pseudonyms.
+        """
+        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
+        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
     @staticmethod
     def _view(new: NewRound, progress: Progress) -> RoundView:
         texts = {letter: progress.texts[policy] for letter, policy in new.arrangement.items()}
         done = progress.answers is not None
         return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
+
+
+def suggestions(preset: str) -> Sequence[str]:
+    """Prompts that the models of a preset can do something with."""
+    return world.example_prompts() if preset == "tiny" else PROMPTS
+
+
+def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
+    """One-turn prompts of the test split that belongs to trained policies; [] for shipped ones."""
+    if lineup.demo or not lineup.dataset:
+        return []
+    path = workspace.dataset(lineup.dataset) / "test_prefs.jsonl"
+    if not path.is_file():
+        return []
+    turns = [messages(row["prompt"]) for row in read_jsonl(path)[:HELD_OUT]]
+    return list(dict.fromkeys(said[0]["content"] for said in turns if len(said) == 1))
 
 
 def check_served(progress: Progress, policies: Mapping[str, str]) -> None:

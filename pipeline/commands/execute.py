@@ -24,13 +24,14 @@ from data.errors import UserError
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline.memory.estimate import refuse_what_cannot_fit
-from pipeline.runs import checkpoints, locks
+from pipeline.runs import checkpoints, leftovers, locks
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.hardware import physical_cores
 from pipeline.runs.lineage import resolve_parents
 from pipeline.runs.progress import Progress, logged
 from pipeline.runs.quiet import quiet
 from pipeline.runs.record import Cancelled, Run, list_runs, read_run, withdraw_wish
+from pipeline.runs.seals import unsealed
 from pipeline.settings.layers import from_dict, to_dict
 from pipeline.training import distributed
 from pipeline.training.recovery import is_out_of_memory
@@ -71,6 +72,8 @@ def execute(
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
             _refuse_beside(workspace)
+            leftovers.remove_temporary(workspace)
+            leftovers.remove_unfinished(workspace)
         if not (waited := run is not None):
             # What is missing, or too large, is told before there is a run.
             parents, whole = resolve_parents(stage, settings, workspace)
@@ -163,6 +166,9 @@ def _threads(run: Run, company: int) -> int:
 def _call(stage: str, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
+    for path in unsealed(workspace, run.record["parents"]):
+        if not any(event.get("model") == path for event in run.record["events"]):
+            run.event("no hashes", f"{path} is of an earlier version and is used unchecked", model=path)
     if stage != "prepare":
         quiet()
         from models.fast import heap  # it loads torch, like the stage itself

@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import read_json, write_json
+from data.files import sync_tree
 from data.workspace import Workspace
 from pipeline.runs.quiet import quiet
 from pipeline.runs.record import read_run
@@ -40,6 +40,7 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
         write = _merged if form == "merged" else _adapter
         quiet()
         write(record, workspace.run(run_id) / "model", staging)
+        sync_tree(staging)
         if to.exists():
             to.rmdir()
         os.replace(staging, to)
@@ -68,15 +69,10 @@ def _merged(record: dict, model_dir: Path, to: Path) -> None:
 
 
 def _adapter(record: dict, model_dir: Path, to: Path) -> None:
-    from models import loading
+    from models import adapters, loading
 
     base = loading.resolve_base(record["config"]["base_model"])
-    shutil.copytree(model_dir, to)
-    config = read_json(to / "adapter_config.json")
     wished = record["config"]["base_model"]
-    write_json(
-        to / "adapter_config.json",
-        config
-        | {"base_model_name_or_path": str(base) if wished == "tiny" or Path(wished).is_dir() else wished},
-    )
+    place = str(base) if wished == "tiny" or Path(wished).is_dir() else wished
+    adapters.copy(model_dir, to, base=base, base_model_name_or_path=place)
     loading.load_tokenizer(base).save_pretrained(to)

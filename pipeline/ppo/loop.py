@@ -21,8 +21,8 @@ from pathlib import Path
 
 import torch
 
+from data.datasets import read_split
 from data.errors import UserError
-from data.files import read_jsonl
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -219,6 +219,7 @@ class Trainer:
         if not self.run.leads:
             return
         state = self._state()
+        self.run.sync_logs()
         checkpoints.save(
             self.run.checkpoints_dir, self.step, lambda folder: torch.save(state, folder / "state.pt")
         )
@@ -285,8 +286,7 @@ class Trainer:
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
     """The training split's prompts, each once."""
-    path = workspace.dataset(dataset) / "train_prefs.jsonl"
-    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "train")))
     if not prompts:
         raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
     return prompts[: settings.max_rows] if settings.max_rows else prompts

@@ -86,14 +86,16 @@ def write_experiment(
 def _path(workspace: Workspace, run_record: Mapping[str, Any]) -> Path:
     run_id = run_record["id"]
     name = run_record["config"].get("name") or run_id
-    path = workspace.experiments / f"{name}.json"
+    path = workspace.experiment(name)
     if path.is_file():
         try:
-            owner = read_json(path).get("experiment_id")
-        except UserError:  # damaged: leave it to whoever wants to mend it
+            owner = read_json(path)["experiment_id"]
+        except (UserError, KeyError, TypeError):  # damaged: leave it to whoever wants to mend it
             owner = None
         if owner != run_id:
-            return workspace.experiments / f"{name}-{run_id[-4:]}.json"
+            # The name may have taken all the room that a name has.
+            start = name.encode()[:100].decode(errors="ignore")
+            return workspace.experiment(f"{start}-{run_id[-4:]}")
     return path
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from data.errors import UserError
 from data.files import read_json, write_json
 from data.workspace import Workspace
-from pipeline.runs import locks, processes
+from pipeline.runs import leftovers, locks, processes
 from pipeline.runs.child import child_environment
 from pipeline.runs.lineage import missing
 from pipeline.runs.reader import queue_path
@@ -87,6 +87,7 @@ class JobRunner:
         self._stopping: set[str] = set()
         self._held = contextlib.ExitStack()
         self._held.enter_context(locks.hold(locks.app_lock(workspace), address=address))
+        leftovers.remove_temporary(workspace)
         self._queue, self._launched = self._read_state()
         self._thread = threading.Thread(target=self._serve, name="job-runner", daemon=True)
         self._thread.start()

@@ -11,6 +11,7 @@ The reading side, for the page and the command line, is `pipeline.runs.reader`, 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -23,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from data.files import append_jsonl, read_jsonl, write_atomic, write_json
+from data.files import append_jsonl, read_jsonl, sync_folder, write_atomic, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes
 from pipeline.runs.hardware import hardware, software
@@ -180,12 +181,20 @@ class Run:
         self.record["resources"] |= values
         self.write()
 
-    def cut_back(self, step: int) -> None:
-        """Forget metrics and samples after `step`, when a resume or a roll-back continues from there."""
+    def sync_logs(self) -> None:
+        """Make metrics and samples durable: before a checkpoint counts that is newer than they are."""
+        for name in ("metrics.jsonl", "samples.jsonl"):
+            with contextlib.suppress(FileNotFoundError), open(self.folder / name, "rb+") as file:
+                os.fsync(file.fileno())
+
+    def cut_back(self, step: int, forget: Callable[[dict], bool] = lambda row: False) -> None:
+        """Forget metrics and samples after `step`, when a resume or a roll-back continues from there, and
+        rows that `forget` names."""
         for name in ("metrics.jsonl", "samples.jsonl"):
             path = self.folder / name
             if path.exists():
-                kept = [row for row in read_jsonl(path) if row.get("step", 0) <= step]
+                rows = read_jsonl(path)
+                kept = [row for row in rows if row.get("step", 0) <= step and not forget(row)]
                 write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
         if self.record["attempts"]:
             self.record["attempts"][-1]["from_step"] = step
@@ -231,6 +240,7 @@ class Run:
             "results": dict(results or {}),
             "seconds": round(self._seconds_before + seconds, 3),
         }
+        self.sync_logs()
         self.write()
 
 
@@ -283,4 +293,5 @@ def _new_folder(workspace: Workspace, stage: str, precision: str) -> str:
         moment = max(moment, stamp + timedelta(seconds=1))
     run_id = f"{moment.strftime(_STAMP)}-{stage}-{precision}-{secrets.token_hex(2)}"
     workspace.run(run_id).mkdir()
+    sync_folder(workspace.runs)
     return run_id

@@ -22,7 +22,8 @@ from pydantic import ValidationError
 
 from data.bases import NAMES
 from data.errors import UserError
-from data.sources import places_of
+from data.sources import default_name, places_of
+from data.workspace import check_name
 from pipeline.settings.fields import (
     CLASSES,
     PRECISIONS,
@@ -138,6 +139,7 @@ def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
     if isinstance(values.get("source"), str):
         values["source"] = ",".join(map(_absolute, places_of(values["source"])))
     settings = _validated(stage, cls, values)
+    _check_names(stage, settings)
     return _fitted(stage, settings, set(asked))
 
 
@@ -213,6 +215,21 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
         name = ".".join(str(part) for part in problem["loc"])
         reason = problem["msg"].replace("Input should be", "should be")
         raise UserError(f"{stage}: {name}={problem['input']}: {reason}") from None
+
+
+def _check_names(stage: str, settings: Any) -> None:
+    """Refuse a name that cannot be a folder or a file of the workspace, before anything runs."""
+    names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
+    if stage == "prepare" and not settings.name:
+        names["source"] = default_name(settings.source)
+    for field, name in names.items():
+        try:
+            if name:
+                check_name(name)
+        except UserError as error:
+            raise UserError(
+                f"{stage}: {error}" if field == "name" else f"{stage}: {field}: {error}"
+            ) from None
 
 
 def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:

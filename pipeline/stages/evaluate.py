@@ -17,7 +17,6 @@ from pathlib import Path
 
 from data import world
 from data.errors import UserError
-from data.files import read_json
 from data.workspace import Workspace
 from evaluation.alignment import SEED_REFERENCE, kl_summary, seed_targets
 from evaluation.safety import HARMFUL_PROMPTS
@@ -94,10 +93,9 @@ def _policies(workspace: Workspace, parents: dict) -> list[Policy]:
 
 
 def _base(workspace: Workspace, folder: Path) -> Path:
-    card = folder / adapters.CARD
-    if not card.is_file():
+    if not (folder / adapters.CARD).is_file():
         raise UserError(f"{workspace.relative(folder)} holds no finished model; run its stage again")
-    return loading.resolve_base(read_json(card)["base_model"])
+    return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 
 def _sampling(settings, policies: list[Policy], run: Run) -> Sampling:

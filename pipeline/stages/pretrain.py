@@ -22,8 +22,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from data.errors import UserError
+from data.files import sync_tree
 from data.workspace import Workspace
 from data.world import dialogues
+from models import base_files
 from models.precision import float_type
 from pipeline.runs import checkpoints
 from pipeline.runs.record import Cancelled, Run
@@ -198,6 +200,7 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
             row["eval_loss"] = _held_out_loss(model, held_out, device)
         run.log(row)
         if step % settings.save_steps == 0 or run.should_stop():
+            run.sync_logs()
             checkpoints.save(run.checkpoints_dir, step, write)
         if run.should_stop():
             raise Cancelled
@@ -214,9 +217,11 @@ def _held_out_loss(
 
 
 def save_base(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """The model in bf16 safetensors and its tokenizer, as transformers loads them."""
+    """The model in bf16 safetensors and its tokenizer, as transformers loads them, with a card; synced."""
     tokenizer.save_pretrained(folder)
     state = {name: tensor.to(torch.bfloat16).cpu() for name, tensor in model.state_dict().items()}
     copy = GPT2LMHeadModel(model.config).to(torch.bfloat16)
     copy.load_state_dict(state)
     copy.save_pretrained(folder, safe_serialization=True)
+    base_files.seal(folder)
+    sync_tree(folder)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import TrainerState
 
 from data.errors import UserError
 from data.files import read_json, write_json
@@ -98,17 +99,28 @@ def _states(folder: Path) -> tuple[Memory, Stability]:
 def _to_the_end(trainer: ReproducibleTrainer, found: tuple[int, Path] | None) -> None:
     run, reporter = trainer.run, trainer.reporter
     step, path = found if found else (0, None)
-    run.cut_back(step)
     if path is not None and run.leads:
         checkpoints.drop_after(run.checkpoints_dir, step)
-    ended = path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]
-    if ended:  # killed between the last checkpoint and the end of the run
-        trainer._load_from_checkpoint(path)
-        trainer.state.global_step = step
+    if path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]:
+        _as_it_ended(trainer, step, path)
     else:
+        run.cut_back(step)
         trainer.train(resume_from_checkpoint=str(path) if path else None)
     if reporter.cancelled:
         raise Cancelled
+
+
+def _as_it_ended(trainer: ReproducibleTrainer, step: int, path: Path) -> None:
+    """The run was killed between its last checkpoint and its end: nothing is left to train.
+
+    A stage may evaluate once more after the last step; where it had done so, it does it again.
+    """
+    run, reporter = trainer.run, trainer.reporter
+    trainer._load_from_checkpoint(path)
+    trainer.state = TrainerState.load_from_json(str(path / "trainer_state.json"))
+    run.set_total(step)
+    evaluated = reporter.last_evaluation.get("step") == step
+    run.cut_back(step, forget=lambda row: row["step"] == step and "eval_loss" in row and not evaluated)
 
 
 def _facts(trainer: ReproducibleTrainer) -> dict:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from data import world
+from data.datasets import read_split
 from data.errors import UserError
-from data.files import read_jsonl
 from data.workspace import Workspace
 from models.generation import generate, row_uniforms
 
@@ -57,12 +57,9 @@ class Responses:
 def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> list[str]:
     """`n` different prompts of a data set's test split (all of them where it has fewer), drawn by `seed`.
 
-    Raises UserError where the split is missing or empty.
+    Raises UserError where the split is missing, damaged or empty.
     """
-    path = workspace.dataset(dataset) / "test_prefs.jsonl"
-    if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no test_prefs.jsonl; run the stage `prepare` again")
-    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "test")))
     if not prompts:
         raise UserError(f"data set {dataset!r} has an empty test split; prepare it from more rows")
     return random.Random(seed).sample(prompts, min(n, len(prompts)))

@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from data.datasets import read_split
 from data.errors import UserError
-from data.files import read_json, read_jsonl, write_json
+from data.files import read_json, write_json
 from data.workspace import Workspace
 from models.fast import heap
 from models.loading import device
@@ -37,11 +38,11 @@ EVALUATION_ROWS = 256  # validation rows looked at while training
 
 
 def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) -> list[dict]:
-    """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all. UserError where none are."""
-    path = workspace.dataset(dataset) / f"{split}_prefs.jsonl"
-    if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no {path.name}: make it again with `prepare`")
-    rows = read_jsonl(path)
+    """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all.
+
+    Raises UserError where there are none, or they are not what `prepare` wrote.
+    """
+    rows = read_split(workspace.dataset(dataset), split)
     if split == "train" and not rows:
         raise UserError(f"data set {dataset!r} has no training pairs: give `prepare` more rows")
     return rows[:limit] if limit else rows
@@ -213,13 +214,15 @@ class Reporter(TrainerCallback):
         if not self.run.leads:
             return
         folder = self.run.checkpoints_dir
+        self.run.sync_logs()
         checkpoints.seal(folder / f"checkpoint-{state.global_step}")
         checkpoints.rotate(folder, keep=2)
 
     def save(self, folder: Path, tokens: int) -> None:
-        """What the trainer's own state does not hold: early stopping, the gradient watch, tokens seen, and
-        how the run recovered."""
+        """What the trainer's own state does not hold: early stopping, the last evaluation, the gradient
+        watch, tokens seen, and how the run recovered."""
         card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
+        card |= {"last_evaluation": self.last_evaluation, "warned": self.warned}
         card |= {"memory": asdict(self.memory), "stability": asdict(self.stability)}
         if self.best is not None:
             card["best_loss"] = self.best_loss
@@ -230,6 +233,8 @@ class Reporter(TrainerCallback):
         """Put `save`'s state back; returns the tokens seen."""
         card = read_json(folder / CARD)
         self.since_best, self.unseen = card["since_best"], set(card["unseen"])
+        # Checkpoints of earlier versions lack these two.
+        self.last_evaluation, self.warned = card.get("last_evaluation", {}), card.get("warned", False)
         if "best_loss" in card:
             self.best_loss, self.best = card["best_loss"], load_file(folder / BEST)
         return card["tokens"]
