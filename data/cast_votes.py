@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _rows(db: sqlite3.Connection, query: str, season: str | None) -> list[tuple]:
+def _rows(db: sqlite3.Connection, query: str, season: str | None) -> list[tuple[Any, ...]]:
     """Plain tuples: half the time of rows that know their columns."""
     cursor = db.cursor()
     cursor.row_factory = None

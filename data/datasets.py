@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data import sealed
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import json_bytes, write_atomic
 
 CARD = "dataset.json"
@@ -45,7 +45,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     card = sealed.read_card(folder / CARD, ADVICE)
     splits = card.get("splits")
     if not isinstance(splits, dict) or not all(isinstance(facts, dict) for facts in splits.values()):
-        raise UserError(f"{folder / CARD}: is damaged; {ADVICE}")
+        raise UserError(f"{folder / CARD}: is damaged; {ADVICE}", code=Code.DATASET)
     return card
 
 
@@ -58,7 +58,7 @@ def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
     path = split_path(folder, split)
     facts = read_card(folder)["splits"].get(split)
     if facts is None:
-        raise UserError(f"{path}: the data set has no such split; {ADVICE}")
+        raise UserError(f"{path}: the data set has no such split; {ADVICE}", code=Code.DATASET)
     data = sealed.read_file(path, {path.name: facts}, ADVICE)
     return [_row(line, f"{path}, line {n}") for n, line in enumerate(data.splitlines(), 1) if line.strip()]
 
@@ -75,5 +75,5 @@ def _row(line: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _TEXTS):
-        raise UserError(f"{where}: is not a preference pair; {ADVICE}")
+        raise UserError(f"{where}: is not a preference pair; {ADVICE}", code=Code.DATASET)
     return row

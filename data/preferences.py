@@ -10,10 +10,10 @@ from data.ranking import Ranking
 
 
 def preference_pairs(votes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Rows {"prompt", "chosen", "rejected"}, one for each strict preference between two answers of a vote.
+    """Rows {"prompt", "chosen", "rejected"}, one per strict preference between two answers of a vote.
 
-    Answers that say the same make no pair; nor do answers to different transcripts (in later turns each
-    policy goes on from its own answers), nor does 'none'.
+    Identical answers make no pair, and neither do answers to different transcripts (in later turns each
+    policy continues its own conversation) or the ranking 'none'.
     """
     pairs = []
     for vote in votes:

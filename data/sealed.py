@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import json_bytes, read_json, sha256_text, write_json
 
 OWN, MARK = "card_sha256", "sealed"  # two keys: damage to the name of one does not make the card an old one
@@ -38,11 +38,11 @@ def read_card(path: Path, advice: str) -> dict[str, Any]:
     try:
         card = read_json(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {advice}") from None
+        raise UserError(f"{path}: is missing; {advice}", code=Code.MODEL) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})", code=Code.MODEL) from None
     if not isinstance(card, dict) or (is_sealed(card) and card.get(OWN) != _own_hash(card)):
-        raise UserError(f"{path}: is damaged; {advice}")
+        raise UserError(f"{path}: is damaged; {advice}", code=Code.MODEL)
     return card
 
 
@@ -55,9 +55,9 @@ def read_file(path: Path, entries: Mapping[str, Any] | None, advice: str) -> byt
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {advice}") from None
+        raise UserError(f"{path}: is missing; {advice}", code=Code.MODEL) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})", code=Code.MODEL) from None
     if entries is not None:
         check(path, hashlib.sha256(data).hexdigest(), entries, advice)
     return data
@@ -74,7 +74,9 @@ def check(path: Path, sha256: str, entries: Mapping[str, Any], advice: str) -> N
     """Raise UserError where a file's hash is not the one in the card."""
     wanted = entries.get(path.name)
     if not isinstance(wanted, Mapping) or wanted.get("sha256") != sha256:
-        raise UserError(f"{path}: is damaged (its SHA-256 is not the one that was recorded); {advice}")
+        raise UserError(
+            f"{path}: is damaged (its SHA-256 is not the one that was recorded); {advice}", code=Code.MODEL
+        )
 
 
 def is_sealed(card: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 _NAME = re.compile(r"\w[\w.\-]*", re.UNICODE)
 _NAME_BYTES = 120
@@ -22,15 +22,15 @@ def check_name(name: str) -> str:
     shown = ascii(name)[:60]
     advice = "use letters, digits, '-', '_' and '.', at most 120 bytes, starting with a letter or digit"
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith("."):
-        raise UserError(f"name {shown}: not allowed; {advice}")
+        raise UserError(f"name {shown}: not allowed; {advice}", code=Code.NAME)
     try:
         length = len(name.encode("utf-8"))
     except UnicodeEncodeError as error:
-        raise UserError(f"name {shown}: not valid Unicode; {advice}") from error
+        raise UserError(f"name {shown}: not valid Unicode; {advice}", code=Code.NAME) from error
     if length > _NAME_BYTES:
-        raise UserError(f"name {shown}...: too long; {advice}")
+        raise UserError(f"name {shown}...: too long; {advice}", code=Code.NAME)
     if name.split(".")[0].lower() in _RESERVED:
-        raise UserError(f"name {shown}: reserved on Windows; choose another one")
+        raise UserError(f"name {shown}: reserved on Windows; choose another one", code=Code.NAME)
     return name
 
 
@@ -40,7 +40,7 @@ class Workspace:
 
     root: Path
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).expanduser().resolve())
 
     @property
@@ -88,8 +88,8 @@ class Workspace:
                     pass
         except OSError as error:
             raise UserError(
-                f"workspace {self.root}: cannot be written to ({error.strerror or error}); "
-                "choose another folder with --workspace"
+                f"workspace {self.root}: cannot be written to ({error.strerror or error})",
+                code=Code.WORKSPACE,
             ) from error
         return self
 
@@ -122,20 +122,20 @@ class Workspace:
         try:
             return (path if path.is_absolute() else self.root / path).relative_to(self.root).as_posix()
         except ValueError as error:
-            raise UserError(f"{path}: not inside the workspace {self.root}") from error
+            raise UserError(f"{path}: not inside the workspace {self.root}", code=Code.NAME) from error
 
     def resolve(self, relative: str) -> Path:
         """The absolute path of a record's relative one. UserError if it would lead out of the workspace."""
         if "\0" in relative or Path(relative).is_absolute():
-            raise UserError(f"path {ascii(relative)[:80]}: must be relative to the workspace")
+            raise UserError(f"path {ascii(relative)[:80]}: must be relative to the workspace", code=Code.NAME)
         path = (self.root / relative).resolve()
         if not path.is_relative_to(self.root):
-            raise UserError(f"path {ascii(relative)[:80]}: leads out of the workspace")
+            raise UserError(f"path {ascii(relative)[:80]}: leads out of the workspace", code=Code.NAME)
         return path
 
 
 def _child(folder: Path, name: str, suffix: str = "") -> Path:
     path = folder / (check_name(name) + suffix)
     if path.is_symlink():
-        raise UserError(f"{path}: is a symbolic link; choose another name or remove the link")
+        raise UserError(f"{path}: is a symbolic link; choose another name or remove the link", code=Code.NAME)
     return path

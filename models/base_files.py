@@ -5,14 +5,13 @@ lies in the hub's cache under its own hash. Any other folder has nothing to comp
 the hashes in the card of its adapter. A file is hashed once a process, however often it is asked for.
 """
 
-import functools
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from data import sealed
-from data.errors import UserError
-from data.files import sha256_file, sha256_text
+from data.errors import Code, UserError
+from data.files import sha256_remembered, sha256_text
 
 CARD = "model.json"
 ADVICE = "fetch, copy or pretrain the base again"
@@ -46,14 +45,15 @@ def used_files(folder: Path) -> list[Path]:
 
 def combined_hash(paths: list[Path]) -> str:
     """One hex SHA-256 over the names and contents of several files, as `data.files.sha256_files` gives it."""
-    parts = sorted((path.name, sha256_once(path)) for path in paths)
+    parts = sorted((path.name, sha256_remembered(path)) for path in paths)
     return sha256_text("".join(f"{name}\0{digest}\n" for name, digest in parts))
 
 
 def entries(folder: Path) -> dict[str, dict[str, Any]]:
     """What a card records about the files of a base."""
     return {
-        path.name: {"sha256": sha256_once(path), "bytes": path.stat().st_size} for path in used_files(folder)
+        path.name: {"sha256": sha256_remembered(path), "bytes": path.stat().st_size}
+        for path in used_files(folder)
     }
 
 
@@ -68,12 +68,15 @@ def check(folder: Path) -> None:
     recorded = card.get("files", {})
     for name in recorded:
         if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: is missing; {ADVICE}")
+            raise UserError(f"{folder / name}: is missing; {ADVICE}", code=Code.BASE)
     for path in used_files(folder):
         if recorded:
-            sealed.check(path, sha256_once(path), recorded, ADVICE)
+            sealed.check(path, sha256_remembered(path), recorded, ADVICE)
         elif not _is_the_blob(path):
-            raise UserError(f"{path}: is damaged (it is not what the hub sent); remove it and fetch it again")
+            raise UserError(
+                f"{path}: is damaged (it is not what the hub sent); remove it and fetch it again",
+                code=Code.BASE,
+            )
 
 
 def changed(folder: Path, recorded: dict[str, Any]) -> list[str]:
@@ -86,17 +89,6 @@ def changed(folder: Path, recorded: dict[str, Any]) -> list[str]:
     ]
 
 
-def sha256_once(path: Path) -> str:
-    """Hex SHA-256 of a file, computed again only where the file was changed or replaced."""
-    facts = path.stat()
-    return _sha256(path, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256(path: Path, *identity: int) -> str:
-    return sha256_file(path)
-
-
 def _is_the_blob(path: Path) -> bool:
     """Whether a file of the hub's cache has the content that it is named after; True for any other file.
 
@@ -106,7 +98,7 @@ def _is_the_blob(path: Path) -> bool:
     if blob.parent.name != "blobs" or blob == path.absolute():
         return True
     if len(blob.name) == 64:
-        return sha256_once(path) == blob.name
+        return sha256_remembered(path) == blob.name
     data = blob.read_bytes()
     git = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
     return len(blob.name) != 40 or git == blob.name

@@ -14,7 +14,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from models import base_files
 
@@ -36,7 +36,7 @@ def convert(file: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, **where)
     except (OSError, ValueError, KeyError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise UserError(f"{file}: cannot be read as a GGUF model: {reason}") from error
+        raise UserError(f"{file}: cannot be read as a GGUF model: {reason}", code=Code.BASE) from error
     finally:
         transformers.logging.set_verbosity(level)
         transformers.logging.enable_progress_bar()

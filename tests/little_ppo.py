@@ -10,6 +10,7 @@ from data.files import read_jsonl
 from models import adapters, loading
 from pipeline.ppo import loop as ppo
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 
 PROMPTS = [
@@ -50,14 +51,15 @@ def settings_of(*overrides: str, precision: str = "bf16"):
 def trainer_of(workspace, parents, *overrides: str, precision: str = "bf16", base: Path) -> ppo.Trainer:
     """A Trainer on a run of its own, apart from the stage machinery."""
     settings = settings_of(f"base_model={base}", *overrides, precision=precision)
-    run = Run.create(workspace, "ppo", settings, parents)
+    run = Run.create(workspace, "ppo", settings, Parents.from_json(parents, precision))
     run.start_attempt()
     return ppo.Trainer(settings, run, workspace)
 
 
 def _done(workspace, stage: str, base: Path, precision: str = "bf16", parents=None) -> Run:
     config = [f"base_model={base}", "lora_rank=4", "lora_alpha=8", "dataset=small"]
-    run = Run.create(workspace, stage, build(stage, "tiny", precision=precision, overrides=config), parents)
+    settings = build(stage, "tiny", precision=precision, overrides=config)
+    run = Run.create(workspace, stage, settings, Parents.from_json(parents or {}, precision))
     run.start_attempt()
     run.finish({})
     return run
@@ -70,7 +72,7 @@ def weights(trainer: ppo.Trainer) -> dict[str, torch.Tensor]:
 
 def kinds(run: Run) -> list[str]:
     """The kinds of the events in a run's record."""
-    return [event["kind"] for event in run.record["events"]]
+    return [event.kind for event in run.record.events]
 
 
 def rows_of(run: Run, name: str) -> list[dict]:

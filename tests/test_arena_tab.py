@@ -9,11 +9,11 @@ from fake_policies import fake_demo
 from served_page import FakeClient
 
 from data.errors import UserError
+from data.policies import POLICIES
 from evaluation.ballots import Ballot, VoteTable
 from evaluation.contrasts import Contrast
 from evaluation.trust import trust
 from evaluation.verdict import Stop, verdicts
-from pipeline.arena.lineup import NAMES
 from pipeline.arena.rounds import Arena
 from pipeline.arena.statistics import Board
 from ui import arena_panes, arena_rounds, arena_tab, arena_tables
@@ -80,14 +80,14 @@ def test_an_incomplete_order_is_shown_complete_and_cast_by_a_second_press(servic
 def test_nothing_before_the_vote_names_a_policy(services, panes):
     sent = streamed(services, panes, "Hello")
     assert len(sent) > 2
-    assert not any(name in json.dumps(sent, default=repr) for name in NAMES)
+    assert not any(name in json.dumps(sent, default=repr) for name in POLICIES)
 
 
 def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
     assert "No votes" in arena_tables.leaderboard_html(services, T)
     view = vote(services, ask(services, "Hello")[-1].state)
-    assert all(name in view.reveal for name in NAMES) and set(view.policies.values()) == set(NAMES)
-    assert all(name in arena_tables.leaderboard_html(services, T) for name in NAMES)
+    assert all(name in view.reveal for name in POLICIES) and set(view.policies.values()) == set(POLICIES)
+    assert all(name in arena_tables.leaderboard_html(services, T) for name in POLICIES)
     with pytest.raises(UserError):
         vote(services, view.state, "A>B>C>D")
 
@@ -109,7 +109,7 @@ def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
     left = arena_rounds.take_back(services, voted, "ann", T)
     assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
     assert services.arena.csv().count("\n") == 1  # the heading alone
-    with pytest.raises(UserError, match="vote first"):
+    with pytest.raises(UserError, match="no vote prefers"):
         services.arena.export("votes")
     assert [row["retracted"] for row in services.arena.store.votes(retracted=True)] == [True]
     with pytest.raises(UserError):

@@ -18,7 +18,7 @@ from models import adapters, base_files, loading
 from models.serving import StackedPolicies
 from pipeline.commands.execute import execute
 from pipeline.commands.export import export
-from pipeline.runs.record import list_runs
+from pipeline.runs.reader import list_runs
 from pipeline.settings.layers import build
 
 pytestmark = [pytest.mark.faults(14, 59), pytest.mark.usefixtures("nondeterministic_after")]

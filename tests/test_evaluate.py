@@ -13,6 +13,7 @@ from models import adapters, loading
 from models.prompting import PromptFormat
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.record import Cancelled, Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 from pipeline.stages.comparison import Policy, reward_agreement
 from pipeline.stages.evaluate import _base, evaluate
@@ -40,7 +41,7 @@ def adapter(base, folder, seed, *, head=False, precision="bf16", strength=0.3):
 
 def done_run(workspace, stage, precision, parents, base, seed, **overrides):
     settings = build(stage, "tiny", precision=precision, overrides=[f"{k}={v}" for k, v in overrides.items()])
-    run = Run.create(workspace, stage, settings, parents)
+    run = Run.create(workspace, stage, settings, Parents.from_json(parents, precision))
     run.start_attempt()
     adapter(base, run.model_dir, seed, head=stage == "reward", precision="bf16")
     run.finish({"score_mean": 1.5, "kl_per_token": 0.1} if stage == "ppo" else {})
@@ -66,7 +67,7 @@ def pipeline_of_runs(workspace, random_base):
 
 def evaluation_run(workspace, parents):
     settings = build("evaluate", "tiny", overrides=["eval_prompts=5", "safety_prompts=3", "batch_size=2"])
-    run = Run.create(workspace, "evaluate", settings, parents)
+    run = Run.create(workspace, "evaluate", settings, Parents.from_json(parents, "bf16"))
     run.start_attempt()
     return settings, run
 
@@ -229,9 +230,9 @@ def test_reward_agreement_on_hand_made_scores():
 
 def test_experiment_record_has_the_documented_keys(workspace, pipeline_of_runs):
     run = Run.load(workspace, pipeline_of_runs["ppo"]["bf16"])
-    run.record["seconds"] = 90.0
+    run.change(seconds=90.0)
     record = read_json(write_experiment(workspace, run.record))
-    assert record["experiment_id"] == run.id and record["date"] == run.record["started"][:10]
+    assert record["experiment_id"] == run.id and record["date"] == run.record.started[:10]
     assert record["model_config"].items() >= {"precision": "bf16", "lora_rank": 4}.items()
     assert set(record["training_config"]) >= {"batch_size", "learning_rate", "epochs"}
     expected = {"final_reward": 1.5, "kl_divergence": 0.1, "training_time": "1.5min"}
@@ -242,7 +243,7 @@ def test_experiment_record_has_the_documented_keys(workspace, pipeline_of_runs):
 
 def test_experiment_record_before_the_run_ends_takes_the_given_results(workspace):
     settings = build("ppo", "tiny", overrides=["name=mine"])
-    run = Run.create(workspace, "ppo", settings, {})
+    run = Run.create(workspace, "ppo", settings)
     run.start_attempt()
     run.event("nan", "loss was not finite; step 3 skipped")
     path = write_experiment(workspace, run.record, results={"score_mean": 2.0, "kl_per_token": math.inf})

@@ -9,7 +9,8 @@ from pipeline.commands import housekeeping
 from pipeline.commands.cli import main
 from pipeline.runs import checkpoints
 from pipeline.runs.leftovers import remove_unfinished
-from pipeline.runs.record import Run, list_runs
+from pipeline.runs.reader import list_runs
+from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.faults(57)

@@ -10,12 +10,13 @@ import time
 import pytest
 
 from data.errors import UserError
+from data.policies import POLICIES
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient, InferenceLost
 from pipeline.arena.lineup import Lineup, Policy
 from pipeline.runs.child import child_environment
 from pipeline.runs.processes import identity
-from tests.little_policies import NAMES, save_policies
+from tests.little_policies import save_policies
 
 PROMPT = "\n\nHuman: What is the capital of France?\n\nAssistant:"
 
@@ -50,8 +51,8 @@ def wait_until(condition, seconds=20):
 
 def test_four_policies_stream_side_by_side_and_say_which_weights_answered(client, lineup):
     *texts, last = list(ask(client, lineup))
-    assert texts and texts[0].answers is None and set(texts[0].texts) == set(NAMES)
-    assert set(last.answers) == set(NAMES) and last.texts == {n: last.answers[n]["text"] for n in NAMES}
+    assert texts and texts[0].answers is None and set(texts[0].texts) == set(POLICIES)
+    assert set(last.answers) == set(POLICIES) and last.texts == {n: last.answers[n]["text"] for n in POLICIES}
     assert len({answer["text"] for answer in last.answers.values()}) == 4
     for answer in last.answers.values():
         assert 1 <= answer["tokens"] <= 16 and answer["finish"] in ("stop", "length")
@@ -106,7 +107,7 @@ def test_policies_of_several_precisions_answer_one_round(client, lineup):
         for policy, precision in zip(lineup.policies, ("bf16", "bf16", "int8", "int4"), strict=True)
     ))  # fmt: skip
     last = list(ask(client, mixed))[-1]
-    assert set(last.answers) == set(NAMES)
+    assert set(last.answers) == set(POLICIES)
     assert {name: facts["served_in"] for name, facts in last.facts["policies"].items()} == {
         "sft": "bf16", "ppo-bf16": "bf16", "ppo-int8": "int8", "ppo-int4": "int4"
     }  # fmt: skip

@@ -15,7 +15,8 @@ import pytest
 from data.errors import UserError
 from pipeline.runs import processes
 from pipeline.runs.jobs import JobRunner, command_line
-from pipeline.runs.record import Run, read_run
+from pipeline.runs.reader import read_run
+from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.faults
@@ -54,12 +55,12 @@ def start(runner, how):
 
 
 def status(workspace, run_id):
-    return read_run(workspace, run_id)["status"]
+    return read_run(workspace, run_id).status
 
 
 def steps(workspace, run_id):
     record = read_run(workspace, run_id)
-    return record.get("progress", {}).get("step", 0)
+    return record.progress.step if record.progress else 0
 
 
 def test_runs_are_done_one_at_a_time_in_order(jobs, workspace):
@@ -69,7 +70,7 @@ def test_runs_are_done_one_at_a_time_in_order(jobs, workspace):
     wait_for(lambda: all(status(workspace, run_id) == "done" for run_id in ids))
     records = [read_run(workspace, run_id) for run_id in ids]
     for record, following in zip(records, records[1:], strict=False):
-        assert record["ended"] <= following["started"]
+        assert record.ended <= following.started
     wait_for(lambda: runner.active() is None)
     assert runner.queue() == []
 
@@ -85,7 +86,7 @@ def test_a_cancelled_run_ends_cancelled_and_can_be_resumed(jobs, workspace):
     runner = jobs()
     run_id = start(runner, "long")
     wait_for(lambda: steps(workspace, run_id) > 1)
-    assert runner.active()["id"] == run_id
+    assert runner.active().id == run_id
     runner.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled")
     wait_for(lambda: runner.active() is None)
@@ -93,7 +94,7 @@ def test_a_cancelled_run_ends_cancelled_and_can_be_resumed(jobs, workspace):
         runner.cancel(run_id)
     runner.resume(run_id)
     wait_for(lambda: status(workspace, run_id) == "running")
-    assert len(read_run(workspace, run_id)["attempts"]) == 2
+    assert len(read_run(workspace, run_id).attempts) == 2
     runner.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled")
 
@@ -115,7 +116,7 @@ def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(job
     runner = jobs(grace=0.5)
     run_id = start(runner, "deaf")
     wait_for(lambda: steps(workspace, run_id) > 0)
-    pid = runner.active()["attempts"][-1]["pid"]
+    pid = runner.active().attempts[-1].pid
     family = processes.family(pid)
     assert len(family) == 2
     began = time.monotonic()
@@ -123,7 +124,7 @@ def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(job
     assert time.monotonic() - began < 0.3  # the page does not wait
     wait_for(lambda: status(workspace, run_id) == "cancelled", 5)
     assert not any(processes.alive(*member) for member in family.items())
-    assert read_run(workspace, run_id)["attempts"][-1]["status"] == "cancelled"
+    assert read_run(workspace, run_id).attempts[-1].status == "cancelled"
 
 
 @pytest.mark.faults(2, 20)
@@ -140,8 +141,8 @@ def test_failures_are_told_apart_and_do_not_stop_the_queue(jobs, workspace):
     runner = jobs()
     stillborn, broken, after = (start(runner, how) for how in ("stillborn", "fails", "short"))
     wait_for(lambda: status(workspace, after) == "done")
-    assert read_run(workspace, stillborn)["error"] == "ImportError: no such module"
-    assert read_run(workspace, broken)["error"] == "broken"
+    assert read_run(workspace, stillborn).error == "ImportError: no such module"
+    assert read_run(workspace, broken).error == "broken"
     assert status(workspace, stillborn) == status(workspace, broken) == "failed"
 
 
@@ -162,7 +163,7 @@ def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
     before = steps(workspace, run_id)
     wait_for(lambda: steps(workspace, run_id) > before + 1)
     second = jobs()
-    assert second.active()["id"] == run_id and second.queue() == [waiting]
+    assert second.active().id == run_id and second.queue() == [waiting]
     time.sleep(0.2)
     assert status(workspace, waiting) == "queued"
     second.cancel(run_id)
@@ -200,8 +201,8 @@ def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     app.send_signal(signal.SIGKILL)
     app.wait()
     runner = jobs()
-    assert runner.active()["id"] == run_id
-    pid = runner.active()["attempts"][-1]["pid"]
+    assert runner.active().id == run_id
+    pid = runner.active().attempts[-1].pid
     runner.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled")
     wait_for(lambda: processes.identity(pid) is None)  # no orphan stays
@@ -213,8 +214,7 @@ def test_a_stranger_with_the_process_id_of_a_run_is_never_signalled(jobs, worksp
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     run = Run.create(workspace, "sft", build("sft"))
     run.start_attempt()
-    run.record["attempts"][-1] |= {"pid": stranger.pid, "process_started": "boot:123"}
-    run.write()
+    run.change_attempt(pid=stranger.pid, process_started="boot:123")
     runner = jobs(grace=0.1)
     with pytest.raises(UserError, match="is lost"):
         runner.cancel(run.id)
@@ -231,7 +231,7 @@ def test_a_run_from_the_command_line_is_shown_waited_for_and_stopped_alone(jobs,
     wait_for(lambda: steps(workspace, run.id) > 0)
     runner = jobs()
     waiting = start(runner, "short")
-    assert runner.active()["id"] == run.id
+    assert runner.active().id == run.id
     time.sleep(0.2)
     assert status(workspace, waiting) == "queued"
     runner.cancel(run.id)  # shares the group of this very test: only the child may get the signal

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from little_ppo import SIZES, stand
@@ -14,7 +15,8 @@ from little_training import lines, run_stage, write_dataset
 
 from pipeline.commands import execute as stages
 from pipeline.runs.child import child_environment
-from pipeline.runs.record import Run, list_runs, read_run
+from pipeline.runs.reader import list_runs, read_run
+from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
@@ -74,20 +76,20 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
     with subprocess.Popen(command, env=child_environment(), **quiet) as process:
         kill_at(process, workspace, step, known)
     assert process.returncode == -signal.SIGKILL
-    killed = list_runs(workspace)[0]["id"]
-    assert read_run(workspace, killed)["status"] == "lost"
+    killed = list_runs(workspace)[0].id
+    assert read_run(workspace, killed).status == "lost"
 
     stages.resume(workspace, killed)
     resumed = Run.load(workspace, killed)
-    where = f"killed at step {step}, went on from {resumed.record['attempts'][1]['from_step']}"
-    assert [attempt["status"] for attempt in resumed.record["attempts"]] == ["lost", "done"]
+    where = f"killed at step {step}, went on from {resumed.record.attempts[1].from_step}"
+    assert [attempt.status for attempt in resumed.record.attempts] == ["lost", "done"]
     for name in ("metrics.jsonl", "samples.jsonl"):
         assert lines(resumed, name) == lines(calm, name), where
     files = sorted(path.name for path in calm.model_dir.glob("*.safetensors"))
     assert files and ("head.safetensors" in files) == (stage == "reward")
     for name in files:
         assert (resumed.model_dir / name).read_bytes() == (calm.model_dir / name).read_bytes(), where
-    assert resumed.record["results"] == calm.record["results"], where
+    assert resumed.record.results == calm.record.results, where
 
 
 @pytest.mark.faults(54)
@@ -105,7 +107,7 @@ def test_a_run_killed_after_its_last_checkpoint_ends_as_if_nothing_had_happened(
     else:
         more = {"sft_run": parents["sft"]} if stage == "reward" else {}
         calm = run_stage(workspace, stage, random_base, eval_steps=eval_steps, **more)
-    results, events = calm.record["results"], calm.record["events"]
+    results, events = calm.record.results, calm.record.events
     rows = {name: lines(calm, name) for name in ("metrics.jsonl", "samples.jsonl")}
     weights = (calm.model_dir / "adapter_model.safetensors").read_bytes()
     assert stage == "ppo" or results["eval_loss"] is not None
@@ -114,11 +116,13 @@ def test_a_run_killed_after_its_last_checkpoint_ends_as_if_nothing_had_happened(
         if not model_was_saved:
             shutil.rmtree(calm.model_dir)
         run = Run.load(workspace, calm.id)
-        run.record["attempts"][-1] |= {"status": "running", "ended": None, "pid": None}
-        run.record |= {"status": "running", "results": {}}
+        killed = replace(run.record.attempts[-1], status="running", ended=None, pid=None)
+        run.record = replace(
+            run.record, status="running", results={}, attempts=(*run.record.attempts[:-1], killed)
+        )
         run.write()
         again = stages.resume(workspace, calm.id)
-        assert again.record["results"] == results
-        assert again.record["events"] == events
+        assert again.record.results == results
+        assert again.record.events == events
         assert {name: lines(again, name) for name in rows} == rows
         assert (again.model_dir / "adapter_model.safetensors").read_bytes() == weights

@@ -16,7 +16,7 @@ from served_page import FakeClient, served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
-from pipeline.runs.record import list_runs, read_run
+from pipeline.runs.reader import list_runs, read_run
 from ui.page import TABS
 from ui.texts import Texts
 
@@ -145,7 +145,7 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
         page.wait_for_function(command, arg=change)
     page.locator("#start-sft").click()
     page.wait_for_selector("#now-card .chip.running")
-    run = list_runs(real.workspace)[0]["id"]
+    run = list_runs(real.workspace)[0].id
 
     page.reload()
     page.wait_for_selector("#pipeline .chip")
@@ -153,8 +153,8 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")
     page.wait_for_selector("#card-sft .chip.done")
     record = read_run(real.workspace, run)
-    assert record["status"] == "done"
-    assert record["config"]["max_steps"] == 12 and record["config"]["learning_rate"] == 0.001
+    assert record.status == "done"
+    assert record.config["max_steps"] == 12 and record.config["learning_rate"] == 0.001
     page.wait_for_selector("#tab-sft .charts .js-plotly-plot")
     go_to(page, "runs")
     page.wait_for_selector(f"#runs-list :text('{run}')")

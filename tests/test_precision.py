@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from data.errors import UserError
+from data.policies import PRECISIONS
 from models import adapters, loading
-from models.precision import PRECISIONS, float_type, has_bf16_products, quantization_config, verify
+from models.precision import float_type, has_bf16_products, quantization_config, verify
 from pipeline.runs import hardware
 
 CPU = torch.device("cpu")

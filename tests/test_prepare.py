@@ -117,10 +117,10 @@ def test_tiny_data_set_is_noted_as_such(tmp_path, workspace):
     run.start_attempt()
     results = stage.prepare(settings, run, workspace)
     assert results["splits"]["train"]["pairs"] == 1
-    assert "nothing in validation and test" in run.record["events"][0]["message"]
+    assert "nothing in validation and test" in run.record.events[0].message
 
 
-def test_wish_to_cancel_is_heard(tmp_path, workspace):
+def test_request_cancel_is_heard(tmp_path, workspace):
     settings = PrepareSettings(source=pairs_file(tmp_path))
     run = Run.create(workspace, "prepare", settings)
     run.start_attempt()
@@ -178,7 +178,7 @@ def test_data_that_is_mostly_long_is_kept(tmp_path, workspace, random_base):
     run.start_attempt()
     counts = stage.prepare(settings, run, workspace)["counts"]
     assert counts["too_long"] == 0 and counts["kept"] == 25
-    assert "5 of 25 pairs are short enough" in run.record["events"][-1]["message"]
+    assert "5 of 25 pairs are short enough" in run.record.events[-1].message
 
 
 def test_the_judges_pairs_are_nobody_elses(tmp_path, workspace):

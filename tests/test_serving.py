@@ -6,10 +6,11 @@ from safetensors.torch import load_file, save_file
 
 from data.errors import UserError
 from data.files import read_json, sha256_file
+from data.policies import POLICIES
 from data.sealed import write_card
 from models import adapters, loading
 from models.serving import StackedPolicies
-from tests.little_policies import NAMES, save_policies
+from tests.little_policies import save_policies
 
 CPU = torch.device("cpu")
 IDS = torch.tensor([[5, 9, 2, 7, 30, 41]])
@@ -39,7 +40,7 @@ def distance(a, b):
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
 def test_each_row_equals_its_adapter_under_peft(base, folders, precision):
     served = StackedPolicies(loading.load_causal(base, precision, CPU), base, folders)
-    rows = [*NAMES, "sft"]
+    rows = [*POLICIES, "sft"]
     served.select(rows)
     with torch.inference_mode():
         ours = served.model(IDS.expand(len(rows), -1)).logits.float()
@@ -52,8 +53,8 @@ def test_answers_do_not_depend_on_the_other_policies(base, folders):
     served = StackedPolicies(loading.load_causal(base, "bf16", CPU), base, folders)
     options = {"max_new_tokens": 12, "temperature": 0, "pad_id": 1, "eos_id": 0}
     prompt = IDS[0].tolist()
-    together = served.generate(NAMES, [prompt] * 4, **options).tokens
-    alone = [served.generate([name], [prompt], **options).tokens[0] for name in NAMES]
+    together = served.generate(POLICIES, [prompt] * 4, **options).tokens
+    alone = [served.generate([name], [prompt], **options).tokens[0] for name in POLICIES]
     assert together == alone
     assert len({tuple(tokens) for tokens in together}) == 4
 
@@ -62,9 +63,9 @@ def test_rows_keep_their_policy_when_others_finish(base, folders):
     served = StackedPolicies(loading.load_causal(base, "bf16", CPU), base, folders)
     prompt = IDS[0].tolist()
     options = {"max_new_tokens": 12, "temperature": 0, "pad_id": 1}
-    free = served.generate(NAMES, [prompt] * 4, eos_id=0, **options).tokens
+    free = served.generate(POLICIES, [prompt] * 4, eos_id=0, **options).tokens
     stop_at = free[0][3]  # the first policy now ends here; the others, unless they say it too, go on
-    cut = served.generate(NAMES, [prompt] * 4, eos_id=stop_at, **options)
+    cut = served.generate(POLICIES, [prompt] * 4, eos_id=stop_at, **options)
     assert len(cut.tokens[0]) <= 4 and cut.ended[0]
     for before, after in zip(free, cut.tokens, strict=True):
         assert after == (before[: before.index(stop_at) + 1] if stop_at in before else before)

@@ -3,12 +3,14 @@
 import pytest
 
 from data.errors import UserError
-from pipeline.settings.fields import PRECISIONS, PRESETS, STAGES, preset_values
+from data.policies import PRECISIONS
+from pipeline.settings.fields import PRESETS, preset_values
 from pipeline.settings.layers import build, fields, from_dict, to_dict
+from pipeline.settings.stages import STAGES
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES.names)
 def test_every_stage_has_settings_in_every_preset(stage, preset):
     settings = build(stage, preset)
     assert settings.preset == preset
@@ -16,7 +18,7 @@ def test_every_stage_has_settings_in_every_preset(stage, preset):
     assert from_dict(stage, to_dict(settings)) == settings
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES.names)
 def test_every_field_has_help_and_a_default_within_its_bounds(stage):
     for field in fields(stage):
         assert field.help, field.name

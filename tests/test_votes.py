@@ -69,7 +69,7 @@ def test_the_same_vote_id_and_a_double_click_give_one_row(store):
     first = store.vote(new.id, "A>B>C>D", vote_id="v1")
     assert store.vote(new.id, "A>B>C>D", vote_id="v1") == first
     assert store.vote(new.id, "A>B>C>D", vote_id="v2") == first
-    with pytest.raises(UserError, match="retract"):
+    with pytest.raises(UserError, match="has a vote already"):
         store.vote(new.id, "B>A>C>D", vote_id="v3")
     with pytest.raises(UserError, match="vote id"):
         store.vote(new.id, "D>A>C>B", vote_id="v1")

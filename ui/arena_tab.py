@@ -26,7 +26,7 @@ from pipeline.arena.rounds import PROMPT_CHARACTERS
 from ui import arena_panes, arena_rounds, arena_tables, parts, verdicts
 from ui.access import for_raters, rater_of
 from ui.arena_panes import PageRound, Panes
-from ui.events import QUIET, WORK, shown
+from ui.events import QUIET, WORK, shown, warn
 from ui.parts import Services
 from ui.texts import Texts
 
@@ -132,20 +132,20 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         "outputs": [season, board],
     }
     season.input(on_season, [season], [board], **QUIET)
-    panes.vote.click(shown(on_vote), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK).then(
-        **board_handler, **QUIET
-    )
+    panes.vote.click(
+        shown(on_vote, t), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK
+    ).then(**board_handler, **QUIET)
     panes.retract.click(
-        shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
+        shown(on_retract, t), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
     ).then(**board_handler, **QUIET)
     check.click(
-        shown(lambda season: verdicts.trust_html(services.arena.trust(season), t)),
+        shown(lambda season: verdicts.trust_html(services.arena.trust(season), t), t),
         [season],
         [trusted],
         **WORK,
     )
-    export.click(shown(lambda season: export_pairs(services, season, t)), [season], None, **WORK)
-    table.click(shown(lambda season: export_csv(services, season)), [season], [exported], **WORK)
+    export.click(shown(lambda season: export_pairs(services, season, t), t), [season], None, **WORK)
+    table.click(shown(lambda season: export_csv(services, season), t), [season], [exported], **WORK)
     return refresh
 
 
@@ -167,7 +167,7 @@ def streamed(
             begun = True
             yield panes.updates(view)
     except UserError as error:
-        gr.Warning(escape(str(error)))
+        warn(error, t)
         if begun:
             yield panes.updates(arena_panes.View("empty", None, before.histories if before else {}))
         else:
@@ -185,7 +185,7 @@ def voted(
 ) -> tuple[Any, ...]:
     """Cast a complete vote; complete another one, show it and wait for a second press."""
     left = arena_rounds.missing_letters(state, order) if state and state.histories else []
-    if left:
+    if left and state:
         gr.Info(escape(t("arena.incomplete", letters=", ".join(left))), duration=6)
         completed = Ranking.complete(order, state.histories).format()
         return tuple(

@@ -52,11 +52,11 @@ def board_table(rows: Sequence[Standing], t: Texts) -> str:
             place,
             parts.policy_mark(row.policy, COLOURS.get(row.policy, "#8792a8")),
             parts.signed(row.score),
-            f"{parts.signed(row['score_low'])} … {parts.signed(row['score_high'])}",
+            f"{parts.signed(row.score_low)} … {parts.signed(row.score_high)}",
             parts.percent(row.p_best),
             row.best,
             parts.measured(row.mean_rank, 2),
-            f"{row['wins']} / {row['ties']} / {row['losses']}",
+            f"{row.wins} / {row.ties} / {row.losses}",
         ]
         for place, row in enumerate(rows, start=1)
     ]

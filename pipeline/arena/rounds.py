@@ -17,7 +17,7 @@ from typing import Any
 
 from data import world
 from data.cast_votes import identical_groups
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.everyday import PROMPTS
 from data.files import read_jsonl, sha256_text, write_atomic
 from data.pseudonyms import Pseudonyms
@@ -106,7 +106,7 @@ class Arena:
         """
         message = checked_text(prompt, PROMPT_CHARACTERS, "the prompt").strip()
         if not message:
-            raise UserError("the prompt is empty: write something")
+            raise UserError("the prompt is empty", code=Code.PROMPT)
         rater = checked_rater(rater)
         lineup = self.lineup(models)
         season = lineup.season()
@@ -231,7 +231,7 @@ class Arena:
         """
         pairs = self.store.preference_pairs(season)
         if not pairs:
-            raise UserError("no vote prefers one answer to another yet: vote first")
+            raise UserError("no vote prefers one answer to another yet: vote first", code=Code.NO_VOTES)
         path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
@@ -271,18 +271,19 @@ def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
     """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
     served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
     if served != dict(policies):
-        raise UserError("the policies were replaced while they answered: ask again")
+        raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
-def checked_text(text: Any, limit: int, what: str) -> str:
+def checked_text(given: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
     if not isinstance(text, str):
-        raise UserError(f"{what} has to be text")
+        raise UserError(f"{what} has to be text", code=Code.PROMPT)
     if len(text) > limit:
-        raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}")
+        raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}", code=Code.PROMPT)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise UserError(
-            f"{what} holds characters that are no text (NUL or half a surrogate pair): remove them"
+            f"{what} holds characters that are no text (NUL or half a surrogate pair)",
+            code=Code.PROMPT,
         )
     return text
 
@@ -291,7 +292,7 @@ def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
     rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
     if not rater or not rater.isprintable():
-        raise UserError("the id of a rater or a vote has to be some printable characters")
+        raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
     return rater
 
 
@@ -308,13 +309,14 @@ def _board_row(standing: Standing) -> dict[str, Any]:
 def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
     served, base = progress.facts["policies"], progress.facts["base"]
     origin = {policy.name: policy.weights for policy in lineup.policies}
+    answers = progress.answers or {}
     return [
         Answer(
             letter=letter,
             policy=policy,
             prompt=prompts[policy],
             weights={**base, **origin[policy], **served[policy], "device": progress.facts["device"]},
-            **progress.answers[policy],
+            **answers[policy],
         )
         for letter, policy in new.arrangement.items()
     ]

@@ -6,9 +6,12 @@ taken back. No torch.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from data.cast_votes import CastVote
+from data.policies import POLICIES
 from data.ranking import Ranking
 from data.seasons import MARGIN, Season
 from data.votes import VoteStore
@@ -18,7 +21,6 @@ from evaluation.leaderboard import Standing, leaderboard
 from evaluation.planning import Plan, plan, taste_of
 from evaluation.trust import Trust, flagged_raters, trust
 from evaluation.verdict import Stop, Verdict, stop_rule, verdicts
-from pipeline.arena.lineup import NAMES
 
 REFERENCE, BASELINE = "ppo-bf16", "sft"
 QUANTISED = ("ppo-int8", "ppo-int4")
@@ -36,6 +38,9 @@ class Board:
     flagged: int
     rankings: int
     stop: Stop
+
+
+Found = TypeVar("Found")
 
 
 class Statistics:
@@ -71,7 +76,7 @@ class Statistics:
         return Board(
             leaderboard(table),
             found,
-            verdicts(table.only(kept), asked) if flagged and kept else [],
+            verdicts(table.only(np.array(kept)), asked) if flagged and kept else [],
             len(table.raters),
             len(flagged),
             len(table),
@@ -90,24 +95,24 @@ class Statistics:
     def _season(self, season: str) -> Season | None:
         return next((found for found in self._store.seasons() if found.id == season), None)
 
-    def _once(self, what: str, season: str, compute: Callable[[], Any]) -> Any:
+    def _once(self, what: str, season: str, compute: Callable[[], Found]) -> Found:
         """A result of a season, computed again only when a vote or a retraction was added."""
         counts = self._store.counts()
         known = self._known.get((what, season))
         if known is None or known[0] != counts:
             known = self._known[what, season] = counts, compute()
-        return known[1]
+        return cast(Found, known[1])
 
 
 def contrasts(margin: float) -> list[Contrast]:
     """The five contrasts that matter: each quantised reward model's policy against the bf16 one's, for which
     "not worse" is asked, and each policy against SFT."""
     quantised = [Contrast(name, REFERENCE, margin) for name in QUANTISED]
-    return quantised + [Contrast(name, BASELINE) for name in NAMES if name != BASELINE]
+    return quantised + [Contrast(name, BASELINE) for name in POLICIES if name != BASELINE]
 
 
 def _ballots(votes: list[CastVote]) -> list[Ballot]:
-    rankings: dict[tuple[str, tuple], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
+    rankings: dict[tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
     found = []
     for vote in votes:
         panes = vote.policies

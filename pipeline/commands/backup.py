@@ -20,12 +20,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, cast
 from urllib.parse import quote
 
 from data import datasets, sealed
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import json_bytes, read_json, sync_folder, sync_tree
 from data.workspace import Workspace
 from pipeline.runs import checkpoints
@@ -54,7 +55,9 @@ def told(report: Report, what: str) -> int:
     size = f", {report.bytes / 1e6:.1f} MB" if report.bytes else ""
     print(f"{what}: {report.files} files{size}, {len(report.problems)} problems", flush=True)
     if report.problems:
-        raise UserError(f"{len(report.problems)} files are damaged or missing (named above); {ADVICE}")
+        raise UserError(
+            f"{len(report.problems)} files are damaged or missing (named above); {ADVICE}", code=Code.RECORD
+        )
     return 0
 
 
@@ -65,18 +68,22 @@ def backup(workspace: Workspace, to: Path) -> Report:
     """
     to = Path(to).expanduser().absolute()
     if not workspace.root.is_dir():
-        raise UserError(f"{workspace.root}: there is no such workspace; name one with --workspace")
+        raise UserError(
+            f"{workspace.root}: there is no such workspace; name one with --workspace", code=Code.OPTION
+        )
     if to.exists():
-        raise UserError(f"{to}: is there already; choose another file with --to")
+        raise UserError(f"{to}: is there already; choose another file with --to", code=Code.OPTION)
     if to.is_relative_to(workspace.root):
-        raise UserError(f"{to}: lies in the workspace itself; choose a place outside with --to")
+        raise UserError(
+            f"{to}: lies in the workspace itself; choose a place outside with --to", code=Code.OPTION
+        )
     report = Report(problems=verify(workspace).problems)
     staging = to.with_name(f".{to.name}-{os.getpid()}.partial")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         # For nobody else to read: what is in it may be.
         with open(os.open(staging, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as file:
-            mode = "w:gz" if to.suffix in (".gz", ".tgz") else "w"
+            mode: Literal["w:gz", "w"] = "w:gz" if to.suffix in (".gz", ".tgz") else "w"
             with tarfile.open(fileobj=file, mode=mode, format=tarfile.PAX_FORMAT) as archive:
                 _fill(archive, workspace, report)
             file.flush()
@@ -84,7 +91,9 @@ def backup(workspace: Workspace, to: Path) -> Report:
         os.replace(staging, to)
         sync_folder(to.parent)
     except (OSError, sqlite3.Error) as error:
-        raise UserError(f"{to}: the backup could not be written ({error}); make room or try again") from error
+        raise UserError(
+            f"{to}: the backup could not be written ({error}); make room or try again", code=Code.OPTION
+        ) from error
     finally:
         staging.unlink(missing_ok=True)
     return report
@@ -94,7 +103,9 @@ def restore(file: Path, workspace: Workspace) -> Report:
     """Make the workspace from a backup. Its folder must be empty or not be there. Raises UserError."""
     root = workspace.root
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UserError(f"{root}: is there already and not empty; choose a new folder with --workspace")
+        raise UserError(
+            f"{root}: is there already and not empty; choose a new folder with --workspace", code=Code.OPTION
+        )
     staging = Workspace(root.with_name(f".{root.name}-{os.getpid()}.partial"))
     try:
         staging.root.mkdir(parents=True)
@@ -108,7 +119,7 @@ def restore(file: Path, workspace: Workspace) -> Report:
 
         report = _read(file, write)
         if report.problems:
-            raise UserError(f"{file}: nothing was restored: {report.problems[0]}")
+            raise UserError(f"{file}: nothing was restored: {report.problems[0]}", code=Code.OPTION)
         staging.create()
         sync_tree(staging.root)
         if root.exists():
@@ -116,7 +127,7 @@ def restore(file: Path, workspace: Workspace) -> Report:
         os.replace(staging.root, root)
         sync_folder(root.parent)
     except OSError as error:
-        raise UserError(f"{root}: cannot be written ({error})") from error
+        raise UserError(f"{root}: cannot be written ({error})", code=Code.WORKSPACE) from error
     finally:
         shutil.rmtree(staging.root, ignore_errors=True)
     return report
@@ -139,18 +150,18 @@ def verify(workspace: Workspace) -> Report:
             report.problems.append(str(error))
 
     if workspace.votes_db.exists():
-        look(lambda: _check_votes(workspace.votes_db))
+        look(partial(_check_votes, workspace.votes_db))
     for folder in _folders(workspace.datasets):
-        look(lambda folder=folder: datasets.check(folder))
+        look(partial(datasets.check, folder))
     for folder in _folders(workspace.runs):
-        look(lambda folder=folder: read_record(workspace, folder.name))
+        look(partial(read_record, workspace, folder.name))
         card = folder / "model" / "model.json"
         if card.exists():
-            look(lambda card=card: sealed.check_folder(card, ADVICE))
+            look(partial(sealed.check_folder, card, ADVICE))
         for path in checkpoints.broken(folder / "checkpoints"):
             report.problems.append(f"{path}: is not whole; a resume passes over it")
     for path in sorted(workspace.experiments.glob("*.json")):
-        look(lambda path=path: read_json(path))
+        look(partial(read_json, path))
     return report
 
 
@@ -182,7 +193,7 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], report: Report) -
     info = tarfile.TarInfo(name)
     info.size, info.mtime, info.mode = facts.st_size, int(facts.st_mtime), facts.st_mode & 0o777
     content = _Hashed(file)
-    archive.addfile(info, content)
+    archive.addfile(info, cast(IO[bytes], content))  # it only reads
     report.files += 1
     report.bytes += info.size
     return {"sha256": content.sha256.hexdigest(), "bytes": info.size}
@@ -202,18 +213,22 @@ def _read(file: Path, take: Callable[[tarfile.TarInfo, IO[bytes]], None]) -> Rep
                     wanted = json.loads(content.read())["files"]
                     continue
                 hashed = _Hashed(content)
-                take(member, hashed)
+                take(member, cast(IO[bytes], hashed))
                 while hashed.read(_CHUNK):
                     pass
                 seen[member.name] = hashed.sha256.hexdigest()
                 report.files += 1
                 report.bytes += member.size
     except FileNotFoundError:
-        raise UserError(f"{file}: no such file") from None
+        raise UserError(f"{file}: no such file", code=Code.OPTION) from None
     except (*_BROKEN, KeyError, TypeError) as error:
-        raise UserError(f"{file}: is damaged or no backup ({error}); take another one") from error
+        raise UserError(
+            f"{file}: is damaged or no backup ({error}); take another one", code=Code.OPTION
+        ) from error
     if wanted is None:
-        raise UserError(f"{file}: is cut short, or no backup: it has no {MANIFEST}; take another one")
+        raise UserError(
+            f"{file}: is cut short, or no backup: it has no {MANIFEST}; take another one", code=Code.OPTION
+        )
     for name in sorted({*wanted, *seen}):
         if name not in seen:
             report.problems.append(f"{name}: is missing in the backup")
@@ -271,6 +286,10 @@ def _check_votes(path: Path) -> None:
             found = [row[0] for row in votes.execute("PRAGMA integrity_check(1)")]
             loose = votes.execute("PRAGMA foreign_key_check").fetchone()
     except sqlite3.Error as error:
-        raise UserError(f"{path}: cannot be read as a database ({error}); {ADVICE}") from error
+        raise UserError(
+            f"{path}: cannot be read as a database ({error}); {ADVICE}", code=Code.DATABASE
+        ) from error
     if found != ["ok"] or loose:
-        raise UserError(f"{path}: is damaged ({found[0] if found != ['ok'] else loose}); {ADVICE}")
+        raise UserError(
+            f"{path}: is damaged ({found[0] if found != ['ok'] else loose}); {ADVICE}", code=Code.DATABASE
+        )

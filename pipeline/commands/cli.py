@@ -15,17 +15,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
 from data.workspace import Workspace
+from pipeline.commands.advice import with_advice
 from pipeline.commands.execute import execute, resume
 from pipeline.commands.foreground import exit_code, foreground
 from pipeline.runs import processes
-from pipeline.runs.record import close_dead, list_runs, read_run, wish_to_cancel
-from pipeline.settings.fields import PRECISIONS, PRESETS, STAGES
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.reader import RunReader, read_run
+from pipeline.runs.record import close_dead, request_cancel
+from pipeline.settings.fields import PRESETS
 from pipeline.settings.layers import build, fields
+from pipeline.settings.stages import STAGES
 from pipeline.training import distributed
 
-GRACE = 60.0  # seconds between the wish to cancel and the kill
+GRACE = 60.0  # seconds between the cancel request and the kill
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UserError(f"{message} (see: {self.prog} --help)")
+        raise UserError(f"{message} (see: {self.prog} --help)", code=Code.OPTION)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--workspace", default="workspace", metavar="DIR", help="default: ./workspace")
         return one
 
-    for stage in STAGES:
+    for stage in STAGES.names:
         one = add(
             stage,
             f"run the stage {stage}",
@@ -84,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN")
     one.add_argument("--grace", type=float, default=GRACE, metavar="SECONDS", help="before it is killed")
     one = add("estimate", "the memory that a stage will need, term by term", _estimate)
-    one.add_argument("of", metavar="STAGE", choices=("sft", "reward", "ppo"))
+    one.add_argument("of", metavar="STAGE", choices=[row.name for row in STAGES if row.trains_adapter])
     _add_settings(one)
     one = add("export", "a run's model for use with transformers alone", _export)
     one.add_argument("run", metavar="RUN")
@@ -165,28 +170,28 @@ def _all(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:
-    from pipeline.runs.lineage import stale
-
-    marks = stale(workspace)
-    for run in list_runs(workspace):
-        note = run["error"] or (f"stale: {marks[run['id']]}" if run["id"] in marks else "")
-        progress = run.get("progress")
-        if progress and progress["total"]:
-            note = f"step {progress['step']}/{progress['total']}"
-        print(f"{run['id']:<44} {run['status']:<10} {note}".rstrip())
+    line = Lineage(RunReader(workspace))
+    for run in line.records:
+        reason = line.stale_reason(run)
+        note = f"stale: {reason}" if reason else ""
+        if run.error:
+            note = with_advice(run.error, run.error_code)
+        if run.progress and run.progress.total:
+            note = f"step {run.progress.step}/{run.progress.total}"
+        print(f"{run.id:<44} {run.status:<10} {note}".rstrip())
     return 0
 
 
 def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     record = read_run(workspace, args.run)
-    if record["status"] not in ("queued", "running"):
-        raise UserError(f"{args.run}: is {record['status']}; there is nothing to cancel")
-    wish_to_cancel(workspace.run(args.run))
-    if record["status"] == "running":
-        attempt = record["attempts"][-1]
-        processes.stop(attempt["pid"], attempt["process_started"], args.grace)
+    if record.status not in ("queued", "running"):
+        raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel", code=Code.STATE)
+    request_cancel(workspace.run(args.run))
+    if record.status == "running":
+        attempt = record.attempts[-1]
+        processes.stop(attempt.pid, attempt.process_started, args.grace)
     close_dead(workspace, args.run, "cancelled")
-    print(f"{args.run}: {read_run(workspace, args.run)['status']}")
+    print(f"{args.run}: {read_run(workspace, args.run).status}")
     return 0
 
 

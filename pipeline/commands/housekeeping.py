@@ -9,20 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sync_folder
 from data.workspace import Workspace
 from evaluation.resources import folder_bytes
 from pipeline.runs import leftovers, locks
-from pipeline.runs.reader import list_runs
-from pipeline.runs.record import read_run
+from pipeline.runs.reader import list_runs, read_run
 
 ENDED_EARLY = ("failed", "cancelled", "lost")
 
@@ -41,10 +38,10 @@ def dependents(workspace: Workspace, run_id: str) -> list[str]:
     runs = list_runs(workspace)
     standing = {run_id}
     lines = []
-    for run in sorted(runs, key=lambda run: run["id"]):  # parents before children
-        if run["id"] not in standing and standing & set(_parents(run["parents"])):
-            standing.add(run["id"])
-            lines.append(f"{run['id']} ({run['status']}) stands on it")
+    for run in sorted(runs, key=lambda run: run.id):  # parents before children
+        if run.id not in standing and standing & set(run.parents.ids):
+            standing.add(run.id)
+            lines.append(f"{run.id} ({run.status}) stands on it")
     rounds = _rounds(workspace, run_id)
     if rounds:
         lines.append(f"{rounds} rounds of the arena were answered by it (they stay, with their votes)")
@@ -59,12 +56,12 @@ def delete(workspace: Workspace, run_id: str, yes: bool = False) -> list[str]:
     """
     folder = workspace.run(run_id)
     if not folder.is_dir():
-        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them")
+        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them", code=Code.RUN)
     if (folder / "run.json").exists() and (status := _status(workspace, run_id)) in ("running", "queued"):
-        raise UserError(f"{run_id}: is {status}; `cancel {run_id}` first")
+        raise UserError(f"{run_id}: is {status}; `cancel {run_id}` first", code=Code.STATE)
     named = dependents(workspace, run_id)
     if named and not yes:
-        raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it all the same")
+        raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it all the same", code=Code.STATE)
     _remove(workspace, folder)
     return named
 
@@ -75,15 +72,14 @@ def waste(workspace: Workspace) -> list[Waste]:
     A run that something stands on is kept.
     """
     runs = list_runs(workspace)
-    needed = {parent for run in runs for parent in _parents(run["parents"])}
+    needed = {parent for run in runs for parent in run.parents.ids}
     found = []
     for run in runs:
-        folder = workspace.run(run["id"])
+        folder = workspace.run(run.id)
         checkpoints = folder / "checkpoints"
-        damaged = not (folder / "run.json").exists()
-        if run["status"] in ENDED_EARLY and run["id"] not in needed and not damaged:
-            found.append(Waste(folder, f"{run['status']}, and nothing stands on it", folder_bytes(folder)))
-        elif run["status"] == "done" and checkpoints.is_dir() and any(checkpoints.iterdir()):
+        if run.status in ENDED_EARLY and run.id not in needed and not run.damaged:
+            found.append(Waste(folder, f"{run.status}, and nothing stands on it", folder_bytes(folder)))
+        elif run.status == "done" and checkpoints.is_dir() and any(checkpoints.iterdir()):
             found.append(Waste(checkpoints, "checkpoints of a run that is done", folder_bytes(checkpoints)))
     return found
 
@@ -103,24 +99,16 @@ def _remove(workspace: Workspace, folder: Path) -> None:
         os.replace(folder, aside)
         sync_folder(folder.parent)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be removed ({error})") from error
+        raise UserError(f"{folder}: cannot be removed ({error})", code=Code.WORKSPACE) from error
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def _status(workspace: Workspace, run_id: str) -> str:
     """ "" for a run whose record is damaged: it may be deleted."""
     try:
-        return read_run(workspace, run_id)["status"]
+        return read_run(workspace, run_id).status
     except UserError:
         return ""
-
-
-def _parents(parents: Mapping[str, Any]) -> Iterator[str]:
-    for value in parents.values():
-        if isinstance(value, Mapping):
-            yield from value.values()
-        elif isinstance(value, str):
-            yield value
 
 
 def _rounds(workspace: Workspace, run_id: str) -> int:
@@ -132,4 +120,6 @@ def _rounds(workspace: Workspace, run_id: str) -> int:
         with closing(sqlite3.connect(f"file:{quote(str(workspace.votes_db))}?mode=rw", uri=True)) as votes:
             return votes.execute(question, (run_id,)).fetchone()[0]
     except sqlite3.Error as error:
-        raise UserError(f"{workspace.votes_db}: cannot be read ({error}); `verify` says more") from error
+        raise UserError(
+            f"{workspace.votes_db}: cannot be read ({error}); `verify` says more", code=Code.DATABASE
+        ) from error

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from data import sealed
 from data.workspace import Workspace
+from pipeline.runs.record_file import Parents
 
 ADVICE = "train it again, or restore a backup"
 
 
-def unsealed(workspace: Workspace, parents: Mapping[str, Any]) -> list[str]:
+def unsealed(workspace: Workspace, parents: Parents) -> list[str]:
     """The model folders of a run's parents whose card has no hashes, relative to the workspace.
 
-    parents: as in run.json; a value is a run id, {precision: run id}, or the name of a data set. Raises
-    UserError for a damaged card.
+    Raises UserError for a damaged card.
     """
-    ids: list[str] = []
-    for role in ("sft", "reward", "ppo"):
-        value = parents.get(role) or []
-        ids += value.values() if isinstance(value, Mapping) else [value] if isinstance(value, str) else value
-    cards = [workspace.run(run_id) / "model" / "model.json" for run_id in ids]
+    cards = [workspace.run(run_id) / "model" / "model.json" for run_id in parents.ids]
     return [
         workspace.relative(card.parent)
         for card in cards

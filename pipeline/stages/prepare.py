@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 
 from data.datasets import write_card
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import sha256_file, sha256_text, sync_folder, write_atomic
 from data.records import Pair, messages
 from data.sources import Loaded, default_name, load_pairs
@@ -60,7 +60,9 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
         kept, settings.seed, settings.validation_fraction, settings.test_fraction, settings.judge_fraction
     )
     if not splits["train"]:
-        raise UserError(f"{settings.source}: no pair is left for training; choose a larger source")
+        raise UserError(
+            f"{settings.source}: no pair is left for training; choose a larger source", code=Code.SOURCE
+        )
     empty = [name for name in splits if not splits[name]]
     if empty:
         run.event("small data set", f"too few different prompts: nothing in {' and '.join(empty)}")
