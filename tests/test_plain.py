@@ -1,5 +1,8 @@
 """EDGERLHF_PLAIN=1 turns models/fast/ off, and what is computed stays the same up to rounding."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -83,3 +86,10 @@ def test_a_plain_model_has_nothing_of_ours_in_it(base, folder, monkeypatch):
     assert LastBlock(backbone(actor.model)).modules == ()
     reward_model = RewardModel(actor.model, actor.value_head, "sft")
     assert lora.can_split(actor.model, ("policy", "sft")) and not one_pass.possible(actor, reward_model)
+
+
+def test_operators_that_are_not_public_are_named_in_one_file():
+    private = re.compile(r"\btorch\.(ops\b|_[a-z])|\btorch\.[a-z.]+\._[a-z]")
+    folder = Path(switch.__file__).parents[1]
+    naming = {path.name for path in folder.rglob("*.py") if private.search(path.read_text(encoding="utf-8"))}
+    assert naming == {"operators.py"}

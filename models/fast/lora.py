@@ -71,8 +71,9 @@ def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
     found = {}
     for owner in model.modules():
         for names in SIBLINGS:
-            layers = [getattr(owner, name, None) for name in names]
-            if all(isinstance(layer, nn.Module) and is_lean(layer) for layer in layers):
+            siblings = [getattr(owner, name, None) for name in names]
+            layers = [layer for layer in siblings if isinstance(layer, nn.Module) and is_lean(layer)]
+            if len(layers) == len(names):
                 biases = {layer.get_base_layer().bias is None for layer in layers}
                 if len(biases) == 1:
                     found[owner] = layers

@@ -274,7 +274,7 @@ def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
-def checked_text(given: Any, limit: int, what: str) -> str:
+def checked_text(text: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
     if not isinstance(text, str):
         raise UserError(f"{what} has to be text", code=Code.PROMPT)
@@ -290,10 +290,10 @@ def checked_text(given: Any, limit: int, what: str) -> str:
 
 def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
-    rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
-    if not rater or not rater.isprintable():
+    text = checked_text(rater, RATER_CHARACTERS, "the id").strip()
+    if not text or not text.isprintable():
         raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
-    return rater
+    return text
 
 
 def _board_row(standing: Standing) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
 
 def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
     found = [("sft", parents.sft)]
-    found += [(f"ppo-{p}", parents.policies.get(p)) for p in PRECISIONS]
+    found += [(f"ppo-{p}", parents.policies.get(p, "")) for p in PRECISIONS]
     policies = []
     for name, run_id in found:
         if not run_id:
