@@ -15,7 +15,6 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -30,6 +29,7 @@ from models import adapters, loading
 from models.prompting import PromptFormat
 from pipeline.arena.lineup import shipped
 from pipeline.runs.lineage import newest_done
+from pipeline.runs.record_file import RunRecord
 from pipeline.training import measure
 
 TEMPERATURE, TOKENS, SEED = 0.7, 160, 42
@@ -83,14 +83,14 @@ def figures_table(workspace: Workspace) -> list[str]:
         "tokens per answer | refusals, all prompts |",
         "|---|---|---|---|---|---|",
     ]
-    for row in run["results"]["table"]:
+    for row in run.results["table"]:
         cells = [
             _number(row["score_gain"], ".2f"), _number(row["win_rate_vs_sft"], ".0%"),
             _number(row["kl_per_token"], ".3f"), _number(row["length"], ".0f"),
             _number(row["refusal_rate_all_prompts"], ".0%"),
         ]  # fmt: skip
         lines.append(f"| {row['policy']} | " + " | ".join(cells) + " |")
-    lines += ["", f"{run['results']['n_prompts']} held-out prompts."]
+    lines += ["", f"{run.results['n_prompts']} held-out prompts."]
     return lines
 
 
@@ -128,8 +128,8 @@ def _run_lines(workspace: Workspace) -> list[str]:
     return lines
 
 
-def _run_line(run: dict[str, Any]) -> str:
-    known = run["results"]
+def _run_line(run: RunRecord) -> str:
+    known = run.results
     facts = {
         "prepare": lambda: (
             ", ".join(f"{s['pairs']} {name}" for name, s in known["splits"].items()) + " pairs"
@@ -139,12 +139,12 @@ def _run_line(run: dict[str, Any]) -> str:
             f"accuracy {known['accuracy']:.3f} on {known['n_pairs']} test pairs, 95 % interval "
             f"{known['accuracy_ci'][0]:.3f} to {known['accuracy_ci'][1]:.3f}"
         ),
-        "ppo": lambda: f"{known['steps']} steps of {run['config']['batch_size']} prompts",
+        "ppo": lambda: f"{known['steps']} steps of {run.config['batch_size']} prompts",
     }
-    peak = (run["resources"].get("peak_rss_bytes") or 0) / 1e9
+    peak = (run.resources.peak_rss_bytes or 0) / 1e9
     return (
-        f"- {run['stage']} {run['precision'] if run['stage'] in ('reward', 'ppo') else ''}: "
-        f"{facts[run['stage']]()}; {run['seconds'] / 60:.0f} min, peak {peak:.1f} GB"
+        f"- {run.stage} {run.precision if run.stage in ('reward', 'ppo') else ''}: "
+        f"{facts[run.stage or '']()}; {(run.seconds or 0) / 60:.0f} min, peak {peak:.1f} GB"
     ).replace(" : ", ": ")
 
 
@@ -180,7 +180,8 @@ trained against reward models in bf16, int8 and int4. The arena answers with the
 - **Base**: SmolLM2-135M-Instruct by Hugging Face, Apache-2.0, from {origin}.
   The weights of the package are quantised; the exact ones are on the hub and give another base, which these
   adapters refuse.
-- **Data**: 2,646 preference pairs of `Anthropic/hh-rlhf` (MIT), 1,849 of harmless-base's test split and 800 of
+- **Data**: 2,646 preference pairs of `Anthropic/hh-rlhf` (MIT), 1,849 of harmless-base's test split and 800
+of
   the helpful sets. No row is in this repository. A third of the pairs was kept from training for a judge.
 - **Licence** of the adapters: MIT, like the project.
 

@@ -214,7 +214,7 @@ class VoteStore:
         rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
         if not rows:
             raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
-        return rows[0]["rater"]
+        return str(rows[0]["rater"])
 
     def asked(self, rater: str, season: str) -> set[str]:
         """The messages that a rater's answered rounds of a season began with."""

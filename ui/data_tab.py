@@ -99,10 +99,10 @@ def build(
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
     start.click(shown(launch, t), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
     timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
-    chosen.change(shown(lambda name: about_html(services, name, t)), [chosen], [about], **QUIET)
+    chosen.change(shown(lambda name: about_html(services, name, t), t), [chosen], [about], **QUIET)
     gr.on(
         [chosen.change, split.change, index.change],
-        shown(lambda n, s, i: pair(services, n, s, i, t)),
+        shown(lambda n, s, i: pair(services, n, s, i, t), t),
         [chosen, split, index],
         pair_outputs,
         **QUIET,

@@ -189,7 +189,8 @@ def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     request_cancel(workspace.run(args.run))
     if record.status == "running":
         attempt = record.attempts[-1]
-        processes.stop(attempt.pid, attempt.process_started, args.grace)
+        if attempt.pid is not None and attempt.process_started is not None:
+            processes.stop(attempt.pid, attempt.process_started, args.grace)
     close_dead(workspace, args.run, "cancelled")
     print(f"{args.run}: {read_run(workspace, args.run).status}")
     return 0

@@ -63,7 +63,7 @@ def execute(
     distributed.check(stage, settings)
     with contextlib.ExitStack() as held:
         peers = held.enter_context(distributed.joined())
-        if distributed.rank() > 0:
+        if peers and distributed.rank() > 0:
             return _follow(stages[stage], workspace, peers)
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
@@ -170,7 +170,7 @@ def _refuse_beside(workspace: Workspace) -> None:
     """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
-            raise locks.busy(workspace, other.id, other.attempt.pid)
+            raise locks.busy(workspace, other.id, other.attempt.pid or 0)
 
 
 def _threads(run: Run, company: int) -> int:
@@ -184,15 +184,15 @@ def _threads(run: Run, company: int) -> int:
 def _call(row: Stage, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
-    for path in unsealed(workspace, run.record.parents):
-        if not any(event.facts.get("model") == path for event in run.record.events):
-            run.event("no hashes", f"{path} is of an earlier version and is used unchecked", model=path)
+    for model in unsealed(workspace, run.record.parents):
+        if not any(event.facts.get("model") == model for event in run.record.events):
+            run.event("no hashes", f"{model} is of an earlier version and is used unchecked", model=model)
     if row.uses_models:
         quiet()
         from models.fast import heap  # it loads torch, like the stage itself
         from pipeline.training.seeding import make_deterministic
 
-        make_deterministic(settings.seed, run.attempt.threads)
+        make_deterministic(settings.seed, run.attempt.threads or 0)
         heap.hold()
     return row.function()(settings, run, workspace)
 
