@@ -144,7 +144,7 @@ def _run_line(run: RunRecord) -> str:
     peak = (run.resources.peak_rss_bytes or 0) / 1e9
     return (
         f"- {run.stage} {run.precision if run.stage in ('reward', 'ppo') else ''}: "
-        f"{facts[run.stage or '']()}; {(run.seconds or 0) / 60:.0f} min, peak {peak:.1f} GB"
+        f"{facts[run.stage]()}; {(run.seconds or 0) / 60:.0f} min, peak {peak:.1f} GB"
     ).replace(" : ", ": ")
 
 

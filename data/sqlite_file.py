@@ -56,19 +56,16 @@ class SqliteFile:
             self._create(schema, application_id, version, migrations or {})
         except sqlite3.Error as error:
             self.close()
-            raise UserError(
-                f"{self.path}: cannot be read as a database ({error}); it was left untouched",
-                code=Code.DATABASE,
-                command="restore a backup, or move the file away to start anew",
-            ) from error
+            raise self._unreadable(error) from error
         except UserError:
             self.close()
             raise
 
     def _unreadable(self, error: sqlite3.Error) -> UserError:
         return UserError(
-            f"{self.path}: cannot be read as a database ({error}); it was left untouched. "
-            "Restore a backup, or move the file away to start anew"
+            f"{self.path}: cannot be read as a database ({error}); it was left untouched",
+            code=Code.DATABASE,
+            command="restore a backup, or move the file away to start anew",
         )
 
     def close(self) -> None:

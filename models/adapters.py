@@ -24,7 +24,7 @@ from data.bases import origin_facts
 from data.errors import Code, UserError
 from data.files import json_bytes, sync_folder, write_atomic
 from models import base_files
-from models.fast import lora
+from models.fast import lora, switch
 from models.loading import Head, base_hash, resolve_base, tokenizer_hash
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -62,7 +62,8 @@ def attach(model: nn.Module, config: LoraConfig, name: str) -> PeftModel:
     else:
         model = get_peft_model(model, config, adapter_name=name)
     make_fp32_trainables(model)
-    lora.quicken(model)
+    if not switch.is_plain(model):
+        lora.quicken(model)
     return model
 
 
@@ -160,7 +161,8 @@ def load(
     for parameter in adapter_parameters(model, name).values():
         parameter.data = parameter.data.float()
         parameter.requires_grad_(trainable)
-    lora.quicken(model)
+    if not switch.is_plain(model):
+        lora.quicken(model)
     if (rank := card.get("lora_rank")) != config.r:
         raise UserError(
             f"{folder}: model.json says rank {rank}, the adapter's is {config.r}", code=Code.MODEL

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models.fast import attention, decoding, gpt2_step, heap
+from models.fast import attention, decoding, gpt2_step, heap, llama_step
 from models.fast.last_block import LastBlock, backbone
 
 # A finished row costs work in each step; dropping it costs one copy of the cache.
@@ -235,7 +235,7 @@ class _PaddedBatch:
         self.cache = _cache(model.config, longest + room, self.block)
         # With a prepared 4-D mask the model does not build the same mask in every step.
         self.ready_mask = kind in ("sdpa", attention.NAME)
-        self.short_cut = gpt2_step.of(model)
+        self.short_cut = gpt2_step.of(model) or llama_step.of(model)
         self.last_block = LastBlock(backbone(model))
 
     def next_logits(self) -> torch.Tensor:

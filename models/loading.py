@@ -24,7 +24,7 @@ from data.bases import find_base
 from data.errors import Code, UserError
 from models import base_files
 from models import precision as precisions
-from models.fast import attention, heap
+from models.fast import attention, heap, llama, switch
 from models.fast.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
@@ -161,6 +161,17 @@ def use_fused_gelu(model: nn.Module) -> None:
                 setattr(module, name, TanhGELU())
 
 
+def _quicken(model: nn.Module, device: torch.device, *, plain: bool) -> None:
+    """Give a model what models.fast has for it, or let it say that it is plain."""
+    if plain:
+        switch.mark(model)
+        return
+    use_fused_gelu(model)
+    if device.type == "cpu":
+        attention.use_on_cpu(model)
+        llama.quicken(model)
+
+
 def _convert(file: Path, folder: Path) -> None:
     from models import gguf_base  # for the one time that it is needed
 
@@ -198,9 +209,7 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     _refuse_gaps(base, found)
     precisions.prepare(model, precision)
     switch_off_dropout(model)
-    use_fused_gelu(model)
-    if device.type == "cpu":
-        attention.use_on_cpu(model)
+    _quicken(model, device, plain=switch.wanted())
     model.requires_grad_(False)
     tokenizer = load_tokenizer(folder)
     _make_room(model, len(tokenizer))

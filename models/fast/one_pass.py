@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from models.actor import POLICY, REFERENCE, Actor, Rows
-from models.fast import lora
+from models.fast import lora, switch
 from models.scoring import RewardModel
 
 
@@ -25,6 +25,7 @@ def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
         and reward_model.model is actor.model
         and reward_model.adapter is not None
         and not actor.compiled
+        and not switch.is_plain(actor.model)
         and lora.can_split(actor.model, (POLICY, REFERENCE, reward_model.adapter))
     )
 

@@ -274,11 +274,10 @@ def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
-def checked_text(given: Any, limit: int, what: str) -> str:
+def checked_text(text: Any, limit: int, what: str) -> str:
     """The text, if it is one that can be stored and answered. Raises UserError."""
-    if not isinstance(given, str):
+    if not isinstance(text, str):
         raise UserError(f"{what} has to be text", code=Code.PROMPT)
-    text: str = given
     if len(text) > limit:
         raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}", code=Code.PROMPT)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
@@ -291,10 +290,10 @@ def checked_text(given: Any, limit: int, what: str) -> str:
 
 def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
-    checked = checked_text(rater, RATER_CHARACTERS, "the id").strip()
-    if not checked or not checked.isprintable():
+    text = checked_text(rater, RATER_CHARACTERS, "the id").strip()
+    if not text or not text.isprintable():
         raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
-    return checked
+    return text
 
 
 def _board_row(standing: Standing) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Answerer:
         stopped = stopped or threading.Event()
         unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
         if unknown:
-            raise UserError(f"policy {unknown[0]} is not loaded")
+            raise UserError(f"policy {unknown[0]} is not loaded", code=Code.POLICIES)
         text = self.text
         round_ = _Round(text, [row["policy"] for row in rows], on_text, stopped)
         uniforms = row_uniforms(1, max_new_tokens, torch.Generator().manual_seed(seed))

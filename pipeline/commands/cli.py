@@ -187,10 +187,9 @@ def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     if record.status not in ("queued", "running"):
         raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel", code=Code.STATE)
     request_cancel(workspace.run(args.run))
-    if record.status == "running":
-        attempt = record.attempts[-1]
-        if attempt.pid is not None and attempt.process_started is not None:
-            processes.stop(attempt.pid, attempt.process_started, args.grace)
+    attempt = record.attempt
+    if record.status == "running" and attempt and attempt.pid and attempt.process_started:
+        processes.stop(attempt.pid, attempt.process_started, args.grace)
     close_dead(workspace, args.run, "cancelled")
     print(f"{args.run}: {read_run(workspace, args.run).status}")
     return 0

@@ -86,7 +86,7 @@ def _taken(path: Path) -> UserError:
     return UserError(message, code=Code.BUSY, command="wait until it has ended")
 
 
-def busy(workspace: Workspace, run: str, pid: int) -> UserError:
+def busy(workspace: Workspace, run: str, pid: int | None) -> UserError:
     """What a second stage is told while `run` is running."""
     return UserError(
         f"{run} (process {pid}) is running in the workspace {workspace.root}",

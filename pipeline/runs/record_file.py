@@ -176,9 +176,9 @@ class RunRecord:
 
     __pydantic_config__ = _FINITE
     id: str
-    stage: str | None = None
-    preset: str | None = None
-    precision: str | None = None
+    stage: str = ""
+    preset: str = ""
+    precision: str = ""
     seed: int | None = None
     status: Status = "queued"
     parents: Parents = field(default_factory=Parents)
@@ -214,7 +214,7 @@ class RunRecord:
         return self.stage in STAGES and STAGES[self.stage].trains == "policy" and not self.against_gold
 
     @property
-    def served_precision(self) -> str | None:
+    def served_precision(self) -> str:
         """The precision of the base that its adapter runs on. A policy that was trained in controlled mode
         stands on a bf16 base, whatever the precision of its reward model."""
         controlled = self.stage == "ppo" and self.config.get("mode") != "shared"
@@ -252,6 +252,7 @@ def parse(raw: Any, run_id: str) -> RunRecord:
             code=Code.RECORD,
         )
     known: dict[str, Any] = {name: raw[name] for name in _KEYS if name in raw}
+    known |= {name: "" for name in ("stage", "preset", "precision") if known[name] is None}
     known["more"] = {name: value for name, value in raw.items() if name not in _KEYS}
     if not isinstance(raw["events"], list):
         raise UserError(f"events: expected a list, not {_shown(raw['events'])}", code=Code.RECORD)

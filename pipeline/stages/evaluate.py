@@ -80,14 +80,14 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
 
 
 def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
-    found: list[tuple[str, str | None]] = [("sft", parents.sft)]
-    found += [(f"ppo-{p}", parents.policies.get(p)) for p in PRECISIONS]
+    found = [("sft", parents.sft)]
+    found += [(f"ppo-{p}", parents.policies.get(p, "")) for p in PRECISIONS]
     policies = []
     for name, run_id in found:
         if not run_id:
             continue
         record = read_run(workspace, run_id)
-        served = (record.served_precision if record.stage == "ppo" else None) or "bf16"
+        served = record.served_precision if record.stage == "ppo" else "bf16"
         policies.append(Policy(name, record, workspace.run(run_id) / "model", served))
     if not policies or policies[0].name != "sft":
         raise UserError(
