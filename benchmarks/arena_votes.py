@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from data.policies import POLICIES
 from data.votes import VoteStore
 from evaluation.ballots import VoteTable
 from evaluation.leaderboard import leaderboard
 from evaluation.verdict import verdicts
-from pipeline.arena.lineup import NAMES
 from pipeline.arena.statistics import Statistics, contrasts
 
 ORDERS = ("A>B>C>D", "B>A=D>C", "D>C>B>A", "C>A>B=D", "none", "A=B>C=D", "B>C>A>D")
@@ -30,7 +30,7 @@ SEASON = "made-up"
 def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
     """Write rounds, answers (a third of them with two equal texts) and votes."""
     rng = np.random.default_rng(seed)
-    arrangements = [dict(zip("ABCD", order, strict=True)) for order in itertools.permutations(NAMES)]
+    arrangements = [dict(zip("ABCD", order, strict=True)) for order in itertools.permutations(POLICIES)]
     who, what = rng.integers(raters, size=votes), rng.integers(prompts, size=votes)
     order = rng.integers(len(ORDERS), size=votes)
     now = "2026-01-01T00:00:00+00:00"
