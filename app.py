@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise UserError(f"cannot listen on {host}:{port} ({error}); choose another --port") from error
+        raise UserError(
+            f"cannot listen on {host}:{port} ({error}); choose another --port", code=Code.OPTION
+        ) from error
     return listener
 
 
@@ -89,7 +91,7 @@ def new_password(name: str) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass(f"Password of {name}: ")
     if getpass.getpass("Once more: ") != password:
-        raise UserError("the two passwords differ: nothing was changed")
+        raise UserError("the two passwords differ: nothing was changed", code=Code.OPTION)
     return password
 
 
@@ -118,17 +120,21 @@ def check(options: argparse.Namespace, has_accounts: bool) -> None:
     if options.auth:
         raise UserError(
             "--auth is gone, because a command line is no place for a password: "
-            "run python app.py --add-user NAME, which asks for it"
+            "run python app.py --add-user NAME, which asks for it",
+            code=Code.OPTION,
         )
     if not has_accounts and not is_loopback(options.host):
-        raise UserError(f"--host {options.host} is open to others: make an account first, --add-user NAME")
+        raise UserError(
+            f"--host {options.host} is open to others: make an account first, --add-user NAME",
+            code=Code.OPTION,
+        )
     if bool(options.certfile) != bool(options.keyfile):
-        raise UserError("--certfile and --keyfile belong together")
+        raise UserError("--certfile and --keyfile belong together", code=Code.OPTION)
     for address in options.proxy:
         try:
             ipaddress.ip_address(address)
         except ValueError as error:
-            raise UserError(f"--proxy {address}: give an IP address") from error
+            raise UserError(f"--proxy {address}: give an IP address", code=Code.OPTION) from error
 
 
 def clean_environment() -> None:
@@ -164,10 +170,12 @@ def serve(options: argparse.Namespace) -> None:
         address = f"{'https' if options.certfile else 'http'}://{name}:{port}"
 
         from pipeline.runs.jobs import JobRunner
+        from pipeline.runs.reader import RunReader
         from ui.uploads import upload_folder
 
         workspace.create()
-        jobs = JobRunner(workspace, address=address)
+        runs = RunReader(workspace)
+        jobs = JobRunner(workspace, address=address, reader=runs)
         ends.callback(jobs.close)
         uploads = ends.enter_context(upload_folder(workspace.root))
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
@@ -186,7 +194,7 @@ def serve(options: argparse.Namespace) -> None:
         arena = Arena(workspace, client)
         ends.callback(arena.close)
         ends.callback(DeviceSharing(jobs, client).close)
-        services = Services(workspace, jobs, arena, access)
+        services = Services(workspace, jobs, arena, runs, access)
         pages = {language: page.build(services, language) for language in server.LANGUAGES}
         application = server.build(
             pages,
@@ -221,7 +229,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             serve(options)
     except UserError as error:
-        print(error, file=sys.stderr)
+        from pipeline.commands.advice import told
+
+        print(told(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass

@@ -16,7 +16,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 
 ROLES = ("admin", "rater")
@@ -72,7 +72,9 @@ class Accounts:
         account = self.find(name)
         with self._one_at_a_time:
             try:
-                right = self._hasher.verify(account.password_hash if account else self._nobody, password)
+                right = bool(
+                    self._hasher.verify(account.password_hash if account else self._nobody, password)
+                )
             except (VerificationError, InvalidHashError, UnicodeEncodeError):
                 right = False
         return account if right else None
@@ -80,15 +82,17 @@ class Accounts:
     def add(self, name: str, password: str, role: str) -> Account:
         """Store a new account, or a new password and role for a known name. UserError for what is no use."""
         if not _NAME.fullmatch(name):
-            raise UserError("a name has 1 to 60 letters, digits, '.', '@', '-' and '_'")
+            raise UserError("a name has 1 to 60 letters, digits, '.', '@', '-' and '_'", code=Code.OPTION)
         if role not in ROLES:
-            raise UserError(f"role {role!r}: choose one of {', '.join(ROLES)}")
+            raise UserError(f"role {role!r}: choose one of {', '.join(ROLES)}", code=Code.OPTION)
         if not SHORTEST <= len(password) <= LONGEST:
-            raise UserError(f"a password has {SHORTEST} to {LONGEST} characters")
+            raise UserError(f"a password has {SHORTEST} to {LONGEST} characters", code=Code.OPTION)
         try:
             hashed = self._hasher.hash(password)
         except UnicodeEncodeError as error:
-            raise UserError("the password holds half a character (a lone surrogate)") from error
+            raise UserError(
+                "the password holds half a character (a lone surrogate)", code=Code.OPTION
+            ) from error
         account = Account(name, role, hashed)
         self._store({**self.all(), name: account})
         return account
@@ -97,7 +101,10 @@ class Accounts:
         """Forget an account; its logins end. UserError where there is none of that name."""
         known = dict(self.all())
         if known.pop(name, None) is None:
-            raise UserError(f"there is no account {name!r}; there are: {', '.join(sorted(known)) or 'none'}")
+            raise UserError(
+                f"there is no account {name!r}; there are: {', '.join(sorted(known)) or 'none'}",
+                code=Code.OPTION,
+            )
         self._store(known)
 
     def _store(self, accounts: Mapping[str, Account]) -> None:
@@ -114,8 +121,10 @@ def _parsed(path: Path) -> dict[str, Account]:
     try:
         accounts = [Account(**row) for row in read_json(path)["accounts"]]
     except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: is no file of accounts; restore it or remove it") from error
+        raise UserError(
+            f"{path}: is no file of accounts; restore it or remove it", code=Code.RECORD
+        ) from error
     fields = [text for account in accounts for text in asdict(account).values()]
     if not all(isinstance(text, str) for text in fields) or any(a.role not in ROLES for a in accounts):
-        raise UserError(f"{path}: is no file of accounts; restore it or remove it")
+        raise UserError(f"{path}: is no file of accounts; restore it or remove it", code=Code.RECORD)
     return {account.name: account for account in accounts}

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.accounts import Account, Accounts, same
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, sha256_text, write_json
 
 LASTS_SECONDS = 7 * 24 * 3600
@@ -40,7 +40,9 @@ class Logins:
             rows = read_json(path)["logins"] if path.exists() else {}
             self._logins = {key: _Login(**row) for key, row in rows.items()}
         except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}: is no file of logins; remove it (everybody logs in again)") from error
+            raise UserError(
+                f"{path}: is no file of logins; remove it (everybody logs in again)", code=Code.RECORD
+            ) from error
 
     def begin(self, account: Account) -> str:
         """A new token for this account, once it is on disk."""

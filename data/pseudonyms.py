@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import write_atomic
 
 KEY_BYTES = 32
@@ -29,7 +29,10 @@ class Pseudonyms:
             write_atomic(path, secrets.token_bytes(KEY_BYTES), private=True)
         self._key = path.read_bytes()
         if len(self._key) != KEY_BYTES:
-            raise UserError(f"{path}: is no key of {KEY_BYTES} bytes; remove it (pseudonyms will change)")
+            raise UserError(
+                f"{path}: is no key of {KEY_BYTES} bytes; remove it (pseudonyms will change)",
+                code=Code.RECORD,
+            )
 
     def name(self, kind: str, identifier: str) -> str:
         """For example "rater-5b0c…": 16 hexadecimal digits, other ones for each kind."""

@@ -8,7 +8,7 @@ What it does not do: say which policy is behind a letter (`pipeline.arena`) or c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 LETTERS = "ABCD"  # the answers of a round, first pane first
 NONE = "none"  # the text of the order that calls every answer bad
@@ -36,7 +36,7 @@ class Ranking:
         expected = sorted(letters)
         found = cls._read(text, expected)
         if found.tiers and sorted(found.names) != expected:
-            raise UserError(f"order {text!r} is not valid: give {_example(expected)}")
+            raise UserError(f"order {text!r} is not valid: give {_example(expected)}", code=Code.ORDER)
         return found
 
     @classmethod
@@ -47,7 +47,7 @@ class Ranking:
         """
         expected = sorted(letters)
         if not isinstance(text, str) or not text.strip(" >="):
-            raise UserError(f"the order is empty: give {_example(expected)}")
+            raise UserError(f"the order is empty: give {_example(expected)}", code=Code.ORDER)
         found = cls._read(text.strip(" >="), expected)
         left = [letter for letter in expected if letter not in found.names]
         return cls((*found.tiers, tuple(left))) if found.tiers and left else found
@@ -55,14 +55,14 @@ class Ranking:
     @classmethod
     def _read(cls, text: str, expected: list[str]) -> "Ranking":
         if not isinstance(text, str):
-            raise UserError(f"the order has to be text: give {_example(expected)}")
+            raise UserError(f"the order has to be text: give {_example(expected)}", code=Code.ORDER)
         plain = "".join(text.split()).upper()
         if plain == NONE.upper():
             return cls()
         tiers = tuple(tuple(tier.split("=")) for tier in plain.split(">"))
         names = [name for tier in tiers for name in tier]
         if len(set(names)) != len(names) or not set(names) <= set(expected):
-            raise UserError(f"order {text!r} is not valid: give {_example(expected)}")
+            raise UserError(f"order {text!r} is not valid: give {_example(expected)}", code=Code.ORDER)
         return cls(tiers)
 
     def format(self) -> str:
@@ -104,4 +104,5 @@ class Ranking:
 
 
 def _example(letters: list[str]) -> str:
-    return f"an order of {' '.join(letters)} such as {'>'.join(letters)}, with = for a tie, or 'none'"
+    named = f"an order that names each of {' '.join(letters)} once, such as {'>'.join(letters)}"
+    return f"{named}, with = for a tie, or 'none'"

@@ -12,10 +12,11 @@ from fake_policies import facts_of
 
 from data.accounts import Accounts
 from data.logins import Logins
+from data.policies import POLICIES
 from pipeline.arena.client import Progress
-from pipeline.arena.lineup import NAMES
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner
+from pipeline.runs.reader import RunReader
 from ui import page, server
 from ui.access import Access
 from ui.connections import Listener, within_handles
@@ -34,7 +35,7 @@ class FakeClient:
         pass
 
     def stream(self, lineup, conversations, **sampling):
-        texts = {policy: f"Answer with {WORDS[NAMES.index(policy)]}." for policy in conversations}
+        texts = {policy: f"Answer with {WORDS[POLICIES.index(policy)]}." for policy in conversations}
         yield Progress({policy: text[:6] for policy, text in texts.items()})
         answers = {
             policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
@@ -49,7 +50,7 @@ def services_on(workspace, demo, client, access=None, **job_options):
     jobs = JobRunner(workspace, **job_options)
     arena = Arena(workspace, client, demos=demo)
     try:
-        yield Services(workspace, jobs, arena, access or Access())
+        yield Services(workspace, jobs, arena, RunReader(workspace), access or Access())
     finally:
         arena.close()
         jobs.close()

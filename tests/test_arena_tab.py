@@ -9,10 +9,15 @@ from fake_policies import fake_demo
 from served_page import FakeClient
 
 from data.errors import UserError
-from evaluation.significance import equivalence
-from pipeline.arena.lineup import NAMES
+from data.policies import POLICIES
+from evaluation.ballots import Ballot, VoteTable
+from evaluation.contrasts import Contrast
+from evaluation.trust import trust
+from evaluation.verdict import Stop, verdicts
 from pipeline.arena.rounds import Arena
+from pipeline.arena.statistics import Board
 from ui import arena_panes, arena_rounds, arena_tab, arena_tables
+from ui import verdicts as verdict_texts
 from ui.texts import Texts
 
 T = Texts("en")
@@ -75,14 +80,14 @@ def test_an_incomplete_order_is_shown_complete_and_cast_by_a_second_press(servic
 def test_nothing_before_the_vote_names_a_policy(services, panes):
     sent = streamed(services, panes, "Hello")
     assert len(sent) > 2
-    assert not any(name in json.dumps(sent, default=repr) for name in NAMES)
+    assert not any(name in json.dumps(sent, default=repr) for name in POLICIES)
 
 
 def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
     assert "No votes" in arena_tables.leaderboard_html(services, T)
     view = vote(services, ask(services, "Hello")[-1].state)
-    assert all(name in view.reveal for name in NAMES) and set(view.policies.values()) == set(NAMES)
-    assert all(name in arena_tables.leaderboard_html(services, T) for name in NAMES)
+    assert all(name in view.reveal for name in POLICIES) and set(view.policies.values()) == set(POLICIES)
+    assert all(name in arena_tables.leaderboard_html(services, T) for name in POLICIES)
     with pytest.raises(UserError):
         vote(services, view.state, "A>B>C>D")
 
@@ -104,7 +109,7 @@ def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
     left = arena_rounds.take_back(services, voted, "ann", T)
     assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
     assert services.arena.csv().count("\n") == 1  # the heading alone
-    with pytest.raises(UserError, match="vote first"):
+    with pytest.raises(UserError, match="no vote prefers"):
         services.arena.export("votes")
     assert [row["retracted"] for row in services.arena.store.votes(retracted=True)] == [True]
     with pytest.raises(UserError):
@@ -186,20 +191,67 @@ def test_the_line_above_the_prompt_says_whose_models_answer(services):
     assert all(button.value for button in examples)
 
 
+@pytest.mark.faults(29)
 def test_text_in_the_panes_is_no_markup():
     shown = arena_panes.inert([{"role": "assistant", "content": "<img src=x onerror=alert(1)> & more"}])
     assert shown[0]["content"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"
 
 
+PAIR = {"A": "ppo-int4", "B": "ppo-bf16"}
+
+
+def votes(*raters):
+    """Ballots on int4 (A) and bf16 (B) from the raters' own votes, such as "ABBA"."""
+    order = {"A": "A>B", "B": "B>A"}
+    return [
+        Ballot.from_order(order[vote], PAIR, f"rater {i}", f"{i} {j}", seconds=0.1, lengths={"ppo-int4": 40})
+        for i, given in enumerate(raters)
+        for j, vote in enumerate(given)
+    ]
+
+
+def board(ballots, without=()):
+    asked = [Contrast("ppo-int4", "ppo-bf16", 0.15)]
+    found, other = verdicts(VoteTable.of(ballots), asked), verdicts(VoteTable.of(without), asked)
+    return Board([], found, other, 2, 1, len(ballots), Stop(False, "go on", len(ballots), None))
+
+
 @pytest.mark.parametrize(
-    ("wins", "losses", "word"),
-    [(60, 40, "yes"), (0, 40, "no, on 40"), (3, 3, "not known yet"), (48, 92, "does not look like it")],
+    ("raters", "words"),
+    [
+        (
+            ["AB" * 60],
+            ["the votes of this one rater: ", "equally good to within 15", "60 of 120", "nobody else"],
+        ),
+        (["A" * 60, "B" * 15], ["these 2 raters: ppo-int4 is better than", "60 of 75"]),
+        (["A" * 15, "B" * 60], ["ppo-int4 is worse than ppo-bf16"]),
+        (["AB", "AB"], ["undecided", "more rankings by these raters", "more raters with 10 decisive"]),
+        (["AB" * 5] * 30, ["For people in general, judged from 30 raters: ", "150 of 300"]),
+    ],
 )
-def test_what_quantising_cost_is_one_sentence_with_a_verdict(wins, losses, word):
-    row = {"a": "ppo-int4", "b": "ppo-bf16", "equivalence": equivalence(wins, losses)}
-    said = arena_tables.contrasts_html([row], T)
-    assert "ppo-int4 is not worse than ppo-bf16 by more than 15 points" in said and word in said
+def test_the_verdict_is_one_sentence_that_says_for_whom_it_speaks(raters, words):
+    said = arena_tables.verdicts.board_html(board(votes(*raters)), T)
+    assert all(word in said for word in words), said
+    assert ("people in general, judged" in said) == (len(raters) == 30)
+    assert arena_tables.verdicts.board_html(board(votes(*raters)), Texts("zh")) != said
 
 
-def test_no_votes_no_word_on_quantising(services):
-    assert arena_tables.contrasts_html(services.arena.contrasts(), T) == ""
+def test_the_picture_says_in_words_what_it_shows():
+    shown = verdict_texts.picture(board(votes("AB" * 60)).verdicts, T)
+    assert 'role="img"' in shown and "Preference for ppo-int4 over ppo-bf16: 50 %" in shown
+
+
+def test_the_verdict_without_flagged_raters_is_given_beside_it():
+    assert "the same verdicts" in verdict_texts.without_flagged(board(votes("AB"), votes("BA")), T)
+    changed = verdict_texts.without_flagged(board(votes("AB"), votes("A" * 80)), T)
+    assert "Without 1 of 2 raters" in changed and "ppo-int4 is better than ppo-bf16" in changed
+
+
+def test_no_votes_no_verdict(services):
+    assert verdict_texts.board_html(services.arena.board(), T) == ""
+
+
+def test_who_votes_faster_than_one_reads_is_named(services):
+    shown = verdict_texts.trust_html(trust(votes("AB" * 10)), T)
+    assert "faster than one can read" in shown and "agreement between raters" in shown
+    assert verdict_texts.trust_html(services.arena.trust(), T)

@@ -61,6 +61,7 @@ def test_every_documented_shape_gives_the_same_pair(tmp_path, row):
     assert read_pairs(write(tmp_path, row)).pairs == [PAIR]
 
 
+@pytest.mark.faults(31)
 def test_bom_crlf_and_blank_lines_change_nothing(tmp_path):
     other = {**GOOD, "chosen": "Good day."}
     plain = read_pairs(write(tmp_path, GOOD, other)).pairs
@@ -124,6 +125,7 @@ BAD_LINES = {
 }
 
 
+@pytest.mark.faults(32, 33)
 @pytest.mark.parametrize("line, reason", BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_bad_line_refuses_the_file_with_its_number_and_reason(tmp_path, line, reason):
     path = write(tmp_path, GOOD, b"", line, GOOD)
@@ -132,6 +134,7 @@ def test_bad_line_refuses_the_file_with_its_number_and_reason(tmp_path, line, re
     assert len(message) < 400 and "\n" not in message
 
 
+@pytest.mark.faults(32, 36)
 @pytest.mark.parametrize(
     "content, reason",
     [
@@ -154,6 +157,7 @@ def test_what_is_no_file_is_refused(tmp_path, name):
         read_pairs(tmp_path / name)
 
 
+@pytest.mark.faults(36)
 def test_endless_line_is_refused_in_bounded_memory(tmp_path):
     path = tmp_path / "pairs.jsonl"
     with open(path, "wb") as file:
@@ -173,6 +177,7 @@ def test_line_of_exactly_1_mib_is_accepted(tmp_path):
     assert len(read_pairs(path).pairs) == 1
 
 
+@pytest.mark.faults(34)
 def test_dates_and_numbers_in_text_stay_text(tmp_path):
     row = {"prompt": "2024-02-29", "chosen": "12", "rejected": "null"}
     (pair,) = read_pairs(write(tmp_path, row)).pairs
@@ -185,6 +190,7 @@ def test_emoji_and_right_to_left_text_round_trip(tmp_path):
     assert pair.chosen == text
 
 
+@pytest.mark.faults(35)
 def test_duplicates_identical_and_empty_responses_are_counted(tmp_path):
     rows = [
         GOOD,

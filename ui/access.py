@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from data.accounts import Account, Accounts
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.logins import Logins, form_key
 
 LOGIN_COOKIE, RATER_COOKIE = "edgerlhf_login", "rater"
@@ -42,7 +42,8 @@ class Access:
         if not self.may(request, role):
             who = getattr(request, "username", None)
             raise UserError(
-                f"this is for the role {role}, which {who} does not have" if who else "log in first"
+                f"this is for the role {role}, which {who} does not have" if who else "log in first",
+                code=Code.REQUEST,
             )
 
     def logout_key(self, request: gr.Request) -> str | None:
@@ -53,7 +54,7 @@ class Access:
 
 def for_raters(handler: Handler) -> Handler:
     """Mark a handler that raters may call; `ui.events` says what holds without a mark."""
-    handler.role = "rater"
+    handler.role = "rater"  # type: ignore[attr-defined]  # a mark on a function
     return handler
 
 

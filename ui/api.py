@@ -12,11 +12,12 @@ directly.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
-from pipeline.runs import reader as runs
+from pipeline.runs.record_file import to_json
 from ui.access import api_rater, api_voter, for_raters
 from ui.events import raised
 from ui.parts import Services
@@ -64,7 +65,12 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
             "error",
             "progress",
         )
-        return [{key: record.get(key) for key in keys} for record in runs.list_runs(services.workspace)]
+        rows = []
+        for record in services.runs.list():
+            progress = asdict(record.progress) if record.progress else None
+            row = to_json(record) | {"progress": progress}
+            rows.append({key: row.get(key) for key in keys})
+        return rows
 
     def start(stage: str, precision: str = "bf16", preset: str = "tiny") -> str:
         """Put a stage into the queue; the run's id."""

@@ -10,7 +10,7 @@ import dataclasses
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.ranking import LETTERS, Ranking
 from ui import arena_tables, parts
 from ui.arena_panes import Message, PageRound, View
@@ -36,11 +36,11 @@ def ask(
     """
     message = (text or "").strip()
     if not message:
-        raise UserError(t("arena.no_prompt"))
+        raise UserError(t("arena.no_prompt"), code=Code.REQUEST)
     if not is_latin(message):
-        raise UserError(t("arena.english_only"))
+        raise UserError(t("arena.english_only"), code=Code.REQUEST)
     if before and not before.histories:
-        raise UserError(t("arena.ask_first"))
+        raise UserError(t("arena.ask_first"), code=Code.REQUEST)
     said = before.histories if before else {letter: [] for letter in LETTERS}
     asked = {letter: [*messages, {"role": "user", "content": message}] for letter, messages in said.items()}
     yield View("asking", None, asked)
@@ -53,7 +53,7 @@ def ask(
         state = PageRound(view.round, view.conversation, models, secrets.token_hex(16))
         yield View("asking", state, with_answers(asked, view.answers))
     if view is None or not view.done:
-        raise UserError(t("arena.no_answer"))
+        raise UserError(t("arena.no_answer"), code=Code.REQUEST)
     histories = with_answers(asked, view.answers)
     yield View(
         "answered",
@@ -96,7 +96,7 @@ def missing_letters(state: PageRound, order: str) -> list[str]:
 def cast(services: Services, state: PageRound | None, order: str, comment: str, rater: str, t: Texts) -> View:
     """Store the vote and show who was who. A second click sends the same vote id."""
     if state is None or not state.histories:
-        raise UserError(t("arena.ask_first"))
+        raise UserError(t("arena.ask_first"), code=Code.REQUEST)
     full = Ranking.complete(order, state.histories).format()
     result = services.arena.vote(state.round, full, comment=comment or "", vote_id=state.vote, rater=rater)
     policies = result["policies"]
@@ -113,7 +113,7 @@ def cast(services: Services, state: PageRound | None, order: str, comment: str, 
 def take_back(services: Services, state: PageRound | None, rater: str, t: Texts) -> PageRound:
     """Retract the vote that this page cast last."""
     if state is None or not state.cast:
-        raise UserError(t("arena.no_vote"))
+        raise UserError(t("arena.no_vote"), code=Code.REQUEST)
     services.arena.retract(state.cast, rater)
     return dataclasses.replace(state, cast=None)
 

@@ -23,10 +23,10 @@ from data.ranking import Ranking
 from data.seasons import Season
 from pipeline.arena.lineup import Lineup
 from pipeline.arena.rounds import PROMPT_CHARACTERS
-from ui import arena_panes, arena_rounds, arena_tables, parts
+from ui import arena_panes, arena_rounds, arena_tables, parts, verdicts
 from ui.access import for_raters, rater_of
 from ui.arena_panes import PageRound, Panes
-from ui.events import QUIET, WORK, shown
+from ui.events import QUIET, WORK, shown, warn
 from ui.parts import Services
 from ui.texts import Texts
 
@@ -66,6 +66,9 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
             export = gr.Button(t("arena.export"), size="sm", scale=0, min_width=220)
             table = gr.Button(t("arena.csv"), size="sm", scale=0, min_width=180)
         exported = gr.File(label=t("arena.file"), visible=False, interactive=False)
+    with gr.Accordion(t("trust.title"), open=False):
+        check = gr.Button(t("trust.check"), size="sm", elem_id="trust-button")
+        trusted = gr.HTML(padding=False, elem_id="trust")
 
     @for_raters
     def on_ask(text: str, models: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
@@ -131,14 +134,20 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         "outputs": [season, board],
     }
     season.input(on_season, [season], [board], **QUIET)
-    panes.vote.click(shown(on_vote), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK).then(
-        **board_handler, **QUIET
-    )
-    panes.retract.click(
-        shown(on_retract), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
+    panes.vote.click(
+        shown(on_vote, t), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK
     ).then(**board_handler, **QUIET)
-    export.click(shown(lambda season: export_pairs(services, season, t)), [season], None, **WORK)
-    table.click(shown(lambda season: export_csv(services, season)), [season], [exported], **WORK)
+    panes.retract.click(
+        shown(on_retract, t), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
+    ).then(**board_handler, **QUIET)
+    check.click(
+        shown(lambda season: verdicts.trust_html(services.arena.trust(season), t), t),
+        [season],
+        [trusted],
+        **WORK,
+    )
+    export.click(shown(lambda season: export_pairs(services, season, t), t), [season], None, **WORK)
+    table.click(shown(lambda season: export_csv(services, season), t), [season], [exported], **WORK)
     return refresh
 
 
@@ -160,7 +169,7 @@ def streamed(
             begun = True
             yield panes.updates(view)
     except UserError as error:
-        gr.Warning(escape(str(error)))
+        warn(error, t)
         if begun:
             yield panes.updates(arena_panes.View("empty", None, before.histories if before else {}))
         else:
@@ -178,7 +187,7 @@ def voted(
 ) -> tuple[Any, ...]:
     """Cast a complete vote; complete another one, show it and wait for a second press."""
     left = arena_rounds.missing_letters(state, order) if state and state.histories else []
-    if left:
+    if left and state:
         gr.Info(escape(t("arena.incomplete", letters=", ".join(left))), duration=6)
         completed = Ranking.complete(order, state.histories).format()
         return tuple(
@@ -261,10 +270,8 @@ def export_pairs(services: Services, season: str | None, t: Texts) -> None:
 
 
 def export_csv(services: Services, season: str | None) -> Any:
-    """The votes of a season (None = all) as a spreadsheet to download.
-
-    It lies in the folder whose files go after a while (`ui.uploads`).
-    """
+    """The votes of a season (None = all) as a spreadsheet, in the folder whose files go after a while
+    (`ui.uploads`)."""
     path = Path(get_upload_folder()) / secrets.token_hex(16) / "votes.csv"
     path.parent.mkdir(parents=True)
     path.write_text(services.arena.csv(season), encoding="utf-8-sig")

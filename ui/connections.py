@@ -118,7 +118,7 @@ def protocol(connections: Connections, head_seconds: float = HEAD_SECONDS) -> ty
     class Timed(H11Protocol):
         _timer: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:
+        def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._watch()
 

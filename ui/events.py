@@ -14,6 +14,8 @@ from typing import Any
 import gradio as gr
 
 from data.errors import UserError
+from pipeline.commands.advice import told
+from ui.texts import Texts
 
 # For polling and small updates, which change nothing: no queue, no spinner, not part of the public API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -21,10 +23,15 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 WORK: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 
 
-def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
+def warn(error: UserError, t: Texts) -> None:
+    """Show an error and the advice for it. The message may quote what somebody typed, so it is escaped."""
+    gr.Warning(escape(f"{error}. {t.advice(error.code)}".strip()))
+
+
+def shown(handler: Callable[..., Any], t: Texts) -> Callable[..., Any]:
     """A page's handler whose UserErrors become a message beside what is there, which stays as it is.
 
-    The message may quote what somebody typed, so it is escaped. Bugs still crash.
+    Bugs still crash.
     """
 
     @functools.wraps(handler)
@@ -32,7 +39,7 @@ def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            gr.Warning(escape(str(error)))
+            warn(error, t)
             return gr.skip()
 
     return call
@@ -46,6 +53,6 @@ def raised(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(told(error), print_exception=False) from error
 
     return call

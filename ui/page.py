@@ -10,8 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline.runs import reader as runs
-from pipeline.settings.layers import PRESETS
+from pipeline.settings.fields import PRESETS
 from ui import api, arena_tab, data_tab, evaluation_tab, header, ppo_tab, reward_tab, runs_tab, sft_tab
 from ui import form as forms
 from ui.events import QUIET
@@ -98,5 +97,5 @@ def bind(
 
 def newest_preset(services: Services) -> str:
     """The preset that was worked with last."""
-    records = runs.list_runs(services.workspace)
-    return next((r["preset"] for r in records if r["preset"] in PRESETS), "tiny")
+    records = services.runs.list()
+    return next((r.preset for r in records if r.preset in PRESETS), "tiny")

@@ -13,7 +13,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from ui import theme
 from ui.access import Access
 from ui.connections import BACKLOG, Connections, protocol
@@ -61,7 +61,8 @@ def build(
             run_history=False,
             pwa=False,
             mcp_server=False,
-            footer_links=["api"],
+            footer_links=[],
+            favicon_path=theme.favicon() if path == "/" else None,
             theme=theme.theme(),
             css=theme.css(),
             head=theme.head(),
@@ -97,7 +98,7 @@ def configuration(
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certfile, keyfile)
         except (OSError, ssl.SSLError) as error:
             raise UserError(
-                f"--certfile {certfile}, --keyfile {keyfile}: cannot be used ({error})"
+                f"--certfile {certfile}, --keyfile {keyfile}: cannot be used ({error})", code=Code.OPTION
             ) from error
     return uvicorn.Config(
         application,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 MIB = 1 << 20
 TOTAL_BYTES = 500 * MIB
@@ -77,7 +77,10 @@ def upload_folder(workspace_root: Path) -> Iterator[Path]:
     if folder.is_symlink() or (
         folder.exists() and os.name == "posix" and folder.stat().st_uid != os.getuid()
     ):
-        raise UserError(f"{folder} belongs to somebody else; remove it, or set TMPDIR to a folder of yours")
+        raise UserError(
+            f"{folder} belongs to somebody else; remove it, or set TMPDIR to a folder of yours",
+            code=Code.OPTION,
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from models.actor import POLICY, REFERENCE, Actor, Rows
-from models.fast import lora
+from models.fast import lora, switch
 from models.scoring import RewardModel
 
 
@@ -23,7 +23,9 @@ def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
     return (
         reward_model is not None
         and reward_model.model is actor.model
+        and reward_model.adapter is not None
         and not actor.compiled
+        and not switch.is_plain(actor.model)
         and lora.can_split(actor.model, (POLICY, REFERENCE, reward_model.adapter))
     )
 
@@ -59,7 +61,7 @@ def judge(
             (kinds + 1) * count: [count] * (kinds + 1),
             kinds * tokens + count: [tokens] * kinds + [count],
         }
-        with lora.split(actor.model, [*names, reward_model.adapter], counts):
+        with lora.split(actor.model, [*names, reward_model.adapter or ""], counts):
             states = actor.states(
                 torch.cat([*[ids] * kinds, below.to(actor.device)]),
                 torch.cat([*[places + s for s in starts[:-1]], ends.to(actor.device) + starts[-1]]),
