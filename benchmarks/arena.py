@@ -2,8 +2,9 @@
 
 Each row compares one policy alone with four side by side: same prompt, same number of tokens (EOS is
 forbidden, so that no answer ends early), in alternation, the fastest of `--repeats` runs each (other load on
-the machine only adds). `max_difference` is the largest difference of a logit from PEFT's with that adapter
-alone, beside `logit_sd`. The adapters are random, and so are the weights of the shapes: time and memory only.
+the machine only adds time). `max_difference` is the largest difference of a logit from PEFT's with that
+adapter alone, beside `logit_sd`. The adapters are random, and so are the weights of the shapes: the
+figures are time and memory only.
 
     python benchmarks/arena.py [--base tiny --base distilgpt2-shape] [--precision bf16 …] [--json FILE]
 """
@@ -20,11 +21,10 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from data.policies import POLICIES, PRECISIONS
 from models import adapters, loading
-from models.precision import PRECISIONS
 from models.serving import StackedPolicies
 
-NAMES = ("sft", "ppo-bf16", "ppo-int8", "ppo-int4")
 SHAPE, LLAMA = "distilgpt2-shape", "smollm2-shape"
 RANK = 16
 SMOLLM2 = {
@@ -47,16 +47,16 @@ def save_adapters(base: Path, folder: Path) -> dict[str, Path]:
     """Four random adapters for a base, as model folders."""
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, RANK, 2 * RANK)
-    for name in NAMES:
+    for name in POLICIES:
         model = adapters.attach(model, shape, name)
         for parameter in adapters.adapter_parameters(model, name).values():
             torch.nn.init.normal_(parameter, std=0.02)
         adapters.save(model, folder / name, name, base=base, precision="bf16")
-    return {name: folder / name for name in NAMES}
+    return {name: folder / name for name in POLICIES}
 
 
 def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse.Namespace) -> dict:
-    """One row of the table: seconds of one and of four answers, and how far the logits are from PEFT's."""
+    """One row of the table: seconds of one and of four answers, and the logits' difference from PEFT's."""
     device = loading.device()
     one = StackedPolicies(loading.load_causal(base, precision, device), base, {"sft": folders["sft"]})
     four = StackedPolicies(loading.load_causal(base, precision, device), base, folders)
@@ -95,10 +95,10 @@ def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse
 def difference(base: Path, folders, precision: str, four: StackedPolicies, prompt: list[int]) -> dict:
     """The largest difference of a logit from PEFT's, over the four policies; and the logits' spread."""
     ids = torch.tensor([prompt], device=four.model.device)
-    four.select(NAMES)
-    ours = four.model(ids.expand(len(NAMES), -1)).logits.float()
+    four.select(POLICIES)
+    ours = four.model(ids.expand(len(POLICIES), -1)).logits.float()
     worst, spread = 0.0, ours.std().item()
-    for place, name in enumerate(NAMES):
+    for place, name in enumerate(POLICIES):
         model = adapters.load(
             loading.load_causal(base, precision, ids.device), folders[name], "one", base=base
         )

@@ -20,11 +20,11 @@ from data.files import write_json
 from data.workspace import Workspace
 from pipeline.runs.child import child_environment
 from pipeline.runs.hardware import hardware, physical_cores
-from pipeline.runs.record import list_runs
+from pipeline.runs.reader import list_runs
 
 
 def measure(jobs: int, overrides: list[str]) -> list[dict]:
-    """Rows of one complete `all`; raises where it did not end well."""
+    """Rows of one complete `all`; raises if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pipeline", "all", "--workspace", folder, "--preset", "tiny"]
         command += ["--jobs", str(jobs), *(["--set", *overrides] if overrides else [])]
@@ -33,8 +33,7 @@ def measure(jobs: int, overrides: list[str]) -> list[dict]:
         whole = time.perf_counter() - begin
         runs = reversed(list_runs(Workspace(Path(folder))))
         rows = [
-            {"jobs": jobs, "stage": r["stage"], "precision": r["precision"], "seconds": r["seconds"]}
-            for r in runs
+            {"jobs": jobs, "stage": r.stage, "precision": r.precision, "seconds": r.seconds} for r in runs
         ]
     return [*rows, {"jobs": jobs, "stage": "all", "precision": "", "seconds": whole}]
 

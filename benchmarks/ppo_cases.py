@@ -1,8 +1,8 @@
 """What the PPO benchmarks share: bases of random weights, a workspace with runs to start from, sizes.
 
-A base has the shape it is named after and seeded random weights: time and memory are those of the real model,
-scores and KL mean nothing. Its tokenizer writes one byte a token, so that a prompt has a chosen length.
-It measures nothing itself.
+A base has the shape of the model that it is named after and seeded random weights: time and memory are those
+of the real model, scores and KL mean nothing. Its tokenizer writes one byte per token, so that a prompt has a
+chosen length. The module measures nothing itself.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from data.files import append_jsonl
+from data.datasets import write_splits
 from data.workspace import Workspace
 from models import adapters, loading
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
 from pipeline.settings.layers import build
 
@@ -125,7 +126,7 @@ def _config(case: Case, words: PreTrainedTokenizerFast) -> PretrainedConfig:
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, an EOS and a pad of their own."""
+    """One token per byte, and separate EOS and pad tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: k for k, token in enumerate(["<|endoftext|>", "<|pad|>", *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -136,14 +137,16 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> None:
-    """A data set, an SFT run and a reward run a precision: adapters with small random weights."""
+    """A data set, an SFT run, and one reward run per precision: adapters with small random weights."""
     workspace = Workspace(root).create()
-    path = workspace.dataset("bench") / "train_prefs.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(1)
+    rows = []
     for _ in range(prompts):
-        letters = torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
-        append_jsonl(path, {"prompt": f"\n\nHuman: {bytes(letters).decode()}\n\nAssistant:"})
+        letters = bytes(
+            torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
+        ).decode()
+        rows.append({"prompt": f"\n\nHuman: {letters}\n\nAssistant:", "chosen": "", "rejected": ""})
+    write_splits(workspace.dataset("bench"), {"train": rows})
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, LORA_RANK, LORA_ALPHA)
     for name in ("sft", "reward"):
@@ -181,7 +184,8 @@ def make_run(
     }
     lines = [f"{name}={value}" for name, value in values.items()]
     settings = build("ppo", "edge", precision=precision, overrides=lines)
-    run = Run.create(workspace, "ppo", settings, {})
+    run = Run.create(workspace, "ppo", settings)
     run.start_attempt()
-    run.record["parents"] = {"dataset": "bench", "sft": "sft", "reward": f"reward-{precision}"}
+    parents = {"dataset": "bench", "sft": "sft", "reward": f"reward-{precision}"}
+    run.change(parents=Parents.from_json(parents, precision))
     return settings, run

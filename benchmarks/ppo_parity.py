@@ -1,15 +1,16 @@
 """This project's PPO arithmetic against that of TRL 1.12.0, in fp32, on the same rollouts and weights.
 
-TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; its generation is replaced by given responses
-and its reward model by given scores. Policy and reference are the same two LoRA adapters on the same base on both
-sides (TRL's through plain PEFT and transformers, this project's through its lean layers); TRL's value model is
-the policy merged, with this project's value head, so that the values are the same numbers. Compared, largest
-difference over largest value: rewards and advantages a token, both losses, the gradient of every LoRA tensor.
-The value loss has no weight in the gradient: here it reaches the policy's LoRA, in TRL it has a model of its
-own. For the same reason it is compared in the first epoch alone: here an update of the policy moves the values.
+TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; given responses replace its generation
+and given scores its reward model. Policy and reference are the same two LoRA adapters on the same base on
+both sides (TRL's through plain PEFT and transformers, this project's through its lean layers). TRL's value
+model is the merged policy with this project's value head, so that the values are the same numbers. Compared
+are, as the largest difference over the largest value, rewards and advantages per token, both losses, and the
+gradient of every LoRA tensor. The value loss has no weight in the gradient, because here it reaches the
+policy's LoRA while TRL has a separate value model. For the same reason it is compared in the first epoch
+only: here an update of the policy changes the values.
 
-All responses run their full length. Where one ends early TRL puts the score a position after the last token
-and lets a value there into the estimate; here the score belongs to the last token itself.
+All responses have their full length. If one ends early, TRL puts the score one position after the last token
+and includes a value there in the estimate; here the score belongs to the last token itself.
 
     python benchmarks/ppo_parity.py --trl-cache DIR [--shape gpt2|llama] [--json FILE]
 """
@@ -21,6 +22,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -50,7 +52,7 @@ RATE = 1e-3  # large: in the second epoch ratios leave 1 and some are clipped
 
 
 def make_actor(folder: Path, tokenizer) -> Actor:
-    """The policy somewhat away from the reference, and a value head that is not zero, all in fp32."""
+    """A policy that differs somewhat from the reference, and a value head that is not zero, all in fp32."""
     sft = Workspace(folder / "workspace").run("sft") / "model"
     cpu = torch.device("cpu")
     actor = Actor.load(sft, folder / "base", "bf16", cpu, tokenizer.pad_token_id, tokenizer.eos_token_id)
@@ -71,12 +73,13 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
     raw, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)
     advantages = ppo_core.masked_whiten(raw, mask)
     n = len(rows)
-    answers = Responses(rows.prompts, rows.responses, [""] * n, [[]] * n, [True] * n)
+    prompts, responses = ([list(row) for row in side] for side in (rows.prompts, rows.responses))
+    answers = Responses(prompts, responses, [""] * n, [[]] * n, [True] * n)
     rollout = Rollout(
         [""] * n, answers, rows, mask, scores, scores, logprobs, logprobs, True, ref_logprobs, values, rewards,
         advantages, returns, None,
     )  # fmt: skip
-    learner, gradients, losses = Learner(actor, settings), [], []
+    learner, gradients = _NotingLearner(actor, settings), []
     step = learner.optimizer.step
 
     def stepped():
@@ -84,20 +87,25 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
         step()
 
     learner.optimizer.step = stepped
-    minibatch = learner._minibatch
-
-    def noted(*arguments):
-        sums = minibatch(*arguments)
-        losses.append((sums["policy"] / sums["tokens"], sums["value"] / sums["tokens"]))
-        return sums
-
-    learner._minibatch = noted
     learner.update(rollout, 0, RATE, clip=1e9, micro=3)
-    return {"rewards": rewards, "advantages": advantages, "losses": losses, "gradients": gradients}
+    return {"rewards": rewards, "advantages": advantages, "losses": learner.losses, "gradients": gradients}
+
+
+class _NotingLearner(Learner):
+    """Keeps both losses of each minibatch, per token."""
+
+    def __init__(self, actor: Actor, settings: PpoSettings):
+        super().__init__(actor, settings)
+        self.losses: list[tuple[float, float]] = []
+
+    def _minibatch(self, *arguments: Any) -> dict[str, float]:
+        sums = super()._minibatch(*arguments)
+        self.losses.append((sums["policy"] / sums["tokens"], sums["value"] / sums["tokens"]))
+        return sums
 
 
 def theirs(folder: Path, actor: Actor, rows: Rows, scores, settings: PpoSettings, tokenizer) -> dict:
-    """The same from TRL's training loop, read from its local variables where it hands them on."""
+    """The same quantities from TRL's training loop, read from its local variables."""
     from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
     sft, base = Workspace(folder / "workspace").run("sft") / "model", folder / "base"
@@ -181,7 +189,7 @@ def _peft_policy(base: Path, sft: Path, actor: Actor, pad_id: int) -> PeftModel:
 
 
 def compare(mine: dict, trl: dict) -> list[dict]:
-    """Rows {"what", "epoch", "difference"}: the largest difference, in units of the largest value of TRL's."""
+    """Rows {"what", "epoch", "difference"}: the largest difference, in units of TRL's largest value."""
     rows = [
         {"what": what, "epoch": 0, "difference": _apart(mine[what], trl[what])}
         for what in ("rewards", "advantages")

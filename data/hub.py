@@ -1,9 +1,9 @@
 """Data sets and base models of the Hugging Face hub, through huggingface_hub and its cache.
 
-Each download runs in a process of its own (`data.hub_child`), so that a hub that never answers can be given
-up for certain: huggingface_hub waits and retries for minutes. Honours HF_ENDPOINT, HF_TOKEN, HF_HOME,
-HF_HUB_CACHE and HF_HUB_OFFLINE. A hub that cannot be reached, or goes silent, is answered from the cache
-where it is whole. Never runs code of a repository and never takes pickled weights.
+Each download runs in a process of its own (`data.hub_child`), so that it can be stopped if the hub never
+answers: huggingface_hub waits and retries for minutes. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and
+HF_HUB_OFFLINE work as usual. If the hub cannot be reached or goes silent, a complete copy in the cache is
+used. Code of a repository is never run and pickled weights are never taken.
 """
 
 import json
@@ -17,10 +17,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, cast
 
-from data.errors import UserError
+from yaml import YAMLError
 
-SILENCE_SECONDS = 9.0  # without a byte; then a look into the cache, and a clear error within 15 s
+from data.errors import Code, UserError
+
+SILENCE_SECONDS = 9.0  # without a byte; then the cache is tried, and an error comes within 15 s
 _REPO = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 _TOKENIZER = (
     "tokenizer.json",
@@ -49,7 +52,7 @@ _SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A data set's files in the cache: (split or "all", path) each; its commit and licence ("unknown")."""
+    """A data set's files in the cache, each (split or "all", path), with its commit and licence."""
 
     files: list[tuple[str, Path]]
     revision: str
@@ -57,35 +60,40 @@ class HubDataset:
 
 
 def download_dataset(repo_id: str, folder: str = "") -> HubDataset:
-    """Fetch the files with rows of a data set's repository (below ``folder``), or find them in the cache.
+    """Fetch the files with rows from a data set's repository (below ``folder``), or find them in the cache.
 
-    Raises UserError when the repository is absent, gated or holds no such files, or the hub does not answer.
+    Raises UserError if the repository is absent, gated or has no such files, or if the hub does not answer.
     """
     root = _download("dataset", repo_id, folder)
     names = select_rows(_listing(root), folder)
     if not names:
         place = f"{repo_id}/{folder}" if folder else repo_id
-        raise UserError(f"hub data set {place}: has no file ending in {', '.join(_ROWS)}; choose another one")
+        raise UserError(
+            f"hub data set {place}: has no file ending in {', '.join(_ROWS)}; choose another one",
+            code=Code.HUB,
+        )
     return HubDataset([(split_of(name), root / name) for name in names], root.name, _licence(root))
 
 
 def download_model(repo_id: str) -> Path:
     """Fetch config, tokenizer and safetensors of a model's repository; returns their folder in the cache.
 
-    Raises UserError when it is absent or gated, has only pickled weights, or the hub does not answer.
+    Raises UserError if it is absent or gated, has only pickled weights, or if the hub does not answer.
     """
     root = _download("model", repo_id)
     if not (root / "config.json").is_file():
-        raise UserError(f"hub model {repo_id}: has no config.json; choose a transformers model")
+        raise UserError(
+            f"hub model {repo_id}: has no config.json; choose a transformers model", code=Code.HUB
+        )
     return root
 
 
 def select_rows(names: Sequence[str], folder: str = "") -> list[str]:
-    """Which files of a data set's repository hold its pairs.
+    """The files of a data set's repository that contain its pairs.
 
     Of jsonl, gzipped jsonl and parquet files below ``folder``: those named after a split with "prefs" if
-    there are any (the UltraFeedback style), else those named after a split, else all. Others, such as the
-    red-team transcripts of HH, are something else than pairs.
+    there are any (the UltraFeedback style), else those named after a split, else all. Other files, such as
+    the red-team transcripts of HH, contain no pairs.
     """
     inside = f"{folder}/" if folder else ""
     rows = [name for name in names if name.endswith(_ROWS) and name.startswith(inside)]
@@ -95,18 +103,18 @@ def select_rows(names: Sequence[str], folder: str = "") -> list[str]:
 
 
 def select_model(names: Sequence[str]) -> list[str]:
-    """Which files of a model's repository are fetched. Raises UserError when its weights are only pickled."""
+    """The files to fetch from a model's repository. Raises UserError if it has no safetensors weights."""
     weights = [name for name in names if name.endswith(".safetensors") and "/" not in name]
     if not weights:
         pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names)
         why = "only pickled weights, which can run code" if pickled else "no safetensors weights"
-        raise UserError(f"it has {why}; choose a model with .safetensors files")
+        raise UserError(f"it has {why}; choose a model with .safetensors files", code=Code.HUB)
     plain = [name for name in weights if name.startswith("model")]
     return sorted([name for name in names if name in _MODEL] + (plain or weights))
 
 
 def split_of(name: str) -> str:
-    """ "train", "validation" or "test" as a file's name or folder says, else "all"."""
+    """ "train", "validation" or "test" according to a file's name or folder, else "all"."""
     return next((_SPLIT_WORDS[word] for word in reversed(_words(name)) if word in _SPLIT_WORDS), "all")
 
 
@@ -119,20 +127,22 @@ def _listing(root: Path) -> list[str]:
 
 
 def _licence(root: Path) -> str:
-    """The licence in the front matter of the repository's README."""
+    """The licence in the metadata of the repository's README; "unknown" where there is none to read."""
+    from huggingface_hub import metadata_load  # it loads the network stack
+
     try:
-        readme = (root / "README.md").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        licence = (metadata_load(root / "README.md") or {}).get("license")
+    except (OSError, ValueError, YAMLError):  # no README, or one that is no card
         return "unknown"
-    header = readme.split("\n---", 1)[0] if readme.startswith("---") else ""
-    found = re.search(r"^license:[ \t]*(?:\n[ \t]*-[ \t]*)?[\"']?([^\s\"']+)", header, re.MULTILINE)
-    return found.group(1) if found else "unknown"
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "unknown")
 
 
 def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     """The snapshot's folder, from the hub or else from the cache."""
     if not _REPO.fullmatch(repo_id) or ".." in f"{repo_id}/{folder}":
-        raise UserError(f"hub {kind} {ascii(repo_id)[:80]}: not a name of the hub; write OWNER/NAME")
+        raise UserError(
+            f"hub {kind} {ascii(repo_id)[:80]}: not a name of the hub; write OWNER/NAME", code=Code.HUB
+        )
     answer = _ask_child(kind, repo_id, folder)
     if answer["result"] in ("silent", "unreachable"):
         offline = _ask_child(kind, repo_id, folder, HF_HUB_OFFLINE="1")
@@ -152,22 +162,25 @@ def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     }.get(answer["result"])
     if reason is None:
         raise RuntimeError(f"the download of {repo_id} crashed:\n{answer['detail']}")
-    raise UserError(f"hub {kind} {repo_id}: {reason}{answer.get('detail', '')}")
+    raise UserError(f"hub {kind} {repo_id}: {reason}{answer.get('detail', '')}", code=Code.HUB)
 
 
-def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict:
-    """Run `python -m data.hub_child` and return its last word; kill it once it is silent for too long."""
+def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict[str, Any]:
+    """Run `python -m data.hub_child` and return its last message; kill it if it is silent for too long."""
     project = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, (project, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONPATH": search, **environment}
     command = [sys.executable, "-m", "data.hub_child", kind, repo_id, folder]
     with tempfile.TemporaryFile() as errors:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": errors}
-        child = subprocess.Popen(command, env=environment, text=True, **pipes)
+        child = subprocess.Popen(
+            command, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+        )  # fmt: skip
+        output = cast(IO[str], child.stdout)  # a pipe
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read_lines, args=(child.stdout, lines), daemon=True)
+        reader = threading.Thread(target=_read_lines, args=(output, lines), daemon=True)
         reader.start()
-        answer: dict = {}
+        answer: dict[str, Any] = {}
         try:
             while (line := lines.get(timeout=SILENCE_SECONDS)) is not None:
                 if line.startswith("{"):
@@ -180,14 +193,14 @@ def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict
             child.kill()
             child.wait()
             reader.join()
-            child.stdout.close()
+            output.close()
         if child.returncode and "result" not in answer:
             errors.seek(0)
             answer = {"result": "crashed", "detail": errors.read()[-2000:].decode("utf-8", "replace")}
         return answer
 
 
-def _read_lines(stream, lines: queue.SimpleQueue) -> None:
+def _read_lines(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
     for line in stream:
         lines.put(line)
     lines.put(None)

@@ -3,7 +3,7 @@
 A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
 returns, the vote is on disk; the same vote sent again is found, not stored twice.
 
-What it does not do: decide who answers (`pipeline.arena.rounds`) or compute rankings (`evaluation.arena`).
+What it does not do: decide who answers (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
 
 import itertools
@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
-from data.preferences import preference_pairs, ranking_groups
+from data.cast_votes import CastVote, cast_votes, retracted_votes
+from data.errors import Code, UserError
+from data.preferences import preference_pairs
+from data.ranking import LETTERS, Ranking
 from data.seasons import Season, SeasonFacts
 from data.sqlite_file import SqliteFile
 from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION, enter_season
-
-LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
@@ -173,23 +173,24 @@ class VoteStore:
             round_row = db.execute("SELECT * FROM rounds WHERE id = ?", (round_id,)).fetchone()
             if round_row is None or (rater is not None and rater != round_row["rater"]):
                 raise UserError(
-                    "this round is unknown, or another rater's: ask first, then vote on your own round"
+                    "this round is unknown, or another rater's",
+                    code=Code.ROUND,
                 )
             known = db.execute("SELECT round, ranking FROM votes WHERE id = ?", (vote_id,)).fetchone()
             if known is not None:
                 if (known["round"], known["ranking"]) != (round_id, ranking):
-                    raise UserError("this vote id was used for another vote: give each vote its own id")
+                    raise UserError("this vote id was used for another vote", code=Code.VOTED)
                 return _vote_row(db, vote_id)
             if round_row["state"] != "answered":
-                raise UserError("this round has no answers to vote on: ask again")
-            _check_ranking(ranking, json.loads(round_row["arrangement"]))
+                raise UserError("this round has no answers to vote on: ask again", code=Code.ROUND)
+            Ranking.parse(ranking, json.loads(round_row["arrangement"]))  # refuses what is no order
             earlier = db.execute(
                 "SELECT id, ranking FROM votes WHERE round = ? AND id NOT IN (SELECT vote FROM retractions)",
                 (round_id,),
             ).fetchone()
             if earlier is not None:
                 if earlier["ranking"] != ranking:
-                    raise UserError("this round has a vote already: retract it to vote again")
+                    raise UserError("this round has a vote already", code=Code.VOTED)
                 return _vote_row(db, earlier["id"])
             now = datetime.now(UTC)
             reading = (now - datetime.fromisoformat(round_row["answered"])).total_seconds()
@@ -205,8 +206,23 @@ class VoteStore:
         """The letters of a round's answers. Raises UserError for an unknown round."""
         rows = self._read("SELECT arrangement FROM rounds WHERE id = ?", (round_id,))
         if not rows:
-            raise UserError("this round is unknown: ask first, then vote on your own round")
+            raise UserError("this round is unknown", code=Code.ROUND)
         return sorted(json.loads(rows[0]["arrangement"]))
+
+    def rater_of(self, round_id: str) -> str:
+        """The rater of a round. Raises UserError for an unknown round."""
+        rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
+        if not rows:
+            raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
+        return str(rows[0]["rater"])
+
+    def asked(self, rater: str, season: str) -> set[str]:
+        """The messages that a rater's answered rounds of a season began with."""
+        rows = self._read(
+            "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
+            (rater, season),
+        )
+        return {row["message"] for row in rows}
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
@@ -214,7 +230,7 @@ class VoteStore:
         def store(db: sqlite3.Connection) -> None:
             mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
             if mine is None:
-                raise UserError("this vote is unknown, or another rater's")
+                raise UserError("this vote is unknown, or another rater's", code=Code.ROUND)
             db.execute("INSERT OR IGNORE INTO retractions VALUES (?, ?, ?)", (vote_id, _now(), reason))
 
         self._file.write(store)
@@ -237,6 +253,16 @@ class VoteStore:
             rows = [_vote_row(db, row["id"]) for row in found.fetchall()]
         return [row for row in rows if retracted or not row["retracted"]]
 
+    def cast(self, season: str | None = None, after: int = 0) -> list[CastVote]:
+        """The votes of a season, or all, as the statistics need them; see `data.cast_votes`."""
+        with self._file.read() as db:
+            return cast_votes(db, season, after)
+
+    def retracted(self) -> frozenset[int]:
+        """The numbers (`CastVote.number`) of the votes that were taken back."""
+        with self._file.read() as db:
+            return retracted_votes(db)
+
     def counts(self) -> dict[str, int]:
         """How many votes and retractions there are, in all seasons together."""
         names = ("votes", "retractions")
@@ -253,9 +279,11 @@ class VoteStore:
     def set_terms(self, season: str, *, margin: float, target: int | None) -> None:
         """Fix the margin and target of a season. Raises UserError once it has a vote, or out of bounds."""
         if not 0 < margin < 0.5:
-            raise UserError(f"margin={margin}: give a share of decisive votes between 0 and 0.5")
+            raise UserError(
+                f"margin={margin}: give a share of decisive votes between 0 and 0.5", code=Code.REQUEST
+            )
         if target is not None and target < 1:
-            raise UserError(f"target={target}: give a number of rankings, 1 or more")
+            raise UserError(f"target={target}: give a number of rankings, 1 or more", code=Code.REQUEST)
 
         def store(db: sqlite3.Connection) -> None:
             voted = db.execute(
@@ -263,13 +291,14 @@ class VoteStore:
             ).fetchone()
             if voted is not None:
                 raise UserError(
-                    "this season has votes: its margin and target were fixed before the first one"
+                    "this season has votes: its margin and target were fixed before the first one",
+                    code=Code.REQUEST,
                 )
             changed = db.execute(
                 "UPDATE seasons SET margin = ?, target = ? WHERE id = ?", (margin, target, season)
             ).rowcount
             if changed != 1:
-                raise UserError("this season is unknown: ask once, then set its terms")
+                raise UserError("this season is unknown: ask once, then set its terms", code=Code.ROUND)
 
         self._file.write(store)
 
@@ -277,16 +306,9 @@ class VoteStore:
         """The votes of a season, or all, as training data: see `data.preferences`."""
         return preference_pairs(self.votes(season=season))
 
-    def _read(self, query: str, values: tuple = ()) -> list[sqlite3.Row]:
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:
             return db.execute(query, values).fetchall()
-
-
-def _check_ranking(ranking: str, arrangement: Mapping[str, str]) -> None:
-    named = sorted(letter for group in ranking_groups(ranking) for letter in group)
-    if ranking != "none" and named != sorted(arrangement):
-        letters = " ".join(sorted(arrangement))
-        raise UserError(f"order {ranking!r}: name each of {letters} once, as in B>A=C, or say none")
 
 
 def _now() -> str:
@@ -322,7 +344,9 @@ def _least_seen(db: sqlite3.Connection, rater: str, policies: list[str]) -> dict
         if row["arrangement"] in arrangements:
             arrangements[row["arrangement"]] = row["n"]
     fewest = min(arrangements.values())
-    return json.loads(secrets.choice([key for key, count in arrangements.items() if count == fewest]))
+    rarest = [key for key, count in arrangements.items() if count == fewest]
+    chosen: dict[str, str] = json.loads(secrets.choice(rarest))
+    return chosen
 
 
 def _next_turn(
@@ -338,15 +362,15 @@ def _next_turn(
         (conversation,),
     ).fetchone()
     if last is None or last["rater"] != rater:
-        raise UserError("this conversation is unknown, or another rater's: start a new one")
+        raise UserError("this conversation is unknown, or another rater's", code=Code.ROUND)
     voted = db.execute(
         "SELECT 1 FROM votes v JOIN rounds r ON v.round = r.id WHERE r.conversation = ?", (conversation,)
     ).fetchone()
     if voted is not None:
-        raise UserError("this conversation was voted on and its policies shown: start a new one")
+        raise UserError("this conversation was voted on and its policies shown", code=Code.ROUND)
     arrangement = json.loads(last["arrangement"])
     if sorted(arrangement.values()) != sorted(policies) or last["season"] != (season and season.id):
-        raise UserError("the policies have changed since this conversation began: start a new one")
+        raise UserError("the policies have changed since this conversation began", code=Code.ROUND)
     return last["turn"] + 1, arrangement
 
 

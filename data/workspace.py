@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 _NAME = re.compile(r"\w[\w.\-]*", re.UNICODE)
 _NAME_BYTES = 120
@@ -22,15 +22,15 @@ def check_name(name: str) -> str:
     shown = ascii(name)[:60]
     advice = "use letters, digits, '-', '_' and '.', at most 120 bytes, starting with a letter or digit"
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith("."):
-        raise UserError(f"name {shown}: not allowed; {advice}")
+        raise UserError(f"name {shown}: not allowed; {advice}", code=Code.NAME)
     try:
         length = len(name.encode("utf-8"))
     except UnicodeEncodeError as error:
-        raise UserError(f"name {shown}: not valid Unicode; {advice}") from error
+        raise UserError(f"name {shown}: not valid Unicode; {advice}", code=Code.NAME) from error
     if length > _NAME_BYTES:
-        raise UserError(f"name {shown}...: too long; {advice}")
+        raise UserError(f"name {shown}...: too long; {advice}", code=Code.NAME)
     if name.split(".")[0].lower() in _RESERVED:
-        raise UserError(f"name {shown}: reserved on Windows; choose another one")
+        raise UserError(f"name {shown}: reserved on Windows; choose another one", code=Code.NAME)
     return name
 
 
@@ -40,7 +40,7 @@ class Workspace:
 
     root: Path
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).expanduser().resolve())
 
     @property
@@ -67,6 +67,18 @@ class Workspace:
     def votes_db(self) -> Path:
         return self.arena / "arena.sqlite"
 
+    @property
+    def pseudonym_key(self) -> Path:
+        return self.arena / "pseudonyms.key"
+
+    @property
+    def accounts(self) -> Path:
+        return self.root / "accounts.json"
+
+    @property
+    def logins(self) -> Path:
+        return self.root / "logins.json"
+
     def create(self) -> "Workspace":
         """Make the folders that are missing. Raises UserError where the place cannot be written to."""
         try:
@@ -76,18 +88,33 @@ class Workspace:
                     pass
         except OSError as error:
             raise UserError(
-                f"workspace {self.root}: cannot be written to ({error.strerror or error}); "
-                "choose another folder with --workspace"
+                f"workspace {self.root}: cannot be written to ({error.strerror or error})",
+                code=Code.WORKSPACE,
             ) from error
         return self
 
+    # What follows makes every path that has a name in it. Each raises UserError for a bad name; what the
+    # path points to need not exist.
+
     def dataset(self, name: str) -> Path:
-        """The folder of the data set ``name`` (which need not be there). Raises UserError for a bad name."""
-        return self._child(self.datasets, name)
+        """The folder of the data set ``name``."""
+        return _child(self.datasets, name)
 
     def run(self, run_id: str) -> Path:
-        """The folder of a run (which need not be there). Raises UserError for a bad id."""
-        return self._child(self.runs, run_id)
+        """The folder of a run."""
+        return _child(self.runs, run_id)
+
+    def experiment(self, name: str) -> Path:
+        """The experiment record ``name`` of a PPO run."""
+        return _child(self.experiments, name, ".json")
+
+    def votes_export(self, name: str) -> Path:
+        """The file ``name`` of exported votes."""
+        return _child(self.arena, name, ".jsonl")
+
+    def upload(self, name: str) -> Path:
+        """The copy of an uploaded file of pairs."""
+        return _child(self.cache / "uploads", name, ".jsonl")
 
     def relative(self, path: Path | str) -> str:
         """``path`` relative to the root, with forward slashes, as records keep it. UserError if outside."""
@@ -95,19 +122,20 @@ class Workspace:
         try:
             return (path if path.is_absolute() else self.root / path).relative_to(self.root).as_posix()
         except ValueError as error:
-            raise UserError(f"{path}: not inside the workspace {self.root}") from error
+            raise UserError(f"{path}: not inside the workspace {self.root}", code=Code.NAME) from error
 
     def resolve(self, relative: str) -> Path:
         """The absolute path of a record's relative one. UserError if it would lead out of the workspace."""
         if "\0" in relative or Path(relative).is_absolute():
-            raise UserError(f"path {ascii(relative)[:80]}: must be relative to the workspace")
+            raise UserError(f"path {ascii(relative)[:80]}: must be relative to the workspace", code=Code.NAME)
         path = (self.root / relative).resolve()
         if not path.is_relative_to(self.root):
-            raise UserError(f"path {ascii(relative)[:80]}: leads out of the workspace")
+            raise UserError(f"path {ascii(relative)[:80]}: leads out of the workspace", code=Code.NAME)
         return path
 
-    def _child(self, folder: Path, name: str) -> Path:
-        path = folder / check_name(name)
-        if path.is_symlink():
-            raise UserError(f"{path}: is a symbolic link; choose another name or remove the link")
-        return path
+
+def _child(folder: Path, name: str, suffix: str = "") -> Path:
+    path = folder / (check_name(name) + suffix)
+    if path.is_symlink():
+        raise UserError(f"{path}: is a symbolic link; choose another name or remove the link", code=Code.NAME)
+    return path

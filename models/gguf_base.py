@@ -14,8 +14,9 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
+from models import base_files
 
 # Of a config: what differs from version to version or machine to machine and would change the base's hash.
 PASSING = ("transformers_version", "_name_or_path", "_model_name_or_path")
@@ -35,7 +36,7 @@ def convert(file: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, **where)
     except (OSError, ValueError, KeyError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise UserError(f"{file}: cannot be read as a GGUF model: {reason}") from error
+        raise UserError(f"{file}: cannot be read as a GGUF model: {reason}", code=Code.BASE) from error
     finally:
         transformers.logging.set_verbosity(level)
         transformers.logging.enable_progress_bar()
@@ -47,6 +48,7 @@ def convert(file: Path, folder: Path) -> None:
         if (folder / name).is_file():
             kept = {key: value for key, value in read_json(folder / name).items() if key not in PASSING}
             write_json(folder / name, kept)
+    base_files.seal(folder)
 
 
 def main() -> int:

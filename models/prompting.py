@@ -1,21 +1,23 @@
-"""Text to token ids and back: the one place that knows how a conversation is written for a model.
+"""Text to token ids and back: the only module that knows how a conversation is written for a model.
 
-A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response plain text. The token sequence
-that every stage sees is `encode_prompt(prompt) + encode_response(response)`; the second ends with EOS. A
-tokenizer with a chat template writes the same conversation its own way. Text that a person typed can never
-become a special token: contents are encoded with special tokens split into ordinary ones, so nobody can
-forge a role or a stop.
+A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response is plain text. Every stage uses
+the token sequence `encode_prompt(prompt) + encode_response(response)`; the second part ends with EOS. A
+tokenizer with a chat template writes the same conversation in its own format. Typed text can never become a
+special
+token: contents are encoded with special tokens split into ordinary ones, so nobody can forge a role or a
+stop.
 
-It does not load tokenizers (models.loading does) and does not generate.
+models.loading loads tokenizers, models.generation generates.
 """
 
 import ctypes
 import re
 import threading
+from typing import Any
 
 from jinja2 import TemplateError
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.records import messages as to_messages
 
 ROLE_STOP = "\n\nHuman:"
@@ -23,20 +25,23 @@ TEMPLATE_SECONDS = 10.0
 
 
 class PromptFormat:
-    """How one tokenizer writes conversations.
+    """The format in which one tokenizer writes conversations.
 
-    tokenizer: a fast tokenizer with an EOS and a pad token that differ (see models.loading.load_tokenizer).
+    tokenizer: a fast tokenizer whose EOS and pad tokens differ (see models.loading.load_tokenizer).
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any) -> None:
         if tokenizer.eos_token_id is None:
-            raise UserError("the tokenizer has no EOS token: choose a base model whose tokenizer has one")
+            raise UserError(
+                "the tokenizer has no EOS token: choose a base model whose tokenizer has one", code=Code.BASE
+            )
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-            raise UserError("the tokenizer needs a pad token of its own: load it with models.loading")
+            raise UserError(
+                "the tokenizer needs a pad token of its own: load it with models.loading", code=Code.BASE
+            )
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
         self.pad_id: int = tokenizer.pad_token_id
-        self.stop_ids: tuple[int, ...] = (self.eos_id,)
         self.uses_chat_template = bool(tokenizer.chat_template)
         self._prefix = self._bos()
         self._stop_last_ids: frozenset[int] | None = None
@@ -44,9 +49,9 @@ class PromptFormat:
             self._try_template()
 
     def encode_prompt(self, prompt: str, max_length: int) -> list[int]:
-        """Ids of an HH transcript that ends with an open Assistant turn; of a long one, the last ones.
+        """The last `max_length` ids of an HH transcript that ends with an open Assistant turn.
 
-        A BOS that the tokenizer writes survives the cut. Raises ValueError for max_length < 1.
+        A BOS that the tokenizer writes is kept. Raises ValueError for max_length < 1.
         """
         if max_length < 1:
             raise ValueError(f"max_length must be at least 1, not {max_length}")
@@ -63,13 +68,13 @@ class PromptFormat:
         return [*self._encode_text(lead + response.strip()), self.eos_id]
 
     def encode_responses(self, responses: list[str]) -> list[list[int]]:
-        """`encode_response` for many at once (one call of the tokenizer)."""
+        """`encode_response` for many responses in one call of the tokenizer."""
         lead = "" if self.uses_chat_template else " "
         texts = [lead + text.strip() for text in responses]
         return [[*ids, self.eos_id] for ids in self._encode_texts(texts)]
 
     def encode_prompts(self, prompts: list[str], max_length: int) -> list[list[int]]:
-        """`encode_prompt` for many at once."""
+        """`encode_prompt` for many prompts in one call of the tokenizer."""
         if self.uses_chat_template:
             return [self.encode_prompt(prompt, max_length) for prompt in prompts]
         if max_length < 1:
@@ -79,16 +84,12 @@ class PromptFormat:
             (self._prefix + (ids[-room:] if room else []))[:max_length] for ids in self._encode_texts(prompts)
         ]
 
-    def encode_pair(self, prompt: str, response: str, max_length: int) -> tuple[list[int], list[int]]:
-        """(prompt ids, response ids), together at most max_length; see `fit`."""
-        return self.fit(self.encode_prompt(prompt, max_length), self.encode_response(response), max_length)
-
     @staticmethod
     def fit(prompt_ids: list[int], response_ids: list[int], max_length: int) -> tuple[list[int], list[int]]:
-        """Cut to max_length together: the prompt gives way from the left, then the response from the right.
+        """Cut both to max_length together: first the prompt from the left, then the response from the right.
 
-        A response that had to be cut has lost its EOS, as it should: it did not end there. At least a quarter
-        of the room stays with the prompt, so that a long response is still an answer to something.
+        A cut response loses its EOS, because it does not end there. The prompt keeps at least a quarter of
+        the room, so that a long response still answers something.
         """
         reserve = min(len(prompt_ids), max(max_length // 4, 1))
         response_ids = response_ids[: max(max_length - reserve, 1)]
@@ -96,7 +97,7 @@ class PromptFormat:
         return (prompt_ids[-room:] if room > 0 else []), response_ids
 
     def decode(self, ids: list[int]) -> str:
-        """Plain text of response ids: special tokens left out, outer white space stripped."""
+        """Plain text of response ids, without special tokens and outer white space."""
         return self.tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         ).strip()
@@ -104,8 +105,8 @@ class PromptFormat:
     def cut_response(self, ids: list[int]) -> tuple[list[int], bool]:
         """Cut a sampled response at its end: (ids, ended).
 
-        The end is EOS, which stays, or the text "\\n\\nHuman:", which goes with every token that touches it.
-        ended is True in both cases; `ids[-1] == eos_id` tells which.
+        The end is EOS, which is kept, or the text "\\n\\nHuman:", which is removed with every token that
+        overlaps it. ended is True in both cases; `ids[-1] == eos_id` tells them apart.
         """
         if self.eos_id in ids:
             ids, ended = ids[: ids.index(self.eos_id) + 1], True
@@ -128,7 +129,7 @@ class PromptFormat:
 
     @property
     def stop_last_ids(self) -> frozenset[int]:
-        """Ids that can complete the "\\n\\nHuman:" marker: those whose text holds a colon."""
+        """Ids that can complete the "\\n\\nHuman:" marker: those whose text contains a colon."""
         if self._stop_last_ids is None:
             ids = [] if self.uses_chat_template else self._ids_with(":")
             self._stop_last_ids = frozenset(ids)
@@ -161,7 +162,7 @@ class PromptFormat:
         )["input_ids"]
 
     def _encode_chat(self, prompt: str) -> list[int]:
-        """The chat template renders place-holders; only the template's own text may hold special tokens."""
+        """Render the template with placeholders, so that only its own text can contain special tokens."""
         turns = to_messages(prompt)
         marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
         rendered = self._render([{**turn, "content": mark} for turn, mark in zip(turns, marks, strict=True)])
@@ -177,16 +178,18 @@ class PromptFormat:
         try:
             return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
-            raise UserError(f"the tokenizer's chat template refuses a conversation: {error}") from error
+            raise UserError(
+                f"the tokenizer's chat template refuses a conversation: {error}", code=Code.BASE
+            ) from error
 
     def _try_template(self) -> None:
-        """Render one turn before anything depends on it: a template is a program, and it may never end."""
+        """Render one turn as a test, because a template is a program that may fail or never end."""
         failed: list[Exception] = []
 
         def attempt():
             try:
                 self._render([{"role": "user", "content": "hi"}])
-            except Exception as error:  # whatever it is, it belongs to the caller and not to this thread
+            except Exception as error:  # raised again in the caller's thread
                 failed.append(error)
 
         thread = threading.Thread(target=attempt, daemon=True)
@@ -194,12 +197,14 @@ class PromptFormat:
         thread.join(TEMPLATE_SECONDS)
         if thread.is_alive():
             stop_thread(thread)
-            raise UserError(f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s")
+            raise UserError(
+                f"the tokenizer's chat template does not end within {TEMPLATE_SECONDS:.0f} s", code=Code.BASE
+            )
         if failed:
             raise failed[0]
 
 
 def stop_thread(thread: threading.Thread) -> None:
-    """Raise SystemExit in a thread that runs Python code, so that an endless loop ends."""
+    """Raise SystemExit in a thread that runs Python code, which ends an endless loop."""
     identity = ctypes.c_ulong(thread.ident or 0)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))

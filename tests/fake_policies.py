@@ -1,10 +1,10 @@
 """Folders that look like policies, and what an inference process would say about them; nothing is loaded."""
 
 from data.files import write_json
-from pipeline.arena.lineup import NAMES
+from data.policies import POLICIES
 
 
-def fake_demo(folder, names=NAMES, weights="weights"):
+def fake_demo(folder, names=POLICIES, weights="weights"):
     """Demo policies of the tiny preset in `folder`, by preset, as the arena takes them."""
     for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)

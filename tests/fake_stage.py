@@ -20,7 +20,7 @@ STEPS = 400
 def main(root, run_id):
     workspace = Workspace(Path(root))
     run = Run.load(workspace, run_id)
-    how = run.record["config"]["name"]
+    how = run.record.config["name"]
     if how == "stillborn":
         print("ImportError: no such module")
         return 1

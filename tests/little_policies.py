@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
+from data.policies import POLICIES
 from models import adapters, loading
 
-NAMES = ("sft", "ppo-bf16", "ppo-int8", "ppo-int4")
 
-
-def save_policies(base: Path, folder: Path, names=NAMES, ranks=(4, 4, 4, 4)) -> dict[str, Path]:
+def save_policies(base: Path, folder: Path, names=POLICIES, ranks=(4, 4, 4, 4)) -> dict[str, Path]:
     """{name: model folder}; large random updates, so that each policy has its own mind."""
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     generator = torch.Generator().manual_seed(1)

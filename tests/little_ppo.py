@@ -1,15 +1,16 @@
 """What PPO stands on, made in a moment: data set, random SFT policy and reward model, as done runs."""
 
-import json
 from pathlib import Path
 
 import torch
 from little_policies import save_policies
 
+from data.datasets import write_splits
 from data.files import read_jsonl
 from models import adapters, loading
 from pipeline.ppo import loop as ppo
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 
 PROMPTS = [
@@ -29,11 +30,8 @@ SIZES = (
 
 def stand(workspace, base: Path, precision: str = "bf16", prompts=PROMPTS) -> dict[str, str]:
     """Write data set, SFT run and reward run of that precision; returns their names as parents."""
-    folder = workspace.dataset("small")
-    folder.mkdir()
-    for split in ("train", "validation", "test"):
-        rows = [{"prompt": prompt, "chosen": "Yes.", "rejected": "No."} for prompt in prompts]
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [{"prompt": prompt, "chosen": "Yes.", "rejected": "No."} for prompt in prompts]
+    write_splits(workspace.dataset("small"), dict.fromkeys(("train", "validation", "test"), rows))
     sft = _done(workspace, "sft", base)
     save_policies(base, sft.folder, ("model",))
     reward = _done(workspace, "reward", base, precision, {"dataset": "small", "sft": sft.id})
@@ -53,14 +51,15 @@ def settings_of(*overrides: str, precision: str = "bf16"):
 def trainer_of(workspace, parents, *overrides: str, precision: str = "bf16", base: Path) -> ppo.Trainer:
     """A Trainer on a run of its own, apart from the stage machinery."""
     settings = settings_of(f"base_model={base}", *overrides, precision=precision)
-    run = Run.create(workspace, "ppo", settings, parents)
+    run = Run.create(workspace, "ppo", settings, Parents.from_json(parents, precision))
     run.start_attempt()
     return ppo.Trainer(settings, run, workspace)
 
 
 def _done(workspace, stage: str, base: Path, precision: str = "bf16", parents=None) -> Run:
     config = [f"base_model={base}", "lora_rank=4", "lora_alpha=8", "dataset=small"]
-    run = Run.create(workspace, stage, build(stage, "tiny", precision=precision, overrides=config), parents)
+    settings = build(stage, "tiny", precision=precision, overrides=config)
+    run = Run.create(workspace, stage, settings, Parents.from_json(parents or {}, precision))
     run.start_attempt()
     run.finish({})
     return run
@@ -73,7 +72,7 @@ def weights(trainer: ppo.Trainer) -> dict[str, torch.Tensor]:
 
 def kinds(run: Run) -> list[str]:
     """The kinds of the events in a run's record."""
-    return [event["kind"] for event in run.record["events"]]
+    return [event.kind for event in run.record.events]
 
 
 def rows_of(run: Run, name: str) -> list[dict]:

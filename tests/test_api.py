@@ -12,9 +12,9 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from served_page import FakeClient, served, services_on
 
+from data.policies import POLICIES
 from data.workspace import Workspace
-from pipeline.arena.lineup import NAMES
-from pipeline.runs.record import read_run
+from pipeline.runs.reader import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDPOINTS = {"/ask", "/vote", "/leaderboard", "/runs", "/start", "/cancel"}
@@ -58,9 +58,9 @@ def test_ask_and_vote(client):
     before = len(client.predict(api_name="/leaderboard"))
     asked = client.predict("What is the capital of France?", "ann", api_name="/ask")
     assert set(asked["answers"]) == set("ABCD")
-    assert not any(name in json.dumps(asked) for name in NAMES)
+    assert not any(name in json.dumps(asked) for name in POLICIES)
     told = client.predict(asked["round"], "B>A=D>C", "fine", "vote-1", api_name="/vote")
-    assert sorted(told["policies"].values()) == sorted(NAMES)
+    assert sorted(told["policies"].values()) == sorted(POLICIES)
     again = client.predict(asked["round"], "B>A=D>C", "fine", "vote-1", api_name="/vote")
     assert again["policies"] == told["policies"]
     board = client.predict(api_name="/leaderboard")
@@ -75,6 +75,7 @@ def test_an_order_that_cannot_be_counted_is_refused_with_a_reason(client, order)
         client.predict(asked["round"], order, "", "", api_name="/vote")
 
 
+@pytest.mark.faults(26)
 def test_an_unknown_round_and_an_endless_prompt_are_refused(client):
     with pytest.raises(AppError, match="round"):
         client.predict("0" * 32, "A>B>C>D", "", "", api_name="/vote")
@@ -85,13 +86,13 @@ def test_an_unknown_round_and_an_endless_prompt_are_refused(client):
 def test_start_runs_and_cancel(client, services):
     run = client.predict("sft", "int8", "tiny", api_name="/start")
     deadline = time.monotonic() + 30
-    while read_run(services.workspace, run)["status"] != "running":
+    while read_run(services.workspace, run).status != "running":
         assert time.monotonic() < deadline
         time.sleep(0.1)
     listed = client.predict(api_name="/runs")
     assert listed[0]["id"] == run and listed[0]["precision"] == "int8"
     assert client.predict(run, api_name="/cancel") == run
-    while read_run(services.workspace, run)["status"] != "cancelled":
+    while read_run(services.workspace, run).status != "cancelled":
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -122,6 +123,7 @@ def run_app(*flags):
     )
 
 
+@pytest.mark.faults(44)
 def test_a_port_in_use_ends_with_one_line_and_exit_2(client, tmp_path):
     port = client.src.rstrip("/").rsplit(":", 1)[1]
     ended = run_app("--port", port, "--workspace", str(tmp_path))
@@ -132,4 +134,4 @@ def test_a_port_in_use_ends_with_one_line_and_exit_2(client, tmp_path):
 def test_an_address_open_to_others_needs_a_login(tmp_path):
     ended = run_app("--host", "0.0.0.0", "--port", "0", "--workspace", str(tmp_path))
     assert ended.returncode == 2
-    assert "--auth" in ended.stderr
+    assert "--add-user" in ended.stderr and len(ended.stderr.strip().splitlines()) == 1

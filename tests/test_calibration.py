@@ -4,6 +4,7 @@ import pytest
 
 from evaluation.reward_metrics import calibration as bins_of
 from evaluation.reward_metrics import expected_calibration_error
+from pipeline.runs.record_file import RunRecord
 from ui import calibration
 from ui.texts import Texts
 
@@ -44,8 +45,8 @@ def test_a_precision_without_bins_is_left_out_of_the_diagram_but_keeps_its_line_
     ("results", "word"),
     [
         ({"bf16": FAIR, "int4": OVER}, "int4 model is over-confident"),
-        ({"bf16": FAIR, "int8": UNDER}, "int8 model is too modest"),
-        ({"bf16": FAIR}, "know what they know"),
+        ({"bf16": FAIR, "int8": UNDER}, "int8 model is under-confident"),
+        ({"bf16": FAIR}, "well calibrated"),
         ({"bf16": {}}, ""),
     ],
 )
@@ -56,10 +57,10 @@ def test_the_sentence_is_about_the_worst_of_them(results, word):
 
 def test_the_newest_finished_run_of_each_precision_and_of_this_preset_counts():
     def run(name, precision, status="done", preset="tiny"):
-        return {"id": name, "stage": "reward", "precision": precision, "status": status, "preset": preset}
+        return RunRecord(id=name, stage="reward", precision=precision, status=status, preset=preset)
 
     records = [
         run("e", "int4"), run("d", "bf16", "running"), run("c", "bf16"), run("b", "bf16"),
         run("a", "int8", preset="edge"),
     ]  # fmt: skip
-    assert {p: r["id"] for p, r in calibration.newest(records, "tiny").items()} == {"bf16": "c", "int4": "e"}
+    assert {p: r.id for p, r in calibration.newest(records, "tiny").items()} == {"bf16": "c", "int4": "e"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runs.record import list_runs, read_run
+from pipeline.runs.reader import list_runs, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--set", "train_rows=40", "validation_rows=10", "test_rows=10")
@@ -87,7 +87,7 @@ def test_a_malformed_file_is_refused_with_its_line_and_leaves_no_data_set(cli, w
     assert json.loads(Path(result.stdout.splitlines()[-1]).read_text())["status"] == "failed"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(12)
 def test_a_workspace_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     result = subprocess.run(
@@ -115,10 +115,10 @@ def test_a_bug_shows_its_traceback_on_stderr_and_in_the_log_and_exits_1(workspac
     )
     (record,) = list_runs(workspace)
     assert result.returncode == 1 and "Traceback" in result.stderr and "a bug" in result.stderr
-    assert result.stdout.splitlines()[-1] == str(workspace.run(record["id"]) / "run.json")
-    log = (workspace.run(record["id"]) / "log.txt").read_text()
+    assert result.stdout.splitlines()[-1] == str(workspace.run(record.id) / "run.json")
+    log = (workspace.run(record.id) / "log.txt").read_text()
     assert log.count("ZeroDivisionError: a bug") == 1
-    assert record["status"] == "failed"
+    assert record.status == "failed"
 
 
 SLOW_STAGE = """
@@ -143,14 +143,14 @@ def slow_stage(workspace, **options):
         **options,
     )
     deadline = time.monotonic() + 30
-    while not any(run["status"] == "running" for run in list_runs(workspace)):
+    while not any(run.status == "running" for run in list_runs(workspace)):
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.2)
-    return child, list_runs(workspace)[0]["id"]
+    return child, list_runs(workspace)[0].id
 
 
-@pytest.mark.faults
+@pytest.mark.faults(9)
 def test_cancel_from_another_shell_and_refusal_while_it_runs(cli, workspace):
     child, run_id = slow_stage(workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     refused = one_line(cli("prepare", *SMALL, expect=2))
@@ -161,20 +161,20 @@ def test_cancel_from_another_shell_and_refusal_while_it_runs(cli, workspace):
     out, err = child.communicate(timeout=20)
     assert child.returncode == 2 and "resume" in err.splitlines()[-1]
     assert out.splitlines()[-1] == str(workspace.run(run_id) / "run.json")
-    assert read_run(workspace, run_id)["status"] == "cancelled"
+    assert read_run(workspace, run_id).status == "cancelled"
     assert "nothing to cancel" in one_line(cli("cancel", run_id, expect=2))
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2, 22)
 def test_after_kill_9_the_run_is_lost_and_the_lock_is_free(cli, workspace):
     child, run_id = slow_stage(workspace)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert read_run(workspace, run_id)["status"] == "lost"
+    assert read_run(workspace, run_id).status == "lost"
     cli("prepare", *SMALL)
     cli("resume", run_id)
     record = read_run(workspace, run_id)
-    assert [attempt["status"] for attempt in record["attempts"]] == ["lost", "done"]
+    assert [attempt.status for attempt in record.attempts] == ["lost", "done"]
 
 
 def test_ctrl_c_lets_the_stage_save(workspace):
@@ -182,7 +182,7 @@ def test_ctrl_c_lets_the_stage_save(workspace):
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=20)
     assert child.returncode == 2 and "Traceback" not in err
-    assert read_run(workspace, run_id)["status"] == "cancelled"
+    assert read_run(workspace, run_id).status == "cancelled"
 
 
 def test_a_terminal_gets_a_bar_with_the_time_left_and_a_file_gets_lines(workspace, tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.arena.device_sharing import DeviceSharing
+from pipeline.runs.record_file import RunRecord
 
 
 class Jobs:
@@ -39,7 +40,7 @@ def sharing():
 
 
 def job(stage="ppo", status="running"):
-    return {"stage": stage, "status": status, "precision": "int4"}
+    return RunRecord(id="run", stage=stage, status=status, precision="int4")
 
 
 def test_steps_aside_once_and_comes_back_once(sharing):

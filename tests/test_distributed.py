@@ -18,7 +18,8 @@ from models import loading
 from pipeline.commands import cli
 from pipeline.runs import checkpoints
 from pipeline.runs.child import child_environment
-from pipeline.runs.record import Run, list_runs
+from pipeline.runs.reader import list_runs
+from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 from pipeline.training import distributed
 from pipeline.training.dealing import Dealt, WithFiller
@@ -212,12 +213,12 @@ def ready(folder, base, rows=21):
 
 
 def newest(place, stage):
-    return Run.load(place, next(r["id"] for r in list_runs(place) if r["stage"] == stage))
+    return Run.load(place, next(r.id for r in list_runs(place) if r.stage == stage))
 
 
 def made_after(place, parents):
     """The runs that are not among the parents, in order."""
-    return [Run.load(place, r["id"]) for r in reversed(list_runs(place)) if r["id"] not in parents.values()]
+    return [Run.load(place, r.id) for r in reversed(list_runs(place)) if r.id not in parents.values()]
 
 
 def weights(run):
@@ -251,10 +252,10 @@ def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random
     assert done.returncode == 0, done.stderr[-3000:]
     in_this_process(monkeypatch, commands(one, random_base, *stages))
     runs = made_after(two, parents)
-    assert [run.record["stage"] for run in runs] == ["sft", "reward", "reward", "ppo"]
+    assert [run.record.stage for run in runs] == ["sft", "reward", "reward", "ppo"]
     assert done.stdout.splitlines()[-1] == str(runs[-1].folder / "run.json")
     for alone, together in zip(made_after(one, before), runs, strict=True):
-        assert together.record["status"] == "done" and together.record["attempts"][-1]["processes"] == 2
+        assert together.record.status == "done" and together.record.attempts[-1].processes == 2
         assert_close(weights(alone), weights(together))
         losses = [
             [row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row] for run in (alone, together)
@@ -264,8 +265,8 @@ def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random
     assert max((sft[name] - ppo[name]).abs().max() for name in sft) > 1e-3  # it did learn
 
 
+@pytest.mark.faults(2)
 @pytest.mark.slow
-@pytest.mark.faults
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -279,8 +280,8 @@ def test_a_failure_in_one_process_ends_all_and_the_record_says_so(tmp_path, rand
     done = launch("fp32", fault, *commands(place, random_base, "ppo"))
     run = newest(place, "ppo")
     assert done.returncode != 0
-    assert run.record["status"] == "failed"
-    assert re.search(said, run.record["error"])
+    assert run.record.status == "failed"
+    assert re.search(said, run.record.error)
     assert str(run.folder / "run.json") in done.stdout
 
 
@@ -294,17 +295,17 @@ def test_two_processes_stop_together_and_resume_as_if_nothing_had_been(tmp_path,
         stopped = launch("fp32", "stop:1", *commands(cut, random_base, stage, more=more))
         assert "cancelled" in stopped.stderr
         run = newest(cut, stage)
-        assert run.record["status"] == "cancelled"
+        assert run.record.status == "cancelled"
     else:  # as if killed after step 4: the last checkpoint is all that is left
         assert launch("fp32", *commands(cut, random_base, stage, more=more)).returncode == 0
         run = newest(cut, stage)
         checkpoints.drop_after(run.checkpoints_dir, 4)
-        run.record["status"] = run.record["attempts"][-1]["status"] = "failed"
-        run.write()
+        run.change_attempt(status="failed")
+        run.change(status="failed")
     again = launch("fp32", "resume", run.id, "--workspace", cut.root)
     assert again.returncode == 0, again.stderr[-3000:]
     whole, resumed = newest(calm, stage), newest(cut, stage)
-    assert resumed.record["attempts"][-1]["from_step"] > 0
+    assert resumed.record.attempts[-1].from_step > 0
     assert lines(whole, "metrics.jsonl") == lines(resumed, "metrics.jsonl")
     assert_close(weights(whole), weights(resumed), within=0.0)
 
@@ -329,8 +330,8 @@ def test_a_base_split_over_two_processes_gives_the_weights_of_one(
     run = newest(two, "sft")
     last = weights(run)
     checkpoints.drop_after(run.checkpoints_dir, 2)
-    run.record["status"] = run.record["attempts"][-1]["status"] = "failed"
-    run.write()
+    run.change_attempt(status="failed")
+    run.change(status="failed")
     again = launch("sharded", "fp32", "resume", run.id, "--workspace", two.root, configuration=configuration)
     assert again.returncode == 0, again.stderr[-3000:]
     assert_close(weights(run), last, within=0.0)
@@ -345,4 +346,4 @@ def test_quantised_bases_train_in_two_processes_with_checkpointing(tmp_path, ran
     assert done.returncode == 0, done.stderr[-3000:]
     done = launch(*commands(place, random_base, "reward", "ppo", precision=precision, more=more))
     assert done.returncode == 0, done.stderr[-3000:]
-    assert newest(place, "ppo").record["results"]["parameters_without_gradient"] == []
+    assert newest(place, "ppo").record.results["parameters_without_gradient"] == []

@@ -8,14 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from data.datasets import write_splits
 from data.errors import UserError
 from data.workspace import Workspace
 from pipeline.memory import estimate as estimates
 from pipeline.memory import terms as memory_terms
 from pipeline.memory.base_shape import read_shape
-from pipeline.memory.estimate import Estimate, estimate, refuse_what_cannot_fit, side_by_side
+from pipeline.memory.estimate import (
+    Estimate,
+    estimate,
+    estimate_resolved,
+    refuse_what_cannot_fit,
+    side_by_side,
+)
 from pipeline.memory.row_lengths import full_rows, row_lengths
 from pipeline.memory.terms import Term
+from pipeline.runs.lineage import Resolved
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 
 HUGE = ("batch_size=65536", "micro_batch_size=65536", "max_length=512")
@@ -106,7 +115,7 @@ def test_without_bf16_products_what_is_not_quantised_takes_twice_as_much(
     workspace, random_base, dataset, monkeypatch
 ):
     def terms(precision):
-        found = estimate("sft", settings(random_base, f"precision={precision}"), workspace, dataset)
+        found = estimated(settings(random_base, f"precision={precision}"), workspace, dataset)
         return {(term.name, term.phase): term.bytes for term in found.terms}
 
     monkeypatch.setattr("pipeline.memory.estimate.has_bf16_products", lambda: True)
@@ -138,9 +147,13 @@ def test_ppo_counts_the_head_that_it_keeps_packed_once(workspace, random_base, m
 
 
 def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
-    short = estimate("sft", settings(random_base), workspace, dataset)
+    short = estimated(settings(random_base), workspace, dataset)
     assert short.total < estimate("sft", settings(random_base), workspace).total
     assert short.total == estimate("sft", settings(random_base, f"dataset={dataset}"), workspace).total
+
+
+def estimated(asked, workspace, dataset):
+    return estimate_resolved("sft", Resolved(asked, Parents(dataset)), workspace)
 
 
 def test_row_lengths_are_those_that_training_sees(random_base, dataset, workspace):
@@ -177,12 +190,12 @@ def test_what_fits_is_judged_above_the_imports_and_refused_beyond_the_estimates_
 def test_a_base_that_is_not_here_is_not_refused(workspace):
     for base in ("nobody/such-model", "distilgpt2"):
         asked = build("sft", "edge", overrides=[f"base_model={base}", *HUGE])
-        refuse_what_cannot_fit("sft", asked, workspace)
+        refuse_what_cannot_fit("sft", Resolved(asked, Parents()), workspace)
 
 
 def test_an_unknown_kind_of_base_is_not_refused(workspace, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "strange"}')
-    refuse_what_cannot_fit("sft", settings(tmp_path, *HUGE), workspace)
+    refuse_what_cannot_fit("sft", Resolved(settings(tmp_path, *HUGE), Parents()), workspace)
 
 
 def test_a_run_that_cannot_fit_ends_before_it_starts(workspace, random_base, long_rows):
@@ -196,14 +209,15 @@ def test_a_run_that_cannot_fit_ends_before_it_starts(workspace, random_base, lon
 
 def test_a_queued_run_that_cannot_fit_fails_with_the_reason(workspace, random_base, long_rows):
     from pipeline.commands.execute import resume
-    from pipeline.runs.record import Run, read_run
+    from pipeline.runs.reader import read_run
+    from pipeline.runs.record import Run
 
     asked = build("sft", "edge", overrides=shape(random_base, f"dataset={long_rows}", *HUGE))
     run = Run.create(workspace, "sft", asked)
     with pytest.raises(UserError, match="does not fit"):
         resume(workspace, run.id)
     record = read_run(workspace, run.id)
-    assert record["status"] == "failed" and "does not fit" in record["error"]
+    assert record.status == "failed" and "does not fit" in record.error
     assert not (run.folder / "model").exists()
 
 
@@ -211,11 +225,11 @@ def test_no_more_stages_run_side_by_side_than_fit(workspace, random_base, monkey
     stages = [("sft", settings(random_base, f"micro_batch_size={size}")) for size in (2, 8)]
     largest = estimate(*stages[1], workspace).total + estimates.IMPORTS
 
-    def fitting(free, wished, trainings=stages):
+    def fitting(free, asked, trainings=stages):
         monkeypatch.setattr(estimates, "free_memory", lambda: (free, "RAM"))
-        return side_by_side(wished, trainings, workspace)
+        return side_by_side(asked, trainings, workspace)
 
-    assert [fitting(3 * largest, wished) for wished in (1, 2, 3, 4)] == [1, 2, 3, 3]
+    assert [fitting(3 * largest, asked) for asked in (1, 2, 3, 4)] == [1, 2, 3, 3]
     assert fitting(2 * largest - 1, 4) == 1 and fitting(0, 4) == 1
     absent = build("sft", "edge", overrides=["base_model=nobody/such-model"])
     assert fitting(0, 4, [("sft", absent)]) == 4
@@ -234,15 +248,11 @@ def long_rows(workspace):
 
 
 def write_rows(workspace, name, words):
-    folder = workspace.dataset(name)
-    folder.mkdir(parents=True)
     rows = [
         {"prompt": f"\n\nHuman: {'long ' * k}?\n\nAssistant:", "chosen": "no " * k, "rejected": "yes"}
         for k in words
     ]
-    for split in ("train", "validation", "test"):
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "dataset.json").write_text("{}")
+    write_splits(workspace.dataset(name), dict.fromkeys(("train", "validation", "test"), rows))
     return name
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from data.datasets import write_splits
 from data.errors import UserError
-from data.files import append_jsonl, read_json, read_jsonl, write_json
+from data.files import read_json, read_jsonl, write_json
 from models import adapters, loading
 from models.prompting import PromptFormat
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.record import Cancelled, Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 from pipeline.stages.comparison import Policy, reward_agreement
 from pipeline.stages.evaluate import _base, evaluate
@@ -39,7 +41,7 @@ def adapter(base, folder, seed, *, head=False, precision="bf16", strength=0.3):
 
 def done_run(workspace, stage, precision, parents, base, seed, **overrides):
     settings = build(stage, "tiny", precision=precision, overrides=[f"{k}={v}" for k, v in overrides.items()])
-    run = Run.create(workspace, stage, settings, parents)
+    run = Run.create(workspace, stage, settings, Parents.from_json(parents, precision))
     run.start_attempt()
     adapter(base, run.model_dir, seed, head=stage == "reward", precision="bf16")
     run.finish({"score_mean": 1.5, "kl_per_token": 0.1} if stage == "ppo" else {})
@@ -48,10 +50,8 @@ def done_run(workspace, stage, precision, parents, base, seed, **overrides):
 
 @pytest.fixture
 def pipeline_of_runs(workspace, random_base):
-    folder = workspace.dataset("small")
-    folder.mkdir(parents=True)
-    for prompt in PROMPTS:
-        append_jsonl(folder / "test_prefs.jsonl", {"prompt": prompt, "chosen": "yes", "rejected": "no"})
+    rows = [{"prompt": prompt, "chosen": "yes", "rejected": "no"} for prompt in PROMPTS]
+    write_splits(workspace.dataset("small"), {"test": rows})
     sft = done_run(workspace, "sft", "bf16", {"dataset": "small"}, random_base, 1)
     rewards = {
         p: done_run(workspace, "reward", p, {"dataset": "small", "sft": sft}, random_base, seed)
@@ -67,7 +67,7 @@ def pipeline_of_runs(workspace, random_base):
 
 def evaluation_run(workspace, parents):
     settings = build("evaluate", "tiny", overrides=["eval_prompts=5", "safety_prompts=3", "batch_size=2"])
-    run = Run.create(workspace, "evaluate", settings, parents)
+    run = Run.create(workspace, "evaluate", settings, Parents.from_json(parents, "bf16"))
     run.start_attempt()
     return settings, run
 
@@ -140,10 +140,8 @@ def test_evaluate_without_sft_says_what_to_run(workspace, pipeline_of_runs):
 def test_gold_fills_its_columns_on_prompts_of_the_tiny_world(workspace, pipeline_of_runs):
     from data import world
 
-    folder = workspace.dataset("world")
-    folder.mkdir(parents=True)
-    for row in world.generate_splits(seed=7, train=1, validation=1, test=8)["test"]:
-        append_jsonl(folder / "test_prefs.jsonl", row)
+    rows = world.generate_splits(seed=7, train=1, validation=1, test=8)["test"]
+    write_splits(workspace.dataset("world"), {"test": list(rows)})
     settings, run = evaluation_run(workspace, pipeline_of_runs | {"dataset": "world"})
     rows = evaluate(settings, run, workspace)["table"]
     for row in rows:
@@ -203,10 +201,8 @@ def test_scored_sequences_end_with_eos_only_where_the_answer_ended():
 
 
 def test_held_out_prompts_are_distinct_seeded_and_at_most_n(workspace):
-    folder = workspace.dataset("small")
-    folder.mkdir(parents=True)
-    for prompt in [*PROMPTS, *PROMPTS]:
-        append_jsonl(folder / "test_prefs.jsonl", {"prompt": prompt, "chosen": "a", "rejected": "b"})
+    rows = [{"prompt": prompt, "chosen": "a", "rejected": "b"} for prompt in [*PROMPTS, *PROMPTS]]
+    write_splits(workspace.dataset("small"), {"test": rows})
     drawn = measure.held_out_prompts(workspace, "small", 4, seed=1)
     assert len(set(drawn)) == 4 and set(drawn) <= set(PROMPTS)
     assert drawn == measure.held_out_prompts(workspace, "small", 4, seed=1)
@@ -234,9 +230,9 @@ def test_reward_agreement_on_hand_made_scores():
 
 def test_experiment_record_has_the_documented_keys(workspace, pipeline_of_runs):
     run = Run.load(workspace, pipeline_of_runs["ppo"]["bf16"])
-    run.record["seconds"] = 90.0
+    run.change(seconds=90.0)
     record = read_json(write_experiment(workspace, run.record))
-    assert record["experiment_id"] == run.id and record["date"] == run.record["started"][:10]
+    assert record["experiment_id"] == run.id and record["date"] == run.record.started[:10]
     assert record["model_config"].items() >= {"precision": "bf16", "lora_rank": 4}.items()
     assert set(record["training_config"]) >= {"batch_size", "learning_rate", "epochs"}
     expected = {"final_reward": 1.5, "kl_divergence": 0.1, "training_time": "1.5min"}
@@ -247,7 +243,7 @@ def test_experiment_record_has_the_documented_keys(workspace, pipeline_of_runs):
 
 def test_experiment_record_before_the_run_ends_takes_the_given_results(workspace):
     settings = build("ppo", "tiny", overrides=["name=mine"])
-    run = Run.create(workspace, "ppo", settings, {})
+    run = Run.create(workspace, "ppo", settings)
     run.start_attempt()
     run.event("nan", "loss was not finite; step 3 skipped")
     path = write_experiment(workspace, run.record, results={"score_mean": 2.0, "kl_per_token": math.inf})
@@ -257,8 +253,9 @@ def test_experiment_record_before_the_run_ends_takes_the_given_results(workspace
     assert record["anomalies"][0]["kind"] == "nan" and record["results"]["training_seconds"] >= 0
 
 
-def test_two_experiments_of_one_name_do_not_overwrite_each_other(workspace):
-    write_json(workspace.experiments / "mine.json", {"experiment_id": "another"})
-    run = Run.create(workspace, "ppo", build("ppo", "tiny", overrides=["name=mine"]), {})
-    assert write_experiment(workspace, run.record).name == f"mine-{run.id[-4:]}.json"
-    assert read_json(workspace.experiments / "mine.json") == {"experiment_id": "another"}
+@pytest.mark.parametrize(("name", "start"), [("mine", "mine"), ("文" * 40, "文" * 33)])
+def test_two_experiments_of_one_name_do_not_overwrite_each_other(workspace, name, start):
+    write_json(workspace.experiment(name), {"experiment_id": "another"})
+    run = Run.create(workspace, "ppo", build("ppo", "tiny", overrides=[f"name={name}"]), {})
+    assert write_experiment(workspace, run.record).name == f"{start}-{run.id[-4:]}.json"
+    assert read_json(workspace.experiment(name)) == {"experiment_id": "another"}

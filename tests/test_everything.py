@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from data.errors import UserError
+from data.policies import PRECISIONS
 from pipeline.commands import execute as stages
 from pipeline.commands.chain import run_everything
 from pipeline.commands.comparison_table import comparison
 from pipeline.runs.child import child_environment
-from pipeline.runs.record import list_runs
-from pipeline.settings.fields import PRECISIONS
+from pipeline.runs.reader import list_runs
 from pipeline.settings.layers import build
 
 CHAIN = ["prepare bf16", "sft bf16", "reward bf16", "reward int8", "reward int4", "ppo bf16", "ppo int8",
@@ -23,13 +23,13 @@ CHAIN = ["prepare bf16", "sft bf16", "reward bf16", "reward int8", "reward int4"
 def everything(workspace, monkeypatch):
     """everything(fail={"reward int8"}, ...) -> (exit code, stages begun, in order); the stages do nothing."""
 
-    def result(stage, settings, run, workspace):
-        if stage == "prepare":
+    def result(row, settings, run, workspace):
+        if row.name == "prepare":
             workspace.dataset("tiny").mkdir(exist_ok=True)
             (workspace.dataset("tiny") / "train_prefs.jsonl").write_text("")
             return {"dataset": "tiny", "sha256": "same"}
         gold = 0.9 if settings.seed == 42 else 0.7
-        return {"accuracy": 0.75} if stage == "reward" else {"score_gain": 0.5, "gold_mean": gold}
+        return {"accuracy": 0.75} if row.name == "reward" else {"score_gain": 0.5, "gold_mean": gold}
 
     monkeypatch.setattr(stages, "_call", result)
 
@@ -115,9 +115,9 @@ def test_the_stages_are_processes_of_their_own(workspace, tmp_path):
     print(done.stdout, done.stderr)
     assert done.returncode == 2
     assert "reward int8: left out, because sft bf16 failed" in done.stdout
-    runs = {run["stage"]: run for run in list_runs(workspace)}
-    assert runs["prepare"]["status"] == "done"
-    assert str(workspace.run(runs["prepare"]["id"]) / "run.json") in done.stdout.splitlines()
+    runs = {run.stage: run for run in list_runs(workspace)}
+    assert runs["prepare"].status == "done"
+    assert str(workspace.run(runs["prepare"].id) / "run.json") in done.stdout.splitlines()
 
 
 def test_a_failed_arm_does_not_stop_the_others(everything, capsys):
@@ -135,21 +135,21 @@ def test_without_sft_nothing_else_is_tried(everything):
 def test_a_changed_setting_runs_its_stage_and_what_stands_on_it_again(everything, workspace):
     everything()
     assert everything(overrides=["ppo.max_steps=3"]) == (0, CHAIN[5:])
-    assert list_runs(workspace)[1]["config"]["max_steps"] == 3
+    assert list_runs(workspace)[1].config["max_steps"] == 3
     assert everything(overrides=["ppo.max_steps=3"]) == (0, [])
     assert everything(overrides=["sft.learning_rate=1e-5"]) == (0, CHAIN[1:])
 
 
 def test_a_bare_field_goes_to_every_stage_that_has_it(everything, workspace):
     everything(overrides=["max_steps=4", "reward.max_steps=5"])
-    steps = {run["stage"]: run["config"].get("max_steps") for run in list_runs(workspace)}
+    steps = {run.stage: run.config.get("max_steps") for run in list_runs(workspace)}
     assert steps == {"prepare": None, "sft": 4, "reward": 5, "ppo": 4, "evaluate": None}
 
 
 def test_a_config_file_has_a_section_a_stage(everything, workspace, tmp_path):
     (tmp_path / "all.yaml").write_text("learning_rate: 1e-5\nppo:\n  max_steps: 6\n")
     everything(config_file=str(tmp_path / "all.yaml"), overrides=["ppo.learning_rate=2e-5"])
-    configs = {run["stage"]: run["config"] for run in list_runs(workspace)}
+    configs = {run.stage: run.config for run in list_runs(workspace)}
     assert configs["ppo"]["max_steps"] == 6 and configs["ppo"]["learning_rate"] == 2e-5
     assert configs["sft"]["learning_rate"] == 1e-5
 
@@ -157,12 +157,10 @@ def test_a_config_file_has_a_section_a_stage(everything, workspace, tmp_path):
 def test_seeds_do_not_mix(everything, workspace):
     code, began = everything(seeds=2)
     assert (code, len(began)) == (0, 1 + 2 * 8)
-    runs = {run["id"]: run for run in list_runs(workspace)}
+    runs = {run.id: run for run in list_runs(workspace)}
     for run in runs.values():
-        for role in ("sft", "reward"):
-            parent = run["parents"].get(role)
-            if isinstance(parent, str):
-                assert runs[parent]["seed"] == run["seed"]
+        parents = [run.parents.sft, *(run.parents.rewards.values() if run.stage == "ppo" else ())]
+        assert all(runs[parent].seed == run.seed for parent in parents if parent)
     assert everything(seeds=2) == (0, [])
 
 

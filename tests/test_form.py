@@ -4,11 +4,12 @@ import gradio as gr
 import pytest
 
 from pipeline.settings import layers as settings
+from pipeline.settings.stages import STAGES
 from ui import form
 from ui.texts import Texts
 
 
-@pytest.mark.parametrize("stage", settings.STAGES)
+@pytest.mark.parametrize("stage", STAGES.names)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_setting_but_preset_and_precision_is_on_the_form(stage, language):
     with gr.Blocks():

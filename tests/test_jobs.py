@@ -15,7 +15,8 @@ import pytest
 from data.errors import UserError
 from pipeline.runs import processes
 from pipeline.runs.jobs import JobRunner, command_line
-from pipeline.runs.record import Run, read_run
+from pipeline.runs.reader import read_run
+from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.faults
@@ -54,12 +55,12 @@ def start(runner, how):
 
 
 def status(workspace, run_id):
-    return read_run(workspace, run_id)["status"]
+    return read_run(workspace, run_id).status
 
 
 def steps(workspace, run_id):
     record = read_run(workspace, run_id)
-    return record.get("progress", {}).get("step", 0)
+    return record.progress.step if record.progress else 0
 
 
 def test_runs_are_done_one_at_a_time_in_order(jobs, workspace):
@@ -69,7 +70,7 @@ def test_runs_are_done_one_at_a_time_in_order(jobs, workspace):
     wait_for(lambda: all(status(workspace, run_id) == "done" for run_id in ids))
     records = [read_run(workspace, run_id) for run_id in ids]
     for record, following in zip(records, records[1:], strict=False):
-        assert record["ended"] <= following["started"]
+        assert record.ended <= following.started
     wait_for(lambda: runner.active() is None)
     assert runner.queue() == []
 
@@ -85,7 +86,7 @@ def test_a_cancelled_run_ends_cancelled_and_can_be_resumed(jobs, workspace):
     runner = jobs()
     run_id = start(runner, "long")
     wait_for(lambda: steps(workspace, run_id) > 1)
-    assert runner.active()["id"] == run_id
+    assert runner.active().id == run_id
     runner.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled")
     wait_for(lambda: runner.active() is None)
@@ -93,7 +94,7 @@ def test_a_cancelled_run_ends_cancelled_and_can_be_resumed(jobs, workspace):
         runner.cancel(run_id)
     runner.resume(run_id)
     wait_for(lambda: status(workspace, run_id) == "running")
-    assert len(read_run(workspace, run_id)["attempts"]) == 2
+    assert len(read_run(workspace, run_id).attempts) == 2
     runner.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled")
 
@@ -109,12 +110,13 @@ def test_a_queued_run_is_cancelled_without_ever_starting(jobs, workspace):
     runner.cancel(first)
 
 
+@pytest.mark.faults(8, 9)
 @posix
 def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(jobs, workspace):
     runner = jobs(grace=0.5)
     run_id = start(runner, "deaf")
     wait_for(lambda: steps(workspace, run_id) > 0)
-    pid = runner.active()["attempts"][-1]["pid"]
+    pid = runner.active().attempts[-1].pid
     family = processes.family(pid)
     assert len(family) == 2
     began = time.monotonic()
@@ -122,9 +124,10 @@ def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(job
     assert time.monotonic() - began < 0.3  # the page does not wait
     wait_for(lambda: status(workspace, run_id) == "cancelled", 5)
     assert not any(processes.alive(*member) for member in family.items())
-    assert read_run(workspace, run_id)["attempts"][-1]["status"] == "cancelled"
+    assert read_run(workspace, run_id).attempts[-1].status == "cancelled"
 
 
+@pytest.mark.faults(2, 20)
 @posix
 def test_a_killed_child_is_lost_not_cancelled_and_the_queue_goes_on(jobs, workspace):
     runner = jobs()
@@ -138,17 +141,19 @@ def test_failures_are_told_apart_and_do_not_stop_the_queue(jobs, workspace):
     runner = jobs()
     stillborn, broken, after = (start(runner, how) for how in ("stillborn", "fails", "short"))
     wait_for(lambda: status(workspace, after) == "done")
-    assert read_run(workspace, stillborn)["error"] == "ImportError: no such module"
-    assert read_run(workspace, broken)["error"] == "broken"
+    assert read_run(workspace, stillborn).error == "ImportError: no such module"
+    assert read_run(workspace, broken).error == "broken"
     assert status(workspace, stillborn) == status(workspace, broken) == "failed"
 
 
+@pytest.mark.faults(21)
 def test_a_second_app_is_refused_and_told_who_is_first(jobs):
     jobs(address="http://127.0.0.1:7860")
     with pytest.raises(UserError, match=rf"process {os.getpid()} at http://127.0.0.1:7860"):
         jobs()
 
 
+@pytest.mark.faults(6)
 @posix
 def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
     runner = jobs()
@@ -158,13 +163,14 @@ def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
     before = steps(workspace, run_id)
     wait_for(lambda: steps(workspace, run_id) > before + 1)
     second = jobs()
-    assert second.active()["id"] == run_id and second.queue() == [waiting]
+    assert second.active().id == run_id and second.queue() == [waiting]
     time.sleep(0.2)
     assert status(workspace, waiting) == "queued"
     second.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled" and status(workspace, waiting) == "done")
 
 
+@pytest.mark.faults(6, 22)
 @posix
 def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     app = subprocess.Popen(
@@ -195,20 +201,20 @@ def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     app.send_signal(signal.SIGKILL)
     app.wait()
     runner = jobs()
-    assert runner.active()["id"] == run_id
-    pid = runner.active()["attempts"][-1]["pid"]
+    assert runner.active().id == run_id
+    pid = runner.active().attempts[-1].pid
     runner.cancel(run_id)
     wait_for(lambda: status(workspace, run_id) == "cancelled")
     wait_for(lambda: processes.identity(pid) is None)  # no orphan stays
 
 
+@pytest.mark.faults(7)
 @posix
 def test_a_stranger_with_the_process_id_of_a_run_is_never_signalled(jobs, workspace):
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     run = Run.create(workspace, "sft", build("sft"))
     run.start_attempt()
-    run.record["attempts"][-1] |= {"pid": stranger.pid, "process_started": "boot:123"}
-    run.write()
+    run.change_attempt(pid=stranger.pid, process_started="boot:123")
     runner = jobs(grace=0.1)
     with pytest.raises(UserError, match="is lost"):
         runner.cancel(run.id)
@@ -225,7 +231,7 @@ def test_a_run_from_the_command_line_is_shown_waited_for_and_stopped_alone(jobs,
     wait_for(lambda: steps(workspace, run.id) > 0)
     runner = jobs()
     waiting = start(runner, "short")
-    assert runner.active()["id"] == run.id
+    assert runner.active().id == run.id
     time.sleep(0.2)
     assert status(workspace, waiting) == "queued"
     runner.cancel(run.id)  # shares the group of this very test: only the child may get the signal
@@ -245,3 +251,12 @@ def test_the_command_that_is_shown_is_the_one_that_would_be_typed(workspace):
     assert " ".join(words) == (
         "python -m pipeline ppo --preset tiny --precision int4 --set max_steps=5 seed=1"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nice values are POSIX's")
+def test_a_training_gives_way_to_the_page():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    processes.give_way(child.pid)
+    assert psutil.Process(child.pid).nice() == processes.LOW_PRIORITY
+    child.communicate(b"\n")
+    processes.give_way(child.pid)  # gone: nothing happens

@@ -3,7 +3,9 @@
 import pytest
 
 from data.errors import UserError
-from pipeline.runs.lineage import missing, newest_done, resolve_parents, stale
+from pipeline.commands.advice import told
+from pipeline.runs.lineage import Lineage, newest_done, resolve_parents
+from pipeline.runs.reader import RunReader
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build, to_dict
 
@@ -14,10 +16,10 @@ def make(workspace):
 
     def inner(stage, precision="bf16", *overrides, preset="tiny", status="done", results=None):
         settings = build(stage, preset, precision=precision, overrides=overrides)
-        parents, resolved = resolve_parents(stage, settings, workspace)
-        run = Run.create(workspace, stage, settings, parents)
+        resolved = resolve_parents(stage, settings, workspace)
+        run = Run.create(workspace, stage, settings, resolved.parents)
         run.start_attempt()
-        run.record["config"] = to_dict(resolved)
+        run.change(config=to_dict(resolved.settings))
         if stage == "prepare":
             name = settings.name or "tiny"
             workspace.dataset(name).mkdir(exist_ok=True)
@@ -36,16 +38,27 @@ def resolve(workspace, stage, *overrides, precision="bf16", preset="tiny"):
     return resolve_parents(stage, build(stage, preset, precision=precision, overrides=overrides), workspace)
 
 
+def stale(workspace):
+    return Lineage(RunReader(workspace)).stale()
+
+
+def missing(workspace, *asked):
+    return Lineage(RunReader(workspace)).missing(*asked)
+
+
 def test_a_stage_without_its_parent_says_what_to_run_first(workspace, make):
-    with pytest.raises(UserError, match="`prepare`"):
+    with pytest.raises(UserError) as error:
         resolve(workspace, "sft")
+    assert "`prepare`" in told(error.value)
     make("prepare")
-    with pytest.raises(UserError, match="`sft` first"):
+    with pytest.raises(UserError) as error:
         resolve(workspace, "reward")
+    assert "`sft` first" in told(error.value)
     make("sft")
     make("reward", "bf16")
-    with pytest.raises(UserError, match="`reward --precision int8` first"):
+    with pytest.raises(UserError) as error:
         resolve(workspace, "ppo", precision="int8")
+    assert "`reward --precision int8` first" in told(error.value)
     with pytest.raises(UserError, match="preset edge"):
         resolve(workspace, "sft", preset="edge")
 
@@ -55,8 +68,9 @@ def test_a_stage_takes_the_newest_done_parent_with_its_base_and_lora_shape(works
     make("sft", "bf16", "lora_rank=4", "base_model=gpt2")
     newest = make("sft", "bf16", "lora_rank=8", "base_model=some/base")
     make("sft", "bf16", status="failed")
-    parents, settings = resolve(workspace, "reward", precision="int4")
-    assert parents["sft"] == newest and parents["dataset"] == "tiny"
+    found = resolve(workspace, "reward", precision="int4")
+    settings = found.settings
+    assert found.parents.sft == newest and found.dataset == "tiny"
     assert (settings.lora_rank, settings.base_model) == (8, "some/base")
     with pytest.raises(UserError, match="lora_rank=2"):
         resolve(workspace, "reward", "lora_rank=2")
@@ -67,9 +81,9 @@ def test_ppo_takes_the_reward_model_of_its_precision_and_its_sft(workspace, make
     sft = make("sft")
     rewards = {precision: make("reward", precision) for precision in ("bf16", "int8")}
     make("sft")
-    parents, _ = resolve(workspace, "ppo", precision="int8")
-    assert (parents["sft"], parents["reward"]) == (sft, rewards["int8"])
-    with pytest.raises(UserError, match="--precision int8"):
+    parents = resolve(workspace, "ppo", precision="int8").parents
+    assert (parents.sft, parents.rewards) == (sft, {"int8": rewards["int8"]})
+    with pytest.raises(UserError, match="is in int8, not in bf16"):
         resolve(workspace, "ppo", f"reward_run={rewards['int8']}")
 
 
@@ -79,8 +93,8 @@ def test_overrides_choose_other_parents_and_must_exist(workspace, make):
     old = make("sft", "bf16", "dataset=tiny")
     make("sft")
     failed = make("sft", status="failed")
-    assert resolve(workspace, "sft")[0]["dataset"] == "votes"
-    assert resolve(workspace, "reward", f"sft_run={old}", "dataset=tiny")[0]["sft"] == old
+    assert resolve(workspace, "sft").dataset == "votes"
+    assert resolve(workspace, "reward", f"sft_run={old}", "dataset=tiny").parents.sft == old
     for wrong in ("sft_run=no-such-run", f"sft_run={failed}", "dataset=absent", "dataset=../x"):
         with pytest.raises(UserError):
             resolve(workspace, "reward", wrong)
@@ -91,8 +105,9 @@ def test_a_run_against_gold_needs_no_reward_model_and_is_no_policy(workspace, ma
     make("sft")
     make("ppo", "bf16", "reward=gold")
     assert newest_done(workspace, "ppo", "tiny") is None
-    with pytest.raises(UserError, match="`ppo` first"):
+    with pytest.raises(UserError) as error:
         resolve(workspace, "evaluate")
+    assert "`ppo` first" in told(error.value)
 
 
 def test_evaluation_takes_every_arm_of_its_sft(workspace, make):
@@ -103,8 +118,8 @@ def test_evaluation_takes_every_arm_of_its_sft(workspace, make):
     sft = make("sft")
     rewards = {precision: make("reward", precision) for precision in ("bf16", "int8")}
     policy = make("ppo", "int8")
-    parents, _ = resolve(workspace, "evaluate")
-    assert parents["sft"] == sft and parents["reward"] == rewards and parents["ppo"] == {"int8": policy}
+    parents = resolve(workspace, "evaluate").parents
+    assert parents.sft == sft and parents.rewards == rewards and parents.policies == {"int8": policy}
 
 
 def test_a_new_sft_makes_what_stands_on_the_old_one_stale(workspace, make):
@@ -137,7 +152,7 @@ def test_preparing_the_same_data_again_makes_nothing_stale_but_other_data_does(w
 
 
 def test_missing_lists_the_whole_chain_then_nothing(workspace, make):
-    stages = [(step["stage"], step["precision"]) for step in missing(workspace, "tiny")]
+    stages = [(step.stage, step.precision) for step in missing(workspace, "tiny")]
     arms = ("bf16", "int8", "int4")
     assert stages == [
         ("prepare", "bf16"), ("sft", "bf16"), *(("reward", arm) for arm in arms),
@@ -151,9 +166,9 @@ def test_missing_lists_the_whole_chain_then_nothing(workspace, make):
 
 def test_missing_follows_a_change_down_the_chain(workspace, make):
     for step in missing(workspace, "tiny"):
-        make(step["stage"], step["precision"])
+        make(step.stage, step.precision)
     steps = missing(workspace, "tiny", {"reward": {"max_steps": 3}})
-    assert [step["stage"] for step in steps] == ["reward"] * 3 + ["ppo"] * 3 + ["evaluate"]
+    assert [step.stage for step in steps] == ["reward"] * 3 + ["ppo"] * 3 + ["evaluate"]
     make("reward", "int8")
     steps = missing(workspace, "tiny")
-    assert [(step["stage"], step["precision"]) for step in steps] == [("ppo", "int8"), ("evaluate", "bf16")]
+    assert [(step.stage, step.precision) for step in steps] == [("ppo", "int8"), ("evaluate", "bf16")]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from pipeline.runs.child import child_environment
-from pipeline.runs.record import list_runs
+from pipeline.runs.reader import list_runs
 
 FEW = (
     "train_rows=40", "validation_rows=10", "test_rows=10", "batch_size=8", "micro_batch_size=4",
@@ -23,4 +23,4 @@ def test_every_stage_runs_where_only_fp32_products_are_quick(workspace):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     runs = list_runs(workspace)
-    assert len(runs) == 9 and {run["status"] for run in runs} == {"done"}
+    assert len(runs) == 9 and {run.status for run in runs} == {"done"}

@@ -79,6 +79,7 @@ def attacks_on(secret, url):
     ]
 
 
+@pytest.mark.faults(49)
 def test_every_input_of_every_endpoint_refuses_a_file_of_the_server_or_an_address(services, tmp_path):
     """A file component lets a local path through to Gradio, which then asks whether it was uploaded."""
     built = page.build(services, "en")
@@ -98,6 +99,7 @@ def test_every_input_of_every_endpoint_refuses_a_file_of_the_server_or_an_addres
     assert tried > 1000
 
 
+@pytest.mark.faults(49)
 @pytest.mark.parametrize(
     "every_slot", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.faults])]
 )

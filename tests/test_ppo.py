@@ -15,7 +15,7 @@ from pipeline.commands import execute as stages
 from pipeline.ppo import loop as ppo
 from pipeline.ppo import report as ppo_report
 from pipeline.ppo.alarms import WINDOW, Alarms
-from pipeline.runs.record import read_run
+from pipeline.runs.reader import read_run
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 ARMS = [
@@ -56,10 +56,10 @@ def test_a_run_in_each_precision_and_mode_keeps_its_contracts(workspace, random_
     parents = stand(workspace, random_base, precision)
     run = stages.execute("ppo", settings_of(f"mode={mode}", "max_steps=2", precision=precision), workspace)
     record = read_run(workspace, run.id)
-    assert record["status"] == "done" and record["parents"]["reward"] == parents["reward"]
-    assert set(record["results"]) >= RESULTS
-    assert all(math.isfinite(v) for v in record["results"].values() if isinstance(v, float))
-    assert record["results"]["n_prompts"] == 4 and record["results"]["parameters_without_gradient"] == []
+    assert record.status == "done" and record.parents.rewards == {precision: parents["reward"]}
+    assert set(record.results) >= RESULTS
+    assert all(math.isfinite(v) for v in record.results.values() if isinstance(v, float))
+    assert record.results["n_prompts"] == 4 and record.results["parameters_without_gradient"] == []
     metrics = read_jsonl(run.folder / "metrics.jsonl")
     assert [row["step"] for row in metrics] == [1, 2]
     assert all(set(row) >= METRICS for row in metrics)
@@ -75,8 +75,11 @@ def test_a_run_in_each_precision_and_mode_keeps_its_contracts(workspace, random_
     before = load_file(workspace.run(parents["sft"]) / "model" / "adapter_model.safetensors")
     assert set(moved) == set(before) and all(not torch.equal(moved[k], before[k]) for k in moved)
     experiment = read_json(workspace.experiments / f"{run.id}.json")
-    assert experiment["results"]["final_reward"] == record["results"]["score_mean"]
-    assert experiment["resources"] == record["resources"] and experiment["resources"]["peak_rss_bytes"] > 0
+    assert experiment["results"]["final_reward"] == record.results["score_mean"]
+    assert (
+        experiment["resources"] == record.resources.to_json()
+        and experiment["resources"]["peak_rss_bytes"] > 0
+    )
 
 
 def test_the_same_seed_gives_the_same_run_and_another_gives_another(make_trainer):
@@ -96,7 +99,6 @@ def test_gold_as_the_reward_needs_no_reward_model_and_gives_gold(workspace, rand
     trainer.run_to_end()
     (row,) = read_jsonl(trainer.run.folder / "metrics.jsonl")
     assert row["gold/mean"] == pytest.approx(row["objective/scores"])
-    trainer.run.record["parents"] = parents
     results = ppo_report.final_report(
         trainer.actor, trainer.scorer, trainer.text, trainer.settings, trainer.run, workspace
     )
@@ -336,9 +338,9 @@ def test_a_gradient_of_exactly_zero_is_said_loudly(make_trainer, monkeypatch):
 
     monkeypatch.setattr(trainer.actor, "evaluate", detached)
     trainer.run_to_end()
-    events = trainer.run.record["events"]
-    assert [event["kind"] for event in events] == ["zero gradient", "zero gradient"]
-    assert len(events[1]["names"]) == min(20, len(trainer.learner.parameters))
+    events = trainer.run.record.events
+    assert [event.kind for event in events] == ["zero gradient", "zero gradient"]
+    assert len(events[1].facts["names"]) == min(20, len(trainer.learner.parameters))
 
 
 class FakeRun:

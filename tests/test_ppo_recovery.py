@@ -69,6 +69,7 @@ def failing_once_above(trainer, monkeypatch, most, error):
     monkeypatch.setattr(trainer.actor, "evaluate", evaluate_or_fail)
 
 
+@pytest.mark.faults(19)
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
 def test_out_of_memory_halves_the_micro_batch_and_the_result_is_the_same(make_trainer, monkeypatch, error):
     undisturbed, short = make_trainer("micro_batch_size=2"), make_trainer("micro_batch_size=2")
@@ -134,6 +135,7 @@ def nan_gradient(rollout):
     rollout.returns[0, 0] = 1e30  # the loss is finite in no sense that helps: its square overflows
 
 
+@pytest.mark.faults(18)
 @pytest.mark.parametrize("spoil", [nan_advantage, nan_gradient])
 def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_goes_on_gently(
     make_trainer, monkeypatch, spoil
@@ -144,8 +146,8 @@ def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_goes_on
     rows = read_jsonl(trainer.run.folder / "metrics.jsonl")
     assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
     assert [r["lr"] / 0.002 for r in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.5, 0.5])
-    (event,) = trainer.run.record["events"]
-    assert event["kind"] == "instability" and event["step"] == 4 and "back to step 2" in event["message"]
+    (event,) = trainer.run.record.events
+    assert event.kind == "instability" and event.facts["step"] == 4 and "back to step 2" in event.message
     assert all(bool(torch.isfinite(p).all()) for p in trainer.learner.parameters.values())
 
 
@@ -162,7 +164,7 @@ def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(ma
     trainer = make_trainer("max_steps=5", "save_steps=1")
     poisoned(trainer, monkeypatch, nan_advantage, at=3, times=2)
     trainer.run_to_end()
-    said = [event["message"] for event in trainer.run.record["events"]]
+    said = [event.message for event in trainer.run.record.events]
     assert len(said) == 2 and "back to step 3" in said[0] and "back to step 2" in said[1]
     assert len(rows_of(trainer.run, "metrics.jsonl")) == 5
 

@@ -14,7 +14,8 @@ from pipeline.commands import execute as stages
 from pipeline.ppo import loop as ppo
 from pipeline.runs import checkpoints
 from pipeline.runs.child import child_environment
-from pipeline.runs.record import read_run, wish_to_cancel
+from pipeline.runs.reader import read_run
+from pipeline.runs.record import request_cancel
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 
@@ -24,7 +25,7 @@ def compare_runs(calm, resumed):
         assert rows_of(calm, name) == rows_of(resumed, name)
     ours, theirs = (load_file(r.model_dir / "adapter_model.safetensors") for r in (calm, resumed))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    assert calm.record["results"] == resumed.record["results"]
+    assert calm.record.results == resumed.record.results
 
 
 @pytest.mark.parametrize(
@@ -42,17 +43,17 @@ def test_a_run_that_was_cancelled_and_resumed_is_bit_for_bit_the_undisturbed_one
     def step_then_wish(self):
         one_step(self)
         if self.step == 3:
-            wish_to_cancel(self.run.folder)
+            request_cancel(self.run.folder)
 
     monkeypatch.setattr(ppo.Trainer, "_one_step", step_then_wish)
     stopped = stages.execute("ppo", settings, workspace)
-    assert stopped.record["status"] == "cancelled"
+    assert stopped.record.status == "cancelled"
     assert checkpoints.latest(stopped.checkpoints_dir)[0] == 3
     monkeypatch.setattr(ppo.Trainer, "_one_step", one_step)
     stages.resume(workspace, stopped.id)
     resumed = stages.Run.load(workspace, stopped.id)
-    assert [a["status"] for a in resumed.record["attempts"]] == ["cancelled", "done"]
-    assert resumed.record["attempts"][1]["from_step"] == 3
+    assert [a.status for a in resumed.record.attempts] == ["cancelled", "done"]
+    assert resumed.record.attempts[1].from_step == 3
     compare_runs(calm, resumed)
 
 
@@ -93,8 +94,8 @@ stages.execute("ppo", settings, Workspace(Path(sys.argv[1])))
 """
 
 
+@pytest.mark.faults(1)
 @pytest.mark.slow
-@pytest.mark.faults
 @pytest.mark.parametrize(
     ("where", "step", "precision"),
     [
@@ -114,6 +115,6 @@ def test_kill_9_and_resume_is_the_undisturbed_run(workspace, random_base, where,
     killed = subprocess.run(code, env=child_environment(), capture_output=True, timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     (lost,) = [r for r in os.listdir(workspace.runs) if "-ppo-" in r and r != calm.id]
-    assert read_run(workspace, lost)["status"] == "lost"
+    assert read_run(workspace, lost).status == "lost"
     stages.resume(workspace, lost)
     compare_runs(calm, stages.Run.load(workspace, lost))

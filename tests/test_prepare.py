@@ -6,6 +6,7 @@ import pytest
 
 from data.errors import UserError
 from data.files import read_json, read_jsonl, sha256_file
+from pipeline.runs.leftovers import remove_unfinished
 from pipeline.runs.record import Cancelled, Run
 from pipeline.settings.fields import PrepareSettings
 from pipeline.stages import prepare as stage
@@ -102,10 +103,9 @@ def test_data_set_set_aside_by_a_killed_prepare_comes_back(tmp_path, workspace):
     source = pairs_file(tmp_path)
     before = run_prepare(workspace, source=source, name="mine")["sha256"]
     folder = workspace.dataset("mine")
-    folder.rename(folder.with_name(".mine~00ff.old"))  # killed between the two renames
-    folder.with_name(".mine~00aa.new").mkdir()
-    with pytest.raises(UserError):
-        run_prepare(workspace, source=pairs_file(tmp_path, bad=True), name="mine")
+    folder.rename(folder.with_name(".mine~000000ff.old"))  # killed between the two renames
+    folder.with_name(".mine~000000aa.new").mkdir()
+    remove_unfinished(workspace)
     assert names(workspace) == ["mine"]
     assert read_json(folder / "dataset.json")["sha256"] == before
 
@@ -117,10 +117,10 @@ def test_tiny_data_set_is_noted_as_such(tmp_path, workspace):
     run.start_attempt()
     results = stage.prepare(settings, run, workspace)
     assert results["splits"]["train"]["pairs"] == 1
-    assert "nothing in validation and test" in run.record["events"][0]["message"]
+    assert "nothing in validation and test" in run.record.events[0].message
 
 
-def test_wish_to_cancel_is_heard(tmp_path, workspace):
+def test_request_cancel_is_heard(tmp_path, workspace):
     settings = PrepareSettings(source=pairs_file(tmp_path))
     run = Run.create(workspace, "prepare", settings)
     run.start_attempt()
@@ -178,7 +178,7 @@ def test_data_that_is_mostly_long_is_kept(tmp_path, workspace, random_base):
     run.start_attempt()
     counts = stage.prepare(settings, run, workspace)["counts"]
     assert counts["too_long"] == 0 and counts["kept"] == 25
-    assert "5 of 25 pairs are short enough" in run.record["events"][-1]["message"]
+    assert "5 of 25 pairs are short enough" in run.record.events[-1].message
 
 
 def test_the_judges_pairs_are_nobody_elses(tmp_path, workspace):

@@ -44,9 +44,9 @@ def test_each_precision_learns_an_easy_preference_and_scores_alike_when_reloaded
 
     monkeypatch.setattr(reward, "judge", judge)
     run = run_stage(with_sft, "reward", random_base, precision, max_steps=8)
-    results = run.record["results"]
+    results = run.record.results
     assert results["accuracy"] > 0.9 and results["accuracy_ci"][0] > 0.5
-    assert results["tensors_without_gradient"] == 0 and not run.record["events"]
+    assert results["tensors_without_gradient"] == 0 and not run.record.events
     assert {"auc", "ece", "brier", "n_pairs", "calibration", "bayes_accuracy"} <= results.keys()
     assert results["bayes_accuracy"] is None and results["split"] == "test" and results["n_pairs"] == 12
 
@@ -84,12 +84,12 @@ def test_a_cancelled_run_resumes_bit_for_bit(with_sft, random_base, monkeypatch)
     undo = stop_after(monkeypatch, 5)
     cut = run_stage(with_sft, "reward", random_base, **shape)
     undo()
-    assert cut.record["status"] == "cancelled"
+    assert cut.record.status == "cancelled"
     again = resume(with_sft, cut.id)
     for name in ("adapter_model.safetensors", "head.safetensors"):
         assert (again.model_dir / name).read_bytes() == (whole.model_dir / name).read_bytes()
     assert lines(again, "metrics.jsonl") == lines(whole, "metrics.jsonl")
-    assert again.record["results"] == whole.record["results"]
+    assert again.record.results == whole.record.results
 
 
 def test_a_model_no_better_than_chance_says_so(workspace, random_base):
@@ -103,7 +103,7 @@ def test_a_model_no_better_than_chance_says_so(workspace, random_base):
     write_dataset(workspace, rows=noise)
     run_stage(workspace, "sft", random_base, max_steps=2)
     run = run_stage(workspace, "reward", random_base, max_steps=2)
-    assert "not_above_chance" in [event["kind"] for event in run.record["events"]]
+    assert "not_above_chance" in [event.kind for event in run.record.events]
 
 
 def test_what_the_best_model_could_reach_is_gold_on_the_same_noisy_labels():

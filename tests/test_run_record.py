@@ -13,7 +13,8 @@ import pytest
 from data.errors import UserError
 from pipeline.runs import processes
 from pipeline.runs import record as run_record
-from pipeline.runs.record import Run, close_dead, list_runs, read_metrics, read_run, read_samples, tail_log
+from pipeline.runs.reader import list_runs, read_metrics, read_run, read_samples, tail_log
+from pipeline.runs.record import Run, close_dead
 from pipeline.settings.layers import build
 
 FIELDS = {
@@ -48,13 +49,13 @@ def test_a_record_has_the_fields_of_the_contract_from_the_start(run):
 
 def test_a_done_run_keeps_results_hardware_software_and_time(run, workspace):
     run.start_attempt()
-    assert read_run(workspace, run.id)["status"] == "running"
+    assert read_run(workspace, run.id).status == "running"
     run.finish({"loss": float("nan"), "accuracy": 0.5})
     record = read_run(workspace, run.id)
-    assert record["status"] == record["attempts"][-1]["status"] == "done"
-    assert record["results"] == {"loss": None, "accuracy": 0.5}
-    assert record["seconds"] >= 0 and record["ended"] >= record["started"]
-    assert record["hardware"]["ram_bytes"] > 0 and "torch" in record["software"]
+    assert record.status == record.attempts[-1].status == "done"
+    assert record.results == {"loss": None, "accuracy": 0.5}
+    assert record.seconds >= 0 and record.ended >= record.started
+    assert record.hardware["ram_bytes"] > 0 and "torch" in record.software
 
 
 def test_an_attempt_ends_once(run):
@@ -65,36 +66,34 @@ def test_an_attempt_ends_once(run):
     assert on_disk(run)["status"] == "cancelled"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_run_whose_process_is_dead_is_lost_but_not_written_so(run, workspace):
     run.start_attempt()
     pid, started = dead_process()
-    run.record["attempts"][-1] |= {"pid": pid, "process_started": started}
-    run.write()
-    assert read_run(workspace, run.id)["status"] == "lost"
-    error = read_run(workspace, run.id)["error"]
-    assert f"its process died (killed, or out of memory); `resume {run.id}` goes on" in error
+    run.change_attempt(pid=pid, process_started=started)
+    assert read_run(workspace, run.id).status == "lost"
+    shown = read_run(workspace, run.id)
+    assert shown.error == "its process died (killed, or out of memory)" and shown.error_code == "lost"
     assert on_disk(run)["status"] == "running"
     again = Run.load(workspace, run.id)
     again.start_attempt()
-    assert [attempt["status"] for attempt in again.record["attempts"]] == ["lost", "running"]
+    assert [attempt.status for attempt in again.record.attempts] == ["lost", "running"]
 
 
-@pytest.mark.faults
+@pytest.mark.faults(7)
 def test_a_process_id_that_was_used_again_is_not_taken_for_the_run(run, workspace):
     run.start_attempt()
-    run.record["attempts"][-1]["process_started"] = "another process"
-    run.write()
-    assert read_run(workspace, run.id)["status"] == "lost"
+    run.change_attempt(process_started="another process")
+    assert read_run(workspace, run.id).status == "lost"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_terminal_state_is_never_overwritten_from_outside(run, workspace):
     run.start_attempt()
     assert not close_dead(workspace, run.id, "cancelled")  # it lives
     run.finish({"a": 1})
     assert not close_dead(workspace, run.id, "cancelled")
-    assert read_run(workspace, run.id)["status"] == "done"
+    assert read_run(workspace, run.id).status == "done"
 
 
 def test_an_attempt_adds_its_seconds_to_those_before(run, workspace):
@@ -110,6 +109,7 @@ def test_an_attempt_adds_its_seconds_to_those_before(run, workspace):
     assert [attempt["error"] for attempt in on_disk(run)["attempts"]] == ["disk full", None]
 
 
+@pytest.mark.faults(18)
 def test_metrics_keep_a_gap_for_nan_and_are_cut_back(run, workspace):
     run.start_attempt()
     run.set_total(10)
@@ -117,43 +117,46 @@ def test_metrics_keep_a_gap_for_nan_and_are_cut_back(run, workspace):
         run.log({"step": step, "loss": float("nan") if step == 3 else 1.0})
         run.sample({"step": step, "text": "é\u2028\x00"})
     assert read_metrics(workspace, run.id, 2)[0]["loss"] is None
-    progress = read_run(workspace, run.id)["progress"]
-    assert (progress["step"], progress["total"]) == (5, 10)
-    assert progress["seconds_left"] is not None
+    progress = read_run(workspace, run.id).progress
+    assert (progress.step, progress.total) == (5, 10)
+    assert progress.seconds_left is not None
     run.cut_back(3)
     assert [row["step"] for row in read_metrics(workspace, run.id)] == [1, 2, 3]
     assert [row["step"] for row in read_samples(workspace, run.id)] == [1, 2, 3]
     assert read_samples(workspace, run.id)[0]["text"] == "é\u2028\x00"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_torn_last_line_does_not_hide_the_rows_before(run, workspace):
     run.start_attempt()
     run.log({"step": 1})
     with open(run.folder / "metrics.jsonl", "a") as file:
         file.write('{"step": 2, "lo')
     assert len(read_metrics(workspace, run.id)) == 1
-    assert read_run(workspace, run.id)["status"] == "running"
+    assert read_run(workspace, run.id).status == "running"
     run.log({"step": 2})
     assert [row["step"] for row in read_metrics(workspace, run.id)] == [1, 2]
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("content", ["{", "[]", "{}", ""])
-def test_a_corrupt_record_is_set_aside_and_the_others_are_listed(workspace, content):
+@pytest.mark.faults(16)
+@pytest.mark.parametrize("content", ["{", "", "[]", "{}"])
+def test_a_damaged_record_is_shown_as_such_and_the_others_are_listed(workspace, content):
     runs = [Run.create(workspace, "sft", build("sft")) for _ in range(3)]
     (runs[1].folder / "run.json").write_text(content)
-    listed = {record["id"]: record for record in list_runs(workspace)}
+    listed = {record.id: record for record in list_runs(workspace)}
     assert set(listed) == {run.id for run in runs}
-    assert listed[runs[1].id]["status"] == "failed" and "set aside" in listed[runs[1].id]["error"]
-    assert listed[runs[0].id]["status"] == "queued"
-    assert (runs[1].folder / "run.json.corrupt").read_text() == content
+    shown = listed[runs[1].id]
+    assert shown.damaged and shown.status == "failed" and "run.json" in shown.error
+    assert listed[runs[0].id].status == "queued" and not listed[runs[0].id].damaged
+    # Only what is no JSON at all is set aside.
+    kept = "run.json" if content in ("[]", "{}") else "run.json.corrupt"
+    assert (runs[1].folder / kept).read_text() == content
     assert len(list_runs(workspace)) == 3
     with pytest.raises(UserError):
         read_run(workspace, runs[1].id)
 
 
-@pytest.mark.faults
+@pytest.mark.faults(23)
 def test_ids_sort_in_the_order_of_creation_even_when_the_clock_goes_back(workspace, monkeypatch):
     class Clock(datetime):
         day = 0
@@ -167,23 +170,23 @@ def test_ids_sort_in_the_order_of_creation_even_when_the_clock_goes_back(workspa
     for Clock.day in (0, 1, -1, 0, 0):
         created.append(Run.create(workspace, "sft", build("sft")).id)
     assert created == sorted(created)
-    assert [record["id"] for record in list_runs(workspace)] == created[::-1]
+    assert [record.id for record in list_runs(workspace)] == created[::-1]
 
 
 def test_a_queued_run_that_nobody_has_in_a_queue_is_lost_after_a_while(run, workspace):
-    assert read_run(workspace, run.id)["status"] == "queued"
+    assert read_run(workspace, run.id).status == "queued"
     old = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
     os.utime(run.folder / "run.json", (old, old))
-    assert read_run(workspace, run.id)["status"] == "lost"
-    assert f"`resume {run.id}` starts it" in read_run(workspace, run.id)["error"]
+    assert read_run(workspace, run.id).status == "lost"
+    assert read_run(workspace, run.id).error_code == "not_started"
 
 
-def test_the_wish_to_cancel_is_seen_by_the_run(run):
+def test_a_cancel_request_is_seen_by_the_run(run):
     run.start_attempt()
     assert not run.should_stop()
-    run_record.wish_to_cancel(run.folder)
+    run_record.request_cancel(run.folder)
     assert run.should_stop()
-    run_record.withdraw_wish(run.folder)
+    run_record.withdraw_cancel(run.folder)
     assert not run.should_stop()
     run.request_stop()
     assert run.should_stop()

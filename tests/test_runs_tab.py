@@ -1,10 +1,16 @@
 """The runs tab and the bar: lists, details, comparisons and states, from records on disk."""
 
+import os
+import time
 from types import SimpleNamespace
 
 import pytest
 
+from data.errors import Code
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 from ui import header, parts, runs_tab, training
 from ui.texts import Texts
@@ -14,16 +20,18 @@ T = Texts("en")
 
 @pytest.fixture
 def services(workspace):
-    return SimpleNamespace(workspace=workspace)
+    return SimpleNamespace(workspace=workspace, runs=RunReader(workspace))
 
 
-def make_run(workspace, stage="sft", overrides=(), rows=(), error=None, precision="bf16"):
+def make_run(
+    workspace, stage="sft", overrides=(), rows=(), error=None, code=Code.UNEXPECTED, precision="bf16"
+):
     run = Run.create(workspace, stage, build(stage, "tiny", precision=precision, overrides=list(overrides)))
     run.start_attempt()
     run.set_total(10)
     for row in rows:
         run.log(row)
-    run.fail(error) if error else run.finish({"loss": 1.5})
+    run.fail(error, code) if error else run.finish({"loss": 1.5})
     return run
 
 
@@ -41,35 +49,25 @@ def test_curve_falls_back_to_one_that_the_runs_have():
 
 
 def test_a_run_with_gold_as_its_reward_is_told_from_the_others(services):
-    runs = [make_run(services.workspace, "ppo", wishes) for wishes in ([], ["reward=gold"])]
+    runs = [make_run(services.workspace, "ppo", overrides) for overrides in ([], ["reward=gold"])]
     assert [parts.run_title(run.record, T) for run in runs] == ["PPO bf16", "PPO bf16 · gold"]
 
 
-@pytest.mark.parametrize(
-    "error, advice",
-    [
-        ("out of memory: 16 examples do not fit", "advice.memory"),
-        ("loss is not finite at step 4", "advice.nan"),
-        ("disk full while saving", "advice.disk"),
-        ("something else", "advice.log"),
-    ],
-)
-def test_a_failed_run_shows_its_error_and_one_suggestion(services, error, advice):
-    run = make_run(services.workspace, error=error)
+def test_a_failed_run_shows_its_error_and_the_advice_for_its_code(services):
+    run = make_run(services.workspace, error="ppo: loss became inf in step 4", code=Code.UNSTABLE)
     card = runs_tab.details(services, run.id, T)[0]
-    assert error in card and T(advice) in card
+    assert "loss became inf" in card and T("advice.unstable") in card
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_lost_run_says_to_resume_it_in_the_language_of_the_page(services, language):
     run = make_run(services.workspace)
-    run.record |= {"status": "running", "error": None}
-    run.record["attempts"][-1]["process_started"] = "another process"
-    run.write()
+    run.change_attempt(process_started="another process")
+    run.change(status="running", error=None)
     t = Texts(language)
     card, _, resume, *_ = runs_tab.details(services, run.id, t)
-    assert all(t(key) in card for key in ("status.lost", "run.lost", "advice.resume")) and resume.visible
-    assert t("advice.memory") not in card
+    assert all(t(key) in card for key in ("status.lost", "error.lost", "advice.lost")) and resume.visible
+    assert t("advice.out_of_memory") not in card
 
 
 def test_what_a_record_says_cannot_become_markup(services):
@@ -87,19 +85,22 @@ def test_a_view_is_sent_again_only_when_something_changed(services):
 
 
 def test_the_bar_tells_running_done_failed_and_missing_apart(services):
-    done = {"id": "1", "stage": "sft", "precision": "bf16", "status": "done"}
-    failed = {"id": "2", "stage": "reward", "precision": "int4", "status": "failed"}
-    running = {"id": "3", "stage": "reward", "precision": "int8", "status": "running"}
-    records = [running, failed, done]
-    assert header.state_of(records, {}, "sft", "") == "done"
-    assert header.state_of(records, {"1": "why"}, "sft", "") == "stale"
-    assert header.state_of(records, {}, "reward", "int4") == "failed"
-    assert header.state_of(records, {}, "reward", "int8") == "running"
-    assert header.state_of(records, {}, "ppo", "int8") == "missing"
+    fresh = SimpleNamespace(stale_reason=lambda run: "")
+    stale = SimpleNamespace(stale_reason=lambda run: "why" if run.id == "1" else "")
+    records = [
+        RunRecord(id="3", stage="reward", precision="int8", status="running"),
+        RunRecord(id="2", stage="reward", precision="int4", status="failed"),
+        RunRecord(id="1", stage="sft", precision="bf16", status="done"),
+    ]
+    assert header.state_of(records, fresh, "sft", "") == "done"
+    assert header.state_of(records, stale, "sft", "") == "stale"
+    assert header.state_of(records, fresh, "reward", "int4") == "failed"
+    assert header.state_of(records, fresh, "reward", "int8") == "running"
+    assert header.state_of(records, fresh, "ppo", "int8") == "missing"
 
 
 def test_the_bar_of_an_empty_workspace_points_at_the_first_step(services):
-    assert "shipped demo models" in header.next_text(services, "tiny", [], T)
+    assert "shipped demo models" in header.next_text(Lineage(services.runs), "tiny", [], T)
 
 
 @pytest.mark.parametrize("seconds, text", [(35, "35 s"), (240, "4 min"), (4800, "1 h 20 min"), (None, "–")])
@@ -115,3 +116,15 @@ def test_measured_numbers_have_equally_many_digits_and_nothing_else_is_made_of_t
 
 def test_differences_have_a_real_minus_and_nothing_has_no_sign():
     assert [parts.signed(v) for v in (0.394, -0.4, -0.001, None)] == ["+0.39", "−0.40", "0.00", "–"]
+
+
+@pytest.mark.faults(9)
+def test_a_run_that_has_written_nothing_for_long_is_shown_with_a_warning(workspace):
+    run = Run.create(workspace, "sft", build("sft"))
+    run.start_attempt()
+    run.log({"step": 1})
+    warning = T("run.silent", time=parts.duration(600, T))
+    assert warning not in parts.job_card(read_run(workspace, run.id), T)
+    for name in ("metrics.jsonl", "run.json"):
+        os.utime(run.folder / name, (time.time() - 600,) * 2)
+    assert warning in parts.job_card(read_run(workspace, run.id), T)

@@ -5,10 +5,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from data.errors import UserError
-from data.files import read_json, sha256_file, write_json
+from data.files import read_json, sha256_file
+from data.policies import POLICIES
+from data.sealed import write_card
 from models import adapters, loading
 from models.serving import StackedPolicies
-from tests.little_policies import NAMES, save_policies
+from tests.little_policies import save_policies
 
 CPU = torch.device("cpu")
 IDS = torch.tensor([[5, 9, 2, 7, 30, 41]])
@@ -38,7 +40,7 @@ def distance(a, b):
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
 def test_each_row_equals_its_adapter_under_peft(base, folders, precision):
     served = StackedPolicies(loading.load_causal(base, precision, CPU), base, folders)
-    rows = [*NAMES, "sft"]
+    rows = [*POLICIES, "sft"]
     served.select(rows)
     with torch.inference_mode():
         ours = served.model(IDS.expand(len(rows), -1)).logits.float()
@@ -51,8 +53,8 @@ def test_answers_do_not_depend_on_the_other_policies(base, folders):
     served = StackedPolicies(loading.load_causal(base, "bf16", CPU), base, folders)
     options = {"max_new_tokens": 12, "temperature": 0, "pad_id": 1, "eos_id": 0}
     prompt = IDS[0].tolist()
-    together = served.generate(NAMES, [prompt] * 4, **options).tokens
-    alone = [served.generate([name], [prompt], **options).tokens[0] for name in NAMES]
+    together = served.generate(POLICIES, [prompt] * 4, **options).tokens
+    alone = [served.generate([name], [prompt], **options).tokens[0] for name in POLICIES]
     assert together == alone
     assert len({tuple(tokens) for tokens in together}) == 4
 
@@ -61,9 +63,9 @@ def test_rows_keep_their_policy_when_others_finish(base, folders):
     served = StackedPolicies(loading.load_causal(base, "bf16", CPU), base, folders)
     prompt = IDS[0].tolist()
     options = {"max_new_tokens": 12, "temperature": 0, "pad_id": 1}
-    free = served.generate(NAMES, [prompt] * 4, eos_id=0, **options).tokens
+    free = served.generate(POLICIES, [prompt] * 4, eos_id=0, **options).tokens
     stop_at = free[0][3]  # the first policy now ends here; the others, unless they say it too, go on
-    cut = served.generate(NAMES, [prompt] * 4, eos_id=stop_at, **options)
+    cut = served.generate(POLICIES, [prompt] * 4, eos_id=stop_at, **options)
     assert len(cut.tokens[0]) <= 4 and cut.ended[0]
     for before, after in zip(free, cut.tokens, strict=True):
         assert after == (before[: before.index(stop_at) + 1] if stop_at in before else before)
@@ -97,11 +99,12 @@ def test_foreign_and_damaged_adapters_are_refused(base, folders, tmp_path):
         return target
 
     foreign, cut, strange = copy("foreign"), copy("cut"), copy("strange")
-    write_json(foreign / "model.json", read_json(foreign / "model.json") | {"base_hash": "0" * 64})
+    write_card(foreign / "model.json", read_json(foreign / "model.json") | {"base_hash": "0" * 64})
     (cut / adapters.WEIGHTS).write_bytes((cut / adapters.WEIGHTS).read_bytes()[:-100])
     tensors = load_file(strange / adapters.WEIGHTS)
     save_file({key.replace("layers.1", "layers.9").replace("h.1", "h.9"): t for key, t in tensors.items()},
               strange / adapters.WEIGHTS)  # fmt: skip
+    adapters.seal(strange, base=base)
     model = loading.load_causal(base, "bf16", CPU)
     for folder, reason in ((foreign, "another base"), (cut, "damaged"), (strange, "has not")):
         with pytest.raises(UserError, match=reason):

@@ -3,12 +3,14 @@
 import pytest
 
 from data.errors import UserError
-from pipeline.settings.fields import PRECISIONS, PRESETS, STAGES, preset_values
+from data.policies import PRECISIONS
+from pipeline.settings.fields import PRESETS, preset_values
 from pipeline.settings.layers import build, fields, from_dict, to_dict
+from pipeline.settings.stages import STAGES
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES.names)
 def test_every_stage_has_settings_in_every_preset(stage, preset):
     settings = build(stage, preset)
     assert settings.preset == preset
@@ -16,7 +18,7 @@ def test_every_stage_has_settings_in_every_preset(stage, preset):
     assert from_dict(stage, to_dict(settings)) == settings
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES.names)
 def test_every_field_has_help_and_a_default_within_its_bounds(stage):
     for field in fields(stage):
         assert field.help, field.name
@@ -42,6 +44,23 @@ def test_a_config_file_chooses_the_preset_where_no_flag_does(tmp_path):
     config.write_text("preset: edge\n")
     assert build("sft", config_file=config).base_model == "distilgpt2"
     assert build("sft", "tiny", config_file=config).base_model == "tiny"
+
+
+@pytest.mark.faults(37)
+@pytest.mark.parametrize("name", ["../../x", "a/b", "/abs", "..", "CON", "x\0y", "文" * 50, ".hidden", "a."])
+@pytest.mark.parametrize(
+    ("stage", "field"),
+    [("prepare", "name"), ("ppo", "name"), ("sft", "dataset"), ("reward", "sft_run"), ("ppo", "reward_run")],
+)
+def test_a_name_that_could_lead_out_of_the_workspace_is_refused_before_anything_runs(stage, field, name):
+    with pytest.raises(UserError, match=f"^{stage}: .*not allowed|too long|reserved"):
+        build(stage, "tiny", overrides=[f"{field}={name}"])
+
+
+@pytest.mark.faults(37)
+def test_the_name_that_a_source_gives_its_data_set_is_checked_too():
+    with pytest.raises(UserError, match="prepare: source: name 'con': reserved"):
+        build("prepare", "tiny", overrides=["source=somewhere/con.jsonl"])
 
 
 @pytest.mark.parametrize(

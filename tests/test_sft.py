@@ -11,7 +11,8 @@ from models.loading import load_tokenizer
 from models.prompting import PromptFormat
 from pipeline.commands.execute import resume
 from pipeline.runs import checkpoints
-from pipeline.runs.record import Run, list_runs
+from pipeline.runs.reader import list_runs
+from pipeline.runs.record import Run
 from pipeline.stages import sft
 from pipeline.training import trainer as training
 
@@ -29,19 +30,19 @@ def weights(run):
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
 def test_each_precision_learns_and_every_tensor_gets_a_gradient(little, random_base, precision):
     run = run_stage(little, "sft", random_base, precision, max_steps=6)
-    results = run.record["results"]
+    results = run.record.results
     rows = lines(run, "metrics.jsonl")
     losses = [row["loss"] for row in rows if "loss" in row]
-    assert run.record["status"] == "done" and results["steps"] == 6
+    assert run.record.status == "done" and results["steps"] == 6
     assert results["tensors_without_gradient"] == 0 and losses[-1] < losses[0]
     assert {"grad_norm", "learning_rate", "lr"} <= rows[0].keys()
     assert results["eval_loss"] == [row["eval_loss"] for row in rows if "eval_loss" in row][-1]
-    assert run.record["attempts"][-1]["total_steps"] == 6
+    assert run.record.attempts[-1].total_steps == 6
 
 
 def test_a_llama_base_with_checkpointing_and_accumulation_goes_the_same_way(little, random_llama_base):
     run = run_stage(little, "sft", random_llama_base, "int4", gradient_checkpointing=True, micro_batch_size=2)
-    assert run.record["results"]["tensors_without_gradient"] == 0
+    assert run.record.results["tensors_without_gradient"] == 0
 
 
 def test_the_loss_counts_the_response_and_its_end_only(random_base):
@@ -65,9 +66,9 @@ def test_a_cancelled_run_resumes_bit_for_bit(little, random_base, monkeypatch):
     undo = stop_after(monkeypatch, 5)
     cut = run_stage(little, "sft", random_base, **shape)
     undo()
-    assert cut.record["status"] == "cancelled" and checkpoints.latest(cut.checkpoints_dir)[0] == 5
+    assert cut.record.status == "cancelled" and checkpoints.latest(cut.checkpoints_dir)[0] == 5
     again = resume(little, cut.id)
-    assert again.record["status"] == "done" and again.record["attempts"][-1]["from_step"] == 5
+    assert again.record.status == "done" and again.record.attempts[-1].from_step == 5
     assert weights(again) == weights(whole)
     assert lines(again, "metrics.jsonl") == lines(whole, "metrics.jsonl")
     assert lines(again, "samples.jsonl") == lines(whole, "samples.jsonl")
@@ -84,7 +85,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_resumes_bit_for_
     newest = cut.checkpoints_dir / "checkpoint-5" / "trainables.safetensors"
     newest.write_bytes(newest.read_bytes()[:-8])
     again = resume(little, cut.id)
-    assert again.record["attempts"][-1]["from_step"] == 4
+    assert again.record.attempts[-1].from_step == 4
     assert weights(again) == weights(whole)
 
 
@@ -92,10 +93,10 @@ def test_a_run_killed_after_its_last_checkpoint_finishes_without_another_step(li
     run = run_stage(little, "sft", random_base)
     before = weights(run)
     shutil.rmtree(run.model_dir)
-    run.record["status"] = run.record["attempts"][-1]["status"] = "failed"
-    run.write()
+    run.change_attempt(status="failed")
+    run.change(status="failed")
     again = resume(little, run.id)
-    assert weights(again) == before and again.record["results"]["steps"] == 4
+    assert weights(again) == before and again.record.results["steps"] == 4
 
 
 def test_a_loss_that_stays_not_finite_ends_the_run_and_keeps_the_last_good_checkpoint(
@@ -110,9 +111,9 @@ def test_a_loss_that_stays_not_finite_ends_the_run_and_keeps_the_last_good_check
     monkeypatch.setattr(sft._Trainer, "compute_loss", broken)
     with pytest.raises(UserError, match="step 3, after 3 roll-backs"):
         run_stage(little, "sft", random_base)
-    run = Run.load(little, list_runs(little)[0]["id"])
-    assert run.record["status"] == "failed"
-    assert [event["kind"] for event in run.record["events"]] == ["instability"] * 3
+    run = Run.load(little, list_runs(little)[0].id)
+    assert run.record.status == "failed"
+    assert [event.kind for event in run.record.events] == ["instability"] * 3
     assert lines(run, "metrics.jsonl")[-1] == {"step": 3, "loss": None}  # a gap, not 0
     step, path = checkpoints.latest(run.checkpoints_dir)
     saved = training.load_file(path / training.TRAINABLES)
@@ -123,9 +124,9 @@ def test_early_stopping_keeps_the_best_weights(little, random_base):
     run = run_stage(
         little, "sft", random_base, learning_rate=0.5, early_stopping_patience=2, max_steps=30, eval_steps=1
     )
-    results = run.record["results"]
+    results = run.record.results
     losses = [row["eval_loss"] for row in lines(run, "metrics.jsonl") if "eval_loss" in row]
-    assert results["steps"] < 30 and run.record["events"][0]["kind"] == "early_stopping"
+    assert results["steps"] < 30 and run.record.events[0].kind == "early_stopping"
     assert results["best_eval_loss"] == results["eval_loss"] == min(losses)
 
 
@@ -133,9 +134,9 @@ def test_a_gradient_of_zero_is_reported_once(little, random_base, monkeypatch):
     real = sft._Trainer.compute_loss
     monkeypatch.setattr(sft._Trainer, "compute_loss", lambda self, *a, **k: real(self, *a, **k) * 0.0)
     run = run_stage(little, "sft", random_base)
-    messages = [event["message"] for event in run.record["events"] if event["kind"] == "zero_gradient"]
+    messages = [event.message for event in run.record.events if event.kind == "zero_gradient"]
     assert len(messages) == 2  # as it happened, and at the end: no tensor ever had one
-    assert run.record["results"]["tensors_without_gradient"] > 0
+    assert run.record.results["tensors_without_gradient"] > 0
 
 
 def test_a_data_set_without_training_rows_is_refused(workspace, random_base):

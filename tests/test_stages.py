@@ -12,7 +12,8 @@ import pytest
 from data.errors import UserError
 from pipeline.commands import execute as stages
 from pipeline.runs import checkpoints, locks
-from pipeline.runs.record import Cancelled, Run, list_runs, read_run, tail_log, wish_to_cancel
+from pipeline.runs.reader import list_runs, read_run, tail_log
+from pipeline.runs.record import Cancelled, Run, request_cancel
 from pipeline.settings.layers import build
 
 
@@ -21,7 +22,7 @@ def execute(workspace, monkeypatch):
     """execute(function) runs it as the stage `prepare`, which has no parents."""
 
     def inner(function, run=None):
-        monkeypatch.setattr(stages, "_call", lambda stage, settings, run, workspace: function(settings, run))
+        monkeypatch.setattr(stages, "_call", lambda row, settings, run, workspace: function(settings, run))
         return stages.execute("prepare", build("prepare"), workspace, run)
 
     return inner
@@ -35,9 +36,14 @@ def only_run(workspace):
 def test_a_stage_that_returns_is_done_with_its_results_and_resources(execute, workspace):
     run = execute(lambda settings, run: {"rows": 3})
     record = read_run(workspace, run.id)
-    assert (record["status"], record["results"], record["error"]) == ("done", {"rows": 3}, None)
-    assert record["resources"]["peak_rss_bytes"] > 1e6
-    assert set(record["resources"]) == {"peak_rss_bytes", "peak_cuda_bytes", "adapter_bytes", "base_bytes"}
+    assert (record.status, record.results, record.error) == ("done", {"rows": 3}, None)
+    assert record.resources.peak_rss_bytes > 1e6
+    assert set(record.resources.to_json()) == {
+        "peak_rss_bytes",
+        "peak_cuda_bytes",
+        "adapter_bytes",
+        "base_bytes",
+    }
 
 
 def test_a_bug_is_raised_and_its_traceback_is_in_the_log(execute, workspace):
@@ -47,8 +53,8 @@ def test_a_bug_is_raised_and_its_traceback_is_in_the_log(execute, workspace):
     with pytest.raises(KeyError):
         execute(bug)
     record = only_run(workspace)
-    assert record["status"] == "failed" and record["error"].startswith("KeyError")
-    assert 'return {}["missing"]' in tail_log(workspace, record["id"])
+    assert record.status == "failed" and record.error.startswith("KeyError")
+    assert 'return {}["missing"]' in tail_log(workspace, record.id)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +72,8 @@ def test_what_the_user_can_mend_is_said_in_one_line(execute, workspace, error, s
 
     with pytest.raises(UserError, match=said):
         execute(fail)
-    assert only_run(workspace)["status"] == "failed"
-    assert said in only_run(workspace)["error"]
+    assert only_run(workspace).status == "failed"
+    assert said in only_run(workspace).error
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -81,7 +87,7 @@ def test_a_signal_lets_the_stage_save_and_ends_it_cancelled(execute, number):
         raise Cancelled
 
     run = execute(stage)
-    assert run.record["status"] == "cancelled"
+    assert run.record.status == "cancelled"
     assert checkpoints.latest(run.checkpoints_dir)[0] == 7
     assert signal.getsignal(number) == before
 
@@ -94,7 +100,7 @@ def test_a_second_interrupt_ends_a_stage_that_does_not_listen(execute, workspace
 
     with pytest.raises(KeyboardInterrupt):
         execute(stage)
-    assert only_run(workspace)["status"] == "cancelled"
+    assert only_run(workspace).status == "cancelled"
 
 
 def test_the_second_stage_in_a_workspace_is_refused_with_the_name_of_the_first(execute, workspace):
@@ -114,7 +120,7 @@ def test_the_second_stage_in_a_workspace_is_refused_with_the_name_of_the_first(e
 
     run = execute(stage)
     assert run.id in seen[0] and f"process {os.getpid()}" in seen[0]
-    assert [record["id"] for record in list_runs(workspace)] == [run.id]
+    assert [record.id for record in list_runs(workspace)] == [run.id]
     assert locks.holder(locks.training_lock(workspace)) is None
 
 
@@ -131,15 +137,15 @@ def test_a_resume_goes_on_in_the_same_folder_as_a_new_attempt(execute, workspace
 
     with pytest.raises(ValueError, match="broken"):
         execute(first)
-    run_id = only_run(workspace)["id"]
-    wish_to_cancel(workspace.run(run_id))  # a wish from before the resume does not count
-    stages_call, stages._call = stages._call, lambda stage, settings, run, workspace: second(settings, run)
+    run_id = only_run(workspace).id
+    request_cancel(workspace.run(run_id))  # a request from before the resume does not count
+    stages_call, stages._call = stages._call, lambda row, settings, run, workspace: second(settings, run)
     try:
         stages.resume(workspace, run_id)
     finally:
         stages._call = stages_call
     record = only_run(workspace)
-    assert [attempt["status"] for attempt in record["attempts"]] == ["failed", "done"]
+    assert [attempt.status for attempt in record.attempts] == ["failed", "done"]
     rows = [json.loads(line) for line in (workspace.run(run_id) / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[-1]["again"]
     with pytest.raises(UserError, match="done already"):
@@ -148,10 +154,10 @@ def test_a_resume_goes_on_in_the_same_folder_as_a_new_attempt(execute, workspace
 
 def test_a_queued_run_finds_its_parents_when_it_starts(workspace, monkeypatch):
     run = Run.create(workspace, "sft", build("sft"))
-    with pytest.raises(UserError, match="`prepare`"):
+    with pytest.raises(UserError, match="no data set"):
         stages.resume(workspace, run.id)
-    assert "`prepare`" in read_run(workspace, run.id)["error"]
-    assert read_run(workspace, run.id)["status"] == "failed"
+    assert "`prepare`" in read_run(workspace, run.id).error
+    assert read_run(workspace, run.id).status == "failed"
 
 
 def test_everything_that_draws_numbers_is_seeded():
@@ -194,6 +200,6 @@ def test_after_a_failed_first_start_a_resume_finds_the_parents(workspace, monkey
     made = Run.create(workspace, "prepare", build("prepare"))
     made.start_attempt()
     made.finish({"dataset": "tiny"})
-    monkeypatch.setattr(stages, "_call", lambda stage, settings, run, workspace: {})
+    monkeypatch.setattr(stages, "_call", lambda row, settings, run, workspace: {})
     stages.resume(workspace, run.id)
-    assert read_run(workspace, run.id)["parents"]["dataset"] == "tiny"
+    assert read_run(workspace, run.id).parents.dataset == "tiny"

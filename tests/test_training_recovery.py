@@ -9,7 +9,8 @@ from little_training import lines, run_stage, stop_after, write_dataset
 from data.errors import UserError
 from pipeline.commands.execute import resume
 from pipeline.runs import checkpoints
-from pipeline.runs.record import Run, list_runs
+from pipeline.runs.reader import list_runs
+from pipeline.runs.record import Run
 from pipeline.stages import reward, sft
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
@@ -62,11 +63,11 @@ def short_of_memory(most, error=torch.OutOfMemoryError, after=0):
 
 
 def newest(workspace):
-    return Run.load(workspace, list_runs(workspace)[0]["id"])
+    return Run.load(workspace, list_runs(workspace)[0].id)
 
 
 def kinds(run):
-    return [event["kind"] for event in run.record["events"]]
+    return [event.kind for event in run.record.events]
 
 
 def losses(run):
@@ -77,6 +78,7 @@ def weights(run):
     return (run.model_dir / "adapter_model.safetensors").read_bytes()
 
 
+@pytest.mark.faults(19)
 @pytest.mark.parametrize(("stage", "error"), [("sft", torch.OutOfMemoryError), ("reward", MemoryError)])
 def test_out_of_memory_goes_on_from_the_last_step_with_the_same_batches(
     little, random_base, monkeypatch, stage, error
@@ -86,15 +88,15 @@ def test_out_of_memory_goes_on_from_the_last_step_with_the_same_batches(
     undo = inject(monkeypatch, stage, short_of_memory(2, error, after=3))
     short = run_stage(little, stage, random_base, **shape)
     undo()
-    assert kinds(short) == ["out of memory"] and short.record["status"] == "done"
-    (event,) = short.record["events"]
-    assert event["step"] == 4 and "halved to 2" in event["message"]
+    assert kinds(short) == ["out of memory"] and short.record.status == "done"
+    (event,) = short.record.events
+    assert event.facts["step"] == 4 and "halved to 2" in event.message
     assert losses(short)[:3] == losses(calm)[:3]  # nothing was done twice
     # The dropout of half a batch is not that of a whole one.
     assert losses(short) == pytest.approx(losses(calm), abs=0.08)
     tokens = [[row.get("num_tokens") for row in lines(run, "metrics.jsonl")] for run in (calm, short)]
     assert tokens[0] == tokens[1]
-    assert short.record["attempts"][-1]["from_step"] == 3
+    assert short.record.attempts[-1].from_step == 3
 
 
 def test_out_of_memory_in_the_first_step_starts_anew_with_less(little, random_base, monkeypatch):
@@ -105,6 +107,7 @@ def test_out_of_memory_in_the_first_step_starts_anew_with_less(little, random_ba
     assert step == 4 and '"micro": 1' in (path / "reporter.json").read_text()
 
 
+@pytest.mark.faults(19)
 def test_where_no_memory_is_left_to_give_up_the_run_fails_and_says_what_to_do(
     little, random_base, monkeypatch
 ):
@@ -112,10 +115,11 @@ def test_where_no_memory_is_left_to_give_up_the_run_fails_and_says_what_to_do(
     with pytest.raises(UserError, match="out of memory"):
         run_stage(little, "sft", random_base, **GENTLE)
     run = newest(little)
-    assert kinds(run) == ["out of memory"] * 3 and "checkpointing" in run.record["events"][-1]["message"]
-    assert run.record["status"] == "failed" and checkpoints.latest(run.checkpoints_dir)[0] == 2
+    assert kinds(run) == ["out of memory"] * 3 and "checkpointing" in run.record.events[-1].message
+    assert run.record.status == "failed" and checkpoints.latest(run.checkpoints_dir)[0] == 2
 
 
+@pytest.mark.faults(18)
 @pytest.mark.parametrize("stage", ["sft", "reward"])
 @pytest.mark.parametrize("factor", [math.nan, 1e37], ids=["loss", "gradient"])
 def test_what_is_not_finite_rolls_back_and_goes_on_gently(little, random_base, monkeypatch, stage, factor):
@@ -125,17 +129,17 @@ def test_what_is_not_finite_rolls_back_and_goes_on_gently(little, random_base, m
     rows = [row for row in lines(run, "metrics.jsonl") if "loss" in row]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["lr"] / 1e-3 for row in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.5, 0.5])
-    (event,) = run.record["events"]
-    assert event["kind"] == "instability" and event["step"] == 4
-    assert event["message"].startswith("loss is nan" if math.isnan(factor) else "grad_norm is")
-    assert "back to step 2" in event["message"] and "clipped at 0.5" in event["message"]
-    assert run.record["status"] == "done" and all(math.isfinite(loss) for loss in losses(run))
+    (event,) = run.record.events
+    assert event.kind == "instability" and event.facts["step"] == 4
+    assert event.message.startswith("loss is nan" if math.isnan(factor) else "grad_norm is")
+    assert "back to step 2" in event.message and "clipped at 0.5" in event.message
+    assert run.record.status == "done" and all(math.isfinite(loss) for loss in losses(run))
 
 
 def test_a_jump_of_the_loss_is_undone(little, random_base, monkeypatch):
     inject(monkeypatch, "sft", at_step(7, times=2, factor=20.0))  # both micro-batches
     run = run_stage(little, "sft", random_base, max_steps=8, save_steps=3, **GENTLE)
-    assert kinds(run) == ["instability"] and "jumped" in run.record["events"][0]["message"]
+    assert kinds(run) == ["instability"] and "jumped" in run.record.events[0].message
     assert len(losses(run)) == 8 and max(losses(run)) < 10
 
 
@@ -144,7 +148,7 @@ def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(
 ):
     inject(monkeypatch, "sft", at_step(4, times=2, factor=math.nan))
     run = run_stage(little, "sft", random_base, max_steps=5, save_steps=1, **GENTLE)
-    said = [event["message"] for event in run.record["events"]]
+    said = [event.message for event in run.record.events]
     assert len(said) == 2 and "back to step 3" in said[0] and "back to step 2" in said[1]
     assert len(losses(run)) == 5
 
@@ -166,7 +170,7 @@ def test_a_recovered_run_that_is_stopped_and_resumed_is_bit_for_bit_the_undistur
     go_on = stop_after(monkeypatch, 5)
     cut = disturbed()
     go_on()
-    assert cut.record["status"] == "cancelled" and kinds(cut) == kinds(whole) and len(kinds(cut)) == 1
+    assert cut.record.status == "cancelled" and kinds(cut) == kinds(whole) and len(kinds(cut)) == 1
     resumed = resume(little, cut.id)
     assert weights(resumed) == weights(whole)
     assert lines(resumed, "metrics.jsonl") == lines(whole, "metrics.jsonl")

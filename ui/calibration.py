@@ -14,10 +14,11 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
-from pipeline.runs import reader as runs
+from data.policies import PRECISIONS
+from pipeline.runs.record_file import RunRecord
 from ui import parts, plots
 from ui.events import QUIET
-from ui.parts import PRECISIONS, Mark, Services
+from ui.parts import Mark, Services
 from ui.texts import Texts
 from ui.theme import COLOURS
 
@@ -47,22 +48,22 @@ def build(services: Services, t: Texts, preset: gr.Radio, timer: gr.Timer) -> di
 
 def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...]:
     """Everything of the section; skips all where nothing has changed since `seen`."""
-    done = newest(runs.list_runs(services.workspace), preset)
-    now = f"{preset} " + " ".join(r["id"] for r in done.values())
+    done = newest(services.runs.list(), preset)
+    now = f"{preset} " + " ".join(r.id for r in done.values())
     if now == seen:
         return (gr.skip(),) * 5
-    results = {precision: r.get("results") or {} for precision, r in done.items()}
+    results = {precision: r.results for precision, r in done.items()}
     if not any(r.get("calibration") for r in results.values()):
         return now, gr.Column(visible=False), None, "", ""
     return now, gr.Column(visible=True), diagram(results, t), table(results, t), reading(results, t)
 
 
-def newest(records: Iterable[Mapping[str, Any]], preset: str) -> dict[str, Mapping[str, Any]]:
+def newest(records: Iterable[RunRecord], preset: str) -> dict[str, RunRecord]:
     """The newest finished reward run of each precision; `records` are newest first."""
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, RunRecord] = {}
     for record in records:
-        if record["stage"] == "reward" and record["status"] == "done" and record["preset"] == preset:
-            found.setdefault(record["precision"], record)
+        if record.stage == "reward" and record.status == "done" and record.preset == preset:
+            found.setdefault(str(record.precision), record)
     return {precision: found[precision] for precision in PRECISIONS if precision in found}
 
 

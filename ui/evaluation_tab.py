@@ -13,12 +13,13 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
+from data.policies import PRECISIONS
 from evaluation.alignment import SEED_REFERENCE
-from pipeline.runs import reader as runs
+from pipeline.runs.record_file import RunRecord
 from ui import calibration, parts, plots
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
-from ui.parts import PRECISIONS, Mark, Services
+from ui.parts import Mark, Services
 from ui.texts import Texts
 from ui.theme import COLOURS
 
@@ -73,7 +74,7 @@ def build(
         )
 
     forms.on_change(form, [preset], plan, [problem, command], opened)
-    start.click(shown(launch), [preset, *form.components], outputs, **WORK)
+    start.click(shown(launch, t), [preset, *form.components], outputs, **WORK)
     timer.tick(lambda p, c, s: show(services, p, c or "", s, t), [preset, choice, seen], outputs, **QUIET)
     choice.input(lambda p, c: show(services, p, c or "", "", t), [preset, choice], outputs, **QUIET)
 
@@ -90,20 +91,18 @@ def build(
 
 def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> tuple[Any, ...]:
     """Everything of the tab; skips all where nothing has changed since `seen`."""
-    everything = runs.list_runs(services.workspace)
-    own = [r for r in everything if r["stage"] == "evaluate"]
-    record = next((r for r in own if r["id"] == choice), None) or next(
-        (r for r in own if r["status"] in ("running", "done")), own[0] if own else None
+    everything = services.runs.list()
+    own = [r for r in everything if r.stage == "evaluate"]
+    record = next((r for r in own if r.id == choice), None) or next(
+        (r for r in own if r.status in ("running", "done")), own[0] if own else None
     )
-    progress = (record or {}).get("progress") or {}
-    now = f"{choice} {preset} {progress.get('step')} " + " ".join(
-        f"{r['id'][-9:]}:{r['status']}" for r in everything
-    )
+    step = record.progress.step if record and record.progress else None
+    now = f"{choice} {preset} {step} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
     if now == seen:
         return (gr.skip(),) * 13
-    results = (record or {}).get("results") or {}
+    results = record.results if record else {}
     rows = results.get("table") or []
-    choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r["id"]) for r in own]
+    choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in own]
     return (
         now,
         gr.Dropdown(choices=choices, value=choice if any(choice == c[1] for c in choices) else ""),
@@ -148,7 +147,7 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
-    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats a token."""
+    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats per token."""
     gold = {r["policy"]: r.get("gold") for r in rows}
     gain = {r["policy"]: r.get("score_gain") for r in rows if r["policy"] != "sft"}
     limit = (0.2, t("evaluate.kl_goal"))
@@ -264,7 +263,7 @@ def ram(row: Mapping[str, Any]) -> str:
     return f"{found / 1e9:.1f} RAM" if found else "–"
 
 
-def rewards_html(records: Sequence[Mapping[str, Any]], preset: str, t: Texts) -> str:
+def rewards_html(records: Sequence[RunRecord], preset: str, t: Texts) -> str:
     """The newest reward model of each precision on its test pairs."""
     done = calibration.newest(records, preset)
-    return calibration.table({p: (done.get(p) or {}).get("results") or {} for p in PRECISIONS}, t)
+    return calibration.table({p: done[p].results if p in done else {} for p in PRECISIONS}, t)

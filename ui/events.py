@@ -1,4 +1,8 @@
-"""How handlers are bound to the page: private to the API, and errors that a user can mend as a message."""
+"""How handlers are bound to the page: private to the API, and errors that a user can mend as a message.
+
+Where people log in, a handler that is bound with `QUIET` only reads, and is open to every login. Any other is
+for admins, unless it is marked by `ui.access.for_raters`. `ui.payloads.CheckedBlocks` holds that.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,24 @@ from typing import Any
 import gradio as gr
 
 from data.errors import UserError
+from pipeline.commands.advice import told
+from ui.texts import Texts
 
-# For polling and small updates: no queue, no spinner, and not part of the public API.
+# For polling and small updates, which change nothing: no queue, no spinner, not part of the public API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 # For work that a user asked for and waits for.
 WORK: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 
 
-def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
+def warn(error: UserError, t: Texts) -> None:
+    """Show an error and the advice for it. The message may quote what somebody typed, so it is escaped."""
+    gr.Warning(escape(f"{error}. {t.advice(error.code)}".strip()))
+
+
+def shown(handler: Callable[..., Any], t: Texts) -> Callable[..., Any]:
     """A page's handler whose UserErrors become a message beside what is there, which stays as it is.
 
-    The message may quote what somebody typed, so it is escaped. Bugs still crash.
+    Bugs still crash.
     """
 
     @functools.wraps(handler)
@@ -28,7 +39,7 @@ def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            gr.Warning(escape(str(error)))
+            warn(error, t)
             return gr.skip()
 
     return call
@@ -42,17 +53,6 @@ def raised(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args, **kwargs)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(told(error), print_exception=False) from error
 
     return call
-
-
-def rater_of(request: gr.Request | None) -> str:
-    """Whose vote it is: the login where there is one, else the id that the server put into a cookie."""
-    if request is None:
-        return "anonymous"
-    name = getattr(request, "username", None)
-    if name:
-        return f"user:{name}"
-    cookie = (getattr(request, "cookies", None) or {}).get("rater")
-    return f"cookie:{cookie}" if cookie else f"session:{request.session_hash or 'none'}"

@@ -68,6 +68,11 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "把基座的各层分到所有 GPU 上，适合单个 GPU 放不下的基座；单进程",
     ),
     "loader_workers": ("Loader processes", "加载进程数", "在训练之外准备批次的进程数；0 = 不用，小数据适合"),
+    "safety_pairs": (
+        "Safety pairs",
+        "安全偏好对",
+        "另加这么多条自编的偏好对：拒绝有害请求，或回答无害请求；PPO 只用其提示词",
+    ),
     "share_prompts": ("Share prompts", "共用提示", "一对回答的提示只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),
     "response_length": ("Response limit", "回答上限", "回答的最大长度"),
@@ -113,6 +118,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "parents": ("Starts from", "上游"),
     "regularisation": ("Regularisation", "正则化"),
     "sampling": ("Sampling", "采样"),
+    "safety": ("Safety", "安全"),
     "ppo": ("PPO", "PPO"),
 }
 

@@ -6,28 +6,27 @@ It reads everything from disk on each tick and sends only what has changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from pipeline.runs import hardware, lineage
-from pipeline.runs import reader as runs
-from pipeline.settings.layers import PRESETS
+from data.policies import PRECISIONS
+from pipeline.runs import hardware
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.record_file import RunRecord
+from pipeline.settings.fields import PRESETS
+from pipeline.settings.stages import STAGES, Stages
 from ui import parts
 from ui.events import QUIET, WORK, shown
-from ui.parts import PRECISIONS, Services
+from ui.login import logout_form
+from ui.parts import Services
 from ui.texts import Texts
+from ui.visitors import LANGUAGES
 
 POLL_SECONDS = 2.0
-STEPS = [
-    ("prepare", ("",)),
-    ("sft", ("",)),
-    ("reward", PRECISIONS),
-    ("ppo", PRECISIONS),
-    ("evaluate", ("",)),
-]
 
 
 @dataclass
@@ -35,6 +34,8 @@ class Header:
     """Components of the bar that other modules use."""
 
     preset: gr.Radio
+    account: gr.HTML
+    who: Callable[[gr.Request], str]  # what `account` shows to a visitor
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
@@ -61,6 +62,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
         machine = gr.HTML(padding=False, elem_id="machine")
         gr.HTML(language_links(language), padding=False, elem_id="languages")
+        account = gr.HTML(padding=False, elem_id="account", visible=services.access.accounts is not None)
     with gr.Row(elem_id="bar"):
         strip = gr.HTML(padding=False, elem_id="pipeline")
         missing = gr.Button(
@@ -89,14 +91,20 @@ def build(services: Services, t: Texts, language: str) -> Header:
     def cancel_now(preset_value: str) -> tuple[Any, ...]:
         record = active(services)
         if record is not None:
-            services.jobs.cancel(record["id"])
+            services.jobs.cancel(record.id)
         return show(services, preset_value, "", t)
 
+    def who(request: gr.Request) -> str:
+        key = services.access.logout_key(request)
+        return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+
     timer.tick(poll, [preset, seen], outputs, **QUIET)
-    missing.click(shown(run_missing), [preset], outputs, **WORK)
-    cancel.click(shown(cancel_now), [preset], outputs, **WORK)
+    missing.click(shown(run_missing, t), [preset], outputs, **WORK)
+    cancel.click(shown(cancel_now, t), [preset], outputs, **WORK)
     return Header(
         preset,
+        account,
+        who,
         timer,
         outputs,
         {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},
@@ -112,55 +120,54 @@ def language_links(language: str) -> str:
     return f'<nav class="languages" aria-label="Language">{"".join(links)}</nav>'
 
 
-def active(services: Services) -> dict[str, Any] | None:
+def active(services: Services) -> RunRecord | None:
     """The run that trains now, whoever started it."""
-    return next((r for r in runs.list_runs(services.workspace) if r["status"] == "running"), None)
+    return next((r for r in services.runs.list() if r.status == "running"), None)
 
 
-def state_of(records: list[dict[str, Any]], stale: dict[str, str], stage: str, precision: str) -> str:
+def state_of(records: Sequence[RunRecord], line: Lineage, stage: str, precision: str) -> str:
     """The state of one step of the pipeline: that of a live run, else of the newest done one, else of the
-    newest."""
-    own = [r for r in records if r["stage"] == stage and precision in ("", r["precision"])]
+    newest. precision: "" for a stage without arms."""
+    own = [r for r in records if r.stage == stage and precision in ("", r.precision)]
     for status in ("running", "queued"):
-        if any(r["status"] == status for r in own):
+        if any(r.status == status for r in own):
             return status
-    done = next((r for r in own if r["status"] == "done"), None)
+    done = next((r for r in own if r.status == "done"), None)
     if done is not None:
-        return "stale" if done["id"] in stale else "done"
-    return own[0]["status"] if own else "missing"
+        return "stale" if line.stale_reason(done) else "done"
+    return own[0].status if own else "missing"
 
 
-def strip_html(services: Services, preset: str, records: list[dict[str, Any]], t: Texts) -> str:
+def strip_html(line: Lineage, preset: str, t: Texts, stages: Stages = STAGES) -> str:
     """The steps of the pipeline with their states, and what comes next."""
-    stale = lineage.stale(services.workspace)
-    own = [r for r in records if r["preset"] == preset]
+    own = [r for r in line.records if r.preset == preset]
     steps = []
-    for stage, precisions in STEPS:
-        chips = []
-        for precision in precisions:
-            state = state_of(own, stale, stage, precision)
+    for row in stages.chain:
+        stage, chips = row.name, []
+        for precision in PRECISIONS if row.per_precision else ("",):
+            state = state_of(own, line, stage, precision)
             text = precision or t("bar." + stage)
             chips.append(parts.chip(state, text, t("status." + state)))
-        name = f'<span class="step-name">{escape(t("bar." + stage))}</span>' if len(precisions) > 1 else ""
+        name = f'<span class="step-name">{escape(t("bar." + stage))}</span>' if len(chips) > 1 else ""
         steps.append(f'<span class="step">{name}{"".join(chips)}</span>')
     joined = '<span class="arrow">→</span>'.join(steps)
-    return (
-        f'<div class="pipeline">{joined}</div><div class="next">{next_text(services, preset, own, t)}</div>'
-    )
+    following = next_text(line, preset, own, t, stages)
+    return f'<div class="pipeline">{joined}</div><div class="next">{following}</div>'
 
 
-def next_text(services: Services, preset: str, records: list[dict[str, Any]], t: Texts) -> str:
+def next_text(
+    line: Lineage, preset: str, records: Sequence[RunRecord], t: Texts, stages: Stages = STAGES
+) -> str:
     """What comes next, in a sentence."""
-    waiting = len([r for r in records if r["status"] == "queued"])
+    waiting = len([r for r in records if r.status == "queued"])
     if waiting:
         return escape(t("bar.waiting", count=waiting))
-    running = {(r["stage"], r["precision"]) for r in records if r["status"] == "running"}
-    missing = lineage.missing(services.workspace, preset)
-    steps = [s for s in missing if (s["stage"], s["precision"]) not in running]
+    running = {(r.stage, r.precision) for r in records if r.status == "running"}
+    steps = [step for step in line.missing(preset) if (step.stage, step.precision) not in running]
     if not steps:
         return escape(t("bar.last" if running else "bar.complete"))
-    stage, precision = steps[0]["stage"], steps[0]["precision"]
-    name = t("stage." + stage) + (f" {precision}" if stage in ("reward", "ppo") else "")
+    stage, precision = steps[0].stage, steps[0].precision
+    name = t("stage." + stage) + (f" {precision}" if stages[stage].per_precision else "")
     key = "bar.after" if running else "bar.next" if records else "bar.next_first"
     return f"{escape(t(key))} <b>{escape(name)}</b>"
 
@@ -189,17 +196,18 @@ def machine_html(t: Texts) -> str:
 
 def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...]:
     """Everything of the header's outputs; parts that have not changed are skipped."""
-    records = runs.list_runs(services.workspace)
-    running = next((r for r in records if r["status"] == "running"), None)
-    states = " ".join(f"{r['id'][-4:]}:{r['status']}" for r in records)
-    step = (running.get("progress") or {}).get("step") if running else None
+    records = services.runs.list()
+    running = next((r for r in records if r.status == "running"), None)
+    states = " ".join(f"{r.id[-4:]}:{r.status}" for r in records)
+    step = running.progress.step if running and running.progress else None
     now = f"{preset} {states} {step}"
     machine = machine_html(t)
     if now == seen:
         return (*[gr.skip()] * 5, machine)
-    strip = strip_html(services, preset, records, t)
-    busy = any(r["status"] in parts.LIVE for r in records)
-    complete = not busy and not lineage.missing(services.workspace, preset)
+    line = Lineage(services.runs, records)
+    strip = strip_html(line, preset, t)
+    busy = any(r.status in parts.LIVE for r in records)
+    complete = not busy and not line.missing(preset)
     return (
         now,
         strip,

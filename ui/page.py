@@ -10,8 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline.runs import reader as runs
-from pipeline.settings.layers import PRESETS
+from pipeline.settings.fields import PRESETS
 from ui import api, arena_tab, data_tab, evaluation_tab, header, ppo_tab, reward_tab, runs_tab, sft_tab
 from ui import form as forms
 from ui.events import QUIET
@@ -26,6 +25,7 @@ def build(services: Services, language: str) -> gr.Blocks:
     """The whole page in one language; nothing is started."""
     t = Texts(language)
     with CheckedBlocks(title="EdgeRLHF Playground", analytics_enabled=False, fill_width=True) as page:
+        page.access = services.access
         top = header.build(services, t, language)
         tabs, parts = {}, {}
         with gr.Tabs(elem_id="tabs"):
@@ -79,6 +79,7 @@ def bind(
         return [gr.Timer(active=name == other) for other in timers]
 
     page.load(lambda: newest_preset(services), None, [top.preset], **QUIET).then(**top.refresh, **QUIET)
+    page.load(top.who, None, [top.account], **QUIET)
     page.load(lambda: in_front(TABS[0]), None, list(timers.values()), **QUIET)
     page.load(**parts[TABS[0]]["refresh"], **QUIET)
     for name, tab in tabs.items():
@@ -96,5 +97,5 @@ def bind(
 
 def newest_preset(services: Services) -> str:
     """The preset that was worked with last."""
-    records = runs.list_runs(services.workspace)
-    return next((r["preset"] for r in records if r["preset"] in PRESETS), "tiny")
+    records = services.runs.list()
+    return next((r.preset for r in records if r.preset in PRESETS), "tiny")

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from data.errors import Code
 from data.workspace import Workspace
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner, command_line
+from pipeline.runs.reader import RunReader
+from pipeline.runs.record_file import RunRecord
+from pipeline.settings.stages import STAGES
+from ui.access import Access
 from ui.plots import finite
 from ui.reading import Reading
 from ui.texts import Texts
 
-PRECISIONS = ("bf16", "int8", "int4")
 LIVE = ("running", "queued")
 ENDED = ("failed", "cancelled", "lost")
 
@@ -30,6 +34,8 @@ class Services:
     workspace: Workspace
     jobs: JobRunner
     arena: Arena
+    runs: RunReader
+    access: Access = Access()
 
 
 def command(
@@ -102,23 +108,25 @@ def with_interval(value: Any, pair: Any) -> str:
     return text
 
 
-def run_title(record: dict[str, Any], t: Texts) -> str:
+def run_title(record: RunRecord, t: Texts) -> str:
     """ "PPO int4", "PPO bf16 · gold" where gold was the reward; and the run's own name (not escaped)."""
-    stage = record.get("stage")
-    title = t(f"stage.{stage}") if stage else record["id"]
-    if stage in ("reward", "ppo") or record.get("precision") not in (None, "bf16"):
-        title += f" {record.get('precision') or ''}"
-    config = record.get("config") or {}
-    if config.get("reward") == "gold":
+    row = STAGES.get(record.stage)
+    if row is None:
+        return record.stage or record.id
+    title = t(f"stage.{record.stage}")
+    if row.per_precision or record.precision not in (None, "bf16"):
+        title += f" {record.precision or ''}"
+    if record.against_gold:
         title += f" · {t('result.gold_mean')}"
-    return f"{title} · {config['name']}" if config.get("name") else title
+    name = record.config.get("name")
+    return f"{title} · {name}" if name else title
 
 
-def run_label(record: dict[str, Any], t: Texts) -> str:
+def run_label(record: RunRecord, t: Texts) -> str:
     """One line for a choice of runs: what, state, when, id's last four letters."""
-    stamp = record["id"].split("-")[0]
+    stamp = record.id.split("-")[0]
     when = f"{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}" if len(stamp) > 12 else stamp
-    return f"{run_title(record, t)} · {t('status.' + record['status'])} · {when} · {record['id'][-4:]}"
+    return f"{run_title(record, t)} · {t('status.' + record.status)} · {when} · {record.id[-4:]}"
 
 
 def chip(state: str, text: str, title: str = "") -> str:
@@ -126,55 +134,36 @@ def chip(state: str, text: str, title: str = "") -> str:
     return f'<span class="chip {escape(state)}" title="{escape(title, quote=True)}">{escape(text)}</span>'
 
 
-def job_card(record: dict[str, Any] | None, t: Texts) -> str:
+def job_card(record: RunRecord | None, t: Texts) -> str:
     """State, progress and time left of a run; an error with one suggestion where it ended badly."""
     if record is None:
         return f'<div class="quiet">{escape(t("run.none"))}</div>'
-    status, progress = record["status"], record.get("progress") or {}
-    step, total = progress.get("step"), progress.get("total")
+    status, progress = record.status, record.progress
+    step, total = (progress.step, progress.total) if progress else (None, None)
     share = 1.0 if status == "done" else min(1.0, step / total) if step and total else 0.0
     facts = [chip(status, t("status." + status)), f"<b>{escape(run_title(record, t))}</b>"]
     if status == "running" and total:
         facts.append(escape(t("run.step", step=step, total=total)))
-        if progress.get("seconds_left") is not None:
-            left = t("run.left", time=duration(progress["seconds_left"], t))
+        if progress and progress.seconds_left is not None:
+            left = t("run.left", time=duration(progress.seconds_left, t))
             facts.append(f'<span class="quiet">{escape(left)}</span>')
     elif status == "running":
         facts.append(f'<span class="quiet">{escape(t("run.starting"))}</span>')
-    elif record.get("seconds") is not None:
-        facts.append(
-            f'<span class="quiet">{escape(t("run.took", time=duration(record["seconds"], t)))}</span>'
-        )
-    facts.append(f'<span class="grow"></span><span class="quiet">#{escape(record["id"][-4:])}</span>')
+    elif record.seconds is not None:
+        facts.append(f'<span class="quiet">{escape(t("run.took", time=duration(record.seconds, t)))}</span>')
+    facts.append(f'<span class="grow"></span><span class="quiet">#{escape(record.id[-4:])}</span>')
     lines = [f'<div class="job-line">{"".join(facts)}</div>']
     if status in ("running", "done") or share:
         lines.append(f'<div class="meter {status}"><i style="width:{100 * share:.1f}%"></i></div>')
-    if status == "running" and (progress.get("silent_seconds") or 0) > 180:
-        lines.append(advice(t("run.silent", time=duration(progress["silent_seconds"], t))))
-    if status in ENDED and record.get("error"):
-        # Of a lost run no record tells why: the text is derived, and so the page can say it in its language.
-        cause = ("run.lost" if record.get("attempts") else "run.forgotten") if status == "lost" else ""
-        lines.append(advice(t(cause) if cause else str(record["error"]), bad=True))
-        lines.append(advice(suggestion(record, t)))
+    if progress and progress.silent_seconds > 180:
+        lines.append(advice(t("run.silent", time=duration(progress.silent_seconds, t))))
+    if status in ENDED and record.error:
+        # The cause of a lost run is derived, not recorded, and so the page can tell it in its language.
+        code = record.error_code or Code.UNEXPECTED
+        cause = f"error.{code}"
+        lines.append(advice(t(cause) if t.has(cause) else record.error, bad=True))
+        lines.append(advice(t.advice(code)))
     return f'<div class="job">{"".join(lines)}</div>'
-
-
-def suggestion(record: dict[str, Any], t: Texts) -> str:
-    """One change to try, read from the error of a run that ended badly."""
-    error = str(record.get("error") or "").lower()
-    if record["status"] == "lost":
-        return t("advice.resume" if record.get("attempts") else "advice.start")
-    if "memory" in error:
-        return t("advice.memory")
-    if "nan" in error or "not finite" in error or "diverged" in error:
-        return t("advice.nan")
-    if "disk" in error or "no space" in error:
-        return t("advice.disk")
-    if "hub" in error or "offline" in error or "connect" in error:
-        return t("advice.hub")
-    if record["status"] == "failed" and ("parent" in error or "train" in error and "first" in error):
-        return t("advice.parent")
-    return t("advice.resume" if record["status"] != "failed" else "advice.log")
 
 
 def advice(text: str, bad: bool = False) -> str:

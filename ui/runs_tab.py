@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from data.errors import UserError
-from pipeline.runs import lineage
 from pipeline.runs import reader as runs
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.record_file import RunRecord
 from ui import parts, plots
 from ui.events import QUIET, WORK, shown
 from ui.parts import ENDED, LIVE, Services
@@ -37,7 +38,8 @@ WALL_CLOCK = {"wall_seconds", "seconds"}
 
 def build(services: Services, t: Texts) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns its timer and the handler that fills it."""
-    gr.HTML(parts.intro(t("intro.runs")), padding=False)
+    link = f' <a href="?view=api">{escape(t("runs.api"))}</a>'
+    gr.HTML(parts.intro(t("intro.runs") + link), padding=False)
     listing = gr.Dataframe(
         headers=headers(t),
         datatype="str",
@@ -90,14 +92,14 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
 
     def poll(last: str, run_id: str | None) -> tuple[Any, ...]:
         listed = show(services, last, run_id, t)
-        live = run_id and runs.read_run(services.workspace, run_id)["status"] in LIVE
+        live = run_id and services.runs.read(run_id).status in LIVE
         changed = isinstance(listed[0], str)
         return (*listed, *(details(services, run_id, t) if live or changed else [gr.skip()] * len(detail)))
 
     timer.tick(poll, [seen, choice], [*list_outputs, *detail], **QUIET)
-    choice.change(shown(on_choice), [choice], detail, **QUIET)
-    cancel.click(shown(lambda run_id: act(run_id, "cancel")), [choice], detail, **WORK)
-    resume.click(shown(lambda run_id: act(run_id, "resume")), [choice], detail, **WORK)
+    choice.change(shown(on_choice, t), [choice], detail, **QUIET)
+    cancel.click(shown(lambda run_id: act(run_id, "cancel"), t), [choice], detail, **WORK)
+    resume.click(shown(lambda run_id: act(run_id, "resume"), t), [choice], detail, **WORK)
     listing.select(selected, [listing], [choice], **QUIET)
     gr.on(
         [picked.change, metric.change],
@@ -132,43 +134,42 @@ def selected(rows: Any, event: gr.SelectData) -> str:
     return str(rows.iloc[event.index[0], -1])
 
 
-def row(record: dict[str, Any], stale: dict[str, str], t: Texts) -> list[str]:
+def row(record: RunRecord, stale: dict[str, str], t: Texts) -> list[str]:
     """One line of the list."""
-    state = t("status." + record["status"]) + (f" · {t('status.stale')}" if record["id"] in stale else "")
-    started = (record.get("started") or "").replace("T", " ").removesuffix("Z")[:16]
+    state = t("status." + record.status) + (f" · {t('status.stale')}" if record.id in stale else "")
+    started = (record.started or "").replace("T", " ").removesuffix("Z")[:16]
     return [
         parts.run_title(record, t),
         state,
         started or "–",
-        parts.duration(record.get("seconds"), t),
+        parts.duration(record.seconds, t),
         headline(record, t),
-        record["id"],
+        record.id,
     ]
 
 
-def headline(record: dict[str, Any], t: Texts) -> str:
+def headline(record: RunRecord, t: Texts) -> str:
     """The one figure by which a run of this stage is known."""
-    results = record.get("results") or {}
     keys = {
         "sft": ("eval_loss", "loss"),
         "reward": ("accuracy",),
         "ppo": ("gold_mean", "score_gain"),
         "pretrain": ("eval_loss", "loss"),
-    }.get(record.get("stage") or "", ())
-    key = next((k for k in keys if plots.finite(results.get(k)) is not None), None)
-    return f"{t('result.' + key)} {parts.measured(results[key])}" if key else "–"
+    }.get(record.stage or "", ())
+    key = next((k for k in keys if plots.finite(record.results.get(k)) is not None), None)
+    return f"{t('result.' + key)} {parts.measured(record.results[key])}" if key else "–"
 
 
 def show(services: Services, seen: str, current: str | None, t: Texts) -> tuple[Any, ...]:
     """The list of runs and the choices made from it; skips all where nothing has changed."""
-    records = runs.list_runs(services.workspace)
-    now = " ".join(f"{r['id']}:{r['status']}" for r in records) or "none"
+    records = services.runs.list()
+    now = " ".join(f"{r.id}:{r.status}" for r in records) or "none"
     if now == seen:
         return (gr.skip(),) * 4
-    stale = lineage.stale(services.workspace)
-    choices = [(parts.run_label(r, t), r["id"]) for r in records]
-    ids = {r["id"] for r in records}
-    value = current if current in ids else records[0]["id"] if records else None
+    stale = Lineage(services.runs, records).stale()
+    choices = [(parts.run_label(r, t), r.id) for r in records]
+    ids = {r.id for r in records}
+    value = current if current in ids else records[0].id if records else None
     return (
         now,
         gr.Dataframe(value=[row(r, stale, t) for r in records]),
@@ -182,10 +183,10 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
     if not run_id:
         return "", gr.Button(visible=False), gr.Button(visible=False), "", "", ""
     try:
-        record = runs.read_run(services.workspace, run_id)
+        record = services.runs.read(run_id)
     except UserError as error:
         return (
-            parts.advice(str(error), bad=True),
+            parts.advice(f"{error}. {t.advice(error.code)}", bad=True),
             gr.Button(visible=False),
             gr.Button(visible=False),
             "",
@@ -194,47 +195,41 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
         )
     return (
         parts.job_card(record, t),
-        gr.Button(visible=record["status"] in LIVE),
-        gr.Button(visible=record["status"] in ENDED),
+        gr.Button(visible=record.status in LIVE),
+        gr.Button(visible=record.status in ENDED),
         facts_html(record, t),
-        json.dumps(record.get("config") or {}, indent=2, ensure_ascii=False),
+        json.dumps(dict(record.config), indent=2, ensure_ascii=False),
         runs.tail_log(services.workspace, run_id, 60),
     )
 
 
-def facts_html(record: dict[str, Any], t: Texts) -> str:
+def facts_html(record: RunRecord, t: Texts) -> str:
     """Results, parents, resources, machine and what happened on the way."""
     found = []
-    results = {
-        k: v for k, v in (record.get("results") or {}).items() if isinstance(v, (int, float, str, bool))
-    }
+    results = {k: v for k, v in record.results.items() if isinstance(v, (int, float, str, bool))}
     if results:
         found.append(
             parts.table([t("runs.result"), ""], [[k, shown_value(v)] for k, v in list(results.items())[:24]])
         )
-    parents = [f"{role}: {value}" for role, value in (record.get("parents") or {}).items() if value]
-    resources = record.get("resources") or {}
-    machine = record.get("hardware") or {}
+    parents = [f"{role}: {value}" for role, value in record.parents.to_json().items() if value]
+    resources, machine = record.resources, record.hardware
     lines = [
         t("runs.parents", what="; ".join(parents)) if parents else "",
         t(
             "runs.memory",
-            rss=parts.gigabytes(resources.get("peak_rss_bytes")),
-            cuda=parts.gigabytes(resources.get("peak_cuda_bytes") or None),  # 0: no GPU took part
-            adapter=parts.gigabytes(resources.get("adapter_bytes")),
+            rss=parts.gigabytes(resources.peak_rss_bytes),
+            cuda=parts.gigabytes(resources.peak_cuda_bytes or None),  # 0: no GPU took part
+            adapter=parts.gigabytes(resources.adapter_bytes),
         )
-        if resources
+        if resources.to_json()
         else "",
         t("runs.machine", what=", ".join(str(machine[k]) for k in ("gpu", "cpu") if machine.get(k)))
         if machine
         else "",
-        t("runs.attempts", count=len(record["attempts"])) if len(record.get("attempts") or []) > 1 else "",
+        t("runs.attempts", count=len(record.attempts)) if len(record.attempts) > 1 else "",
     ]
     found.append('<ul class="reading">' + "".join(f"<li>{escape(x)}</li>" for x in lines if x) + "</ul>")
-    found += [
-        parts.advice(f"{e.get('kind', '')}: {e.get('message', '')}")
-        for e in (record.get("events") or [])[-8:]
-    ]
+    found += [parts.advice(f"{event.kind}: {event.message}") for event in record.events[-8:]]
     return "".join(found)
 
 
@@ -250,9 +245,9 @@ def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tu
     """Curves of several runs in one chart, and the settings and results in which they differ."""
     if not ids:
         return gr.Plot(visible=False), nothing_picked(t)
-    records = [runs.read_run(services.workspace, run_id) for run_id in ids]
-    names = [f"{parts.run_title(r, t)} {r['id'][-4:]}" for r in records]
-    curves = {n: runs.read_metrics(services.workspace, r["id"]) for n, r in zip(names, records, strict=True)}
+    records = [services.runs.read(run_id) for run_id in ids]
+    names = [f"{parts.run_title(r, t)} {r.id[-4:]}" for r in records]
+    curves = {n: runs.read_metrics(services.workspace, r.id) for n, r in zip(names, records, strict=True)}
     drawn = drawable(metric, curves)
     return gr.Plot(plots.overlay(curves, drawn, drawn), visible=True), differences(records, names, t)
 
@@ -261,17 +256,17 @@ def nothing_picked(t: Texts) -> str:
     return f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
 
 
-def drawable(metric: str, curves: dict[str, Sequence[dict[str, Any]]]) -> str:
+def drawable(metric: str, curves: Mapping[str, Sequence[dict[str, Any]]]) -> str:
     """The metric, or where none of the runs has it the first one that some run has."""
     there = {key for rows in curves.values() for row in rows for key in row}
     return next((key for key in (metric, *METRICS) if key in there), metric)
 
 
-def differences(records: Sequence[dict[str, Any]], names: Sequence[str], t: Texts) -> str:
+def differences(records: Sequence[RunRecord], names: Sequence[str], t: Texts) -> str:
     """A table of the settings and plain results whose values are not the same in all runs."""
     rows = []
     for part in ("config", "results"):
-        sources = [r.get(part) or {} for r in records]
+        sources = [getattr(record, part) for record in records]
         for key in dict.fromkeys(k for source in sources for k in source):
             values = [source.get(key) for source in sources]
             plain = all(v is None or isinstance(v, (int, float, str, bool)) for v in values)

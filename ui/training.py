@@ -15,17 +15,20 @@ from typing import Any
 
 import gradio as gr
 
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
 from data.records import messages
 from pipeline.memory.estimate import estimate
-from pipeline.runs import lineage
 from pipeline.runs import reader as runs
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build as build_settings
+from pipeline.settings.stages import STAGES
 from ui import form as forms
 from ui import parts, plots
 from ui import reading as readings
 from ui.events import QUIET, WORK, shown
-from ui.parts import LIVE, PRECISIONS, Services
+from ui.parts import LIVE, Services
 from ui.texts import Texts
 
 SAMPLES = 12
@@ -88,8 +91,9 @@ def build(
             view = build_view(stage, t)
     timer = gr.Timer(POLL_SECONDS, active=False)
 
-    def plan(preset_value: str, chosen: Any, *values: Any) -> tuple[str, str]:
-        return preview(services, stage, preset_value, chosen, form.names(), values, t)
+    def plan(preset_value: str, chosen: Any, request: gr.Request, *values: Any) -> tuple[str, str]:
+        estimated = services.access.may(request, "admin")  # it tells whether a folder of the server is there
+        return preview(services, stage, preset_value, chosen, form.names(), values, t, estimated=estimated)
 
     def launch(preset_value: str, chosen: Any, *values: Any) -> tuple[Any, ...]:
         for precision in chosen_precisions(chosen):
@@ -102,7 +106,7 @@ def build(
         return show(services, stage, choice or "", seen, t)
 
     forms.on_change(form, [preset, precisions], plan, [problem, command], opened)
-    start.click(shown(launch), [preset, precisions, *form.components], view.outputs(), **WORK)
+    start.click(shown(launch, t), [preset, precisions, *form.components], view.outputs(), **WORK)
     timer.tick(poll, [view.choice, view.seen], view.outputs(), **QUIET)
     view.choice.input(
         lambda choice: show(services, stage, choice or "", "", t), [view.choice], view.outputs(), **QUIET
@@ -122,8 +126,8 @@ def build(
 
 
 def precision_choice(stage: str, t: Texts) -> gr.components.Component:
-    """One precision for SFT; any of the three, each a run of its own, for reward models and PPO."""
-    if stage == "sft":
+    """One precision for SFT; any of the three, each with its own run, for reward models and PPO."""
+    if not STAGES[stage].per_precision:
         return gr.Radio(
             list(PRECISIONS), value="bf16", label=t.label_of("precision"), info=t("precision.one")
         )
@@ -169,20 +173,20 @@ def bind_stop(view: View, services: Services, stage: str, t: Texts) -> None:
     """Cancel and resume the run that is shown."""
 
     def act(choice: str | None, what: str) -> tuple[Any, ...]:
-        record = find(services, stage, choice or "")
+        record = find(stage_runs(services, stage), choice or "")
         if record is not None:
-            getattr(services.jobs, what)(record["id"])
+            getattr(services.jobs, what)(record.id)
         return show(services, stage, choice or "", "", t)
 
-    view.cancel.click(shown(lambda choice: act(choice, "cancel")), [view.choice], view.outputs(), **WORK)
-    view.resume.click(shown(lambda choice: act(choice, "resume")), [view.choice], view.outputs(), **WORK)
+    view.cancel.click(shown(lambda choice: act(choice, "cancel"), t), [view.choice], view.outputs(), **WORK)
+    view.resume.click(shown(lambda choice: act(choice, "resume"), t), [view.choice], view.outputs(), **WORK)
 
 
 def chosen_precisions(chosen: Any) -> list[str]:
     """The precisions of a radio or a group, in the usual order."""
     picked = [chosen] if isinstance(chosen, str) else list(chosen or [])
     if not picked:
-        raise UserError("choose at least one precision")
+        raise UserError("choose at least one precision", code=Code.SETTING)
     return [p for p in PRECISIONS if p in picked]
 
 
@@ -194,6 +198,7 @@ def preview(
     names: Sequence[str],
     values: Sequence[Any],
     t: Texts,
+    estimated: bool = True,
 ) -> tuple[str, str]:
     """What is wrong with the form, or else the memory it needs (as HTML), and its command lines."""
     try:
@@ -203,8 +208,9 @@ def preview(
         return parts.problem(str(error)), ""
     wrong = next((w for p in precisions if (w := forms.problem(stage, preset, p, changed))), "")
     commands = [parts.command(services, stage, preset, p, changed) for p in precisions]
-    note = parts.problem(wrong) if wrong else memory_note(services, stage, preset, precisions, changed, t)
-    return note, "\n".join(commands)
+    if wrong or not estimated:
+        return parts.problem(wrong), "\n".join(commands)
+    return memory_note(services, stage, preset, precisions, changed, t), "\n".join(commands)
 
 
 def memory_note(
@@ -213,10 +219,11 @@ def memory_note(
     """The estimated memory before the start; "" where the base is not here or a parent is missing."""
     found = []
     try:
+        line = Lineage(services.runs)
         for precision in precisions:
             settings = build_settings(stage, preset, precision=precision, overrides=changed)
-            if stage != "sft" and not settings.base_model:
-                _, settings = lineage.resolve_parents(stage, settings, services.workspace)
+            if not settings.base_model:
+                settings = line.resolve(stage, settings).settings
             if settings.base_model != "tiny" and not Path(settings.base_model).is_dir():
                 return ""  # the shape of a hub model would have to be fetched
             found.append(estimate(stage, settings, services.workspace))
@@ -239,49 +246,47 @@ def parent_choices(services: Services, name: str, t: Texts) -> list[tuple[str, s
         )
         return newest + [(n, n) for n in found]
     stage = name.removesuffix("_run")
-    records = [r for r in runs.list_runs(services.workspace) if r["stage"] == stage and r["status"] == "done"]
-    return newest + [(parts.run_label(r, t), r["id"]) for r in records]
+    records = [r for r in services.runs.list() if r.stage == stage and r.status == "done"]
+    return newest + [(parts.run_label(r, t), r.id) for r in records]
 
 
-def stage_runs(services: Services, stage: str) -> list[dict[str, Any]]:
+def stage_runs(services: Services, stage: str) -> list[RunRecord]:
     """The runs of a stage, newest first."""
-    return [r for r in runs.list_runs(services.workspace) if r["stage"] == stage]
+    return [r for r in services.runs.list() if r.stage == stage]
 
 
-def find(services: Services, stage: str, choice: str) -> dict[str, Any] | None:
+def find(records: Sequence[RunRecord], choice: str) -> RunRecord | None:
     """The chosen run; without a choice the one that is running, else the newest that got somewhere."""
-    records = stage_runs(services, stage)
-    chosen = [r for r in records if r["id"] == choice]
-    running = [r for r in records if r["status"] == "running"]
-    begun = [r for r in records if r["status"] != "queued"]
+    chosen = [r for r in records if r.id == choice]
+    running = [r for r in records if r.status == "running"]
+    begun = [r for r in records if r.status != "queued"]
     return next(iter([*chosen, *running, *begun, *records]), None)
 
 
-def fingerprint(services: Services, record: dict[str, Any] | None, known: Sequence[str]) -> str:
+def fingerprint(services: Services, record: RunRecord | None, known: Sequence[str]) -> str:
     """Changes whenever the view of a run would."""
     if record is None:
         return "none"
-    folder = services.workspace.run(record["id"])
+    folder = services.workspace.run(record.id)
     sizes = [
         p.stat().st_size if p.exists() else 0 for p in (folder / "metrics.jsonl", folder / "samples.jsonl")
     ]
-    progress = record.get("progress") or {}
-    ticks = int(progress.get("seconds_left") or 0) // 5
-    return f"{record['id']} {record['status']} {sizes} {ticks} {hash(tuple(known))}"
+    ticks = int(record.progress.seconds_left or 0) // 5 if record.progress else 0
+    return f"{record.id} {record.status} {sizes} {ticks} {hash(tuple(known))}"
 
 
 def show(services: Services, stage: str, choice: str, seen: str, t: Texts) -> tuple[Any, ...]:
     """Everything of `View.outputs`; skips all where nothing has changed since `seen`."""
     records = stage_runs(services, stage)
-    known = [f"{r['id']} {r['status']}" for r in records]
-    record = find(services, stage, choice)
+    known = [f"{r.id} {r.status}" for r in records]
+    record = find(records, choice)
     now = fingerprint(services, record, known)
     if now == seen:
         return (gr.skip(),) * (8 + len(plots.CHARTS[stage]))
-    rows = runs.read_metrics(services.workspace, record["id"]) if record else []
-    samples = runs.read_samples(services.workspace, record["id"]) if record else []
-    choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r["id"]) for r in records]
-    status = record["status"] if record else ""
+    rows = runs.read_metrics(services.workspace, record.id) if record else []
+    samples = runs.read_samples(services.workspace, record.id) if record else []
+    choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in records]
+    status = record.status if record else ""
     same_rows = seen.split(" ")[2:4] == now.split(" ")[2:4] and seen.split(" ")[0] == now.split(" ")[0]
     charts = [gr.skip()] * len(plots.CHARTS[stage]) if same_rows else plots.live_charts(stage, rows, t)
     return (

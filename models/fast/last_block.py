@@ -33,9 +33,11 @@ class LastBlock:
         mlp = getattr(block, "mlp", None)
         attention = getattr(block, "attn", None) or getattr(block, "self_attn", None)
         output = getattr(attention, "c_proj", None) or getattr(attention, "o_proj", None)
+        self.modules: tuple[nn.Module, ...] = ()
         # A mixture of experts decides over all positions at once, and returns more than states.
-        known = type(mlp).__name__.endswith("MLP") and output is not None
-        self.modules = (output, mlp) if known and not switch.is_plain(backbone) else ()
+        known = type(mlp).__name__.endswith("MLP") and output is not None and mlp is not None
+        if known and not switch.is_plain(backbone):
+            self.modules = (output, mlp)
 
     @contextmanager
     def only(self, places: torch.Tensor) -> Iterator[None]:

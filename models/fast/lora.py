@@ -46,7 +46,7 @@ def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor
     parts = layer.__dict__.get("parts")  # within `split`
     if parts is not None:
         return _in_parts(layer, x, *parts)
-    name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else None
+    name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else ""
     if args or kwargs or name not in layer.lora_A or not _is_plain(layer, name):
         return type(layer).forward(layer, x, *args, **kwargs)
     a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
@@ -71,8 +71,9 @@ def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
     found = {}
     for owner in model.modules():
         for names in SIBLINGS:
-            layers = [getattr(owner, name, None) for name in names]
-            if all(isinstance(layer, nn.Module) and is_lean(layer) for layer in layers):
+            siblings = [getattr(owner, name, None) for name in names]
+            layers = [layer for layer in siblings if isinstance(layer, nn.Module) and is_lean(layer)]
+            if len(layers) == len(names):
                 biases = {layer.get_base_layer().bias is None for layer in layers}
                 if len(biases) == 1:
                     found[owner] = layers

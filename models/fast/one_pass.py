@@ -23,6 +23,7 @@ def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
     return (
         reward_model is not None
         and reward_model.model is actor.model
+        and reward_model.adapter is not None
         and not actor.compiled
         and not switch.is_plain(actor.model)
         and lora.can_split(actor.model, (POLICY, REFERENCE, reward_model.adapter))
@@ -60,7 +61,7 @@ def judge(
             (kinds + 1) * count: [count] * (kinds + 1),
             kinds * tokens + count: [tokens] * kinds + [count],
         }
-        with lora.split(actor.model, [*names, reward_model.adapter], counts):
+        with lora.split(actor.model, [*names, reward_model.adapter or ""], counts):
             states = actor.states(
                 torch.cat([*[ids] * kinds, below.to(actor.device)]),
                 torch.cat([*[places + s for s in starts[:-1]], ends.to(actor.device) + starts[-1]]),

@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
-from data.files import read_json, sha256_file
+from data.bases import gguf_file, is_here
+from data.errors import Code, UserError
+from data.files import read_json, sha256_file, sha256_remembered
+from data.policies import POLICIES
 from data.seasons import SeasonFacts
 from data.workspace import Workspace
-from pipeline.memory.base_shape import is_here
 from pipeline.runs.reader import list_runs
-from pipeline.settings.fields import PRECISIONS
+from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 
-NAMES = ("sft", *(f"ppo-{precision}" for precision in PRECISIONS))
 # Demo policies, the one that a visitor wants to talk to first.
 DEMO_PRESETS = ("small", "tiny")
 # Answers of real language models end by themselves and may be longer here than in training.
@@ -44,8 +44,8 @@ class Policy:
 class Lineup:
     """The policies of a round and how they decode: the same for each.
 
-    base_model: as in the settings. demo: shipped, not trained here. since: when the newest of them was
-    trained, as in its run's record; "" for demo policies.
+    base_model: as in the settings. demo: shipped, not trained here. since and dataset: when the newest of
+    them was trained and on what, as in its run's record; "" for demo policies.
     """
 
     base_model: str
@@ -55,6 +55,7 @@ class Lineup:
     max_new_tokens: int
     demo: bool = False
     since: str = ""
+    dataset: str = ""
 
     @property
     def key(self) -> str:
@@ -98,13 +99,16 @@ def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted
     """
     found = list(choices(workspace, demos))
     if not found:
-        raise UserError("the arena has no two policies yet: run `python -m pipeline all` or train them")
+        raise UserError("the arena has no two policies yet", code=Code.POLICIES)
     if not wanted:
         return found[0]
     for lineup in found:
         if lineup.key == wanted:
             return lineup
-    raise UserError(f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}")
+    raise UserError(
+        f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}",
+        code=Code.POLICIES,
+    )
 
 
 def choices(workspace: Workspace, demos: Mapping[str, Path] | None = None) -> Iterator[Lineup]:
@@ -124,29 +128,30 @@ def shipped() -> dict[str, Path]:
 def _trained(workspace: Workspace) -> Iterator[Lineup]:
     """Of each preset the newest done PPO run, its SFT run, and the newest PPO run of each other precision on
     the same SFT run."""
-    runs = [run for run in list_runs(workspace) if run["status"] == "done" and _has_model(workspace, run)]
-    policies = [run for run in runs if run["stage"] == "ppo" and run["config"].get("reward") != "gold"]
-    by_id = {run["id"]: run for run in runs}
+    runs = [run for run in list_runs(workspace) if run.status == "done" and _has_model(workspace, run)]
+    policies = [run for run in runs if run.is_policy]
+    by_id = {run.id: run for run in runs}
     seen: set[str] = set()
     for newest in policies:
-        sft = by_id.get(newest["parents"].get("sft"))
-        if sft is None or newest["preset"] in seen:
+        sft, preset = by_id.get(newest.parents.sft), newest.preset or ""
+        if sft is None or preset in seen:
             continue
-        seen.add(newest["preset"])
+        seen.add(preset)
         found = {"sft": _policy("sft", workspace, sft)}
         for run in policies:
-            name = f"ppo-{run['precision']}"
-            same = run["parents"].get("sft") == sft["id"] and run["preset"] == newest["preset"]
-            if same and name in NAMES and name not in found:
+            name = f"ppo-{run.precision}"
+            same = run.parents.sft == sft.id and run.preset == newest.preset
+            if same and name in POLICIES and name not in found:
                 found[name] = _policy(name, workspace, run)
-        config = newest["config"]
+        config = newest.config
         yield Lineup(
             base_model=config["base_model"],
-            preset=newest["preset"],
-            policies=tuple(found[name] for name in NAMES if name in found),
+            preset=preset,
+            policies=tuple(found[name] for name in POLICIES if name in found),
             temperature=config["temperature"],
-            max_new_tokens=answer_length(newest["preset"], config["response_length"]),
-            since=newest.get("ended") or "",
+            max_new_tokens=answer_length(preset, config["response_length"]),
+            since=newest.ended or "",
+            dataset=newest.parents.dataset,
         )
 
 
@@ -155,25 +160,31 @@ def answer_length(preset: str, response_length: int) -> int:
     return response_length if preset == "tiny" else max(response_length, LONGEST_ANSWER)
 
 
-def _policy(name: str, workspace: Workspace, run: Mapping[str, Any]) -> Policy:
-    # A PPO run in controlled mode has its policy on a bf16 base, whatever the precision of its reward model.
-    shared = run["stage"] != "ppo" or run["config"].get("mode") == "shared"
-    weights = {"run": run["id"], "preset": run["preset"], "reward_run": run["parents"].get("reward")}
-    return Policy(name, workspace.run(run["id"]) / "model", run["precision"] if shared else "bf16", weights)
+def _policy(name: str, workspace: Workspace, run: RunRecord) -> Policy:
+    precision = run.precision or "bf16"
+    weights = {"run": run.id, "preset": run.preset, "reward_run": run.parents.rewards.get(precision)}
+    return Policy(name, workspace.run(run.id) / "model", run.served_precision or precision, weights)
 
 
-def _has_model(workspace: Workspace, run: Mapping[str, Any]) -> bool:
-    folder = workspace.run(run["id"]) / "model"
+def _has_model(workspace: Workspace, run: RunRecord) -> bool:
+    folder = workspace.run(run.id) / "model"
     return all((folder / name).is_file() for name in ("adapter_model.safetensors", "model.json"))
+
+
+def _same_file(base_model: str, made_from: Mapping[str, Any] | None) -> bool:
+    """Whether a base that is converted from a GGUF file would be converted from the file of that record."""
+    file = gguf_file(base_model)
+    return file is None or made_from is None or sha256_remembered(file) == made_from["sha256"]
 
 
 def _demo(preset: str, folder: Path) -> Lineup | None:
     """The demo policies in a folder; None where there are fewer than two, or their base is not installed."""
-    names = [name for name in NAMES if (folder / name / "adapter_model.safetensors").is_file()]
+    names = [name for name in POLICIES if (folder / name / "adapter_model.safetensors").is_file()]
     if len(names) < 2:
         return None
-    base_model = read_json(folder / names[0] / "model.json")["base_model"]
-    if not is_here(base_model):
+    card = read_json(folder / names[0] / "model.json")
+    base_model = card["base_model"]
+    if not (is_here(base_model) and _same_file(base_model, card.get("base_origin"))):
         return None
     facts = {"run": None, "preset": preset, "reward_run": None}
     settings = build("ppo", preset)

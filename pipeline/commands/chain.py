@@ -8,6 +8,7 @@ it is left out. The processes are made in `stage_processes.py`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 import time
@@ -15,20 +16,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.commands.comparison_table import comparison
 from pipeline.commands.stage_processes import StageProcesses
 from pipeline.memory.estimate import side_by_side
 from pipeline.runs import locks
 from pipeline.runs.hardware import has_gpu, physical_cores
-from pipeline.runs.lineage import missing, newest_done, plan
+from pipeline.runs.lineage import Lineage
 from pipeline.runs.progress import clock_time
-from pipeline.settings.fields import PRECISIONS, STAGES
-from pipeline.settings.layers import build, fields, parse_overrides, read_config, to_dict
+from pipeline.runs.reader import RunReader
+from pipeline.settings.layers import build, parse_overrides, read_config, to_dict
+from pipeline.settings.stages import STAGES, Stages, Step
 
-CHAIN = ("prepare", "sft", "reward", "ppo", "evaluate")
-Step = tuple[str, str]  # stage, precision
+Overrides = dict[str, dict[str, str]]  # {stage: {field: text}}
 
 
 def run_everything(
@@ -42,33 +44,37 @@ def run_everything(
     seeds: int = 1,
     jobs: int | None = None,
     processes: StageProcesses | None = None,
+    stages: Stages = STAGES,
 ) -> int:
     """Run the chain; returns the exit code: 0 all done, else the worst of its stages.
 
-    jobs: stages side by side; None = one a core for tiny and small where there is no GPU, else 1.
+    jobs: stages side by side; None = one per core for tiny and small where there is no GPU, else 1.
 
     Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
-    arms to one. With several seeds the data set stays and everything from SFT on is run once a seed.
+    arms to one. With several seeds the data set stays and everything from SFT on is run once per seed.
     """
-    wishes = _wishes(config_file, overrides)
-    preset = preset or next((str(w["preset"]) for w in wishes.values() if "preset" in w), "tiny")
+    given = _overrides(config_file, overrides, stages)
+    preset = preset or next(
+        (str(fields["preset"]) for fields in given.values() if "preset" in fields), "tiny"
+    )
     first = seed if seed is not None else 42
-    for stage in CHAIN:
-        build(stage, preset, overrides=_texts(wishes[stage]))  # a wrong setting is told before anything runs
+    for row in stages.chain:  # a wrong setting is told before anything runs
+        build(row.name, preset, overrides=_texts(given[row.name]), stages=stages)
     workspace.create()
     begin, worst = time.monotonic(), 0
     arms = [precision] if precision else list(PRECISIONS)
     jobs = jobs or (physical_cores() if preset in ("tiny", "small") and not has_gpu() else 1)
-    fitting = side_by_side(jobs, _trainings(preset, wishes, arms), workspace)
+    fitting = side_by_side(jobs, _trainings(preset, given, arms, stages), workspace)
     if fitting < jobs:
         print(f"all: memory for {fitting} of {jobs} stages side by side", flush=True)
         jobs = fitting
-    chain = _Chain(workspace, preset, wishes, arms, seeds > 1, jobs, processes or StageProcesses())
+    chain = _Chain(workspace, stages, preset, given, arms, seeds > 1, jobs, processes or StageProcesses())
     with locks.hold(locks.training_lock(workspace), stage="all"):
         for number in range(first, first + seeds):
             if seeds > 1 or seed is not None:
-                for stage in CHAIN[1:]:
-                    wishes[stage]["seed"] = str(number)
+                for row in stages.chain:
+                    if row.needs:
+                        given[row.name]["seed"] = str(number)
             worst = max(worst, chain.run(), key=_badness)
     print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
     print(f"\nall: {clock_time(time.monotonic() - begin)}", flush=True)
@@ -82,8 +88,9 @@ class _Chain:
     """
 
     workspace: Workspace
+    stages: Stages
     preset: str
-    wishes: dict[str, dict[str, str]]
+    given: Overrides
     arms: list[str]
     fixed_parents: bool
     jobs: int
@@ -91,12 +98,12 @@ class _Chain:
 
     def run(self) -> int:
         """Run what is missing or stale; returns the worst exit code."""
-        asked = {stage: _typed(stage, self.preset, self.wishes[stage]) for stage in CHAIN}
-        steps = missing(self.workspace, self.preset, asked, self.arms)
+        asked = {row.name: self._typed(row.name) for row in self.stages.chain}
+        steps = self._lineage().missing(self.preset, asked, self.arms)
         if not steps:
             print("all: everything is done and fresh", flush=True)
-        needs = {(stage, precision): parents for stage, precision, parents in plan(self.arms)}
-        waiting = {(step["stage"], step["precision"]): step["reason"] for step in steps}
+        needs = self.stages.plan(self.arms)
+        waiting = {Step(step.stage, step.precision): step.reason for step in steps}
         running: dict[Any, Step] = {}
         failed: set[Step] = set()
         worst = 0
@@ -104,11 +111,11 @@ class _Chain:
             try:
                 while waiting or running:
                     open_ = set(waiting) | set(running.values())
-                    ready = [step for step in waiting if not needs[step] & open_]
+                    ready = [step for step in waiting if not open_.intersection(needs[step])]
                     company = min(self.jobs, len(running) + len(ready))
                     for step in ready[: self.jobs - len(running)]:
                         reason = waiting.pop(step)
-                        if self._left_out(step, failed):
+                        if self._left_out(step, needs[step], failed):
                             failed.add(step)
                         else:
                             running[self._start(step, reason, asked, company)] = step
@@ -122,8 +129,8 @@ class _Chain:
                 raise
         return worst
 
-    def _left_out(self, step: Step, failed: set[Step]) -> bool:
-        blocker = _blocker(*step, failed, self.arms)
+    def _left_out(self, step: Step, needs: Sequence[Step], failed: set[Step]) -> bool:
+        blocker = _blocker(needs, failed)
         if blocker:
             print(f"\n== {' '.join(step)}: left out, because {' '.join(blocker)} failed", flush=True)
         return blocker is not None
@@ -131,12 +138,33 @@ class _Chain:
     def _start(self, step: Step, reason: str, asked: dict[str, dict[str, Any]], company: int) -> Any:
         stage, precision = step
         print(f"\n== {stage} {precision}: {reason}", flush=True)
-        values = dict(self.wishes[stage])
+        values = dict(self.given[stage])
         if self.fixed_parents:
-            values = _parents(self.workspace, stage, self.preset, precision, asked) | values
+            values = self._parents(step, asked) | values
         return self.processes.start(
             self.workspace, stage, self.preset, precision, _texts(values), company=company
         )
+
+    def _parents(self, step: Step, asked: dict[str, dict[str, Any]]) -> dict[str, str]:
+        """The settings that name the newest parents with what was asked for, as sft_run=..."""
+        line, row = self._lineage(), self.stages[step.stage]
+        known = {field.name for field in dataclasses.fields(row.settings)}
+        found = {}
+        for need in row.needs:
+            if f"{need}_run" in known:
+                precision = step.precision if self.stages[need].per_precision else None
+                run = line.newest_done(need, self.preset, precision, **asked[need])
+                found[f"{need}_run"] = run.id if run else ""
+        return found
+
+    def _typed(self, stage: str) -> dict[str, Any]:
+        """The given fields of a stage as the records hold them."""
+        given = self.given[stage]
+        values = to_dict(build(stage, self.preset, overrides=_texts(given), stages=self.stages))
+        return {name: values[name] for name in given if name not in ("preset", "precision", "name")}
+
+    def _lineage(self) -> Lineage:
+        return Lineage(RunReader(self.workspace), stages=self.stages)
 
 
 @contextlib.contextmanager
@@ -156,82 +184,65 @@ def _termination_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _blocker(
-    stage: str, precision: str, failed: set[tuple[str, str]], arms: list[str]
-) -> tuple[str, str] | None:
-    """The failed run without which this one cannot be (evaluate needs one policy, whichever)."""
-    needs = [("prepare", "bf16"), ("sft", "bf16")] if stage != "prepare" else []
-    if stage == "ppo":
-        needs.append(("reward", precision))
-    if stage == "evaluate" and all(("ppo", arm) in failed for arm in arms):
-        needs.append(("ppo", arms[0]))
-    return next((need for need in needs if need in failed and need != (stage, precision)), None)
-
-
-def _parents(
-    workspace: Workspace, stage: str, preset: str, precision: str, asked: dict[str, dict[str, Any]]
-) -> dict[str, str]:
-    found = {}
-    if stage in ("reward", "ppo", "evaluate"):
-        sft = newest_done(workspace, "sft", preset, **asked["sft"])
-        found["sft_run"] = sft["id"] if sft else ""
-    if stage == "ppo":
-        reward = newest_done(workspace, "reward", preset, precision, **asked["reward"])
-        found["reward_run"] = reward["id"] if reward else ""
-    return found
+def _blocker(needs: Sequence[Step], failed: set[Step]) -> Step | None:
+    """The failed step without which a step cannot be run. Of a stage with several arms one arm suffices."""
+    for stage in dict.fromkeys(need.stage for need in needs):
+        arms = [need for need in needs if need.stage == stage]
+        if failed.issuperset(arms):
+            return arms[0]
+    return None
 
 
 def _trainings(
-    preset: str, wishes: dict[str, dict[str, str]], arms: Sequence[str]
+    preset: str, given: Overrides, arms: Sequence[str], stages: Stages
 ) -> Iterator[tuple[str, Any]]:
-    """(stage, settings) of all that train, on SFT's base with its LoRA rank, as they will take them over."""
-    sft = build("sft", preset, overrides=_texts(wishes["sft"]))
+    """(stage, settings) of all that train an adapter, on SFT's base with its LoRA rank, as they will take
+    them over."""
+    sft = build("sft", preset, overrides=_texts(given["sft"]), stages=stages)
     taken_over = {"base_model": sft.base_model, "lora_rank": str(sft.lora_rank)}
-    yield "sft", sft
-    for stage in ("reward", "ppo"):
-        for arm in arms:
-            yield stage, build(stage, preset, precision=arm, overrides=_texts(taken_over | wishes[stage]))
+    for row in stages.chain:
+        if row.trains_adapter:
+            overrides = _texts(taken_over | given[row.name] if row.per_precision else given[row.name])
+            for arm in arms if row.per_precision else [None]:
+                yield row.name, build(row.name, preset, precision=arm, overrides=overrides, stages=stages)
 
 
-def _wishes(config_file: str | None, overrides: Sequence[str]) -> dict[str, dict[str, str]]:
-    """{stage: {field: text}} from the YAML file (sections or bare fields) and --set, the latter winning."""
-    wishes: dict[str, dict[str, str]] = {stage: {} for stage in CHAIN}
+def _overrides(config_file: str | None, overrides: Sequence[str], stages: Stages) -> Overrides:
+    """From the YAML file (sections or bare fields) and --set, the latter winning."""
+    given: Overrides = {row.name: {} for row in stages.chain}
     for name, value in (read_config(config_file) if config_file else {}).items():
-        if name in CHAIN and isinstance(value, dict):
+        if name in given and isinstance(value, dict):
             for field, inner in value.items():
-                _wish(wishes, f"{name}.{field}", str(inner))
+                _override(given, f"{name}.{field}", str(inner), stages)
         else:
-            _wish(wishes, str(name), str(value))
+            _override(given, str(name), str(value), stages)
     for name, value in parse_overrides(overrides).items():
-        _wish(wishes, name, value)
-    return wishes
+        _override(given, name, value, stages)
+    return given
 
 
-def _wish(wishes: dict[str, dict[str, str]], name: str, value: str) -> None:
+def _override(given: Overrides, name: str, value: str, stages: Stages) -> None:
     stage, dot, field = name.partition(".")
     if dot:
-        if stage not in CHAIN:
-            known = ", ".join(one for one in STAGES if one in CHAIN)
-            raise UserError(f"--set {name}: {stage} is no stage of all; choose one of {known}")
-        wishes[stage][field] = value
+        if stage not in given:
+            raise UserError(
+                f"--set {name}: {stage} is no stage of all; choose one of {', '.join(given)}",
+                code=Code.OPTION,
+            )
+        given[stage][field] = value
         return
-    having = [one for one in CHAIN if name in {field.name for field in fields(one)}]
+    having = [one for one in given if name in {f.name for f in dataclasses.fields(stages[one].settings)}]
     if not having:
         raise UserError(
-            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage"
+            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage",
+            code=Code.OPTION,
         )
     for one in having:
-        wishes[one][name] = value
+        given[one][name] = value
 
 
-def _typed(stage: str, preset: str, wishes: dict[str, str]) -> dict[str, Any]:
-    """The wished fields as the records hold them."""
-    values = to_dict(build(stage, preset, overrides=_texts(wishes)))
-    return {name: values[name] for name in wishes if name not in ("preset", "precision", "name")}
-
-
-def _texts(wishes: dict[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in wishes.items()]
+def _texts(given: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in given.items()]
 
 
 def _badness(code: int) -> int:

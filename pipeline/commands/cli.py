@@ -1,7 +1,8 @@
 """The command line: python -m pipeline STAGE [options].
 
 Stages: pretrain prepare sft reward ppo evaluate, and all (what is missing or stale, in order). Beside them:
-status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR. Exit 0: done; 2: something that the user
+status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE, restore FILE, verify,
+delete RUN, gc. Exit 0: done; 2: something that the user
 can mend, said in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
 stdout is the absolute path of its run.json. The stages themselves are imported only when they run.
 """
@@ -14,17 +15,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
 from data.workspace import Workspace
+from pipeline.commands.advice import with_advice
 from pipeline.commands.execute import execute, resume
 from pipeline.commands.foreground import exit_code, foreground
 from pipeline.runs import processes
-from pipeline.runs.record import close_dead, list_runs, read_run, wish_to_cancel
-from pipeline.settings.fields import PRECISIONS, PRESETS, STAGES
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.reader import RunReader, read_run
+from pipeline.runs.record import close_dead, request_cancel
+from pipeline.settings.fields import PRESETS
 from pipeline.settings.layers import build, fields
+from pipeline.settings.stages import STAGES
 from pipeline.training import distributed
 
-GRACE = 60.0  # seconds between the wish to cancel and the kill
+GRACE = 60.0  # seconds between the cancel request and the kill
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UserError(f"{message} (see: {self.prog} --help)")
+        raise UserError(f"{message} (see: {self.prog} --help)", code=Code.OPTION)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--workspace", default="workspace", metavar="DIR", help="default: ./workspace")
         return one
 
-    for stage in STAGES:
+    for stage in STAGES.names:
         one = add(
             stage,
             f"run the stage {stage}",
@@ -83,12 +89,23 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN")
     one.add_argument("--grace", type=float, default=GRACE, metavar="SECONDS", help="before it is killed")
     one = add("estimate", "the memory that a stage will need, term by term", _estimate)
-    one.add_argument("of", metavar="STAGE", choices=("sft", "reward", "ppo"))
+    one.add_argument("of", metavar="STAGE", choices=[row.name for row in STAGES if row.trains_adapter])
     _add_settings(one)
     one = add("export", "a run's model for use with transformers alone", _export)
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
     one.add_argument("--format", choices=("merged", "adapter"), default="merged")
+    one = add("backup", "the whole workspace in one file, while the app goes on", _backup)
+    one.add_argument("--to", required=True, metavar="FILE", help="a tar file; FILE.tar.gz is compressed")
+    one = add("restore", "make a new workspace from a backup", _restore)
+    one.add_argument("file", metavar="FILE")
+    one = add("verify", "check that nothing in the workspace, or in a backup, is damaged", _verify)
+    one.add_argument("file", metavar="FILE", nargs="?", help="a backup; default: the workspace")
+    one = add("delete", "delete a run", _delete)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--yes", action="store_true", help="even where something depends on it")
+    one = add("gc", "list what nothing needs any more, or remove it", _gc)
+    one.add_argument("--yes", action="store_true", help="remove it")
     return parser
 
 
@@ -153,28 +170,28 @@ def _all(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:
-    from pipeline.runs.lineage import stale
-
-    marks = stale(workspace)
-    for run in list_runs(workspace):
-        note = run["error"] or (f"stale: {marks[run['id']]}" if run["id"] in marks else "")
-        progress = run.get("progress")
-        if progress and progress["total"]:
-            note = f"step {progress['step']}/{progress['total']}"
-        print(f"{run['id']:<44} {run['status']:<10} {note}".rstrip())
+    line = Lineage(RunReader(workspace))
+    for run in line.records:
+        reason = line.stale_reason(run)
+        note = f"stale: {reason}" if reason else ""
+        if run.error:
+            note = with_advice(run.error, run.error_code)
+        if run.progress and run.progress.total:
+            note = f"step {run.progress.step}/{run.progress.total}"
+        print(f"{run.id:<44} {run.status:<10} {note}".rstrip())
     return 0
 
 
 def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     record = read_run(workspace, args.run)
-    if record["status"] not in ("queued", "running"):
-        raise UserError(f"{args.run}: is {record['status']}; there is nothing to cancel")
-    wish_to_cancel(workspace.run(args.run))
-    if record["status"] == "running":
-        attempt = record["attempts"][-1]
-        processes.stop(attempt["pid"], attempt["process_started"], args.grace)
+    if record.status not in ("queued", "running"):
+        raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel", code=Code.STATE)
+    request_cancel(workspace.run(args.run))
+    attempt = record.attempt
+    if record.status == "running" and attempt and attempt.pid and attempt.process_started:
+        processes.stop(attempt.pid, attempt.process_started, args.grace)
     close_dead(workspace, args.run, "cancelled")
-    print(f"{args.run}: {read_run(workspace, args.run)['status']}")
+    print(f"{args.run}: {read_run(workspace, args.run).status}")
     return 0
 
 
@@ -189,4 +206,45 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
     from pipeline.commands.export import export
 
     print(export(workspace, args.run, Path(args.to), args.format))
+    return 0
+
+
+def _backup(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.backup import backup, told
+
+    return told(backup(workspace, Path(args.to)), f"{args.to} written")
+
+
+def _restore(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.backup import restore, told
+
+    return told(restore(Path(args.file), workspace), f"{workspace.root} restored")
+
+
+def _verify(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.backup import told, verify, verify_backup
+
+    report = verify_backup(Path(args.file)) if args.file else verify(workspace)
+    return told(report, args.file or str(workspace.root))
+
+
+def _delete(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.housekeeping import delete
+
+    for line in delete(workspace, args.run, args.yes):
+        print(line)
+    print(f"{args.run}: deleted")
+    return 0
+
+
+def _gc(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.housekeeping import collect, waste
+
+    found = waste(workspace)
+    for item in found:
+        print(f"{workspace.relative(item.path)}: {item.reason} ({item.bytes / 1e6:.1f} MB)")
+    if args.yes:
+        collect(workspace, found)
+    total = f"{sum(item.bytes for item in found) / 1e6:.1f} MB"
+    print(f"gc: {total} removed" if args.yes else f"gc: {total} could go; --yes removes it")
     return 0

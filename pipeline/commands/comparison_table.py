@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
+from data.policies import PRECISIONS
 from data.workspace import Workspace
-from pipeline.runs.lineage import newest_done
+from pipeline.runs.lineage import Lineage
 from pipeline.runs.progress import clock_time
-from pipeline.runs.record import list_runs
-from pipeline.settings.fields import PRECISIONS
+from pipeline.runs.reader import RunReader
+from pipeline.runs.record_file import RunRecord
 
 
 def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = None) -> str:
@@ -20,11 +20,12 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
         f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
     ]
     found: dict[str, list[list[float | None]]] = {}
+    line = Lineage(RunReader(workspace))
     for seed in seeds if seeds is not None else [None]:
         same = {} if seed is None else {"seed": seed}
         for precision in PRECISIONS:
-            reward = newest_done(workspace, "reward", preset, precision, **same)
-            ppo = newest_done(workspace, "ppo", preset, precision, **same)
+            reward = line.newest_done("reward", preset, precision, **same)
+            ppo = line.newest_done("ppo", preset, precision, **same)
             if reward or ppo:
                 lines.append(_row(precision, reward, ppo))
                 found.setdefault(precision, []).append(_figures(reward, ppo))
@@ -34,11 +35,8 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
     headroom = next(
         (
             run
-            for run in list_runs(workspace)
-            if run["stage"] == "ppo"
-            and run["status"] == "done"
-            and run["preset"] == preset
-            and run["config"].get("reward") == "gold"
+            for run in line.records
+            if run.stage == "ppo" and run.status == "done" and run.preset == preset and run.against_gold
         ),
         None,
     )
@@ -47,11 +45,11 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
     return "\n".join(lines) if len(lines) > 1 else "nothing to compare yet"
 
 
-def _figures(reward: dict[str, Any] | None, ppo: dict[str, Any] | None) -> list[float | None]:
+def _figures(reward: RunRecord | None, ppo: RunRecord | None) -> list[float | None]:
     """The measured columns of the table, in their order."""
     names = [(reward, n) for n in ("accuracy", "auc", "ece")]
     names += [(ppo, n) for n in ("score_gain", "kl_per_token", "win_rate_vs_sft", "gold_mean", "gold_sft")]
-    values = [run["results"].get(name) if run else None for run, name in names]
+    values = [run.results.get(name) if run else None for run, name in names]
     return [value if isinstance(value, int | float) else None for value in values]
 
 
@@ -69,12 +67,11 @@ def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
     return [f"{arm:<6} {'mean':>5}  {_cells(means)}", f"{arm:<6} {'± sd':>5}  {_cells(spreads)}"]
 
 
-def _row(arm: str, reward: dict[str, Any] | None, ppo: dict[str, Any] | None) -> str:
+def _row(arm: str, reward: RunRecord | None, ppo: RunRecord | None) -> str:
     either = ppo or reward
-    peak = max(either["resources"].get("peak_cuda_bytes") or 0, 0) or either["resources"].get(
-        "peak_rss_bytes"
-    )
+    assert either is not None, "a row needs a run"
+    peak = either.resources.peak_cuda_bytes or either.resources.peak_rss_bytes
     return (
-        f"{arm:<6} {either['seed']:>5}  {_cells(_figures(reward, ppo))}  "
-        f"{clock_time(either['seconds'] or 0):>7} {(peak or 0) / 1e9:>7.2f}"
+        f"{arm:<6} {either.seed:>5}  {_cells(_figures(reward, ppo))}  "
+        f"{clock_time(either.seconds or 0):>7} {(peak or 0) / 1e9:>7.2f}"
     )

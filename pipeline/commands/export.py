@@ -14,11 +14,13 @@ import secrets
 import shutil
 from pathlib import Path
 
-from data.errors import UserError
-from data.files import read_json, write_json
+from data.errors import Code, UserError
+from data.files import sync_tree
 from data.workspace import Workspace
 from pipeline.runs.quiet import quiet
-from pipeline.runs.record import read_run
+from pipeline.runs.reader import read_run
+from pipeline.runs.record_file import RunRecord
+from pipeline.settings.stages import STAGES
 
 
 def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
@@ -27,39 +29,43 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     form: "merged" or "adapter". Returns the absolute path. Raises UserError.
     """
     record = read_run(workspace, run_id)
-    if record["stage"] not in ("sft", "reward", "ppo"):
-        raise UserError(f"{run_id}: a {record['stage']} run has no model to export")
-    if record["status"] != "done":
-        raise UserError(f"{run_id}: is {record['status']}; only a done run can be exported")
+    row = STAGES.get(record.stage)
+    if row is None or not row.trains_adapter:
+        raise UserError(f"{run_id}: a {record.stage} run has no model to export", code=Code.STATE)
+    if record.status != "done":
+        raise UserError(f"{run_id}: is {record.status}; only a done run can be exported", code=Code.STATE)
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise UserError(f"{to}: is there already and not empty; choose another folder with --to")
+        raise UserError(
+            f"{to}: is there already and not empty; choose another folder with --to", code=Code.NAME
+        )
     staging = to.with_name(f".{to.name}-{secrets.token_hex(4)}")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         write = _merged if form == "merged" else _adapter
         quiet()
         write(record, workspace.run(run_id) / "model", staging)
+        sync_tree(staging)
         if to.exists():
             to.rmdir()
         os.replace(staging, to)
     except OSError as error:
-        raise UserError(f"{to}: cannot be written: {error}") from error
+        raise UserError(f"{to}: cannot be written: {error}", code=Code.NAME) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return to
 
 
-def _merged(record: dict, model_dir: Path, to: Path) -> None:
+def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
     import torch
 
     from models import adapters, loading
 
-    base = loading.resolve_base(record["config"]["base_model"])
-    reward = record["stage"] == "reward"
+    base = loading.resolve_base(record.config["base_model"])
+    reward = record.stage == "reward"
     load = loading.load_reward_base if reward else loading.load_causal
     model = load(base, "bf16", torch.device("cpu")).float()
-    model = adapters.load(model, model_dir, record["stage"], base=base).merge_and_unload()
+    model = adapters.load(model, model_dir, record.stage or "", base=base).merge_and_unload()
     if reward:
         model.score.weight.data = adapters.load_head(model_dir).weight.data
     model.config.dtype = torch.float32
@@ -67,16 +73,11 @@ def _merged(record: dict, model_dir: Path, to: Path) -> None:
     loading.load_tokenizer(base).save_pretrained(to)
 
 
-def _adapter(record: dict, model_dir: Path, to: Path) -> None:
-    from models import loading
+def _adapter(record: RunRecord, model_dir: Path, to: Path) -> None:
+    from models import adapters, loading
 
-    base = loading.resolve_base(record["config"]["base_model"])
-    shutil.copytree(model_dir, to)
-    config = read_json(to / "adapter_config.json")
-    wished = record["config"]["base_model"]
-    write_json(
-        to / "adapter_config.json",
-        config
-        | {"base_model_name_or_path": str(base) if wished == "tiny" or Path(wished).is_dir() else wished},
-    )
+    base = loading.resolve_base(record.config["base_model"])
+    named = record.config["base_model"]
+    place = str(base) if named == "tiny" or Path(named).is_dir() else named
+    adapters.copy(model_dir, to, base=base, base_model_name_or_path=place)
     loading.load_tokenizer(base).save_pretrained(to)

@@ -9,8 +9,9 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
+from pipeline.commands.advice import told
 from pipeline.commands.execute import execute
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
@@ -37,7 +38,7 @@ def exit_code(command: Callable[[], int]) -> int:
         return command()
     except UserError as error:
         distributed.let_the_leader_speak()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted; `resume` goes on from the last checkpoint", file=sys.stderr)
@@ -54,10 +55,11 @@ def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
     begun: list[Run] = []
     try:
         run = run_it(begun.append)
-        if run.record["status"] == "cancelled":
+        if run.record.status == "cancelled":
             raise UserError(
-                f"{run.id}: cancelled; go on with: python -m pipeline resume {run.id} "
-                f"--workspace {run.workspace.root}"
+                f"{run.id}: cancelled",
+                code=Code.CANCELLED,
+                command=f"go on with: python -m pipeline resume {run.id} --workspace {run.workspace.root}",
             )
     finally:
         for run in begun:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 
 from pipeline.runs.quiet import quiet
+from pipeline.settings.stages import STAGES
 
 quiet()
-for module in ("stages.sft", "stages.reward", "ppo.loop", "stages.evaluate"):
-    importlib.import_module(f"pipeline.{module}")
+for row in STAGES.chain:
+    if row.uses_models:
+        importlib.import_module(row.module)

@@ -3,7 +3,7 @@
 Each stage has a process of its own, so that its memory is free afterwards, in the caller's process group, so
 that Ctrl-C reaches it. Importing torch and what belongs to it takes seconds and is the same for every stage:
 where the system can fork, one process does it once and the stages are forked from that. What runs when is
-decided in `everything.py`; the workspace's training lock is held there, for all of them.
+decided in `chain.py`; the workspace's training lock is held there, for all of them.
 
     processes = StageProcesses()
     process = processes.start(workspace, "reward", "tiny", "int8", [], company=2)
@@ -12,15 +12,18 @@ decided in `everything.py`; the workspace's training lock is held there, for all
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import multiprocessing.connection
 import os
 import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
+from typing import cast
 
 from data.workspace import Workspace
 from pipeline.commands.foreground import run_within_all
+from pipeline.settings.stages import STAGES
 
 
 class StageProcesses:
@@ -46,8 +49,8 @@ class StageProcesses:
 
             self._context.set_forkserver_preload(["pipeline.commands.preload"])
             forkserver.ensure_running()
-        # `prepare` needs none of it, and runs while the fork server is still importing.
-        context = self._plain if stage == "prepare" else self._context
+        # A stage without torch needs none of it, and runs while the fork server is still importing.
+        context = self._context if STAGES[stage].uses_models else self._plain
         process = context.Process(
             target=_run, args=(workspace.root, stage, preset, precision, overrides, company)
         )
@@ -72,6 +75,6 @@ class StageProcesses:
 
 def _run(root, stage: str, preset: str, precision: str, overrides: list[str], company: int) -> None:
     """In the new process: the stage as the command line runs it; ends with its exit code."""
-    sys.stdout.reconfigure(line_buffering=True)
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     os.environ["PYTHONUNBUFFERED"] = "1"  # for whatever the stage starts in its turn
     sys.exit(run_within_all(Workspace(root), stage, preset, precision, overrides, company))

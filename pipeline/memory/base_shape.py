@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.bases import find_base
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the formulas of pipeline.memory.estimate need of a base.
+    """What the formulas of pipeline.memory.terms need to know about a base.
 
-    linears: (in, out) of every linear layer of one block; transposed: they are GPT-2's Conv1D.
-    kept: bytes that a block's forward pass keeps for the backward pass, per token, without attention scores.
-    spared: of these, what the last block does not keep of a token that nobody reads (models.fast.last_block).
+    linears: (in, out) of every linear layer of one block.
+    kept: bytes per token that a block's forward pass keeps for the backward pass, without attention scores.
+    spared: the part of these that the last block does not keep for a token whose output is not used
+        (models.fast.last_block).
     """
 
     width: int
@@ -52,7 +53,9 @@ def base_folder(base_model: str) -> Path:
     """Where the base's config.json is; it is fetched or converted as training would do it."""
     folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{base_model}: no config.json in {folder}; this is not a model folder")
+        raise UserError(
+            f"{base_model}: no config.json in {folder}; this is not a model folder", code=Code.BASE
+        )
     return folder
 
 
@@ -63,7 +66,7 @@ def _convert(file: Path, folder: Path) -> None:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
-        raise UserError(f"{file.name}: the conversion failed: {reason[0]}")
+        raise UserError(f"{file.name}: the conversion failed: {reason[0]}", code=Code.BASE)
 
 
 def read_shape(folder: Path) -> Shape:
@@ -74,7 +77,7 @@ def read_shape(folder: Path) -> Shape:
         return _gpt2(config) if "n_embd" in config else _llama(config)
     except KeyError as error:
         raise UserError(
-            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known"
+            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known", code=Code.BASE
         ) from None
 
 
@@ -91,7 +94,7 @@ def _gpt2(config: dict) -> Shape:
         linears=((width, 3 * width), (width, width), (width, mlp), (mlp, width)),
         # bf16: the inputs of two norms and four linear layers, queries, keys and values, the GELU's input.
         kept=2 * (2 * width + 3 * width + mlp + 3 * width + mlp),
-        spared=2 * (2 * width + 2 * mlp),  # the inputs of output layer and MLP, and what the MLP keeps
+        spared=2 * (2 * width + 2 * mlp),  # inputs of output layer and MLP, and the MLP's own activations
         tied=config.get("tie_word_embeddings", True),
     )
 

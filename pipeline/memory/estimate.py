@@ -1,12 +1,12 @@
-"""The memory that a stage will need above what its imports take, term by term, before it starts.
+"""Estimates the memory that a stage needs above its imports, term by term, before it starts.
 
-The formulas are in `pipeline.memory.terms`; they go by the base's shape (config.json), the settings, and the
-longest rows of the data set, where it is at hand. The terms of a phase are in memory at the same time; the
-estimate is the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with
-measured peaks. No weights are read, no torch.
+The formulas in `pipeline.memory.terms` use the base's shape (config.json), the settings, and the longest rows
+of the data set if it is at hand. The terms of one phase are in memory at the same time; the estimate is the
+sum of the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with measured
+peaks. No weights are read; no torch.
 
     print(estimate("ppo", build("ppo", "edge"), workspace).table())
-    refuse_what_cannot_fit("sft", settings, workspace)      # UserError, or nothing
+    refuse_what_cannot_fit("sft", resolved, workspace)      # UserError, or nothing
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.bases import is_here
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.memory import terms as memory_terms
 from pipeline.memory.base_shape import base_folder, read_shape
 from pipeline.memory.row_lengths import full_rows, row_lengths
 from pipeline.memory.terms import Plan, Term
 from pipeline.runs.hardware import free_memory, has_bf16_products
-from pipeline.runs.lineage import resolve_parents
+from pipeline.runs.lineage import Resolved, resolve_parents
+from pipeline.runs.record_file import Parents
 
-STAGES = ("sft", "reward", "ppo")
 ERROR = 0.25  # how far the estimate may be off
 IMPORTS = 600_000_000  # bytes of RAM that a stage takes by being imported; not part of the estimate
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The terms of a stage. free: bytes of the memory (`where`, as in "RAM") that nobody uses now."""
+    """The terms of a stage. free: unused bytes of the memory named by `where`, such as "RAM"."""
 
     stage: str
     terms: tuple[Term, ...]
@@ -42,7 +42,7 @@ class Estimate:
 
     @property
     def phases(self) -> dict[str, int]:
-        """Bytes of each phase, without what is always there."""
+        """Bytes of each phase, without the terms that exist all the time."""
         sums: dict[str, int] = {}
         for term in self.terms:
             if term.phase:
@@ -51,18 +51,18 @@ class Estimate:
 
     @property
     def total(self) -> int:
-        """Bytes at the peak: what is always there, and the largest phase."""
+        """Bytes at the peak: the terms that exist all the time plus the largest phase."""
         always = sum(term.bytes for term in self.terms if not term.phase)
         return always + max(self.phases.values(), default=0)
 
     @property
     def imports(self) -> int:
-        """Bytes of the same memory that go to the imports."""
+        """Bytes of the same memory that the imports take."""
         return IMPORTS if self.where == "RAM" else 0
 
     @property
     def available(self) -> int:
-        """Bytes for the stage above its imports."""
+        """Bytes that are left for the stage after its imports."""
         return max(0, self.free - self.imports)
 
     @property
@@ -71,7 +71,7 @@ class Estimate:
 
     @property
     def cannot_fit(self) -> bool:
-        """Whether it does not fit even where the estimate is too high by as much as it may be."""
+        """Whether it does not fit even if the estimate is too high by its largest error."""
         return self.total / (1 + ERROR) > self.available
 
     def table(self) -> str:
@@ -82,7 +82,7 @@ class Estimate:
                 f"{term.bytes / 1e6:>9.1f}  {term.phase or 'always':<9} {term.name:<24} {term.formula}"
             )
         phases = self.phases
-        largest = f", in {max(phases, key=phases.get)}" if phases else ""
+        largest = f", in {max(phases, key=lambda phase: phases[phase])}" if phases else ""
         mend = "does not fit: lower micro_batch_size or use gradient_checkpointing"
         verdict = "fits" if self.fits else mend
         lines.append(
@@ -92,78 +92,89 @@ class Estimate:
         return "\n".join(lines)
 
 
-def estimate(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> Estimate:
-    """The memory of an sft, reward or ppo run. Raises UserError when the base is not known or not at hand.
+def estimate(stage: str, settings: Any, workspace: Workspace) -> Estimate:
+    """The memory of a run with these settings and the parents that it would find now.
 
-    dataset: its name, where the parents are found already. Without a data set rows count as full.
+    Raises UserError when the base is not known or not at hand. Where another parent is missing, rows count as
+    full.
     """
-    if not dataset:
-        try:
-            parents, settings = resolve_parents(stage, settings, workspace)
-            dataset = parents["dataset"]
-        except UserError:
-            if not settings.base_model:
-                raise
+    try:
+        resolved = resolve_parents(stage, settings, workspace)
+    except UserError:
+        if not settings.base_model:
+            raise
+        resolved = Resolved(settings, Parents())
+    return estimate_resolved(stage, resolved, workspace)
+
+
+def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> Estimate:
+    """The memory of a run whose parents are found already. Raises UserError as `estimate` does."""
+    settings = resolved.settings
+    formulas = getattr(memory_terms, stage, None)
+    if formulas is None:
+        raise UserError(f"{stage}: there are no formulas for its memory", code=Code.DOES_NOT_FIT)
     folder = base_folder(settings.base_model)
     free, where = free_memory()
     plan = Plan(
         read_shape(folder),
         settings,
-        _rows(settings, workspace, dataset, folder),
+        _rows(settings, workspace, resolved.dataset, folder),
         cpu=where == "RAM",
         wide=2 if where != "RAM" or has_bf16_products() else 4,
     )
-    return Estimate(stage, tuple(getattr(memory_terms, stage)(plan)), free, where)
+    return Estimate(stage, tuple(formulas(plan)), free, where)
 
 
-def refuse_what_cannot_fit(stage: str, settings: Any, workspace: Workspace, dataset: str = "") -> None:
+def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace) -> None:
     """Raise UserError, with the figures and what to lower, for a stage that cannot fit into what is free.
 
-    A base that is not here yet or of an unknown kind is not refused, nor one that is split over devices.
+    A base that is not downloaded yet, of an unknown kind, or split over devices is not refused.
     """
-    if stage not in STAGES or getattr(settings, "split_base", False):
+    settings = resolved.settings
+    if not getattr(settings, "base_model", "") or getattr(settings, "split_base", False):
         return
-    if not settings.base_model or not is_here(settings.base_model):
+    if not is_here(settings.base_model):
         return
     try:
-        found = estimate(stage, settings, workspace, dataset)
+        found = estimate_resolved(stage, resolved, workspace)
     except UserError:  # what is wrong with the base or the data is told by the stage itself, in its own words
         return
     if found.cannot_fit:
         raise UserError(
             f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
-            f"and {found.available / 1e9:.1f} GB of {found.where} are free. "
-            f"Lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much"
+            f"and {found.available / 1e9:.1f} GB of {found.where} are free",
+            code=Code.DOES_NOT_FIT,
+            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much",
         )
 
 
-def side_by_side(wished: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
-    """How many of `wished` processes fit beside each other, each as large as the largest of the trainings.
+def side_by_side(asked: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
+    """How many of `asked` processes fit beside each other, each as large as the largest of the trainings.
 
-    trainings: (stage, settings with their base). At least 1; `wished` where no estimate can be made.
+    trainings: (stage, settings with their base). At least 1; `asked` where no estimate can be made.
     """
     found = []
     for stage, settings in trainings:
-        with contextlib.suppress(UserError):  # it has nothing to go by, and the stage will say so
+        with contextlib.suppress(UserError):  # no estimate is possible; the stage will report why
             if settings.base_model and is_here(settings.base_model):
                 found.append(estimate(stage, settings, workspace))
     if not found:
-        return wished
+        return asked
     largest = max(one.total + one.imports for one in found)
-    return max(1, min(wished, found[0].free // largest))
+    return max(1, min(asked, found[0].free // largest))
 
 
 def _what_to_lower(stage: str, settings: Any) -> str:
-    """The settings that would make it smaller, as they are now."""
+    """The settings that would reduce the memory, with their current values."""
     sizes = ["micro_batch_size", "max_length", *(["batch_size"] if stage == "ppo" else [])]
-    wishes = [f"{name} (now {getattr(settings, name)})" for name in sizes]
+    changes = [f"{name} (now {getattr(settings, name)})" for name in sizes]
     if not settings.gradient_checkpointing:
-        wishes.append("or set gradient_checkpointing=true")
+        changes.append("or set gradient_checkpointing=true")
     if settings.precision != "int4":
-        wishes.append("or precision=int4")
+        changes.append("or precision=int4")
     if stage == "ppo" and settings.mode == "controlled":
-        wishes.append("or mode=shared")
-    return ", ".join(wishes)
+        changes.append("or mode=shared")
+    return ", ".join(changes)
 
 
 def _rows(settings: Any, workspace: Workspace, dataset: str, folder: Any) -> Any:

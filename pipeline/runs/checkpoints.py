@@ -22,7 +22,7 @@ from data.files import read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
-_STAGING = ".staging-"
+_STAGING = ".staging-"  # what `pipeline.runs.leftovers` removes where a process was killed in `save`
 
 
 def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) -> Path:
@@ -32,6 +32,7 @@ def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) 
     fails, or the disk is full, the error goes on to the caller and the earlier checkpoints stay as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _sync(folder.parent)
     _remove_staging(folder)
     staging = folder / f"{_STAGING}{secrets.token_hex(4)}"
     staging.mkdir()
@@ -114,12 +115,17 @@ def broken(folder: Path) -> list[Path]:
 
 
 def rotate(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` complete checkpoints, and incomplete ones older than the newest."""
+    """Remove all but the newest `keep` complete checkpoints, and incomplete ones older than the newest.
+
+    The names of those that stay are made durable before anything is removed.
+    """
     complete = [(step, path) for step, path in _found(folder) if is_complete(path)]
     kept = {path for _, path in complete[-keep:]} if keep > 0 else set()
-    for step, path in _found(folder):
-        if path not in kept and complete and step <= complete[-1][0]:
-            shutil.rmtree(path, ignore_errors=True)
+    old = [path for step, path in _found(folder) if path not in kept and complete and step <= complete[-1][0]]
+    if old:
+        _sync(folder)
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def drop_after(folder: Path, step: int) -> None:

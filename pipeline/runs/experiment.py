@@ -16,36 +16,37 @@ from data.errors import UserError
 from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
 from evaluation.alignment import seed_targets
+from pipeline.runs.record_file import RunRecord
 
 
 def write_experiment(
     workspace: Workspace,
-    run_record: Mapping[str, Any],
+    run_record: RunRecord,
     results: Mapping[str, Any] | None = None,
     evaluation: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write (or write again) the record of one PPO run and return its path.
 
-    `results` stands in for run_record["results"], which is empty until the run is done. `evaluation` is the
+    `results` stands in for run_record.results, which is empty until the run is done. `evaluation` is the
     run's row of an `evaluate` run; an earlier one is kept when none is given. The file has the run's `name`
     where it has one (with the end of the id where another run took it), else its id.
     """
-    results = dict(results if results is not None else run_record["results"])
-    config, resources = run_record["config"], run_record["resources"]
-    seconds = run_record["seconds"] or _seconds_so_far(run_record)
+    results = dict(results if results is not None else run_record.results)
+    config, resources = run_record.config, run_record.resources.to_json()
+    seconds = run_record.seconds or _seconds_so_far(run_record)
     path = _path(workspace, run_record)
     if evaluation is None and path.is_file():
         evaluation = read_json(path).get("evaluation")
     model = _model_card(workspace, run_record)
-    folder = workspace.relative(workspace.run(run_record["id"]))
-    curve = read_jsonl(workspace.run(run_record["id"]) / "metrics.jsonl")
+    folder = workspace.relative(workspace.run(run_record.id))
+    curve = read_jsonl(workspace.run(run_record.id) / "metrics.jsonl")
     facts = {**results, **resources, "seconds": seconds}
     record = {
-        "experiment_id": run_record["id"],
-        "date": (run_record["started"] or "")[:10],
+        "experiment_id": run_record.id,
+        "date": (run_record.started or "")[:10],
         "model_config": {
             "base_model": model.get("base_model") or config.get("base_model"),
-            "precision": run_record["precision"],
+            "precision": run_record.precision,
             "lora_rank": model.get("lora_rank") or config.get("lora_rank"),
             "lora_alpha": model.get("lora_alpha") or config.get("lora_alpha"),
             "mode": config.get("mode"),
@@ -55,7 +56,7 @@ def write_experiment(
             "batch_size": config.get("batch_size"),
             "learning_rate": config.get("learning_rate"),
             "epochs": config.get("epochs"),
-            "seed": run_record["seed"],
+            "seed": run_record.seed,
             "all": dict(config),
         },
         "results": {
@@ -67,48 +68,50 @@ def write_experiment(
         },
         "targets": seed_targets(facts),
         "resources": dict(resources),
-        "parents": dict(run_record["parents"]),
-        "hardware": dict(run_record["hardware"]),
-        "software": dict(run_record["software"]),
+        "parents": run_record.parents.to_json(),
+        "hardware": dict(run_record.hardware),
+        "software": dict(run_record.software),
         "curves": {
             "metrics": f"{folder}/metrics.jsonl",
             "samples": f"{folder}/samples.jsonl",
             "steps": len(curve),
             "last": curve[-1] if curve else None,
         },
-        "anomalies": list(run_record["events"]),
+        "anomalies": [event.to_json() for event in run_record.events],
         "evaluation": dict(evaluation) if evaluation else None,
     }
     write_json(path, record)
     return path
 
 
-def _path(workspace: Workspace, run_record: Mapping[str, Any]) -> Path:
-    run_id = run_record["id"]
-    name = run_record["config"].get("name") or run_id
-    path = workspace.experiments / f"{name}.json"
+def _path(workspace: Workspace, run_record: RunRecord) -> Path:
+    run_id = run_record.id
+    name = run_record.config.get("name") or run_id
+    path = workspace.experiment(name)
     if path.is_file():
         try:
-            owner = read_json(path).get("experiment_id")
-        except UserError:  # damaged: leave it to whoever wants to mend it
+            owner = read_json(path)["experiment_id"]
+        except (UserError, KeyError, TypeError):  # damaged: leave it to whoever wants to mend it
             owner = None
         if owner != run_id:
-            return workspace.experiments / f"{name}-{run_id[-4:]}.json"
+            # The name may have taken all the room that a name has.
+            start = name.encode()[:100].decode(errors="ignore")
+            return workspace.experiment(f"{start}-{run_id[-4:]}")
     return path
 
 
-def _model_card(workspace: Workspace, run_record: Mapping[str, Any]) -> dict:
-    path = workspace.run(run_record["id"]) / "model" / "model.json"
+def _model_card(workspace: Workspace, run_record: RunRecord) -> dict:
+    path = workspace.run(run_record.id) / "model" / "model.json"
     return read_json(path) if path.is_file() else {}
 
 
-def _seconds_so_far(run_record: Mapping[str, Any]) -> float | None:
+def _seconds_so_far(run_record: RunRecord) -> float | None:
     """Time of all attempts up to now; the run's own figure is written only when it ends."""
     seconds, known = 0.0, False
-    for attempt in run_record["attempts"]:
-        spent = attempt.get("seconds")
-        if spent is None and attempt.get("status") == "running":
-            started = datetime.strptime(attempt["started"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    for attempt in run_record.attempts:
+        spent = attempt.seconds
+        if spent is None and attempt.status == "running" and attempt.started:
+            started = datetime.strptime(attempt.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
             spent = (datetime.now(UTC) - started).total_seconds()
         if spent is not None:
             seconds, known = seconds + spent, True

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "gradio")
+_AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")  # what oneDNN can be told to stop at
 
 
@@ -97,19 +98,21 @@ def has_gpu() -> bool:
 def has_bf16_products() -> bool:
     """Whether the CPU multiplies bf16 matrices: what models.precision asks torch, for whoever has no torch.
 
-    Where the two differ (AVX-NE-CONVERT on Windows), this one says no, and an estimate is too high.
+    Where the two differ (any system but Linux), this one says no, and an estimate is too high.
     """
-    # numpy tells this nowhere else, and reading it is cheaper than a library for it.
-    from numpy._core._multiarray_umath import __cpu_features__ as features
-
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BF16:
         return False
-    if features.get("AVX512_SKX"):  # F, CD, BW, DQ and VL
-        return True
+    flags = _cpu_flags()
+    return flags >= _AVX512 or "avx_ne_convert" in flags
+
+
+def _cpu_flags() -> set[str]:
+    """The instruction sets of the CPU as Linux names them; none on another system."""
     try:
-        return "avx_ne_convert" in Path("/proc/cpuinfo").read_text().split()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return False
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
 def _cpu_name() -> str:

@@ -1,8 +1,8 @@
 """The app's side of running stages: a queue, one child at a time, cancel in three steps, re-adoption.
 
-A child is `python -m pipeline resume RUN` in a session of its own, with its output in the run's log.txt and
-nothing to the app: no pipe that could fill, no parent that it needs. It owns run.json; the app owns the queue
-file and the wish to cancel. A new JobRunner on the same workspace finds the child of the one before. One
+A child is `python -m pipeline resume RUN` in a session of its own, with its output in the run's log.txt. It
+shares no pipe with the app and survives it. The child owns run.json; the app owns the queue file and the
+cancel request. A new JobRunner on the same workspace finds the child of the one before. One
 JobRunner a workspace. It does not train, and never loads torch.
 
     jobs = JobRunner(workspace)
@@ -18,25 +18,16 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from data.errors import UserError
-from data.files import read_json, write_json
+from data.errors import Code, UserError
 from data.workspace import Workspace
-from pipeline.runs import locks, processes
+from pipeline.runs import leftovers, locks, processes
 from pipeline.runs.child import child_environment
-from pipeline.runs.lineage import missing
-from pipeline.runs.reader import queue_path
-from pipeline.runs.record import (
-    Run,
-    cancel_wished,
-    close_dead,
-    list_runs,
-    read_run,
-    tail_log,
-    wish_to_cancel,
-    withdraw_wish,
-)
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.queue_file import Launched, Queue, take_over_queue, write_queue
+from pipeline.runs.reader import RunReader, tail_log
+from pipeline.runs.record import Run, cancel_requested, close_dead, request_cancel, withdraw_cancel
+from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 
 RESUMABLE = ("queued", "failed", "cancelled", "lost")
@@ -65,8 +56,8 @@ def command_line(
 class JobRunner:
     """Runs the queue of one workspace. Raises UserError when another app serves it already.
 
-    `child_command` gives the command of a child, `grace` the seconds between the wish to stop and the kill,
-    `address` is what a second app is told.
+    `child_command` gives the command of a child, `grace` the seconds between the cancel request and the kill,
+    `address` is what a second app is told, `reader` what the page reads runs with.
     """
 
     def __init__(
@@ -77,8 +68,10 @@ class JobRunner:
         grace: float = 60.0,
         poll: float = 0.3,
         address: str = "",
+        reader: RunReader | None = None,
     ):
         self._workspace = workspace.create()
+        self._runs = reader or RunReader(workspace)
         self._command, self._grace, self._poll = child_command, grace, poll
         self._mutex = threading.RLock()
         self._wake = threading.Event()
@@ -87,7 +80,9 @@ class JobRunner:
         self._stopping: set[str] = set()
         self._held = contextlib.ExitStack()
         self._held.enter_context(locks.hold(locks.app_lock(workspace), address=address))
-        self._queue, self._launched = self._read_state()
+        leftovers.remove_temporary(workspace)
+        state = take_over_queue(workspace)
+        self._queue, self._launched = list(state.queue), state.launched
         self._thread = threading.Thread(target=self._serve, name="job-runner", daemon=True)
         self._thread.start()
 
@@ -103,16 +98,18 @@ class JobRunner:
 
     def start_missing(self, preset: str = "tiny") -> list[str]:
         """Put everything that is missing or stale into the queue, in order; returns the run ids."""
-        steps = missing(self._workspace, preset)
-        return [self.start(step["stage"], preset, step["precision"]) for step in steps]
+        steps = Lineage(self._runs).missing(preset)
+        return [self.start(step.stage, preset, step.precision) for step in steps]
 
     def resume(self, run_id: str) -> str:
         """Put a run that failed, was cancelled or lost into the queue again."""
         with self._mutex:
-            status = read_run(self._workspace, run_id)["status"]
+            status = self._runs.read(run_id).status
             if status not in RESUMABLE or run_id in self._queue:
-                raise UserError(f"{run_id}: is {status}; only a run that has ended early can be resumed")
-            withdraw_wish(self._workspace.run(run_id))
+                raise UserError(
+                    f"{run_id}: is {status}; only a run that has ended early can be resumed", code=Code.STATE
+                )
+            withdraw_cancel(self._workspace.run(run_id))
             self._enqueue(run_id)
         return run_id
 
@@ -122,16 +119,16 @@ class JobRunner:
         Returns at once. Works for a run that the command line started, too.
         """
         with self._mutex:
-            record = read_run(self._workspace, run_id)
+            record = self._runs.read(run_id)
             if run_id in self._queue:
                 self._queue.remove(run_id)
                 self._save()
-                if not record["attempts"]:
+                if not record.attempts:
                     close_dead(self._workspace, run_id, "cancelled")
                 return
-            if record["status"] not in ("queued", "running"):
-                raise UserError(f"{run_id}: is {record['status']}; there is nothing to cancel")
-            wish_to_cancel(self._workspace.run(run_id))
+            if record.status not in ("queued", "running"):
+                raise UserError(f"{run_id}: is {record.status}; there is nothing to cancel", code=Code.STATE)
+            request_cancel(self._workspace.run(run_id))
             self._stop(run_id)
 
     def queue(self) -> list[str]:
@@ -139,15 +136,15 @@ class JobRunner:
         with self._mutex:
             return list(self._queue)
 
-    def active(self) -> dict[str, Any] | None:
+    def active(self) -> RunRecord | None:
         """The record of the run that is running in this workspace, whoever started it, or None."""
         with self._mutex:
-            run_id = self._launched["run"] if self._launched else None
+            run_id = self._launched.run if self._launched else None
         run_id = run_id or (locks.holder(locks.training_lock(self._workspace)) or {}).get("run")
         if run_id:
-            return read_run(self._workspace, run_id)
+            return self._runs.read(run_id)
         # `all` holds the lock for several runs at once: the newest stands for them.
-        return next((run for run in list_runs(self._workspace) if run["status"] == "running"), None)
+        return next((run for run in self._runs.list() if run.status == "running"), None)
 
     def close(self) -> None:
         """Stop serving the queue. A running child goes on and is found again by the next JobRunner."""
@@ -175,9 +172,9 @@ class JobRunner:
         if self._launched:
             if self._child:
                 self._child.poll()  # so that it does not stay a zombie
-            run_id = self._launched["run"]
-            if processes.alive(self._launched["pid"], self._launched["process_started"]):
-                if cancel_wished(self._workspace.run(run_id)):
+            run_id = self._launched.run
+            if processes.alive(self._launched.pid, self._launched.process_started):
+                if cancel_requested(self._workspace.run(run_id)):
                     self._stop(run_id)  # asked for by the app before this one, or by somebody else
                 return
             self._settle(run_id)
@@ -191,7 +188,7 @@ class JobRunner:
 
     def _wanted(self, run_id: str) -> bool:
         try:
-            return read_run(self._workspace, run_id)["status"] in RESUMABLE
+            return self._runs.read(run_id).status in RESUMABLE
         except UserError:
             return False
 
@@ -208,17 +205,19 @@ class JobRunner:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         pid = self._child.pid
-        self._launched = {"run": run_id, "pid": pid, "process_started": processes.identity(pid)}
+        processes.give_way(pid)
+        self._launched = Launched(run_id, pid, processes.identity(pid))
 
     def _settle(self, run_id: str) -> None:
         """The child is gone. If it never took the record over, say here how it ended."""
         with contextlib.suppress(UserError):
-            record = read_run(self._workspace, run_id)
-            if cancel_wished(self._workspace.run(run_id)):
+            record = self._runs.read(run_id)
+            if cancel_requested(self._workspace.run(run_id)):
                 close_dead(self._workspace, run_id, "cancelled")
-            elif not record["attempts"]:
+            elif not record.attempts:
                 last = tail_log(self._workspace, run_id, 1).strip()
-                close_dead(self._workspace, run_id, "failed", last or "the process ended before it began")
+                error = last.removeprefix("error: ") or "the process ended before it began"
+                close_dead(self._workspace, run_id, "failed", error, Code.UNEXPECTED)
 
     def _stop(self, run_id: str) -> None:
         """Stop a run in a thread of its own: the grace may be long."""
@@ -237,21 +236,10 @@ class JobRunner:
         threading.Thread(target=work, name=f"stop-{run_id}", daemon=True).start()
 
     def _process(self, run_id: str) -> tuple[int | None, str | None]:
-        if self._launched and self._launched["run"] == run_id:
-            return self._launched["pid"], self._launched["process_started"]
-        attempts = read_run(self._workspace, run_id)["attempts"]
-        return (attempts[-1]["pid"], attempts[-1]["process_started"]) if attempts else (None, None)
-
-    def _read_state(self) -> tuple[list[str], dict[str, Any] | None]:
-        try:
-            state = read_json(queue_path(self._workspace))
-            return [str(run_id) for run_id in state["queue"]], state["launched"]
-        except FileNotFoundError:
-            return [], None
-        except (UserError, KeyError, TypeError):
-            path = queue_path(self._workspace)
-            os.replace(path, path.with_name(path.name + ".corrupt"))
-            return [], None
+        if self._launched and self._launched.run == run_id:
+            return self._launched.pid, self._launched.process_started
+        attempts = self._runs.read(run_id).attempts
+        return (attempts[-1].pid, attempts[-1].process_started) if attempts else (None, None)
 
     def _save(self) -> None:
-        write_json(queue_path(self._workspace), {"queue": self._queue, "launched": self._launched})
+        write_queue(self._workspace, Queue(tuple(self._queue), self._launched))

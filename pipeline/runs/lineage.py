@@ -2,232 +2,321 @@
 
 A stage takes the newest done parent of its preset, and with it the base and the LoRA shape; `dataset`,
 `sft_run` and `reward_run` override. A done run is stale when the same request would find other parents now,
-or when one of its parents is stale. "Newest" goes by the order of creation. Reads records only; no torch.
+or when one of its parents is stale. "Newest" goes by the order of creation. What a stage stands on is in the
+table of stages. Reads records only; no torch.
+
+    line = Lineage(RunReader(workspace))          # one look at the workspace
+    line.resolve("ppo", settings).parents.sft
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from data.errors import UserError
-from data.workspace import Workspace
-from pipeline.runs.record import list_runs
-from pipeline.settings.fields import PRECISIONS
-from pipeline.settings.layers import from_dict, read_config
+from pydantic import ValidationError
 
-Record = dict[str, Any]
+from data.errors import Code, UserError
+from data.policies import PRECISIONS
+from data.workspace import Workspace
+from pipeline.runs.reader import RunReader
+from pipeline.runs.record_file import Parents, RunRecord
+from pipeline.settings.stages import STAGES, Stage, Stages, Step
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A stage's settings with what they take over from the parents, and these parents.
+
+    parents.dataset is the name of the data set, parents.runs["prepare"] the run that made it, if known.
+    """
+
+    settings: Any
+    parents: Parents
+
+    @property
+    def dataset(self) -> str:
+        return self.parents.dataset
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A step that is to be run, and why."""
+
+    stage: str
+    precision: str
+    reason: str
+
+
+class Lineage:
+    """The runs of a workspace at one moment, and how they stand on each other."""
+
+    def __init__(
+        self, reader: RunReader, records: Sequence[RunRecord] | None = None, stages: Stages = STAGES
+    ):
+        """records: a list of the reader's, newest first, where there is one already."""
+        self._reader, self._stages = reader, stages
+        self.records = reader.list() if records is None else records
+        self._reasons: dict[str, str] = {}  # of staleness, by run id; "" = fresh
+        self._datasets: dict[str, bool] = {}  # whether a data set is there
+
+    def newest_done(
+        self, stage: str, preset: str | None, precision: str | None = None, **config: Any
+    ) -> RunRecord | None:
+        """The newest done run of a stage and preset; runs against gold are no policies and left out.
+
+        `config` names settings that the run must have, as seed=43.
+        """
+        return _newest(self._done.get(stage, ()), preset, precision, config)
+
+    def resolve(self, stage: str, settings: Any) -> Resolved:
+        """The parents of a run with these settings. Raises UserError where one is missing."""
+        row = self._stages[stage]
+        if not row.needs:
+            return Resolved(settings, Parents())
+        parents = self._data(settings) if "prepare" in row.needs else Parents()
+        needs = [self._stages[name] for name in row.needs if name not in ("prepare", *settings.unneeded)]
+        if not needs:
+            if row.trains_adapter:
+                _check_root(stage, settings)
+            return Resolved(settings, parents)
+        if row.per_precision or not any(need.per_precision for need in needs):
+            return self._stand_on(row, needs, settings, parents)
+        return Resolved(settings, self._compare(row, needs, settings, parents))
+
+    def stale(self) -> dict[str, str]:
+        """{run id: reason} of the done runs that do not stand on what is newest."""
+        reasons = {run.id: self.stale_reason(run) for run in reversed(self.records)}
+        return {run_id: reason for run_id, reason in reasons.items() if reason}
+
+    def stale_reason(self, run: RunRecord) -> str:
+        """Why a run is stale; "" where it is fresh, or not done, or stands on nothing."""
+        if run.id not in self._reasons:
+            self._reasons[run.id] = ""  # a damaged record may name itself among its ancestors
+            stands = run.stage in self._stages and self._stages[str(run.stage)].needs
+            if run.status == "done" and stands:
+                self._reasons[run.id] = self._stale_reason(run)
+        return self._reasons[run.id]
+
+    def missing(
+        self,
+        preset: str,
+        asked: Mapping[str, Mapping[str, Any]] | None = None,
+        precisions: Iterable[str] = PRECISIONS,
+    ) -> list[Missing]:
+        """What is to be run next, in order; [] when all is done and fresh.
+
+        `asked`: {stage: {field: value}} that the runs must have; a run with other values does not count.
+        """
+        found: list[Missing] = []
+        redone: set[Step] = set()
+        for step, needs in self._stages.plan(precisions).items():
+            arm = step.precision if self._stages[step.stage].per_precision else None
+            run = self.newest_done(step.stage, preset, arm, **(asked or {}).get(step.stage, {}))
+            reason = ""
+            if run is None:
+                reason = "not done yet"
+            elif redone.intersection(needs):
+                reason = "what it stands on is run again"
+            else:
+                reason = self.stale_reason(run)
+            if reason:
+                found.append(Missing(step.stage, step.precision, reason))
+                redone.add(step)
+        return found
+
+    @cached_property
+    def _done(self) -> dict[str | None, list[RunRecord]]:
+        """The done runs of each stage, newest first."""
+        done: dict[str | None, list[RunRecord]] = {}
+        for run in self.records:
+            if run.status == "done":
+                done.setdefault(run.stage, []).append(run)
+        return done
+
+    @cached_property
+    def _by_id(self) -> dict[str, RunRecord]:
+        return {run.id: run for run in self.records}
+
+    @cached_property
+    def _makers(self) -> dict[str, RunRecord]:
+        """The newest run that made a data set of this name."""
+        made = reversed(self._done.get("prepare", ()))
+        return {name: run for run in made if (name := dataset_name(run))}
+
+    def _data(self, settings: Any) -> Parents:
+        name = settings.dataset
+        if not name:
+            newest = _newest(self._done.get("prepare", ()), settings.preset, None, {})
+            name = newest and dataset_name(newest)
+            if not name:
+                raise UserError(
+                    f"no data set of the preset {settings.preset} yet",
+                    code=Code.DATASET,
+                    command="run `prepare`, or set dataset=NAME",
+                )
+        workspace = self._reader.workspace
+        if name not in self._datasets:
+            self._datasets[name] = (workspace.dataset(name) / "train_prefs.jsonl").is_file()
+        if not self._datasets[name]:
+            raise UserError(f"dataset={name}: not in {workspace.datasets}", code=Code.DATASET)
+        maker = self._makers.get(name)
+        return Parents(name, {"prepare": maker.id if maker else None})
+
+    def _stand_on(self, row: Stage, needs: list[Stage], settings: Any, parents: Parents) -> Resolved:
+        """The one parent of each needed stage, in the same precision where it has arms.
+
+        An SFT run that is not named is the one that the other parents stand on.
+        """
+        runs, arms = dict(parents.runs), {}
+        found: dict[str, RunRecord] = {}
+        for need in reversed(needs):  # the nearest parent first
+            name = getattr(settings, f"{need.name}_run", "")
+            name = name or next((i for run in found.values() if (i := run.parents.runs.get(need.name))), "")
+            precision = settings.precision if need.per_precision else None
+            found[need.name] = run = self._parent(need.name, name, settings, precision)
+            if need.per_precision:
+                arms[need.name] = {settings.precision: run.id}
+        runs |= {need.name: found[need.name].id for need in needs if not need.per_precision}
+        if row.trains_adapter and "sft" in found:
+            settings = _inherit(row.name, settings, found["sft"])
+        return Resolved(settings, Parents(parents.dataset, runs, arms, settings.precision if arms else None))
+
+    def _compare(self, row: Stage, needs: list[Stage], settings: Any, parents: Parents) -> Parents:
+        """For a stage that compares arms: the newest run of each arm that stands on the one SFT run."""
+        runs, arms = dict(parents.runs), {}
+        for need in needs:
+            if not need.per_precision:
+                name = getattr(settings, f"{need.name}_run", "")
+                runs[need.name] = self._parent(need.name, name, settings).id
+        for need in (need for need in needs if need.per_precision):
+            mine = [
+                run for run in self._done.get(need.name, ()) if run.parents.runs.get("sft") == runs.get("sft")
+            ]
+            newest = {p: _newest(mine, settings.preset, p, {}) for p in PRECISIONS}
+            arms[need.name] = {precision: run.id for precision, run in newest.items() if run}
+            if need.trains == "policy" and not arms[need.name]:
+                raise UserError(
+                    f"there is no {need.name.upper()} policy on {runs.get('sft')} to {row.name} yet",
+                    code=Code.PARENT,
+                    command=f"run `{need.name}` first",
+                )
+        return Parents(parents.dataset, runs, arms)
+
+    def _parent(self, stage: str, run_id: str, settings: Any, precision: str | None = None) -> RunRecord:
+        if not run_id:
+            run = self.newest_done(stage, settings.preset, precision)
+            if run is None:
+                how = f" --precision {precision}" if precision else ""
+                raise UserError(
+                    f"there is no done {stage} run of the preset {settings.preset}"
+                    f"{f' in {precision}' if precision else ''} yet",
+                    code=Code.PARENT,
+                    command=f"run `{stage}{how}` first",
+                )
+            return run
+        run = self._by_id.get(run_id)
+        if run is None or run.stage != stage:
+            raise UserError(f"{stage}_run={run_id}: no such {stage} run", code=Code.PARENT_RUN)
+        if run.status != "done":
+            raise UserError(f"{stage}_run={run_id}: is {run.status}, not done", code=Code.PARENT_RUN)
+        if precision and run.precision != precision:
+            raise UserError(
+                f"{stage}_run={run_id}: is in {run.precision}, not in {precision}",
+                code=Code.PARENT_RUN,
+                command=f"add --precision {run.precision}",
+            )
+        return run
+
+    def _stale_reason(self, run: RunRecord) -> str:
+        try:
+            asked = self._reader.asked(run, self._stages)
+            parents = self.resolve(str(run.stage), asked).parents
+        except UserError as error:
+            return str(error)
+        now, then = _flat(parents), _flat(run.parents)
+        for role in sorted(now.keys() | then.keys()):
+            if now.get(role) != then.get(role) and not (role == "prepare" and self._same_data(now, then)):
+                return f"{role} is now {now.get(role) or 'gone'}, it was {then.get(role) or 'not there'}"
+        for role, parent in then.items():
+            if parent in self._by_id and self.stale_reason(self._by_id[parent]):
+                return f"its {role} {parent} is stale"
+        return ""
+
+    def _same_data(self, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+        """Preparing the same data again makes nothing stale."""
+        makers = [self._by_id.get(flat.get("prepare")) for flat in (now, then)]
+        hashes = [run and run.results.get("sha256") for run in makers]
+        return hashes[0] is not None and hashes[0] == hashes[1]
 
 
 def newest_done(
     workspace: Workspace, stage: str, preset: str, precision: str | None = None, **config: Any
-) -> Record | None:
-    """The newest done run of a stage and preset; PPO runs against gold are not policies and left out.
-
-    `config` names settings that the run must have, as seed=43.
-    """
-    return _newest(list_runs(workspace), stage, preset, precision, **config)
+) -> RunRecord | None:
+    """`Lineage.newest_done` of a workspace, read anew."""
+    return Lineage(RunReader(workspace)).newest_done(stage, preset, precision, **config)
 
 
-def resolve_parents(stage: str, settings: Any, workspace: Workspace) -> tuple[dict[str, Any], Any]:
-    """(parents, settings with what they take over from the parents). Raises UserError where one is missing.
-
-    parents: "dataset" (name) and "prepare" (the run that made it, if known) for sft, reward, ppo, evaluate;
-    "sft" (run id) for reward, ppo, evaluate; "reward" (run id) for ppo; for evaluate "reward" and "ppo" are
-    {precision: run id} of all that stand on that SFT run.
-    """
-    return _resolve(stage, settings, workspace, list_runs(workspace))
+def resolve_parents(stage: str, settings: Any, workspace: Workspace, stages: Stages = STAGES) -> Resolved:
+    """`Lineage.resolve` in a workspace, read anew."""
+    return Lineage(RunReader(workspace), stages=stages).resolve(stage, settings)
 
 
-def stale(workspace: Workspace) -> dict[str, str]:
-    """{run id: reason} of the done runs that do not stand on what is newest."""
-    runs = list_runs(workspace)
-    reasons: dict[str, str] = {}
-    for run in sorted(runs, key=lambda run: run["id"]):  # parents before children
-        if run["status"] == "done" and run["stage"] in ("sft", "reward", "ppo", "evaluate"):
-            reason = _stale_reason(workspace, run, runs, reasons)
-            if reason:
-                reasons[run["id"]] = reason
-    return reasons
-
-
-def missing(
-    workspace: Workspace,
-    preset: str,
-    asked: Mapping[str, Mapping[str, Any]] | None = None,
-    precisions: Iterable[str] = PRECISIONS,
-) -> list[dict[str, str]]:
-    """What is to be run next, in order: [{"stage", "precision", "reason"}], [] when all is done and fresh.
-
-    `asked`: {stage: {field: value}} that the runs must have; a run with other values does not count.
-    """
-    runs, marks, asked = list_runs(workspace), stale(workspace), asked or {}
-    steps: list[dict[str, str]] = []
-    redone: set[tuple[str, str]] = set()
-    for stage, precision, needs in plan(precisions):
-        run = _newest(
-            runs, stage, preset, precision if stage in ("reward", "ppo") else None, **asked.get(stage, {})
-        )
-        reason = ""
-        if run is None:
-            reason = "not done yet"
-        elif needs & redone:
-            reason = "what it stands on is run again"
-        elif run["id"] in marks:
-            reason = marks[run["id"]]
-        if reason:
-            steps.append({"stage": stage, "precision": precision, "reason": reason})
-            redone.add((stage, precision))
-    return steps
-
-
-def plan(precisions: Iterable[str]) -> list[tuple[str, str, set[tuple[str, str]]]]:
-    """(stage, precision, what it stands on) in the order of running."""
-    precisions = list(precisions)
-    data, sft = ("prepare", "bf16"), ("sft", "bf16")
-    plan = [(*data, set()), (*sft, {data})]
-    plan += [("reward", p, {data, sft}) for p in precisions]
-    plan += [("ppo", p, {data, sft, ("reward", p)}) for p in precisions]
-    plan += [("evaluate", "bf16", {(stage, p) for stage, p, _ in plan})]
-    return plan
+def dataset_name(prepare_run: RunRecord) -> str:
+    """The data set that a prepare run made; "" where its record does not say."""
+    name = prepare_run.results.get("dataset") or prepare_run.config.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _newest(
-    runs: list[Record], stage: str, preset: str | None, precision: str | None = None, **config: Any
-) -> Record | None:
-    for run in runs:
+    done: Iterable[RunRecord], preset: str | None, precision: str | None, config: Mapping[str, Any]
+) -> RunRecord | None:
+    for run in done:
         if (
-            run["stage"] == stage
-            and run["status"] == "done"
-            and run["preset"] == preset
-            and precision in (None, run["precision"])
-            and run["config"].get("reward") != "gold"
-            and all(run["config"].get(name) == value for name, value in config.items())
+            run.preset == preset
+            and precision in (None, run.precision)
+            and not run.against_gold
+            and all(run.config.get(name) == value for name, value in config.items())
         ):
             return run
     return None
 
 
-def _resolve(
-    stage: str, settings: Any, workspace: Workspace, runs: list[Record]
-) -> tuple[dict[str, Any], Any]:
-    if stage in ("prepare", "pretrain"):
-        return {}, settings
-    parents = _dataset(settings, workspace, runs)
-    if stage == "sft":
-        if not settings.base_model or not settings.lora_rank or not settings.lora_alpha:
-            raise UserError("sft has no parent to take base_model, lora_rank or lora_alpha from: set them")
-        return parents, settings
-    if stage == "evaluate":
-        return parents | _policies(settings, runs), settings
-    if stage == "ppo" and settings.reward == "model":
-        reward = _parent("reward", settings.reward_run, settings, runs, settings.precision)
-        sft = _parent("sft", settings.sft_run or reward["parents"]["sft"], settings, runs)
-        parents |= {"sft": sft["id"], "reward": reward["id"]}
-    else:
-        sft = _parent("sft", settings.sft_run, settings, runs)
-        parents["sft"] = sft["id"]
-    return parents, _inherit(stage, settings, sft)
+def _check_root(stage: str, settings: Any) -> None:
+    if not settings.base_model or not settings.lora_rank or not settings.lora_alpha:
+        raise UserError(
+            f"{stage} has no parent to take base_model, lora_rank or lora_alpha from: set them",
+            code=Code.SETTING,
+        )
 
 
-def _dataset(settings: Any, workspace: Workspace, runs: list[Record]) -> dict[str, Any]:
-    made = [run for run in runs if run["stage"] == "prepare" and run["status"] == "done"]
-    name = settings.dataset
-    if not name:
-        newest = next((run for run in made if run["preset"] == settings.preset), None)
-        if newest is None:
-            raise UserError(
-                f"no data set of the preset {settings.preset} yet: run `prepare`, or set dataset=NAME"
-            )
-        name = dataset_name(newest)
-    if not (workspace.dataset(name) / "train_prefs.jsonl").is_file():
-        raise UserError(f"dataset={name}: not in {workspace.datasets}; run `prepare` first")
-    maker = next((run["id"] for run in made if dataset_name(run) == name), None)
-    return {"dataset": name, "prepare": maker}
-
-
-def dataset_name(prepare_run: Record) -> str:
-    """The data set that a prepare run made."""
-    return prepare_run["results"].get("dataset") or prepare_run["config"]["name"]
-
-
-def _parent(
-    stage: str, run_id: str, settings: Any, runs: list[Record], precision: str | None = None
-) -> Record:
-    if not run_id:
-        run = _newest(runs, stage, settings.preset, precision)
-        if run is None:
-            how = f" --precision {precision}" if precision else ""
-            raise UserError(
-                f"there is no done {stage} run of the preset {settings.preset}"
-                f"{f' in {precision}' if precision else ''} yet: run `{stage}{how}` first"
-            )
-        return run
-    run = next((run for run in runs if run["id"] == run_id), None)
-    if run is None or run["stage"] != stage:
-        raise UserError(f"{stage}_run={run_id}: no such {stage} run; `status` lists them")
-    if run["status"] != "done":
-        raise UserError(f"{stage}_run={run_id}: is {run['status']}, not done; resume it or choose another")
-    if precision and run["precision"] != precision:
-        raise UserError(f"{stage}_run={run_id}: is {run['precision']}; add --precision {run['precision']}")
-    return run
-
-
-def _inherit(stage: str, settings: Any, sft: Record) -> Any:
-    """Base and LoRA shape are the SFT run's; a different wish is refused rather than ignored."""
-    taken = {name: sft["config"][name] for name in ("base_model", "lora_rank", "lora_alpha")}
+def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
+    """Base and LoRA shape are the SFT run's; another value is refused rather than ignored."""
+    taken = {name: sft.config.get(name) for name in ("base_model", "lora_rank", "lora_alpha")}
     for name, value in taken.items():
-        wish = getattr(settings, name)
-        if wish and wish != value:
-            raise UserError(f"{stage}: {name}={wish}, but its SFT run {sft['id']} has {value}; leave it out")
-    return dataclasses.replace(settings, **taken)
-
-
-def _policies(settings: Any, runs: list[Record]) -> dict[str, Any]:
-    sft = _parent("sft", settings.sft_run, settings, runs)
-    mine = [run for run in runs if run["parents"].get("sft") == sft["id"]]
-    found: dict[str, Any] = {"sft": sft["id"], "reward": {}, "ppo": {}}
-    for stage in ("reward", "ppo"):
-        for precision in PRECISIONS:
-            run = _newest(mine, stage, settings.preset, precision)
-            if run:
-                found[stage][precision] = run["id"]
-    if not found["ppo"]:
-        raise UserError(f"there is no PPO policy on {sft['id']} to evaluate yet: run `ppo` first")
-    return found
-
-
-def _stale_reason(workspace: Workspace, run: Record, runs: list[Record], reasons: Mapping[str, str]) -> str:
+        given = getattr(settings, name)
+        if given and given != value:
+            raise UserError(
+                f"{stage}: {name}={given}, but its SFT run {sft.id} has {value}; leave it out",
+                code=Code.SETTING,
+            )
     try:
-        asked = from_dict(run["stage"], read_config(workspace.run(run["id"]) / "config.yaml"))
-        parents, _ = _resolve(run["stage"], asked, workspace, runs)
-    except UserError as error:
-        return str(error)
-    now, then = _flat(parents), _flat(run["parents"])
-    for role in sorted(now.keys() | then.keys()):
-        if now.get(role) != then.get(role) and not (role == "prepare" and _same_data(now, then, runs)):
-            return f"{role} is now {now.get(role) or 'gone'}, it was {then.get(role) or 'not there'}"
-    for role, parent in then.items():
-        if parent in reasons:
-            return f"its {role} {parent} is stale"
-    return ""
+        return dataclasses.replace(settings, **taken)
+    except ValidationError:
+        raise UserError(
+            f"{stage}: the record of its SFT run {sft.id} has no usable {taken}", code=Code.SETTING
+        ) from None
 
 
-def _flat(parents: Mapping[str, Any]) -> dict[str, str]:
-    """{"ppo-int8": id, ...}"""
-    flat = {}
-    for role, value in parents.items():
+def _flat(parents: Parents) -> dict[str, Any]:
+    """{"sft": id, "ppo-int8": id, ...}, as a person would name them."""
+    flat: dict[str, Any] = {}
+    for role, value in parents.to_json().items():
         if isinstance(value, Mapping):
             flat |= {f"{role}-{precision}": run_id for precision, run_id in value.items()}
         else:
             flat[role] = value
     return flat
-
-
-def _same_data(now: Mapping[str, str], then: Mapping[str, str], runs: list[Record]) -> bool:
-    """Preparing the same data again makes nothing stale."""
-    made = {run["id"]: run["results"].get("sha256") for run in runs if run["stage"] == "prepare"}
-    return made.get(now.get("prepare")) is not None and made.get(now["prepare"]) == made.get(
-        then.get("prepare")
-    )

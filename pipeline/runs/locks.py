@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.files import read_json, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes
@@ -40,9 +40,9 @@ def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(_taken(path)) from None
+        raise _taken(path) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be locked ({error}); is the workspace writable?") from None
+        raise UserError(f"{path}: cannot be locked ({error})", code=Code.WORKSPACE) from None
     mine: dict[str, Any] = {"pid": os.getpid(), "process_started": processes.identity(os.getpid())} | facts
 
     def tell(**more: Any) -> None:
@@ -70,25 +70,27 @@ def _holder_file(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def _taken(path: Path) -> str:
+def _taken(path: Path) -> UserError:
     facts = holder(path) or {}
     pid = facts.get("pid", "unknown")
     if path.name == "app.lock":
         where = f" at {facts['address']}" if facts.get("address") else ""
-        return (
-            f"another app (process {pid}{where}) serves the workspace {path.parent}; use it, or stop it first"
-        )
-    if facts.get("stage") == "all":
-        return f"`all` (process {pid}) is running in the workspace {path.parent}; wait until it has ended"
+        message = f"another app (process {pid}{where}) serves the workspace {path.parent}"
+        return UserError(message, code=Code.BUSY, command="use it, or stop it first")
     if facts.get("run"):
         return busy(Workspace(path.parent), facts["run"], pid)
-    name = facts.get("stage") or "another stage"
-    return f"{name} (process {pid}) is starting in {path.parent}; wait for it"
+    if facts.get("stage") == "all":
+        message = f"`all` (process {pid}) is running in the workspace {path.parent}"
+    else:
+        message = f"{facts.get('stage') or 'another stage'} (process {pid}) is starting in {path.parent}"
+    return UserError(message, code=Code.BUSY, command="wait until it has ended")
 
 
-def busy(workspace: Workspace, run: str, pid: int) -> str:
+def busy(workspace: Workspace, run: str, pid: int | None) -> UserError:
     """What a second stage is told while `run` is running."""
-    return (
-        f"{run} (process {pid}) is running in the workspace {workspace.root}; wait until it has ended, "
-        f"or stop it with: python -m pipeline cancel {run} --workspace {workspace.root}"
+    return UserError(
+        f"{run} (process {pid}) is running in the workspace {workspace.root}",
+        code=Code.BUSY,
+        command="wait until it has ended, or stop it with: "
+        f"python -m pipeline cancel {run} --workspace {workspace.root}",
     )

@@ -15,15 +15,25 @@ from pathlib import Path
 
 import psutil
 
+LOW_PRIORITY = 10  # nice value of trainings that the page starts
+
 
 def identity(pid: int) -> str | None:
     """What tells process `pid` from every other one that has or had this number; None when it is gone."""
+    try:
+        return _identity(pid)
+    except OSError:
+        return None
+
+
+def _identity(pid: int) -> str | None:
+    """As `identity`; OSError where the system cannot say it now, as without a free file handle."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except FileNotFoundError:
         return _identity_elsewhere(pid)
-    except (OSError, ProcessLookupError):
+    except ProcessLookupError:
         return None
     # The name in parentheses may hold spaces: count the fields after it. Field 3 is the state, 22 the start.
     rest = text.rpartition(")")[2].split()
@@ -36,13 +46,35 @@ def _identity_elsewhere(pid: int) -> str | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # a record may name any number
         return None
 
 
 def alive(pid: int | None, started: str | None) -> bool:
-    """True when `pid` runs and is the process that `started` (an `identity`) was taken from."""
-    return bool(pid and started) and identity(pid) == started
+    """True when `pid` runs and is the process that `started` (an `identity`) was taken from.
+
+    Where the system cannot say it now, a process with this number counts as the same: a run is not given up
+    because a file handle was missing.
+    """
+    if not pid or not started:
+        return False
+    try:
+        return _identity(pid) == started
+    except OSError:
+        return _number_taken(pid)
+
+
+def _number_taken(pid: int) -> bool:
+    """Whether some process has this number, asked without opening a file; only POSIX needs it."""
+    if os.name == "nt":  # there os.kill would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def family(pid: int) -> dict[int, str]:
@@ -63,14 +95,12 @@ def family(pid: int) -> dict[int, str]:
 
 def ask_to_stop(pid: int, started: str) -> None:
     """SIGTERM to the process, its whole group where it leads one. Does nothing to a stranger."""
-    if not alive(pid, started):
+    if identity(pid) != started:
         return
     with contextlib.suppress(ProcessLookupError):
         if _leads_group(pid):
             os.killpg(pid, signal.SIGTERM)
-        elif (
-            os.name != "nt"
-        ):  # there SIGTERM would kill at once: the wish in the run's folder does the asking
+        elif os.name != "nt":  # there SIGTERM kills at once: the cancel request does the asking
             os.kill(pid, signal.SIGTERM)
 
 
@@ -94,7 +124,7 @@ def stop(pid: int, started: str, grace: float) -> bool:
 def kill(members: dict[int, str]) -> None:
     """SIGKILL each of {pid: identity} that is still the same process, and wait until they are gone."""
     for pid, started in members.items():
-        if alive(pid, started):
+        if identity(pid) == started:  # never a stranger: what cannot be told is left alone
             with contextlib.suppress(psutil.Error):
                 psutil.Process(pid).kill()
     deadline = time.monotonic() + 10
@@ -109,3 +139,17 @@ def _leads_group(pid: int) -> bool:
         return os.getpgid(pid) == pid and os.getsid(pid) == pid
     except ProcessLookupError:
         return False
+
+
+def give_way(pid: int) -> None:
+    """Lower a process's priority, so that the page and the arena stay quick while it computes.
+
+    Linux may share the processor between sessions first and look at priorities only inside a session (its
+    autogroup); there the session gets the lower priority as well. Nothing happens where it is gone already or
+    the system refuses.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else LOW_PRIORITY
+        psutil.Process(pid).nice(low)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY), encoding="ascii")

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from tqdm import tqdm
+
+from pipeline.runs.record_file import Attempt
+
 _SHOWN = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -23,16 +27,16 @@ _SHOWN = {
     "gold/mean": "gold",
 }
 _LINE_EVERY = 2.0  # seconds between plain lines
-_BAR = 24
+_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}  {remaining} left"
 
 
-class Progress:
+class ProgressLine:
     """Called with each metrics row of a run (`Run.on_log`)."""
 
     def __init__(
         self,
         name: str,
-        attempt: Callable[[], dict[str, Any]],
+        attempt: Callable[[], Attempt],
         terminal: TextIO,
         log: TextIO | None,
         bar: bool = True,
@@ -40,46 +44,58 @@ class Progress:
         """`attempt` gives the run's current attempt (from_step, total_steps); `log` takes lines, or None;
         bar=False: lines on a terminal, too, because others write there."""
         self._name, self._attempt, self._terminal, self._log = name, attempt, terminal, log
-        self._bar = bar and terminal.isatty()
+        self._draws = bar and terminal.isatty()
+        self._bar: tqdm | None = None
         self._last_line = -_LINE_EVERY
         self._first: tuple[int, float] | None = None  # step, wall_seconds: after the start-up
 
     def __call__(self, row: dict[str, Any]) -> None:
-        step, total = row.get("step", 0), self._attempt()["total_steps"]
-        facts = self._facts(row, step, total)
-        clock = time.monotonic()
-        if clock - self._last_line >= _LINE_EVERY or step == total:
-            self._last_line = clock
-            line = f"{self._name} step {step}{f'/{total}' if total else ''}  {facts}"
-            if self._bar:
-                print(line, file=self._log, flush=True) if self._log else None
-            else:
-                print(line, flush=True)
-        if self._bar and total:
-            filled = min(_BAR, _BAR * step // total)
-            bar = "#" * filled + "." * (_BAR - filled)
-            self._terminal.write(f"\r\x1b[K{self._name} [{bar}] {step}/{total}  {facts}")
-            self._terminal.flush()
-
-    def close(self) -> None:
-        if self._bar:
-            self._terminal.write("\r\x1b[K")
-            self._terminal.flush()
-
-    def _facts(self, row: dict[str, Any], step: int, total: int | None) -> str:
-        shown = [
+        step, total = row.get("step", 0), self._attempt().total_steps
+        facts = [
             f"{label} {row[name]:.4g}"
             for name, label in _SHOWN.items()
             if isinstance(row.get(name), int | float)
         ]
+        pace = self._pace(row, step, total)
+        clock = time.monotonic()
+        if clock - self._last_line >= _LINE_EVERY or step == total:
+            self._last_line = clock
+            line = f"{self._name} step {step}{f'/{total}' if total else ''}  {'  '.join(facts + pace)}"
+            if not self._draws:
+                print(line, flush=True)
+            elif self._log:
+                print(line, file=self._log, flush=True)
+        if self._draws and total:
+            self._draw(step, total, "  ".join(facts + pace[:1]))
+
+    def close(self) -> None:
+        """Remove the bar from the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _draw(self, step: int, total: int, facts: str) -> None:
+        if self._bar is None:  # made after the first step: the start-up does not count for the time left
+            self._bar = tqdm(
+                desc=self._name,
+                total=total,
+                initial=step,
+                file=self._terminal,
+                bar_format=_BAR,
+                dynamic_ncols=True,
+                leave=False,
+            )
+        self._bar.n, self._bar.total = step, total
+        self._bar.set_postfix_str(facts)
+
+    def _pace(self, row: dict[str, Any], step: int, total: int | None) -> list[str]:
+        """Seconds per step and the time left, once there are two steps to measure them from."""
         self._first = self._first or (step, row["wall_seconds"])
         done = step - self._first[0]
-        if done > 0:
-            each = (row["wall_seconds"] - self._first[1]) / done
-            shown.append(f"{each:.2f} s/step")
-            if total:
-                shown.append(f"{clock_time(each * max(0, total - step))} left")
-        return "  ".join(shown)
+        if done <= 0:
+            return []
+        each = (row["wall_seconds"] - self._first[1]) / done
+        left = [f"{clock_time(each * max(0, total - step))} left"] if total else []
+        return [f"{each:.2f} s/step", *left]
 
 
 def clock_time(seconds: float) -> str:

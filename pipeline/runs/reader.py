@@ -1,71 +1,189 @@
 """Runs as the page and the command line see them: the reading side of a run's folder.
 
 The status that is shown is derived from the record and the live process: a run whose process is gone without
-a terminal state is "lost". Nothing here writes, except that an unreadable run.json is set aside. No torch.
+a terminal state is "lost". A record that cannot be read is shown as a damaged run and never hides the others.
+A `RunReader` keeps what it has parsed until a file changes; the app makes one and passes it to the page. No
+torch.
+
+    reader = RunReader(workspace)
+    reader.list()                     # all runs, newest first
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import math
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from data.errors import UserError
-from data.files import read_json, read_jsonl
+from data.errors import Code, UserError
+from data.files import read_jsonl
 from data.workspace import Workspace
 from pipeline.runs import processes
+from pipeline.runs.queue_file import Queue, queue_path, read_queue
+from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, parse
+from pipeline.settings.layers import from_dict, read_config
+from pipeline.settings.stages import STAGES, Stages
 
 _QUEUE_PATIENCE = 60  # seconds that a queued run may be outside the queue (it is being started)
 
 
-def read_run(
-    workspace: Workspace, run_id: str, queue: tuple[list[str], str | None] | None = None
-) -> dict[str, Any]:
-    """The record with its status as it is now ("lost" is derived). A running one has "progress" with
-    step, total, seconds_left and silent_seconds (since it last wrote a metric or a line of its log).
-    `queue` is the app's `queue_state`, read anew where it is not given."""
-    record = read_record(workspace, run_id)
-    record["status"] = _status(workspace, record, queue or queue_state(workspace))
-    if record["status"] == "lost" and not record["error"]:
-        waited = not record["attempts"]  # its status on disk was still "queued"
-        cause = "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
-        record["error"] = f"{cause}; `resume {run_id}` {'starts it' if waited else 'goes on with it'}"
-    if record["status"] == "running":
-        record["progress"] = _progress(workspace.run(run_id), record["attempts"][-1])
-    return record
+class _Signature(NamedTuple):
+    """What changes whenever a file is written."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> _Signature:
+        return cls(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def list_runs(workspace: Workspace) -> list[dict[str, Any]]:
-    """All runs, newest first. A run.json that cannot be read is set aside and its run shown as failed."""
-    if not workspace.runs.is_dir():
-        return []
-    runs, queue = [], queue_state(workspace)
-    for folder in sorted(workspace.runs.iterdir(), reverse=True):
-        if not folder.is_dir() or not any(
-            (folder / name).exists() for name in ("run.json", "run.json.corrupt")
-        ):
-            continue
+class _Unparsable(UserError):
+    """A file that was read whole and is not JSON."""
+
+    def __init__(self, message: str, signature: _Signature):
+        super().__init__(message, code=Code.RECORD)
+        self.signature = signature
+
+
+class _NoRecord(UserError):
+    """There is no run.json."""
+
+
+class _OnDisk(NamedTuple):
+    signature: _Signature
+    record: RunRecord
+
+
+class RunReader:
+    """Reads the runs of one workspace. Threads may share it: entries are replaced whole."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self._records: dict[str, _OnDisk] = {}
+        self._asked: dict[str, tuple[_Signature, Any]] = {}
+        self._queue: tuple[_Signature | None, Queue] = (None, Queue())
+
+    def list(self) -> list[RunRecord]:
+        """All runs, newest first; damaged ones have `damaged`. Raises UserError where the folder of runs
+        itself cannot be read."""
         try:
-            runs.append(read_run(workspace, folder.name, queue))
-        except UserError as error:
-            if (folder / "run.json").exists():
-                os.replace(folder / "run.json", folder / "run.json.corrupt")
-            runs.append(
-                blank_record(folder.name)
-                | {"status": "failed", "error": f"{error} (set aside as run.json.corrupt)"}
+            names = sorted(os.listdir(self.workspace.runs), reverse=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise UserError(
+                f"{self.workspace.runs}: cannot be listed now: {error.strerror}", code=Code.RECORD
+            ) from None
+        queue = self._read_queue()
+        records = [record for name in names if (record := self._listed(name, queue))]
+        for gone in (self._records.keys() | self._asked.keys()) - set(names):
+            self._records.pop(gone, None)
+            self._asked.pop(gone, None)
+        return records
+
+    def read(self, run_id: str) -> RunRecord:
+        """The record with its status as it is now; a running one has `progress`. Raises UserError when
+        there is no such run or its record is damaged."""
+        return self._shown(self.on_disk(run_id), self._read_queue())
+
+    def asked(self, record: RunRecord, stages: Stages = STAGES) -> Any:
+        """The settings that a run was asked for, from its config.yaml; UserError where it is damaged."""
+        path = self.workspace.run(record.id) / "config.yaml"
+        try:
+            signature = _Signature.of(path.stat())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}", code=Code.RECORD) from None
+        known = self._asked.get(record.id)
+        if known is None or known[0] != signature:
+            known = (signature, from_dict(str(record.stage), read_config(path), stages))
+            self._asked[record.id] = known
+        return known[1]
+
+    def on_disk(self, run_id: str) -> _OnDisk:
+        """The record as it was written, with the file's signature. Raises UserError as `read` does."""
+        path = self.workspace.run(run_id) / "run.json"
+        try:
+            signature = _Signature.of(path.stat())
+            known = self._records.get(run_id)
+            if known is None or known.signature != signature:
+                known = _read(path, run_id)
+                self._records[run_id] = known
+        except (FileNotFoundError, NotADirectoryError):
+            raise _NoRecord(f"{run_id}: no such run in {self.workspace.root}", code=Code.RUN) from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read now: {error.strerror}", code=Code.RECORD) from None
+        return known
+
+    def _listed(self, name: str, queue: Queue) -> RunRecord | None:
+        """A folder in the list: its run, the run shown as damaged, or None where it holds no record."""
+        path = self.workspace.runs / name / "run.json"
+        aside = path.with_name("run.json.corrupt")
+        try:
+            return self._shown(self.on_disk(name), queue)
+        except _Unparsable as error:
+            moved = _set_aside(path, aside, error.signature)
+            return _damaged(
+                name, f"{error} ({'set aside as run.json.corrupt' if moved else 'left in place'})"
             )
-    return runs
+        except _NoRecord:
+            return _damaged(name, f"{path}: was damaged (run.json.corrupt)") if aside.is_file() else None
+        except UserError as error:  # another shape, a name that is not allowed, a link, no right to read
+            return _damaged(name, str(error)) if path.parent.is_dir() else None
+
+    def _read_queue(self) -> Queue:
+        """The queue, read again when the file has changed."""
+        try:
+            signature = _Signature.of(queue_path(self.workspace).stat())
+        except OSError:
+            return Queue()
+        if self._queue[0] != signature:
+            self._queue = (signature, read_queue(self.workspace))
+        return self._queue[1]
+
+    def _shown(self, found: _OnDisk, queue: Queue) -> RunRecord:
+        record = found.record
+        status = _status(found, queue)
+        if status == "lost" and not record.error:
+            waited = not record.attempts  # its status on disk was still "queued"
+            cause = (
+                "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
+            )
+            code = Code.NOT_STARTED if waited else Code.LOST
+            return dataclasses.replace(record, status=status, error=cause, error_code=code)
+        if status == "running" and record.attempt:
+            progress = _progress(self.workspace.run(record.id), record.attempt)
+            return dataclasses.replace(record, progress=progress)
+        return record if status == record.status else dataclasses.replace(record, status=status)
 
 
-def read_metrics(workspace: Workspace, run_id: str, start: int = 0) -> list[dict]:
+def list_runs(workspace: Workspace) -> list[RunRecord]:
+    """All runs, newest first, read anew; see `RunReader.list`."""
+    return RunReader(workspace).list()
+
+
+def read_run(workspace: Workspace, run_id: str) -> RunRecord:
+    """One run, read anew; see `RunReader.read`."""
+    return RunReader(workspace).read(run_id)
+
+
+def read_record(workspace: Workspace, run_id: str) -> RunRecord:
+    """The record as it is on disk. Raises UserError when there is none or it is damaged."""
+    return RunReader(workspace).on_disk(run_id).record
+
+
+def read_metrics(workspace: Workspace, run_id: str, start: int = 0) -> list[dict[str, Any]]:
     """Rows of metrics.jsonl from row `start` on."""
     return read_jsonl(workspace.run(run_id) / "metrics.jsonl", start)
 
 
-def read_samples(workspace: Workspace, run_id: str, start: int = 0) -> list[dict]:
+def read_samples(workspace: Workspace, run_id: str, start: int = 0) -> list[dict[str, Any]]:
     """Rows of samples.jsonl from row `start` on."""
     return read_jsonl(workspace.run(run_id) / "samples.jsonl", start)
 
@@ -76,81 +194,69 @@ def tail_log(workspace: Workspace, run_id: str, lines: int = 40) -> str:
     return "\n".join(line.rpartition("\r")[2] for line in text.splitlines()[-lines:])
 
 
-def blank_record(run_id: str) -> dict[str, Any]:
-    """A record with every field and nothing in it."""
-    return {
-        "id": run_id,
-        "stage": None,
-        "preset": None,
-        "precision": None,
-        "seed": None,
-        "status": "queued",
-        "parents": {},
-        "config": {},
-        "hardware": {},
-        "software": {},
-        "attempts": [],
-        "started": None,
-        "ended": None,
-        "seconds": None,
-        "results": {},
-        "resources": {},
-        "events": [],
-        "error": None,
-    }
-
-
-def read_record(workspace: Workspace, run_id: str) -> dict[str, Any]:
-    """run.json as it is on disk. Raises UserError when there is none or it is not a record."""
-    path = workspace.run(run_id) / "run.json"
-    try:
-        record = read_json(path)
-    except FileNotFoundError:
-        raise UserError(f"{run_id}: no such run in {workspace.root}; `status` lists them") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(record, dict) or blank_record(run_id).keys() - record.keys() or record["id"] != run_id:
-        raise UserError(f"{path}: not a run record")
-    return record
-
-
-def _status(workspace: Workspace, record: dict[str, Any], queue: tuple[list[str], str | None]) -> str:
-    if record["status"] == "running":
-        attempt = record["attempts"][-1] if record["attempts"] else {}
-        return "running" if processes.alive(attempt.get("pid"), attempt.get("process_started")) else "lost"
-    waiting, launched = queue
-    if record["status"] == "queued":
-        age = time.time() - (workspace.run(record["id"]) / "run.json").stat().st_mtime
-        known = record["id"] in waiting or record["id"] == launched or abs(age) < _QUEUE_PATIENCE
-        return "queued" if known else "lost"
-    if record["id"] in waiting and record["status"] != "done":
+def _status(found: _OnDisk, queue: Queue) -> Status:
+    """The status now: that of the file, unless its process is dead or the queue says otherwise."""
+    record, attempt = found.record, found.record.attempt
+    if record.status == "running":
+        alive = attempt and processes.alive(attempt.pid, attempt.process_started)
+        return "running" if alive else "lost"
+    if record.status == "queued":
+        age = abs(time.time() - found.signature.modified_ns / 1e9)
+        launched = queue.launched and queue.launched.run == record.id
+        return "queued" if record.id in queue.queue or launched or age < _QUEUE_PATIENCE else "lost"
+    if record.id in queue.queue and record.status != "done":
         return "queued"  # waits for its resume
-    return record["status"]
+    return record.status
 
 
-def queue_path(workspace: Workspace) -> Path:
-    """The app's queue: {"queue": [run ids], "launched": {"run", "pid", "process_started"} or null}."""
-    return workspace.root / "queue.json"
-
-
-def queue_state(workspace: Workspace) -> tuple[list[str], str | None]:
-    """(ids that wait, id of the one that was launched last and has not been settled)."""
+def _read(path: Path, run_id: str) -> _OnDisk:
+    with open(path, "rb") as file:
+        signature = _Signature.of(os.fstat(file.fileno()))
+        content = file.read()
+    if len(content) != signature.size:
+        raise UserError(f"{path}: is being written; look again", code=Code.RECORD)
     try:
-        state = read_json(queue_path(workspace))
-        return list(state["queue"]), state["launched"]["run"] if state["launched"] else None
-    except (OSError, UserError, KeyError, TypeError):
-        return [], None
+        raw = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _Unparsable(f"{path}: not valid JSON ({error})", signature) from None
+    try:
+        return _OnDisk(signature, parse(raw, run_id))
+    except UserError as error:
+        raise UserError(f"{path}: {error}", code=Code.RECORD) from None
 
 
-def _progress(folder: Path, attempt: dict[str, Any]) -> dict[str, Any]:
-    rows = []
+def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
+    """Rename a run.json that cannot be parsed, once, and only the very file that was read.
+
+    A file behind a symbolic link stays, and so does everything in a workspace that cannot be written to.
+    """
+    try:
+        if aside.exists() or _Signature.of(os.lstat(path)) != signature:
+            return False
+        os.rename(path, aside)
+        return True
+    except OSError:
+        return False
+
+
+def _damaged(name: str, error: str) -> RunRecord:
+    """A run of which nothing is known but its folder's name (which may hold bytes that are not text)."""
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    return RunRecord(id=shown, status="failed", error=error, error_code=Code.RECORD, damaged=True)
+
+
+def _progress(folder: Path, attempt: Attempt) -> Progress:
+    rows: list[tuple[int, float]] = []
     for line in _tail(folder / "metrics.jsonl", 2**15).splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # torn, or not of ours
+        # Torn, or not of ours. OverflowError: the step is infinite.
+        with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
             row = json.loads(line)
-            rows.append((int(row["step"]), float(row["wall_seconds"])))
-    step = rows[-1][0] if rows else attempt["from_step"]
-    rows = [row for row in rows if row[0] > attempt["from_step"]]  # the clock of this attempt
-    total, left = attempt["total_steps"], None
+            step, seconds = int(row["step"]), float(row["wall_seconds"])
+            if math.isfinite(seconds):
+                rows.append((step, seconds))
+    step = rows[-1][0] if rows else attempt.from_step
+    rows = [row for row in rows if row[0] > attempt.from_step]  # the clock of this attempt
+    total, left = attempt.total_steps, None
     if total and len(rows) > 1 and rows[-1][0] > rows[0][0]:
         left = (rows[-1][1] - rows[0][1]) / (rows[-1][0] - rows[0][0]) * (total - step)
     touched = [
@@ -159,7 +265,7 @@ def _progress(folder: Path, attempt: dict[str, Any]) -> dict[str, Any]:
         if (path := folder / name).exists()
     ]
     silent = max(0.0, time.time() - max(touched)) if touched else 0.0
-    return {"step": step, "total": total, "seconds_left": left, "silent_seconds": silent}
+    return Progress(step, total, left, silent)
 
 
 def _tail(path: Path, size: int) -> bytes:
@@ -168,5 +274,5 @@ def _tail(path: Path, size: int) -> bytes:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - size))
             return file.read()
-    except FileNotFoundError:
+    except OSError:
         return b""

@@ -1,21 +1,20 @@
 """The dataclass of each stage: every setting with its bounds, help and unit, and the table of the presets.
 
-Data only: `pipeline.settings.layers` builds them from presets, YAML files and flags. No torch.
+Data only: `pipeline.settings.layers` builds the settings from presets, YAML files and flags;
+`pipeline.settings.stages` says which class belongs to which stage. No torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as settings_class
 
+from data.policies import Precision
+
 Preset = Literal["tiny", "small", "edge"]
-Precision = Literal["bf16", "int8", "int4"]
-STAGES = ("pretrain", "prepare", "sft", "reward", "ppo", "evaluate")
 PRESETS: tuple[str, ...] = get_args(Preset)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -42,6 +41,11 @@ class StageSettings:
         group="naming",
         max_length=100,
     )
+
+    @property
+    def unneeded(self) -> tuple[str, ...]:
+        """Stages among those that this one stands on (see `Stage.needs`) which these settings do without."""
+        return ()
 
 
 @settings_class(frozen=True, config=_STRICT)
@@ -162,8 +166,8 @@ class _Adapter(_Training):
 
 
 @settings_class(frozen=True, config=_STRICT)
-class SftSettings(_Adapter):
-    """Supervised fine-tuning on the chosen responses."""
+class _Supervised(_Adapter):
+    """What the stages that learn from given answers have in common."""
 
     split_base: bool = _setting(
         False,
@@ -172,14 +176,14 @@ class SftSettings(_Adapter):
     )
     loader_workers: int = _setting(
         0,
-        "Processes that put batches together beside the training; 0 = none, which small data wants",
+        "Processes that put batches together beside the training; 0 is best for small data",
         unit="processes",
         group="memory",
         ge=0,
         le=64,
     )
     eval_steps: int = _setting(
-        25, "Measure the validation loss every so many steps", unit="steps", group="evaluation", ge=1
+        25, "Measure on the validation data every so many steps", unit="steps", group="evaluation", ge=1
     )
     early_stopping_patience: int = _setting(
         0,
@@ -190,7 +194,12 @@ class SftSettings(_Adapter):
 
 
 @settings_class(frozen=True, config=_STRICT)
-class RewardSettings(_Adapter):
+class SftSettings(_Supervised):
+    """Supervised fine-tuning on the chosen responses."""
+
+
+@settings_class(frozen=True, config=_STRICT)
+class RewardSettings(_Supervised):
     """A reward model on the SFT backbone; batch_size counts pairs."""
 
     sft_run: str = _setting(
@@ -207,32 +216,18 @@ class RewardSettings(_Adapter):
         "cross_prompt: now and then another prompt's chosen response stands as the rejected one",
         group="regularisation",
     )
+    safety_pairs: int = _setting(
+        0,
+        "Add so many pairs of our own in which a harmful request is declined, or a harmless one answered",
+        unit="pairs",
+        group="safety",
+        ge=0,
+        le=2000,
+    )
     share_prompts: bool = _setting(
         True,
         "Compute the prompt of a pair once for both responses: the same scores, less work",
         group="memory",
-    )
-    split_base: bool = _setting(
-        False,
-        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
-        group="memory",
-    )
-    loader_workers: int = _setting(
-        0,
-        "Processes that put batches together beside the training; 0 = none, which small data wants",
-        unit="processes",
-        group="memory",
-        ge=0,
-        le=64,
-    )
-    eval_steps: int = _setting(
-        25, "Measure the validation accuracy every so many steps", unit="steps", group="evaluation", ge=1
-    )
-    early_stopping_patience: int = _setting(
-        0,
-        "Stop after so many evaluations without a better validation loss; 0 = off",
-        group="evaluation",
-        ge=0,
     )
 
 
@@ -257,6 +252,14 @@ class PpoSettings(_Adapter):
     )
     reward_run: str = _setting(
         "", "Reward run; empty = the newest done of this precision", group="parents", max_length=100
+    )
+    safety_pairs: int = _setting(
+        0,
+        "Add the prompts of so many safety pairs of our own to the training prompts",
+        unit="pairs",
+        group="safety",
+        ge=0,
+        le=2000,
     )
     temperature: float = _setting(
         0.7,
@@ -305,6 +308,10 @@ class PpoSettings(_Adapter):
         10, "Run the safety probe every so many steps; 0 = off", unit="steps", group="evaluation", ge=0
     )
 
+    @property
+    def unneeded(self) -> tuple[str, ...]:
+        return ("reward",) if self.reward == "gold" else ()
+
 
 @settings_class(frozen=True, config=_STRICT)
 class EvaluateSettings(StageSettings):
@@ -320,16 +327,6 @@ class EvaluateSettings(StageSettings):
     temperature: float = _setting(
         0.7, "Sampling temperature, that of the rollout", group="sampling", gt=0, le=10
     )
-
-
-CLASSES: Mapping[str, type] = {
-    "pretrain": PretrainSettings,
-    "prepare": PrepareSettings,
-    "sft": SftSettings,
-    "reward": RewardSettings,
-    "ppo": PpoSettings,
-    "evaluate": EvaluateSettings,
-}
 
 
 def preset_values(stage: str, preset: str) -> dict[str, Any]:
@@ -402,41 +399,43 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 lora_alpha=16,
                 learning_rate=5e-4,
                 batch_size=16,
-                micro_batch_size=8,
+                micro_batch_size=4,
                 max_steps=60,
                 max_length=320,
                 save_steps=20,
                 eval_steps=60,
             ),
             "reward": dict(
-                learning_rate=5e-4,
+                learning_rate=1e-3,
                 batch_size=8,
-                micro_batch_size=8,
-                max_steps=120,
+                micro_batch_size=4,
+                max_steps=100,
                 max_length=320,
                 save_steps=20,
-                eval_steps=120,
+                eval_steps=100,
                 augmentation="cross_prompt",
+                safety_pairs=600,
             ),
             "ppo": dict(
-                learning_rate=5e-4,
-                batch_size=32,
-                micro_batch_size=16,
+                learning_rate=8e-4,
+                batch_size=24,
+                micro_batch_size=8,
                 num_minibatches=1,
                 epochs=2,
-                max_steps=24,
+                max_steps=18,
                 save_steps=4,
                 max_length=288,
                 response_length=64,
                 kl_coef=0.05,
-                eval_prompts=96,
+                safety_pairs=600,
+                eval_prompts=48,
                 sample_steps=2,
-                safety_steps=8,
+                safety_steps=6,
                 lr_scheduler="linear",
                 warmup_ratio=0.0,
             ),
             "evaluate": dict(
-                max_length=288, response_length=64, batch_size=32, eval_prompts=96, safety_prompts=32
+                max_length=288, response_length=64, batch_size=32, eval_prompts=48, safety_prompts=24
             ),
         },
         "edge": {

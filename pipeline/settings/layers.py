@@ -1,8 +1,8 @@
 """The settings of a stage from their layers: default < preset < YAML < --set < named flag.
 
-The fields themselves, one frozen dataclass a stage, are in `pipeline.settings.fields`; the command line, the
-YAML files and the forms on the page all come from them, so a setting is written once. This module does not
-know what a stage does with its settings and never loads torch.
+The fields themselves, one frozen dataclass per stage, are in `pipeline.settings.fields`; the command line,
+the YAML files and the forms on the page all come from them, so a setting is written once. This module does
+not know what a stage does with its settings and never loads torch.
 
     settings = build("sft", "tiny", overrides=["max_steps=20"])
 """
@@ -11,51 +11,24 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from data.bases import NAMES
-from data.errors import UserError
-from data.sources import places_of
-from pipeline.settings.fields import (
-    CLASSES,
-    PRECISIONS,
-    PRESETS,
-    STAGES,
-    EvaluateSettings,
-    PpoSettings,
-    PrepareSettings,
-    PretrainSettings,
-    RewardSettings,
-    SftSettings,
-    preset_values,
-)
+from data.errors import Code, UserError
+from data.sources import default_name, places_of
+from data.workspace import check_name
+from pipeline.settings.fields import PRESETS, preset_values
+from pipeline.settings.stages import STAGES, Stages
 
-__all__ = [
-    "PRECISIONS",
-    "PRESETS",
-    "STAGES",
-    "EvaluateSettings",
-    "FieldInfo",
-    "PpoSettings",
-    "PrepareSettings",
-    "PretrainSettings",
-    "RewardSettings",
-    "SftSettings",
-    "build",
-    "fields",
-    "from_dict",
-    "parse_overrides",
-    "preset_values",
-    "read_config",
-    "to_dict",
-]
+_TYPES = {"boolean": bool, "integer": int, "number": float, "string": str}
 
 
 @dataclass(frozen=True)
@@ -73,32 +46,29 @@ class FieldInfo:
     group: str
 
 
-def fields(stage: str, preset: str = "tiny") -> list[FieldInfo]:
+def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[FieldInfo]:
     """The fields of a stage in order; `default` is the preset's value."""
-    cls = _settings_class(stage)
-    hints = get_type_hints(cls)
+    schema = _schema(stages[stage].settings)["properties"]
     values = preset_values(stage, preset) | {"preset": preset}
-    found = []
-    for item in dataclasses.fields(cls):
-        info = item.default
-        extra = info.json_schema_extra or {}
-        choices = tuple(get_args(hints[item.name])) if get_origin(hints[item.name]) is Literal else ()
-        low = next((getattr(m, k) for m in info.metadata for k in ("ge", "gt") if hasattr(m, k)), None)
-        high = next((getattr(m, k) for m in info.metadata for k in ("le", "lt") if hasattr(m, k)), None)
-        found.append(
-            FieldInfo(
-                item.name,
-                str if choices else hints[item.name],
-                values.get(item.name, info.default),
-                info.description,
-                extra.get("unit", ""),
-                low,
-                high,
-                choices,
-                extra.get("group", "main"),
-            )
+    return [
+        FieldInfo(
+            name=name,
+            type=_TYPES[field["type"]],
+            default=values.get(name, field["default"]),
+            help=field["description"],
+            unit=field["unit"],
+            minimum=field.get("minimum", field.get("exclusiveMinimum")),
+            maximum=field.get("maximum", field.get("exclusiveMaximum")),
+            choices=tuple(field.get("enum", ())),
+            group=field["group"],
         )
-    return found
+        for name, field in schema.items()
+    ]
+
+
+@functools.cache  # a class's schema never changes, and takes 20 ms to make
+def _schema(cls: type) -> dict[str, Any]:
+    return TypeAdapter(cls).json_schema()
 
 
 def build(
@@ -109,6 +79,7 @@ def build(
     seed: int | None = None,
     config_file: Path | str | None = None,
     overrides: Iterable[str] = (),
+    stages: Stages = STAGES,
 ) -> Any:
     """The settings of `stage` from all layers. Raises UserError naming the field and what it may be.
 
@@ -119,25 +90,26 @@ def build(
     asked |= parse_overrides(overrides)
     flags = {"preset": preset, "precision": precision, "seed": seed}
     asked |= {name: value for name, value in flags.items() if value is not None}
-    return from_dict(stage, asked)
+    return from_dict(stage, asked, stages)
 
 
-def from_dict(stage: str, asked: Mapping[str, Any]) -> Any:
+def from_dict(stage: str, asked: Mapping[str, Any], stages: Stages = STAGES) -> Any:
     """Settings from a mapping of fields (as in config.yaml) over the preset's values."""
-    cls = _settings_class(stage)
+    cls = stages[stage].settings
     names = [item.name for item in dataclasses.fields(cls)]
     for name in asked:
         if name not in names:
-            raise UserError(_unknown_field(stage, str(name), names))
+            raise UserError(_unknown_field(stage, str(name), names), code=Code.SETTING)
     preset = asked.get("preset", "tiny")
     if preset not in PRESETS:
-        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}")
+        raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}", code=Code.SETTING)
     values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
     if "base_model" in values:
         values["base_model"] = _absolute(values["base_model"])
     if isinstance(values.get("source"), str):
         values["source"] = ",".join(map(_absolute, places_of(values["source"])))
     settings = _validated(stage, cls, values)
+    _check_names(stage, settings)
     return _fitted(stage, settings, set(asked))
 
 
@@ -152,17 +124,21 @@ def read_config(path: Path | str) -> dict[str, Any]:
         text = Path(path).read_text(encoding="utf-8-sig")
         values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
     except FileNotFoundError:
-        raise UserError(f"{path}: no such config file") from None
+        raise UserError(f"{path}: no such config file", code=Code.FILE) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the config file: {error}") from None
+        raise UserError(f"{path}: cannot read the config file: {error}", code=Code.FILE) from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(
+            f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}", code=Code.FILE
+        ) from None
+    except (ValueError, RecursionError) as error:  # a date that is none, or nesting without end
+        raise UserError(f"{path}: not valid YAML: {error}", code=Code.FILE) from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected lines of the form field: value")
+        raise UserError(f"{path}: expected lines of the form field: value", code=Code.FILE)
     return values
 
 
@@ -172,15 +148,9 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UserError(f"--set {text}: write field=value")
+            raise UserError(f"{text}: write field=value", code=Code.SETTING)
         values[name.strip()] = value
     return values
-
-
-def _settings_class(stage: str) -> type:
-    if stage not in CLASSES:
-        raise UserError(f"{stage}: no such stage; choose one of {', '.join(STAGES)}")
-    return CLASSES[stage]
 
 
 def _unknown_field(stage: str, name: str, names: list[str]) -> str:
@@ -190,7 +160,7 @@ def _unknown_field(stage: str, name: str, names: list[str]) -> str:
 
 
 def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """YAML reads `name: 2024` as a number; a text field wants text."""
+    """YAML reads `name: 2024` as a number; a text field needs text."""
     hints = get_type_hints(cls)
     return {
         name: str(value) if hints[name] is str and isinstance(value, int | float) else value
@@ -212,7 +182,22 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
         reason = problem["msg"].replace("Input should be", "should be")
-        raise UserError(f"{stage}: {name}={problem['input']}: {reason}") from None
+        raise UserError(f"{stage}: {name}={problem['input']}: {reason}", code=Code.SETTING) from None
+
+
+def _check_names(stage: str, settings: Any) -> None:
+    """Refuse a name that cannot be a folder or a file of the workspace, before anything runs."""
+    names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
+    if stage == "prepare" and not settings.name:
+        names["source"] = default_name(settings.source)
+    for field, name in names.items():
+        try:
+            if name:
+                check_name(name)
+        except UserError as error:
+            raise UserError(
+                f"{stage}: {error}" if field == "name" else f"{stage}: {field}: {error}", code=Code.NAME
+            ) from None
 
 
 def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
@@ -221,7 +206,8 @@ def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
     if getattr(settings, "response_length", 0) and settings.response_length >= settings.max_length:
         raise UserError(
             f"{stage}: response_length={settings.response_length} leaves no room for a prompt in "
-            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length"
+            f"max_length={settings.max_length}: set a smaller response_length or a larger max_length",
+            code=Code.SETTING,
         )
     if not hasattr(settings, "micro_batch_size"):
         return settings
@@ -244,5 +230,7 @@ def _divisor(stage: str, name: str, value: int, whole: int, explicit: bool) -> i
     """The largest divisor of `whole` that is not above `value`; an explicit value must be one itself."""
     best = max(d for d in range(1, min(value, whole) + 1) if whole % d == 0)
     if explicit and best != value:
-        raise UserError(f"{stage}: {name}={value} does not divide {whole}; {name}={best} does")
+        raise UserError(
+            f"{stage}: {name}={value} does not divide {whole}; {name}={best} does", code=Code.SETTING
+        )
     return best

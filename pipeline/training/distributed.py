@@ -1,9 +1,10 @@
-"""Several processes of one run, as `accelerate launch` starts them: what they may do, share and tell.
+"""Several processes of one run, as `accelerate launch` starts them: checks, collective calls, supervision.
 
-Rank 0 leads: it alone takes the lock, makes the run and writes its files. The others follow: they do their
-share of each batch from the leader's settings and write nothing. Alone, every function here is the identity,
-so that a stage is written once. A failure anywhere ends all: each process watches the others, and the leader
-closes the record. Which process computes what is the business of the stages. No torch at import.
+Rank 0 is the leader: it alone takes the lock, creates the run and writes its files. The followers compute
+their share of each batch from the leader's settings and write nothing. In a single process every function
+here returns its argument, so that a stage is written once. A failure in one process ends all: each watches
+the others, and the leader closes the record. The stages decide which process computes what. No torch at
+import.
 
     accelerate launch --config_file pipeline/launch/ddp.yaml --num_processes 2 -m pipeline sft
 """
@@ -21,46 +22,47 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from pipeline.runs import processes
-from pipeline.runs.record import TERMINAL, Run
+from pipeline.runs.record import Run
+from pipeline.runs.record_file import TERMINAL, to_json
+from pipeline.settings.stages import STAGES
 
 if TYPE_CHECKING:
     import torch
 
-STAGES = ("sft", "reward", "ppo")
 LOOK_EVERY = 0.5  # seconds between two looks at the other processes
 LEAVING = 10.0  # seconds that a last question may take
 PATIENCE = 5.0  # seconds for the main thread to notice by itself that another process failed
 
 
-# -- who we are, from the launcher's environment
+# -- the place of this process, from the launcher's environment
 
 
 def world() -> int:
-    """Processes of this run; 1 where no launcher started us."""
+    """Number of processes of this run; 1 without a launcher."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
-    """This process's place, 0 for the leader."""
+    """This process's number, 0 for the leader."""
     return int(os.environ["RANK"]) if world() > 1 else 0
 
 
 def sharding() -> str:
-    """ "FSDP" or "ZeRO" where the launcher asks for it, else ""."""
+    """ "FSDP" or "ZeRO" if the launcher asks for it, else ""."""
     for name, key in (("FSDP", "ACCELERATE_USE_FSDP"), ("ZeRO", "ACCELERATE_USE_DEEPSPEED")):
         if os.environ.get(key, "").lower() == "true":
             return name
     return ""
 
 
-# -- what cannot work is said before anything is loaded
+# -- checks before anything is loaded
 
 
 def check(stage: str, settings: Any) -> None:
     """UserError for what cannot work in these processes."""
-    if stage not in STAGES:
+    if stage not in STAGES or not STAGES[stage].trains_adapter:
         return
     if sharding():
         _check_sharding(stage, settings)
@@ -68,7 +70,8 @@ def check(stage: str, settings: Any) -> None:
         return
     if getattr(settings, "split_base", False):
         raise UserError(
-            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`"
+            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`",
+            code=Code.OPTION,
         )
     whole, name = settings.batch_size, "batch_size"
     if stage == "ppo":
@@ -78,54 +81,67 @@ def check(stage: str, settings: Any) -> None:
         near = max(1, share) * world() * (settings.batch_size // whole)
         raise UserError(
             f"{stage}: {name}={whole} cannot be dealt to {world()} processes; batch_size={near} can "
-            "(it counts the rows of all processes together)"
+            "(it counts the rows of all processes together)",
+            code=Code.SETTING,
         )
     micro = micro_batch(settings.micro_batch_size, whole)
     if share % micro:
         best = max(d for d in range(1, micro + 1) if share % d == 0)
         raise UserError(
             f"{stage}: micro_batch_size={micro} does not divide the {share} rows that each of {world()} "
-            f"processes gets of {name}={whole}; micro_batch_size={best} does"
+            f"processes gets of {name}={whole}; micro_batch_size={best} does",
+            code=Code.SETTING,
         )
 
 
 def micro_batch(wished: int, whole: int) -> int:
-    """Rows that a process computes at once of a batch of `whole` rows: never more than its share."""
+    """Rows of a batch of `whole` rows that a process computes at once: at most its share."""
     return min(wished, max(1, whole // world()))
 
 
 def _check_sharding(stage: str, settings: Any) -> None:
     kind = sharding()
     if stage == "ppo":
-        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml")
+        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml", code=Code.OPTION)
     if settings.precision != "bf16":
         raise UserError(
             f"{stage}: a base in {settings.precision} cannot be split by {kind}; "
-            "use pipeline/launch/ddp.yaml, or precision bf16"
+            "use pipeline/launch/ddp.yaml, or precision bf16",
+            code=Code.OPTION,
         )
     if kind == "ZeRO":
         if importlib.util.find_spec("deepspeed") is None:
-            raise UserError("ZeRO needs DeepSpeed, which is not installed: pip install deepspeed")
+            raise UserError(
+                "ZeRO needs DeepSpeed, which is not installed: pip install deepspeed", code=Code.OPTION
+            )
         if os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2") not in ("1", "2"):
-            raise UserError(f"{stage} runs under ZeRO stages 1 and 2 only: use pipeline/launch/zero2.yaml")
+            raise UserError(
+                f"{stage} runs under ZeRO stages 1 and 2 only: use pipeline/launch/zero2.yaml",
+                code=Code.OPTION,
+            )
     elif os.environ.get("FSDP_VERSION", "1") != "2":
-        raise UserError(f"{stage} runs under FSDP version 2 only: use pipeline/launch/fsdp.yaml")
+        raise UserError(
+            f"{stage} runs under FSDP version 2 only: use pipeline/launch/fsdp.yaml", code=Code.OPTION
+        )
     import torch
 
     if not torch.cuda.is_available():
-        raise UserError(f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml")
+        raise UserError(
+            f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml",
+            code=Code.OPTION,
+        )
 
 
-# -- what the stages share; alone, each of these gives back what it is given
+# -- collective calls; in a single process each returns its argument
 
 
 def share(n: int) -> slice:
-    """This process's part of n rows in order; the parts of all processes in order are the whole."""
+    """This process's slice of n rows; the slices of all processes, in their order, are all rows."""
     return slice(rank() * n // world(), (rank() + 1) * n // world())
 
 
 def gathered(item: Any) -> list:
-    """What each process has, in their order. Tensors travel on the CPU."""
+    """The items of all processes, in their order. Tensors travel on the CPU."""
     if world() == 1:
         return [item]
     import torch.distributed as dist
@@ -144,7 +160,7 @@ def rows_of_all(rows: torch.Tensor) -> torch.Tensor:
 
 
 def from_leader(make: Callable[[], Any]) -> Any:
-    """What `make` gives in the leader, in every process; the others do not call it."""
+    """The leader's result of `make`, in every process; the others do not call it."""
     if world() == 1:
         return make()
     import torch.distributed as dist
@@ -155,7 +171,7 @@ def from_leader(make: Callable[[], Any]) -> Any:
 
 
 def leader_first(make: Callable[[], Any]) -> Any:
-    """What `make` gives in each process; the others begin when the leader has left its files."""
+    """Each process's result of `make`; the followers call it after the leader has written its files."""
     if rank() == 0:
         made = make()
         gathered(None)
@@ -164,13 +180,13 @@ def leader_first(make: Callable[[], Any]) -> Any:
     return make()
 
 
-def anyone(wish: bool) -> bool:
-    """Whether any process says so; all of them have to ask."""
-    return any(gathered(bool(wish)))
+def anyone(here: bool) -> bool:
+    """Whether it is true in any process (a collective call)."""
+    return any(gathered(bool(here)))
 
 
 def add_up(tensors: list[torch.Tensor]) -> None:
-    """Put the sum over all processes into each tensor, in place; all are of one type and on one device."""
+    """Replace each tensor by its sum over all processes, in place; all have one type and one device."""
     if world() == 1 or not tensors:
         return
     import torch
@@ -183,7 +199,7 @@ def add_up(tensors: list[torch.Tensor]) -> None:
 
 
 class Follower(Run):
-    """The leader's run as the other processes see it: everything to read, nothing to write."""
+    """The leader's run in the other processes: it can be read, and writing does nothing."""
 
     leads = False
 
@@ -195,17 +211,20 @@ class Follower(Run):
 
     def event(self, kind: str, message: str, **facts: Any) -> None: ...
 
-    def cut_back(self, step: int) -> None: ...
+    def sync_logs(self) -> None: ...
+
+    def cut_back(self, step: int, forget: Any = None) -> None: ...
 
 
 # -- the life of a run in several processes
 
 
 class Peers:
-    """The other processes of this run, over a key-value store that the leader holds."""
+    """The other processes of this run, reached through a key-value store in the leader."""
 
     def __init__(self, store: Any):
-        self.store, self.run = store, None
+        self.store = store
+        self.run: Run | None = None
         self.over = threading.Event()
         me = [socket.gethostname(), os.getpid(), processes.identity(os.getpid())]
         store.set(f"process {rank()}", json.dumps(me))
@@ -213,12 +232,11 @@ class Peers:
         self.watcher.start()
 
     def lead(self, run: Run, settings: dict[str, Any]) -> None:
-        """Let the followers in: the run is there, and this is what it is about."""
+        """Tell the followers the run and its settings."""
         self.run = run
         run.agree = anyone
-        run.record["attempts"][-1]["processes"] = world()
-        run.write()
-        self.store.set("run", json.dumps({"record": run.record, "settings": settings}))
+        run.change_attempt(processes=world())
+        self.store.set("run", json.dumps({"record": to_json(run.record), "settings": settings}))
 
     def wait_for_run(self) -> dict[str, Any]:
         """{"record", "settings"} from the leader."""
@@ -227,29 +245,33 @@ class Peers:
         return json.loads(self.store.get("run"))
 
     def wait_for_end(self) -> None:
-        """Until the leader has closed the record; it evaluates and writes alone at the end."""
+        """Wait until the leader, which evaluates and writes alone at the end, has closed the record."""
         while not self._has("end"):
             time.sleep(0.1)
 
     def leave(self) -> None:
-        """Watch no longer. A thread that still asks the store when Python ends takes the process down."""
+        """Stop watching. A thread that still uses the store when Python ends would crash the process."""
         self.over.set()
         self.watcher.join(LEAVING)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the others, once, why this process ends."""
+        """Tell the other processes, once, why this one ends."""
         mendable = isinstance(error, UserError | KeyboardInterrupt)
         text = str(error) or "interrupted" if mendable else f"{type(error).__name__}: {error}"
+        code = getattr(error, "code", Code.CANCELLED if mendable else Code.UNEXPECTED)
         with contextlib.suppress(RuntimeError, OSError):  # the leader, and its store with it, may be gone
             if not self._has("failure"):
                 where = f"process {rank()} of {world()}: " if rank() else ""
-                self.store.set("failure", json.dumps({"message": where + text, "mendable": mendable}))
+                told = {"message": where + text, "mendable": mendable, "code": code}
+                self.store.set("failure", json.dumps(told))
 
     def cause(self) -> Exception | None:
-        """Why another process ended, if one did, a moment after a collective call has failed here."""
+        """Why another process ended, if one did; called after a collective call failed here."""
         for _ in range(6):
             if trouble := self._trouble():
-                return (UserError if trouble["mendable"] else RuntimeError)(trouble["message"])
+                if trouble["mendable"]:
+                    return UserError(trouble["message"], code=Code(trouble["code"]))
+                return RuntimeError(trouble["message"])
             time.sleep(LOOK_EVERY)
         return None
 
@@ -265,20 +287,20 @@ class Peers:
                     continue
                 host, pid, started = json.loads(self.store.get(f"process {other}"))
                 if host == socket.gethostname() and not processes.alive(pid, started):
-                    message = f"process {other} of {world()} (pid {pid}) was killed; `resume` goes on"
-                    return {"message": message, "mendable": True}
+                    message = f"process {other} of {world()} (pid {pid}) was killed"
+                    return {"message": message, "mendable": True, "code": Code.LOST}
         except (RuntimeError, OSError):
-            return {"message": "the leading process is gone", "mendable": True}
+            return {"message": "the leading process is gone", "mendable": True, "code": Code.LOST}
         return None
 
     def _watch(self) -> None:
-        """In a thread of its own: a main thread that waits for a dead process in a collective call does not
-        come back to hear of it."""
+        """Watch the other processes in a thread of its own, because a main thread that waits for a dead
+        process in a collective call never returns."""
         while not self.over.wait(LOOK_EVERY):
             trouble = self._trouble()
             if trouble is None or self.over.wait(PATIENCE):
                 continue
-            if self.run is not None and self.run.record["status"] not in TERMINAL:
+            if self.run is not None and self.run.record.status not in TERMINAL:
                 self.run.fail(trouble["message"])
                 print(f"error: {trouble['message']}", file=sys.stderr)
                 print(self.run.folder / "run.json", flush=True)
@@ -287,7 +309,7 @@ class Peers:
 
 @contextlib.contextmanager
 def joined() -> Iterator[Peers | None]:
-    """The other processes of this run while it goes on; None alone. An error that leaves is told to all."""
+    """The other processes of this run while it lasts; None in a single process. All learn of an error."""
     if world() == 1:
         yield None
         return
@@ -295,7 +317,7 @@ def joined() -> Iterator[Peers | None]:
     import torch.distributed as dist
     from accelerate import PartialState
 
-    PartialState(cpu=not torch.cuda.is_available())  # as the trainers will: gloo on CPUs, NCCL on GPUs
+    PartialState(cpu=not torch.cuda.is_available())  # like the trainers: gloo on CPUs, NCCL on GPUs
     store = _store(dist)
     peers = Peers(store)
     try:
@@ -306,13 +328,13 @@ def joined() -> Iterator[Peers | None]:
         raise
     finally:
         peers.leave()
-    if rank() == 0:  # the store goes with this process: the others have to be done with it
+    if rank() == 0:  # the store ends with this process, so the others must finish using it first
         _wait_for_the_others(store)
 
 
 def leave(code: int) -> None:
-    """End this process with an exit code. A process group whose members are gone may never come down: after
-    a failure nothing waits for it."""
+    """End this process with an exit code. After a failure it does not wait for the process group, which may
+    never shut down once members are gone."""
     if code and world() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -322,7 +344,7 @@ def leave(code: int) -> None:
 
 @contextlib.contextmanager
 def blamed(peers: Peers | None) -> Iterator[None]:
-    """Where a collective call fails because another process is gone, that is what is said."""
+    """If a collective call fails because another process ended, raise that process's error instead."""
     try:
         yield
     except RuntimeError as error:
@@ -334,18 +356,18 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 
 def check_command(name: str) -> None:
     """UserError for a command of the command line that a launcher may not start in several processes."""
-    if world() > 1 and name not in (*STAGES, "resume"):
-        raise UserError(f"{name} runs in one process: start it without `accelerate launch`")
+    if world() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
+        raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
 
 
 def let_the_leader_speak() -> None:
-    """What all processes find wrong is said once: the launcher ends the others when the leader ends."""
+    """Give the leader time to report an error that all processes find; the launcher then ends the others."""
     if rank() > 0:
         time.sleep(2.0)
 
 
 def _store(dist: Any) -> Any:
-    """A key-value store of our own in the leader."""
+    """A separate key-value store in the leader."""
     address = os.environ["MASTER_ADDR"]
     found = [dist.TCPStore(address, 0, is_master=True, wait_for_workers=False)] if rank() == 0 else []
     port = from_leader(lambda: found[0].port)
