@@ -1,8 +1,9 @@
 """Greedy answers of this project's sampling against transformers' own, token by token, on a real base.
 
 Both run in fp32 on the same weights: `models.generation` with the quick model that the pipeline loads, and
-transformers' `generate` on a plain one. The prompts are answered in one batch here, and one by one there. Where a
-token differs, the gap between transformers' two best logits is printed: rounding can turn a tie, and nothing else.
+transformers' `generate` on a plain one. The prompts are answered in one batch here, and one by one there.
+Where a token differs, the gap between transformers' two best logits is printed: rounding can turn a tie, and
+nothing else.
 
     python benchmarks/generation_parity.py --base smollm2 [--tokens 48]
 """

@@ -1,11 +1,11 @@
 """Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
 
-Same base (a GPT-2 or Llama of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
-responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take turns step by
-step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's steps, the
-speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest resident
-memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached). Scores
-and KL mean nothing here.
+Same base (a GPT-2 or Llama of the named shape with seeded random weights in bf16), LoRA rank, lengths of
+prompts and responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take
+turns step by step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's
+steps, the speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest
+resident memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached).
+Scores and KL mean nothing here.
 
 `--trl-cache DIR` installs TRL once into a folder of its own (a few MB, `pip install --no-deps`).
 
@@ -106,10 +106,11 @@ def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
     """Seconds that a step cannot go below on this machine, from its products in bf16 and its weights'
     traffic.
 
-    Body = the matrices of all blocks, head = vocabulary · width; a product costs 2 FLOP per weight and token, its
-    backward pass towards the states as much again; attention 2 · T² · width FLOP per layer and row (causal).
-    In the last block, what follows attention is only for the positions that are read: the responses, or for
-    the reward model one per row. A step of generation reads every weight once, or computes, whichever takes longer.
+    Body = the matrices of all blocks, head = vocabulary · width; a product costs 2 FLOP per weight and token,
+    its backward pass towards the states as much again; attention 2 · T² · width FLOP per layer and row
+    (causal). In the last block, what follows attention is only for the positions that are read: the
+    responses, or for the reward model one per row. A step of generation reads every weight once, or computes,
+    whichever takes longer.
     """
     block, head = case.block_weights, case.vocabulary * case.width
     body, length = case.layers * block, case.prompt_length + case.response_length

@@ -42,4 +42,5 @@ class DeviceSharing:
 
 
 def _uses_device(record: RunRecord) -> bool:
-    return record.stage not in STAGES or STAGES[record.stage].uses_models
+    row = STAGES.get(record.stage)
+    return row is None or row.uses_models

@@ -133,10 +133,10 @@ def _trained(workspace: Workspace) -> Iterator[Lineup]:
     by_id = {run.id: run for run in runs}
     seen: set[str] = set()
     for newest in policies:
-        sft = by_id.get(newest.parents.sft)
-        if sft is None or newest.preset in seen:
+        sft, preset = by_id.get(newest.parents.sft), newest.preset or ""
+        if sft is None or preset in seen:
             continue
-        seen.add(newest.preset)
+        seen.add(preset)
         found = {"sft": _policy("sft", workspace, sft)}
         for run in policies:
             name = f"ppo-{run.precision}"
@@ -146,10 +146,10 @@ def _trained(workspace: Workspace) -> Iterator[Lineup]:
         config = newest.config
         yield Lineup(
             base_model=config["base_model"],
-            preset=newest.preset,
+            preset=preset,
             policies=tuple(found[name] for name in POLICIES if name in found),
             temperature=config["temperature"],
-            max_new_tokens=answer_length(newest.preset, config["response_length"]),
+            max_new_tokens=answer_length(preset, config["response_length"]),
             since=newest.ended or "",
             dataset=newest.parents.dataset,
         )
@@ -161,8 +161,9 @@ def answer_length(preset: str, response_length: int) -> int:
 
 
 def _policy(name: str, workspace: Workspace, run: RunRecord) -> Policy:
-    weights = {"run": run.id, "preset": run.preset, "reward_run": run.parents.rewards.get(run.precision)}
-    return Policy(name, workspace.run(run.id) / "model", run.served_precision, weights)
+    precision = run.precision or "bf16"
+    weights = {"run": run.id, "preset": run.preset, "reward_run": run.parents.rewards.get(precision)}
+    return Policy(name, workspace.run(run.id) / "model", run.served_precision or precision, weights)
 
 
 def _has_model(workspace: Workspace, run: RunRecord) -> bool:

@@ -170,7 +170,7 @@ def _refuse_beside(workspace: Workspace) -> None:
     """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
-            raise locks.busy(workspace, other.id, other.attempt.pid)
+            raise locks.busy(workspace, other.id, other.attempt.pid or 0)
 
 
 def _threads(run: Run, company: int) -> int:

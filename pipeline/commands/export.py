@@ -29,7 +29,8 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     form: "merged" or "adapter". Returns the absolute path. Raises UserError.
     """
     record = read_run(workspace, run_id)
-    if record.stage not in STAGES or not STAGES[record.stage].trains_adapter:
+    row = STAGES.get(record.stage)
+    if row is None or not row.trains_adapter:
         raise UserError(f"{run_id}: a {record.stage} run has no model to export", code=Code.STATE)
     if record.status != "done":
         raise UserError(f"{run_id}: is {record.status}; only a done run can be exported", code=Code.STATE)
@@ -64,7 +65,7 @@ def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
     reward = record.stage == "reward"
     load = loading.load_reward_base if reward else loading.load_causal
     model = load(base, "bf16", torch.device("cpu")).float()
-    model = adapters.load(model, model_dir, record.stage, base=base).merge_and_unload()
+    model = adapters.load(model, model_dir, record.stage or "", base=base).merge_and_unload()
     if reward:
         model.score.weight.data = adapters.load_head(model_dir).weight.data
     model.config.dtype = torch.float32

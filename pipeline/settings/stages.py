@@ -77,6 +77,10 @@ class Stages:
     def __contains__(self, name: object) -> bool:
         return any(row.name == name for row in self.rows)
 
+    def get(self, name: str | None) -> Stage | None:
+        """The row of a stage; None for a name that is not in the table."""
+        return next((row for row in self.rows if row.name == name), None)
+
     def __getitem__(self, name: str) -> Stage:
         """The row of a stage. Raises UserError for a name that is not in the table."""
         for row in self.rows:
