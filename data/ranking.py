@@ -104,4 +104,5 @@ class Ranking:
 
 
 def _example(letters: list[str]) -> str:
-    return f"an order of {' '.join(letters)} such as {'>'.join(letters)}, with = for a tie, or 'none'"
+    named = f"an order that names each of {' '.join(letters)} once, such as {'>'.join(letters)}"
+    return f"{named}, with = for a tie, or 'none'"

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.cast_votes import CastVote, cast_votes
+from data.cast_votes import CastVote, cast_votes, retracted_votes
 from data.errors import Code, UserError
 from data.preferences import preference_pairs
 from data.ranking import LETTERS, Ranking
@@ -253,10 +253,15 @@ class VoteStore:
             rows = [_vote_row(db, row["id"]) for row in found.fetchall()]
         return [row for row in rows if retracted or not row["retracted"]]
 
-    def cast(self, season: str | None = None) -> list[CastVote]:
-        """The votes of a season, or all, as the statistics need them, oldest first."""
+    def cast(self, season: str | None = None, after: int = 0) -> list[CastVote]:
+        """The votes of a season, or all, as the statistics need them; see `data.cast_votes`."""
         with self._file.read() as db:
-            return cast_votes(db, season)
+            return cast_votes(db, season, after)
+
+    def retracted(self) -> frozenset[int]:
+        """The numbers (`CastVote.number`) of the votes that were taken back."""
+        with self._file.read() as db:
+            return retracted_votes(db)
 
     def counts(self) -> dict[str, int]:
         """How many votes and retractions there are, in all seasons together."""

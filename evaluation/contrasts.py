@@ -9,7 +9,8 @@ preference, averaged over their votes. It holds whatever the raters' tastes are,
 `votes_each` decisive votes that prefer the first policy, whose mean is the preference of a rater drawn from
 the population, whatever the tastes of the raters and the noise of their votes. A rater with fewer decisive
 votes is not counted yet, and the votes beyond are not either: a share that is looked at while it grows would
-be chosen, not observed. Five raters cannot speak for people; no number of their votes changes that.
+be chosen, not observed. A few raters who do not nearly agree on a difference cannot speak for people, however
+often they vote.
 
 A tie, two bad answers and identical texts are no preference. A rater's second vote on a prompt is a repeat
 and is not counted. Which prompts a rater gets must not depend on the rater's taste.

@@ -302,7 +302,7 @@ def test_a_new_training_opens_a_season_with_a_leaderboard_of_its_own(arena, work
     _run(workspace, "1-sft", "sft")
     _run(workspace, "2-ppo-int8", "ppo", "int8", sft="1-sft")
     assert arena.season_id() != demo
-    assert arena.leaderboard() == [] and arena.contrasts() == []
+    assert arena.leaderboard() == [] and arena.board().verdicts == []
     view = play(arena)[-1]
     assert set(view.answers) == {"A", "B"}
     arena.vote(view.round, "A>B")

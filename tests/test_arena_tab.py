@@ -221,7 +221,7 @@ def board(ballots, without=()):
     [
         (
             ["AB" * 60],
-            ["this one rater's votes", "equally good to within 15", "60 of 120", "these raters only"],
+            ["the votes of this one rater: ", "equally good to within 15", "60 of 120", "nobody else"],
         ),
         (["A" * 60, "B" * 15], ["these 2 raters: ppo-int4 is better than", "60 of 75"]),
         (["A" * 15, "B" * 60], ["ppo-int4 is worse than ppo-bf16"]),
@@ -231,7 +231,7 @@ def board(ballots, without=()):
 )
 def test_the_verdict_is_one_sentence_that_says_for_whom_it_speaks(raters, words):
     said = arena_tables.verdicts.board_html(board(votes(*raters)), T)
-    assert all(word in said.replace("&#x27;", "'") for word in words), said
+    assert all(word in said for word in words), said
     assert ("people in general, judged" in said) == (len(raters) == 30)
     assert arena_tables.verdicts.board_html(board(votes(*raters)), Texts("zh")) != said
 

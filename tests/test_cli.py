@@ -150,7 +150,7 @@ def slow_stage(workspace, **options):
     return child, list_runs(workspace)[0].id
 
 
-@pytest.mark.faults
+@pytest.mark.faults(9)
 def test_cancel_from_another_shell_and_refusal_while_it_runs(cli, workspace):
     child, run_id = slow_stage(workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     refused = one_line(cli("prepare", *SMALL, expect=2))

@@ -125,7 +125,7 @@ def ended(connection):
     return True
 
 
-@pytest.mark.faults
+@pytest.mark.faults(52)
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 def test_half_open_connections_silence_nobody(said):
     """1,100 of them, at 1,024 handles, silenced the page for 70 seconds. Here it is five times the limit."""
@@ -137,7 +137,7 @@ def test_half_open_connections_silence_nobody(said):
         assert len(connections) <= 40
 
 
-@pytest.mark.faults
+@pytest.mark.faults(52)
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 def test_a_head_that_does_not_come_ends_the_connection(said):
     connections = Connections(total=40, of_one=20)

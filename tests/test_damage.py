@@ -196,8 +196,8 @@ def test_every_stage_names_the_damaged_file_of_its_parent(workspace, random_base
                 execute(stage, settings, workspace)
             path.write_bytes(whole)
             record = list_runs(workspace)[0]
-            assert (record["status"], path.name in record["error"]) == ("failed", True)
-            assert "Traceback" not in (workspace.run(record["id"]) / "log.txt").read_text()
+            assert (record.status, path.name in record.error) == ("failed", True)
+            assert "Traceback" not in (workspace.run(record.id) / "log.txt").read_text()
     flip(sft / adapters.WEIGHTS)
     for form in ("merged", "adapter"):
         with pytest.raises(UserError, match=f"{adapters.WEIGHTS}: is damaged"):
@@ -214,7 +214,7 @@ def test_models_of_an_earlier_version_are_used_and_an_event_says_that_they_were_
     new = ("files", "base_files", sealed.OWN, sealed.MARK)
     card.write_text(json.dumps({key: value for key, value in read_json(card).items() if key not in new}))
     run = run_stage(workspace, "reward", random_base, sft_run=parents["sft"], max_steps=1)
-    said = [event["message"] for event in run.record["events"] if event["kind"] == "no hashes"]
+    said = [event.message for event in run.record.events if event.kind == "no hashes"]
     assert said == [f"runs/{parents['sft']}/model is of an earlier version and is used unchecked"]
 
 

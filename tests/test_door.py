@@ -27,7 +27,7 @@ def run_app(workspace, *flags, typed=""):
 # accounts
 
 
-@pytest.mark.faults
+@pytest.mark.faults(51)
 def test_accounts_are_made_with_a_password_from_stdin(tmp_path):
     """The first account is an admin's, so that somebody can train; later ones are raters'."""
     for name, more in (("ann", []), ("rob", []), ("eve", ["--role", "admin"])):
@@ -73,7 +73,7 @@ def test_two_passwords_that_differ_change_nothing(monkeypatch):
 # flags
 
 
-@pytest.mark.faults
+@pytest.mark.faults(51)
 def test_a_password_on_the_command_line_is_refused_with_the_way_to_do_it(tmp_path):
     ended = run_app(tmp_path, "--auth", "ann:secret")
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1)
@@ -135,7 +135,7 @@ def test_every_variable_of_gradio_is_taken_away(monkeypatch):
     assert left == {"GRADIO_ANALYTICS_ENABLED": "False"}
 
 
-@pytest.mark.faults
+@pytest.mark.faults(51)
 def test_no_variable_of_the_environment_moves_anything(tmp_path):
     elsewhere, secret = tmp_path / "elsewhere", tmp_path / "secret.txt"
     secret.write_text("stays where it is")

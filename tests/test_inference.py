@@ -186,3 +186,16 @@ def test_the_process_ends_when_its_app_is_killed_and_the_app_has_no_torch(lineup
     app.wait()
     wait_until(lambda: identity(int(pid)) is None, seconds=300)
     app.stdout.close()
+
+
+@pytest.mark.parametrize(("busy_percent", "threads"), [(2.0, 2), (60.0, 1)])
+def test_a_larger_base_answers_with_one_thread_beside_other_work(monkeypatch, busy_percent, threads):
+    from pipeline.arena import worker
+
+    monkeypatch.setattr("pipeline.arena.worker.psutil.cpu_percent", lambda interval: busy_percent)
+    monkeypatch.setattr("pipeline.arena.worker.psutil.cpu_count", lambda: 2)
+    answerer = worker.Answerer()
+    answerer.threads = 2
+    assert answerer._threads() == 1  # a small base
+    answerer.many_threads = True
+    assert answerer._threads() == threads

@@ -251,3 +251,12 @@ def test_the_command_that_is_shown_is_the_one_that_would_be_typed(workspace):
     assert " ".join(words) == (
         "python -m pipeline ppo --preset tiny --precision int4 --set max_steps=5 seed=1"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nice values are POSIX's")
+def test_a_training_gives_way_to_the_page():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    processes.give_way(child.pid)
+    assert psutil.Process(child.pid).nice() == processes.LOW_PRIORITY
+    child.communicate(b"\n")
+    processes.give_way(child.pid)  # gone: nothing happens

@@ -33,7 +33,7 @@ def test_none_calls_every_answer_bad():
     ["", "A>B>C", "A>B>C>D>D", "A>>B>C=D", "A>B>C>E", "AB>C>D", "none>A", ">A>B>C>D", "A;B;C;D", None, 7],
 )
 def test_a_bad_order_is_refused_with_advice(order):
-    with pytest.raises(UserError, match="order of A B C D such as A>B>C>D"):
+    with pytest.raises(UserError, match="names each of A B C D once, such as A>B>C>D"):
         Ranking.parse(order)
 
 

@@ -87,7 +87,7 @@ def test_a_process_id_that_was_used_again_is_not_taken_for_the_run(run, workspac
     assert read_run(workspace, run.id).status == "lost"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_terminal_state_is_never_overwritten_from_outside(run, workspace):
     run.start_attempt()
     assert not close_dead(workspace, run.id, "cancelled")  # it lives
@@ -126,7 +126,7 @@ def test_metrics_keep_a_gap_for_nan_and_are_cut_back(run, workspace):
     assert read_samples(workspace, run.id)[0]["text"] == "é\u2028\x00"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_torn_last_line_does_not_hide_the_rows_before(run, workspace):
     run.start_attempt()
     run.log({"step": 1})

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data import validation
 from data.errors import UserError
 from data.records import Pair
 from data.validation import MAX_LINE_BYTES, parse_object, parse_pair, read_pairs
@@ -281,3 +282,31 @@ def test_real_hh_rows_parse_where_they_are_at_hand(tmp_path, name):
     for pair in parsed.pairs:
         assert pair.prompt.startswith("\n\nHuman:") and pair.prompt.endswith("\n\nAssistant:")
         assert pair.chosen == pair.chosen.strip() != pair.rejected
+
+
+class Counted(str):
+    """A key that counts how often it is compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.faults
+def test_a_key_that_is_given_twice_is_found_in_linear_time():
+    """1 MB with 90,000 keys, the last one twice, took 70 seconds when each key was compared with each."""
+    count = 5000
+    items = [(Counted(f"key {n}"), n) for n in [*range(count), count - 1]]
+    with pytest.raises(ValueError, match=f"key 'key {count - 1}' is given twice"):
+        validation._unique_keys(items)
+    assert Counted.compared < 10 * count
+
+
+def test_a_line_of_many_messages_is_read_whole():
+    turns = [{"role": role, "content": "a"} for _ in range(9000) for role in ("system", "user")]
+    end = [{"role": "assistant", "content": "b"}]
+    pair = validation.parse_pair({"prompt": turns, "chosen": end, "rejected": end})
+    assert pair.prompt.count("Human: a\n\na") == 9000

@@ -63,7 +63,7 @@ def test_one_person_is_not_people():
     assert (found.kind, found.scope, found.raters) == ("better", "raters", 1)
 
 
-def test_five_raters_never_speak_for_people_however_often_they_vote():
+def test_five_raters_who_like_both_cannot_speak_for_people_however_often_they_vote():
     # equal votes of five raters: each can multiply the wealth by 1.43 at most, and 1.43^5 = 6
     found = verdict_of(*["AB" * 200] * 5)
     assert (found.kind, found.scope) == ("equivalent", "raters") and found.more_raters > 0

@@ -96,9 +96,11 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     def on_next(models: str | None, request: gr.Request) -> str:
         return services.arena.next_prompt(rater_of(request), models or "")
 
+    @for_raters
     def on_models(models: str | None) -> tuple[Any, ...]:
         return about(services, models or "", t)
 
+    @for_raters
     def on_season(season: str | None) -> str:
         return arena_tables.leaderboard_html(services, t, season or None)
 

@@ -38,7 +38,8 @@ WALL_CLOCK = {"wall_seconds", "seconds"}
 
 def build(services: Services, t: Texts) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns its timer and the handler that fills it."""
-    gr.HTML(parts.intro(t("intro.runs")), padding=False)
+    link = f' <a href="?view=api">{escape(t("runs.api"))}</a>'
+    gr.HTML(parts.intro(t("intro.runs") + link), padding=False)
     listing = gr.Dataframe(
         headers=headers(t),
         datatype="str",

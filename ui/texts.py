@@ -46,8 +46,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "bar.after": ("After this:", "接下来："),
     "bar.last": ("This is the last step.", "这是最后一步。"),
     "bar.next_first": (
-        "Nothing is trained here yet; the arena answers with the shipped demo models. First step:",
-        "这里还没有训练过；竞技场先由自带的演示模型作答。第一步：",
+        "Nothing is trained with this preset yet. First step:",
+        "这个预设还没有训练过。第一步：",
     ),
     "bar.waiting": ("{count} more waiting in the queue.", "队列中还有 {count} 个任务。"),
     "bar.complete": (
@@ -450,12 +450,11 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "board.some": ("Rankings: {votes}.", "{votes} 次排序。"),
     "verdict.people": (
-        "For people in general, judged from {raters} raters",
-        "对一般人而言（依据 {raters} 位评分者）",
+        "For people in general, judged from {raters} raters: ",
+        "对一般人而言（依据 {raters} 位评分者）：",
     ),
-    "verdict.raters": ("In the votes of these {raters} raters", "在这 {raters} 位评分者的投票中"),
-    "verdict.rater": ("In the votes of this one rater", "在这一位评分者的投票中"),
-    "verdict.colon": (": ", "："),
+    "verdict.raters": ("In the votes of these {raters} raters: ", "在这 {raters} 位评分者的投票中："),
+    "verdict.rater": ("In the votes of this one rater: ", "在这一位评分者的投票中："),
     "verdict.better": ("{a} is better than {b}", "{a} 优于 {b}"),
     "verdict.worse": ("{a} is worse than {b}", "{a} 不如 {b}"),
     "verdict.better_small": (
@@ -487,7 +486,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "; more votes like these are not likely to decide it ({wins} of {decisive} decisive votes so far).",
         "；继续这样投票也不太可能得出定论（目前 {decisive} 次分出高下的投票中胜 {wins} 次）。",
     ),
-    "verdict.these_only": ("It speaks for these raters only.", "这只代表这些评分者。"),
+    "verdict.these_only": ("It speaks for nobody else.", "这不代表其他人。"),
     "verdict.more_raters": (
         "For people in general: about {more} more raters with {each} decisive votes each.",
         "要代表一般人，大约还需 {more} 位评分者，每人 {each} 次分出高下的投票。",
@@ -610,6 +609,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "All runs in this workspace. A run is one folder with settings, curves, log, checkpoints and model.",
         "这个工作区中的所有运行。每次运行就是一个文件夹：设置、曲线、日志、检查点、模型。",
     ),
+    "runs.api": ("API for scripts", "供脚本使用的 API"),
     "runs.what": ("What", "内容"),
     "runs.state": ("State", "状态"),
     "runs.started": ("Started (UTC)", "开始（UTC）"),

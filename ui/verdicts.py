@@ -40,7 +40,7 @@ def sentence(found: Verdict, t: Texts) -> str:
         kind = found.kind.replace(" ", "_")
         if found.small and found.kind in ("better", "worse"):
             kind += "_small"
-        said = t(f"verdict.{scope}", **facts) + t("verdict.colon") + t(f"verdict.{kind}", **facts)
+        said = t(f"verdict.{scope}", **facts) + t(f"verdict.{kind}", **facts)
         said += t("verdict.counts", e=about(found.e), **facts)
         if found.scope == "raters":
             said += " " + t("verdict.these_only")

@@ -49,10 +49,16 @@ class Statistics:
     def __init__(self, store: VoteStore):
         self._store = store
         self._known: dict[tuple[str, str], tuple[dict[str, int], Any]] = {}
+        self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, votes taken back included
 
     def ballots(self, season: str) -> list[Ballot]:
-        """The votes of a season that count, oldest first."""
-        return self._once("ballots", season, lambda: _ballots(self._store.cast(season)))
+        """The votes of a season that count, oldest first. A vote is read from the database once."""
+        known = self._read.get(season, {})
+        new = self._store.cast(season, after=max(known, default=0))
+        if new:  # a new dict: another thread may be going through the old one
+            known = self._read[season] = known | _ballots(new)
+        gone = self._store.retracted()
+        return [ballot for number, ballot in known.items() if number not in gone]
 
     def board(self, season: str) -> Board:
         """The leaderboard and the verdicts; empty lists without votes."""
@@ -111,24 +117,23 @@ def contrasts(margin: float) -> list[Contrast]:
     return quantised + [Contrast(name, BASELINE) for name in POLICIES if name != BASELINE]
 
 
-def _ballots(votes: list[CastVote]) -> list[Ballot]:
+def _ballots(votes: list[CastVote]) -> dict[int, Ballot]:
+    """The votes by their numbers."""
     rankings: dict[tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
-    found = []
+    found = {}
     for vote in votes:
         panes = vote.policies
         key = vote.order, tuple(panes.items())
         if key not in rankings:
             ranking = Ranking.parse(vote.order, panes).renamed(panes)
             rankings[key] = ranking, tuple(panes[letter] for letter in sorted(panes))
-        found.append(
-            Ballot(
-                *rankings[key],
-                vote.rater,
-                vote.prompt_sha256,
-                tuple(frozenset(panes[letter] for letter in group) for group in vote.identical),
-                {panes[letter]: count for letter, count in vote.tokens.items()},
-                vote.round,
-                vote.seconds,
-            )
+        found[vote.number] = Ballot(
+            *rankings[key],
+            vote.rater,
+            vote.prompt_sha256,
+            tuple(frozenset(panes[letter] for letter in group) for group in vote.identical),
+            {panes[letter]: count for letter, count in vote.tokens.items()},
+            vote.round,
+            vote.seconds,
         )
     return found

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import transformers
 
@@ -37,6 +38,9 @@ from pipeline.runs.hardware import software
 SECONDS_BETWEEN_TEXTS = 0.04  # a reader does not notice more frequent updates, and they cost the page time
 # Below this size one thread is as fast as all threads, and several times faster beside a training.
 ONE_THREAD_PARAMETERS = 30_000_000
+# Before an answer of a larger base the worker looks for so long how many cores others use.
+LOOK_SECONDS = 0.05
+BUSY_CORES = 0.5
 OnText = Callable[[dict[str, str]], None]  # {policy: text so far}
 
 
@@ -48,6 +52,7 @@ class Answerer:
         self.groups: dict[str, StackedPolicies] = {}  # by precision
         self.place: dict[str, str] = {}  # policy → precision
         self.threads = torch.get_num_threads()
+        self.many_threads = False
         self._text: PromptFormat | None = None
 
     @property
@@ -76,7 +81,7 @@ class Answerer:
                 model = loading.load_causal(base, precision, loading.device())
                 self.groups[precision] = StackedPolicies(model, base, mine)
         size = sum(parameter.numel() for parameter in next(iter(self.groups.values())).model.parameters())
-        torch.set_num_threads(1 if size < ONE_THREAD_PARAMETERS else self.threads)
+        self.many_threads = size >= ONE_THREAD_PARAMETERS
         self.place = {name: precision for precision, group in self.groups.items() for name in group.names}
         rows = [{"policy": name, "prompt": "\n\nHuman: Hi\n\nAssistant:"} for name in self.place]
         self.answer(rows, max_new_tokens=2, temperature=1.0, seed=0)
@@ -106,6 +111,7 @@ class Answerer:
         Each row gets the same random numbers, so that answers differ only where the policies differ. Raises
         UserError for a policy that is not loaded.
         """
+        torch.set_num_threads(self._threads())
         stopped = stopped or threading.Event()
         unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
         if unknown:
@@ -137,6 +143,17 @@ class Answerer:
             raise UserError(f"policy {unknown[0]} is not loaded", code=Code.POLICIES)
         _side_by_side(run, sorted({self.place[row["policy"]] for row in rows}))
         return round_.answers()
+
+    def _threads(self) -> int:
+        """Threads for the next answer: all of them on an idle machine, one beside other work.
+
+        Threads of one product wait for each other. Where another process holds one of their cores, each
+        token waits for the scheduler, and two threads are many times slower than one.
+        """
+        if not self.many_threads or self.threads == 1:
+            return 1
+        busy = psutil.cpu_percent(interval=LOOK_SECONDS) / 100 * (psutil.cpu_count() or 1)
+        return 1 if busy > BUSY_CORES else self.threads
 
 
 class _Round:

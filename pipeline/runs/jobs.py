@@ -205,6 +205,7 @@ class JobRunner:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         pid = self._child.pid
+        processes.give_way(pid)
         self._launched = Launched(run_id, pid, processes.identity(pid))
 
     def _settle(self, run_id: str) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+LOW_PRIORITY = 10  # nice value of trainings that the page starts
+
 
 def identity(pid: int) -> str | None:
     """What tells process `pid` from every other one that has or had this number; None when it is gone."""
@@ -137,3 +139,17 @@ def _leads_group(pid: int) -> bool:
         return os.getpgid(pid) == pid and os.getsid(pid) == pid
     except ProcessLookupError:
         return False
+
+
+def give_way(pid: int) -> None:
+    """Lower a process's priority, so that the page and the arena stay quick while it computes.
+
+    Linux may share the processor between sessions first and look at priorities only inside a session (its
+    autogroup); there the session gets the lower priority as well. Nothing happens where it is gone already or
+    the system refuses.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else LOW_PRIORITY
+        psutil.Process(pid).nice(low)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY), encoding="ascii")

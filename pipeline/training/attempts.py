@@ -122,7 +122,7 @@ def _as_it_ended(trainer: ReproducibleTrainer, step: int, path: Path) -> None:
     trainer.state = TrainerState.load_from_json(str(path / "trainer_state.json"))
     run.set_total(step)
     evaluated = reporter.last_evaluation.get("step") == step
-    run.cut_back(step, forget=lambda row: row["step"] == step and "eval_loss" in row and not evaluated)
+    run.cut_back(step, forget=lambda row: row.get("step") == step and "eval_loss" in row and not evaluated)
 
 
 def _facts(trainer: ReproducibleTrainer) -> dict:
