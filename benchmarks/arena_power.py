@@ -15,6 +15,7 @@ from evaluation import planning, sequential
 from evaluation.ballots import Ballot, VoteTable
 from evaluation.contrasts import VOTES_EACH
 from evaluation.leaderboard import fit
+from evaluation.verdict import ALPHA
 
 POLICIES = ("ppo-bf16", "ppo-int4", "ppo-int8", "sft")
 
@@ -42,6 +43,8 @@ class Power:
 def power_of_raters(goal: planning.Goal, margin: float, preference: float, studies: int, seed: int) -> Power:
     """Votes with one preference, looked at one by one, against the planner's n and the fixed-n test."""
     need = planning.decisive_needed(goal, preference, margin)
+    if need is None:
+        raise ValueError(f"no number of votes decides {goal} at {preference}")
     n = need.n
     different = goal == "different"
     if different:
@@ -57,9 +60,9 @@ def power_of_raters(goal: planning.Goal, margin: float, preference: float, studi
     if different:
         counts = np.arange(n + 1)
         above = sequential.log_e_of_counts(counts[:, None], counts, 0.5)
-        reached = sequential.log_e_different(above, above.T)[wins, losses] >= np.log(1 / planning.ALPHA)
+        reached = sequential.log_e_different(above, above.T)[wins, losses] >= np.log(1 / ALPHA)
     else:
-        few = sequential.fewest_wins(n, 0.5 - margin, np.log(1 / planning.ALPHA))[1:]
+        few = sequential.fewest_wins(n, 0.5 - margin, np.log(1 / ALPHA))[1:]
         reached = (wins >= few) & (losses >= few)
     total = votes[:, :fixed].sum(axis=1)
     decided = [_fixed_test(goal, int(w), fixed, margin) for w in range(fixed + 1)]
@@ -79,6 +82,8 @@ def power_of_raters(goal: planning.Goal, margin: float, preference: float, studi
 def power_of_people(goal: planning.Goal, margin: float, preference: float, studies: int, seed: int) -> Power:
     """Raters with tastes of their own, looked at after each of them."""
     need = planning.raters_needed(goal, preference, margin)
+    if need is None:
+        raise ValueError(f"no number of votes decides {goal} at {preference}")
     n = need.n
     rng = np.random.default_rng(seed)
     lead = planning.lead_of(preference, planning.TASTE)
@@ -92,7 +97,7 @@ def power_of_people(goal: planning.Goal, margin: float, preference: float, studi
         log_e = np.minimum(
             sequential.log_e_above(shares, 0.5 - margin), sequential.log_e_above(1 - shares, 0.5 - margin)
         )
-    reached = log_e >= np.log(1 / planning.ALPHA)
+    reached = log_e >= np.log(1 / ALPHA)
     return Power(
         _name(goal, margin, preference),
         "people",
@@ -113,14 +118,16 @@ def _median(reached: np.ndarray) -> float:
 
 def _fixed_test(goal: planning.Goal, wins: int, n: int, margin: float) -> bool:
     if goal == "different":
-        return binomtest(wins, n).pvalue < planning.ALPHA
+        return binomtest(wins, n).pvalue < ALPHA
     low, high = 0.5 - margin, 0.5 + margin
-    return max(binom.sf(wins - 1, n, low), binom.cdf(wins, n, high)) < planning.ALPHA
+    return max(binom.sf(wins - 1, n, low), binom.cdf(wins, n, high)) < ALPHA
 
 
 def power_table(studies: int, seed: int) -> list[Power]:
     """Equivalence at four margins and differences at three preferences, for raters and for people."""
-    questions = [("equivalent", margin, 0.5) for margin in (0.05, 0.10, 0.15, 0.20)]
+    questions: list[tuple[planning.Goal, float, float]] = [
+        ("equivalent", margin, 0.5) for margin in (0.05, 0.10, 0.15, 0.20)
+    ]
     questions += [("different", 0.15, preference) for preference in (0.60, 0.65, 0.75)]
     return [
         measure(*question, studies, seed)
@@ -155,7 +162,7 @@ def peeking_table(studies: int, seed: int) -> list[Peeking]:
             ("e-values", _different_p, _equivalent_p),
         ):
             claimed = [
-                (p(wins, n - wins)[:, look] < planning.ALPHA).any(axis=1).mean()
+                (p(wins, n - wins)[:, look] < ALPHA).any(axis=1).mean()
                 for p, wins in ((sign, equal), (tost, edge))
             ]
             rows.append(Peeking(test, every, *map(float, claimed)))
@@ -196,7 +203,8 @@ class Interval:
 
 
 def interval_table(studies: int, seed: int) -> list[Interval]:
-    """Four equal policies; rater's tastes and prompts' effects of 0.5 logits; 40 prompts that raters share."""
+    """Four equal policies; rater's tastes and prompts' effects of 0.5 logits; 40 prompts that raters
+    share."""
     return [
         interval_coverage(raters, rankings, studies, seed)
         for raters in (5, 20, 60)

@@ -12,6 +12,7 @@ import argparse
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -230,12 +231,12 @@ def rows_of(name: str, world: World, studies: int, seed: int) -> list[Row]:
 
 def averaged(rows: list[Row]) -> Row:
     """The mean of batches of equal size; the median of the batches' medians where each has one."""
-    medians = [row.rankings for row in rows]
-    means = {
+    medians = [row.rankings for row in rows if row.rankings is not None]
+    means: dict[str, Any] = {
         key: float(np.mean([getattr(row, key) for row in rows]))
         for key in ("superior", "equal", "covered", "mistaken", "decided")
     }
-    median = None if None in medians else float(np.median(medians))
+    median = float(np.median(medians)) if len(medians) == len(rows) else None
     return replace(rows[0], **means, rankings=median)
 
 
@@ -286,7 +287,7 @@ def main() -> None:
     for name, world in worlds().items():
         errors += rows_of(name, world, options.studies, options.seed)
     printed(errors)
-    tables = [errors]
+    tables: list[Any] = [errors]
     for table in (peeking_table, power_table, interval_table):
         tables.append(table(options.studies, options.seed))
         printed(tables[-1])

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,9 @@ class Ballot:
     seconds: float | None = None
 
     @classmethod
-    def from_order(cls, order: str, panes: Mapping[str, str], rater: str, prompt: str, **facts) -> "Ballot":
+    def from_order(
+        cls, order: str, panes: Mapping[str, str], rater: str, prompt: str, **facts: Any
+    ) -> "Ballot":
         """`panes` maps letters to policies; `facts` are the fields above. UserError for a bad order."""
         ranking = Ranking.parse(order, panes).renamed(panes)
         return cls(ranking, tuple(panes[letter] for letter in sorted(panes)), rater, prompt, **facts)
@@ -126,14 +129,14 @@ class VoteTable:
         return np.sort(np.unique(pairs, return_index=True)[1])
 
 
-class _Codes(dict):
+class _Codes(dict[Any, int]):
     """Numbers for names, in the order in which they are first asked for."""
 
-    def __call__(self, name) -> int:
+    def __call__(self, name: Any) -> int:
         return self.setdefault(name, len(self))
 
 
-def _outcomes(patterns: Sequence[tuple], names: Sequence[str]) -> tuple[np.ndarray, ...]:
+def _outcomes(patterns: Sequence[tuple[Any, ...]], names: Sequence[str]) -> tuple[np.ndarray, ...]:
     """signs, present, same, bad, mean_place and best of each outcome; see `VoteTable`."""
     count, size = len(patterns), len(names)
     place = np.full((count, size), np.nan)
@@ -147,7 +150,7 @@ def _outcomes(patterns: Sequence[tuple], names: Sequence[str]) -> tuple[np.ndarr
         for policy, mean in ranking.mean_places().items():
             if policy in index:
                 place[row, index[policy]] = mean
-        best[row] = index.get(ranking.best, -1)
+        best[row] = -1 if ranking.best is None else index.get(ranking.best, -1)
         for group in identical:
             for a, b in combinations([index[policy] for policy in group if policy in index], 2):
                 same[row, a, b] = same[row, b, a] = True

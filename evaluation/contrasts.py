@@ -16,6 +16,7 @@ A tie, two bad answers and identical texts are no preference. A rater's second v
 and is not counted. Which prompts a rater gets must not depend on the rater's taste.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -151,8 +152,18 @@ def holm(log_e: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def _evidence(scope, raters, wins, losses, low, high, above, below, margin) -> Evidence:
-    different = float(sequential.log_e_different(above(0.5), below(0.5)))
+def _evidence(
+    scope: Scope,
+    raters: int,
+    wins: int,
+    losses: int,
+    low: float,
+    high: float,
+    above: Callable[[float], float],
+    below: Callable[[float], float],
+    margin: float | None,
+) -> Evidence:
+    different = float(sequential.log_e_different(np.asarray(above(0.5)), np.asarray(below(0.5))))
     ahead = wins >= losses
     return Evidence(
         scope,

@@ -14,6 +14,7 @@ This is the picture, not the verdict: an interval here holds at one look. `evalu
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -186,7 +187,7 @@ def _positive(matrix: np.ndarray) -> np.ndarray:
     return (vectors * values.clip(0)) @ vectors.T
 
 
-def _tally(table: VoteTable, policy: int) -> dict[str, int | float | None]:
+def _tally(table: VoteTable, policy: int) -> dict[str, Any]:
     times = table.occurrences * table.present[:, policy]
     others = table.present.copy()
     others[:, policy] = False

@@ -71,13 +71,14 @@ def against_people(
     own: the policy that was trained against this reward model.
     """
     found = _comparisons(ballots, scores)
-    if not len(found.margins):
+    accuracy = _measured(credit(found.margins), found.raters)
+    if accuracy is None:
         return None
     bins = calibration(found.margins)
     others = np.array([own not in pair for pair in zip(found.better, found.worse, strict=True)])
     errors = 1 - credit(found.margins)
     return AgainstPeople(
-        _measured(1 - errors, found.raters),
+        accuracy,
         expected_calibration_error(bins),
         float(np.mean((1 - expit(found.margins)) ** 2)),
         fitted_temperature(found.margins),
@@ -87,10 +88,11 @@ def against_people(
     )
 
 
-def _comparisons(ballots, scores) -> _Comparisons:
+def _comparisons(ballots: Sequence[Ballot], scores: Sequence[Mapping[str, float] | None]) -> _Comparisons:
     margins, raters, better, worse = [], [], [], []
     for ballot, given in zip(ballots, scores, strict=True):
-        for a, b in combinations(sorted(given or ()), 2):
+        given = given or {}
+        for a, b in combinations(sorted(given), 2):
             sign = ballot.sign(a, b)
             if sign:
                 first, second = (a, b) if sign > 0 else (b, a)

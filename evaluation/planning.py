@@ -6,6 +6,7 @@ for people in general. A plan is for one question; with m questions Holm's stric
 The fixed-n tests (exact sign test, exact TOST) stand beside them for comparison; they hold at one look only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -135,7 +136,7 @@ def chance_by(
     return np.cumsum(chance)
 
 
-def _deciding_wins(trials: int, goal: Goal, margin: float, questions: int):
+def _deciding_wins(trials: int, goal: Goal, margin: float, questions: int) -> Callable[[int], np.ndarray]:
     """A function of n that gives the mask [n + 1] of the numbers of wins that decide."""
     limit = np.log(questions / ALPHA)
     if goal == "different":
@@ -271,7 +272,7 @@ def votes_for_equivalence(margin: float, questions: int = 1, power: float = POWE
     return _from_here_on(guess, lambda n: equivalence_power(n, margin, alpha=alpha), power)
 
 
-def _from_here_on(guess: int, chance, power: float) -> int:
+def _from_here_on(guess: int, chance: Callable[[int], float], power: float) -> int:
     """The n from which on the power stays: that of an exact test goes up and down (checked over 60 more)."""
     enough = n = max(1, guess * 3 // 4)
     while n < enough + 60:

@@ -16,9 +16,10 @@ from raters of different tastes; `evaluation.contrasts` says which observations 
 What it does not do: decide which observations to bet on, or correct for several questions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FRACTIONS = (np.arange(40) + 0.5) / 40  # of the largest bet that cannot lose more than everything
 BISECTIONS = 30  # to a billionth
@@ -35,10 +36,10 @@ def log_e_above(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
     return _mixed(np.cumsum(steps, axis=-2))
 
 
-def log_e_of_counts(wins: np.ndarray, losses: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
+def log_e_of_counts(wins: ArrayLike, losses: ArrayLike, bound: ArrayLike) -> np.ndarray:
     """The same for observations that are all 1 or 0, of which only the counts matter. Shapes broadcast."""
-    wins, losses, bound = (np.asarray(x, dtype=np.float64)[..., None] for x in (wins, losses, bound))
-    return _mixed(wins * np.log1p(FRACTIONS * (1 - bound) / bound) + losses * np.log1p(-FRACTIONS))
+    won, lost, at = (np.asarray(x, dtype=np.float64)[..., None] for x in (wins, losses, bound))
+    return _mixed(won * np.log1p(FRACTIONS * (1 - at) / at) + lost * np.log1p(-FRACTIONS))
 
 
 def log_e_different(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -46,20 +47,20 @@ def log_e_different(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.logaddexp(above, below) - np.log(2)
 
 
-def interval(values: Sequence[float], alpha: float = 0.05) -> tuple[float, float]:
+def interval(values: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
     """The confidence sequence after these observations: (low, high), (0, 1) without any.
 
     Over all looks together it misses the mean with probability at most `alpha` (alpha / 2 at each side).
     """
-    values = np.asarray(values, dtype=np.float64)
-    if values.size == 0:
+    seen = np.asarray(values, dtype=np.float64)
+    if seen.size == 0:
         return 0.0, 1.0
     limit = np.log(2 / alpha)
 
     def low(x: np.ndarray) -> float:
-        return _bisect(lambda bound: log_e_above(x, bound)[-1] < limit)
+        return _bisect(lambda bound: bool(log_e_above(x, bound)[-1] < limit))
 
-    return low(values), 1 - low(1 - values)
+    return low(seen), 1 - low(1 - seen)
 
 
 def interval_of_counts(wins: int, losses: int, alpha: float = 0.05) -> tuple[float, float]:
@@ -67,7 +68,7 @@ def interval_of_counts(wins: int, losses: int, alpha: float = 0.05) -> tuple[flo
     limit = np.log(2 / alpha)
 
     def low(ones: int, zeros: int) -> float:
-        return _bisect(lambda bound: log_e_of_counts(ones, zeros, bound) < limit) if ones else 0.0
+        return _bisect(lambda bound: bool(log_e_of_counts(ones, zeros, bound) < limit)) if ones else 0.0
 
     return low(wins, losses), 1 - low(losses, wins)
 
@@ -92,7 +93,7 @@ def _mixed(log_wealth: np.ndarray) -> np.ndarray:
     return most + np.log(np.exp(log_wealth - most[..., None]).mean(axis=-1))
 
 
-def _bisect(plausible) -> float:
+def _bisect(plausible: Callable[[float], bool]) -> float:
     """The smallest plausible bound: the e-value falls as the bound rises."""
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):

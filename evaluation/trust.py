@@ -40,7 +40,10 @@ class Share:
     @classmethod
     def of(cls, count: float, n: int) -> "Share | None":
         """None without cases."""
-        return cls(count / n, *wilson_interval(count, n), n) if n else None
+        if not n:
+            return None
+        low, high = wilson_interval(count, n)
+        return cls(count / n, low, high, n)
 
 
 @dataclass(frozen=True)
@@ -184,8 +187,8 @@ def _flags(votes: Sequence[Ballot]) -> tuple[Flag, ...]:
     if len(votes) < LEAST_VOTES:
         return ()
     flags: list[Flag] = []
-    timed = [vote for vote in votes if vote.seconds is not None and vote.lengths]
-    hasty = sum(vote.seconds < sum(vote.lengths.values()) / TOKENS_PER_SECOND for vote in timed)
+    timed = [(vote.seconds, vote.lengths) for vote in votes if vote.seconds is not None and vote.lengths]
+    hasty = sum(seconds < sum(lengths.values()) / TOKENS_PER_SECOND for seconds, lengths in timed)
     if len(timed) >= LEAST_VOTES and 2 * hasty > len(timed):
         flags.append("too fast")
     orders = Counter(order for vote in votes if len(order := _pane_order(vote)) > 1)

@@ -7,7 +7,7 @@ raters are enough for that, else for the raters who voted, and the record says w
 `ui.verdicts`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -90,6 +90,8 @@ def verdicts(
     for i, contrast in enumerate(asked):
         scope: Scope = "people" if claims["people"][i].kind != "undecided" else "raters"
         evidence = people[i] if scope == "people" else raters[i]
+        if evidence is None:
+            raise RuntimeError("a claim about people needs evidence on them")
         done = {name: found[i].kind != "undecided" for name, found in claims.items()}
         rows.append(
             _verdict(
@@ -123,9 +125,9 @@ class Claim:
 
 def claimed(evidence: Sequence[Evidence | None]) -> list[Claim]:
     """The claim on each contrast of a family, corrected over the family. None: no evidence yet."""
-    different = _corrected([e and max(e.better, e.worse) for e in evidence])
-    not_worse = _corrected([e and e.not_worse for e in evidence])
-    not_better = _corrected([e and e.not_better for e in evidence])
+    different = _corrected([None if e is None else max(e.better, e.worse) for e in evidence])
+    not_worse = _corrected([None if e is None else e.not_worse for e in evidence])
+    not_better = _corrected([None if e is None else e.not_better for e in evidence])
     return [_claim(*row) for row in zip(evidence, different, not_worse, not_better, strict=True)]
 
 
@@ -150,7 +152,9 @@ def _claim(evidence: Evidence | None, different: float, not_worse: float, not_be
     return Claim("undecided", False, max(different, not_worse))
 
 
-def _verdict(contrast: Contrast, evidence: Evidence, claim: Claim, rankings, raters) -> Verdict:
+def _verdict(
+    contrast: Contrast, evidence: Evidence, claim: Claim, rankings: int | None, raters: int | None
+) -> Verdict:
     return Verdict(
         claim.kind,
         evidence.scope,
@@ -209,7 +213,13 @@ def missing_raters(
     return int(reached.argmax()) + 1 if reached.any() else None
 
 
-def _projected(log_e, ours, theirs, margin: float | None, questions: tuple[int, int]) -> np.ndarray:
+def _projected(
+    log_e: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    margin: float | None,
+    questions: tuple[int, int],
+) -> np.ndarray:
     """Where the votes to come reach a verdict: a difference, or "not worse"."""
     above, below = log_e(ours, theirs, 0.5), log_e(theirs, ours, 0.5)
     reached = sequential.log_e_different(above, below) >= ENOUGH + np.log(questions[0])

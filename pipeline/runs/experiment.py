@@ -100,7 +100,7 @@ def _path(workspace: Workspace, run_record: RunRecord) -> Path:
     return path
 
 
-def _model_card(workspace: Workspace, run_record: RunRecord) -> dict:
+def _model_card(workspace: Workspace, run_record: RunRecord) -> dict[str, Any]:
     path = workspace.run(run_record.id) / "model" / "model.json"
     return read_json(path) if path.is_file() else {}
 

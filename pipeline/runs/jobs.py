@@ -76,7 +76,7 @@ class JobRunner:
         self._mutex = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
-        self._child: subprocess.Popen | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._stopping: set[str] = set()
         self._held = contextlib.ExitStack()
         self._held.enter_context(locks.hold(locks.app_lock(workspace), address=address))
@@ -227,7 +227,7 @@ class JobRunner:
         pid, started = self._process(run_id)
 
         def work() -> None:
-            if pid:
+            if pid and started:
                 processes.stop(pid, started, self._grace)
             with self._mutex:
                 close_dead(self._workspace, run_id, "cancelled")

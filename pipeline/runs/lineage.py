@@ -248,7 +248,7 @@ class Lineage:
 
     def _same_data(self, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
         """Preparing the same data again makes nothing stale."""
-        makers = [self._by_id.get(flat.get("prepare")) for flat in (now, then)]
+        makers = [self._by_id.get(flat.get("prepare") or "") for flat in (now, then)]
         hashes = [run and run.results.get("sha256") for run in makers]
         return hashes[0] is not None and hashes[0] == hashes[1]
 

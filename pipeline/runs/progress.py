@@ -143,5 +143,5 @@ class _Tee(io.TextIOBase):
         return self._stream.fileno()
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute that can be written
         return getattr(self._stream, "encoding", None) or "utf-8"

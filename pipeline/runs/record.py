@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -57,14 +57,15 @@ class Run:
     @classmethod
     def create(cls, workspace: Workspace, stage: str, settings: Any, parents: Parents | None = None) -> Run:
         """A new run with the status "queued": its folder, config.yaml (what was asked for) and run.json."""
-        config = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings)
+        is_record = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+        config: dict[str, Any] = dataclasses.asdict(cast(Any, settings)) if is_record else dict(settings)
         workspace.create()
         run_id = _new_folder(workspace, stage, config.get("precision", "bf16"))
         record = RunRecord(
             id=run_id,
             stage=stage,
-            preset=config.get("preset"),
-            precision=config.get("precision"),
+            preset=config.get("preset") or "",
+            precision=config.get("precision") or "",
             seed=config.get("seed"),
             parents=parents or Parents(),
             config=config,
@@ -169,7 +170,7 @@ class Run:
             with contextlib.suppress(FileNotFoundError), open(self.folder / name, "rb+") as file:
                 os.fsync(file.fileno())
 
-    def cut_back(self, step: int, forget: Callable[[dict], bool] = lambda row: False) -> None:
+    def cut_back(self, step: int, forget: Callable[[dict[str, Any]], bool] = lambda row: False) -> None:
         """Forget metrics and samples after `step`, when a resume or a roll-back continues from there, and
         rows that `forget` names."""
         for name in ("metrics.jsonl", "samples.jsonl"):

@@ -94,7 +94,8 @@ class Parents:
         found: dict[str, Any] = {"dataset": self.dataset} if self.dataset else {}
         found |= self.runs
         return found | {
-            stage: ids[self.arm] if self.arm in ids else dict(ids) for stage, ids in self.arms.items()
+            stage: ids[self.arm] if self.arm is not None and self.arm in ids else dict(ids)
+            for stage, ids in self.arms.items()
         }
 
     @classmethod
