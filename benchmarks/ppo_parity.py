@@ -11,7 +11,7 @@ own. For the same reason it is compared in the first epoch alone: here an update
 All responses run their full length. Where one ends early TRL puts the score a position after the last token
 and lets a value there into the estimate; here the score belongs to the last token itself.
 
-    python benchmarks/ppo_parity.py --trl-cache DIR [--json FILE]
+    python benchmarks/ppo_parity.py --trl-cache DIR [--shape gpt2|llama] [--json FILE]
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ from pipeline.ppo.rollout import Rollout
 from pipeline.settings.fields import PpoSettings
 from pipeline.training.measure import Responses
 
-CASE = ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2)
+CASES = {
+    "gpt2": ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2),
+    "llama": ppo_cases.Case("small", 3, 192, 6, 4096, 8, 24, 20, 8, epochs=2, key_heads=2, inner=512),
+}
 TOLERANCE = 1e-4
 RATE = 1e-3  # large: in the second epoch ratios leave 1 and some are clipped
 
@@ -204,28 +207,33 @@ def _apart(x: torch.Tensor, y: torch.Tensor) -> float:
     return ((x - y).abs().max() / y.abs().max()).item()
 
 
+def measured(case: ppo_cases.Case, folder: Path) -> list[dict]:
+    """The rows of one shape."""
+    ppo_cases.make_base(case, folder / "base")
+    ppo_cases.make_workspace(case, folder / "workspace", folder / "base", ["bf16"])
+    tokenizer = load_tokenizer(folder / "base")
+    generator = torch.Generator().manual_seed(3)
+    draw = [torch.randint(2, case.vocabulary, (case.batch, n), generator=generator).tolist()
+            for n in (case.prompt_length, case.response_length)]  # fmt: skip
+    rows, scores = Rows(*draw), torch.randn(case.batch, generator=generator)
+    settings, _ = ppo_cases.make_run(
+        case, Workspace(folder / "workspace"), folder / "base", "bf16", "controlled", vf_coef=0,
+        max_grad_norm=1000, weight_decay=0, learning_rate=RATE,
+    )  # fmt: skip
+    actor = make_actor(folder, tokenizer)
+    trl = theirs(folder, actor, rows, scores, settings, tokenizer)
+    return compare(ours(actor, rows, scores, settings), trl)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trl-cache", type=Path, required=True, help="where TRL is, or is to be, installed")
+    parser.add_argument("--shape", choices=list(CASES), default="gpt2")
     parser.add_argument("--json", type=Path, help="write {rows} there")
     options = parser.parse_args()
     sys.path.insert(0, str(install_trl(options.trl_cache.resolve())))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        ppo_cases.make_base(CASE, folder / "base")
-        ppo_cases.make_workspace(CASE, folder / "workspace", folder / "base", ["bf16"])
-        tokenizer = load_tokenizer(folder / "base")
-        generator = torch.Generator().manual_seed(3)
-        draw = [torch.randint(2, CASE.vocabulary, (CASE.batch, n), generator=generator).tolist()
-                for n in (CASE.prompt_length, CASE.response_length)]  # fmt: skip
-        rows, scores = Rows(*draw), torch.randn(CASE.batch, generator=generator)
-        settings, _ = ppo_cases.make_run(
-            CASE, Workspace(folder / "workspace"), folder / "base", "bf16", "controlled", vf_coef=0,
-            max_grad_norm=1000, weight_decay=0, learning_rate=RATE,
-        )  # fmt: skip
-        actor = make_actor(folder, tokenizer)
-        trl = theirs(folder, actor, rows, scores, settings, tokenizer)
-        found = compare(ours(actor, rows, scores, settings), trl)
+        found = measured(CASES[options.shape], Path(scratch))
     for row in found:
         verdict = "agrees" if row["difference"] <= TOLERANCE else "DIFFERS"
         print(f"{row['what']:32} epoch {row['epoch'] or '-'}  {row['difference']:.1e}  {verdict}")

@@ -171,8 +171,8 @@ def theirs(case: ppo_cases.Case, options) -> dict:
         peft_config=LoraConfig(
             r=ppo_cases.LORA_RANK,
             lora_alpha=ppo_cases.LORA_ALPHA,
-            target_modules=["c_attn", "c_proj", "c_fc"],
-            fan_in_fan_out=True,
+            target_modules="all-linear" if case.key_heads else ["c_attn", "c_proj", "c_fc"],
+            fan_in_fan_out=not case.key_heads,
         ),
         callbacks=[EndOfStep()],
     )

@@ -1,6 +1,6 @@
 """Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
 
-Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
+Same base (a GPT-2 or Llama of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
 responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take turns step by
 step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's steps, the
 speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest resident
@@ -102,18 +102,18 @@ def machine(width: int) -> dict[str, float]:
 def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
     """Seconds that a step cannot go below on this machine, from its products in bf16 and its weights' traffic.
 
-    Body = 12 · layers · width² weights, head = vocabulary · width; a product costs 2 FLOP a weight and token, its
-    backward pass towards the states as much again; attention 2 · T² · width FLOP a layer and row (causal).
-    In the last block, 9 of its 12 width² are only for the positions that are read: the responses, or for the
-    reward model one a row. A step of generation reads every weight once, or computes, whichever takes longer.
+    Body = the matrices of all blocks, head = vocabulary · width; a product costs 2 FLOP per weight and token, its
+    backward pass towards the states as much again; attention 2 · T² · width FLOP per layer and row (causal).
+    In the last block, what follows attention is only for the positions that are read: the responses, or for
+    the reward model one per row. A step of generation reads every weight once, or computes, whichever takes longer.
     """
-    block, head = 12 * case.width**2, case.vocabulary * case.width
+    block, head = case.block_weights, case.vocabulary * case.width
     body, length = case.layers * block, case.prompt_length + case.response_length
     tokens, answers = case.batch * length, case.batch * case.response_length
     attention = 2 * length**2 * case.width * case.layers * case.batch
 
     def forward(read: int) -> int:
-        return 2 * (body * tokens - 9 / 12 * block * (tokens - read)) + attention
+        return 2 * (body * tokens - case.block_weights_after_attention * (tokens - read)) + attention
 
     heads = 2 * head * answers
     flops = speeds["bf16_flops"]

@@ -19,9 +19,9 @@ from peft import PeftModel
 from torch import nn
 
 from models import adapters
-from models.fast import decoding
+from models.fast import decoding, switch
 from models.fast.last_block import LastBlock, backbone
-from models.fast.logprobs import TokenLogprobs, token_logprobs
+from models.fast.logprobs import TokenLogprobs, plain_logprobs, token_logprobs
 from models.loading import Head, load_causal
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
@@ -146,7 +146,8 @@ class Actor:
     ) -> TokenLogprobs:
         """Log-probabilities of tokens from the states [tokens, d] that predict them."""
         head = self.model.get_base_model().get_output_embeddings()
-        return token_logprobs(states, head, targets, temperature, [self.pad_id], entropy)
+        score = plain_logprobs if switch.is_plain(self.model) else token_logprobs
+        return score(states, head, targets, temperature, [self.pad_id], entropy)
 
     def states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """[tokens, d]: the final states at `places` of [rows · T]."""

@@ -20,7 +20,7 @@ from transformers.pytorch_utils import Conv1D
 from data.bases import origin_facts
 from data.errors import UserError
 from data.files import read_json, write_json
-from models.fast import lora
+from models.fast import lora, switch
 from models.loading import Head, base_hash, resolve_base, tokenizer_hash
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -57,7 +57,8 @@ def attach(model: nn.Module, config: LoraConfig, name: str) -> PeftModel:
     else:
         model = get_peft_model(model, config, adapter_name=name)
     make_fp32_trainables(model)
-    lora.quicken(model)
+    if not switch.is_plain(model):
+        lora.quicken(model)
     return model
 
 
@@ -150,7 +151,8 @@ def load(
     for parameter in adapter_parameters(model, name).values():
         parameter.data = parameter.data.float()
         parameter.requires_grad_(trainable)
-    lora.quicken(model)
+    if not switch.is_plain(model):
+        lora.quicken(model)
     if card["lora_rank"] != config.r:
         raise UserError(f"{folder}: model.json says rank {card['lora_rank']}, the adapter's is {config.r}")
     return model

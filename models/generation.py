@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models.fast import attention, decoding, gpt2_step, heap
+from models.fast import attention, decoding, gpt2_step, heap, llama_step
 from models.fast.last_block import LastBlock, backbone
 
 # A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
@@ -228,7 +228,7 @@ class _PaddedBatch:
         self.cache = _cache(model.config, longest + room, self.block)
         # A ready-made 4-D mask saves the model from building the same one in every step.
         self.ready_mask = kind in ("sdpa", attention.NAME)
-        self.short_cut = gpt2_step.of(model)
+        self.short_cut = gpt2_step.of(model) or llama_step.of(model)
         self.last_block = LastBlock(backbone(model))
 
     def next_logits(self) -> torch.Tensor:

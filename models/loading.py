@@ -23,7 +23,7 @@ from data.bases import find_base
 from data.errors import UserError
 from data.files import sha256_files
 from models import precision as precisions
-from models.fast import attention, heap
+from models.fast import attention, heap, llama, switch
 from models.fast.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
@@ -160,6 +160,17 @@ def use_fused_gelu(model: nn.Module) -> None:
                 setattr(module, name, TanhGELU())
 
 
+def _quicken(model: nn.Module, device: torch.device, *, plain: bool) -> None:
+    """Give a model what models.fast has for it, or let it say that it is plain."""
+    if plain:
+        switch.mark(model)
+        return
+    use_fused_gelu(model)
+    if device.type == "cpu":
+        attention.use_on_cpu(model)
+        llama.quicken(model)
+
+
 def _convert(file: Path, folder: Path) -> None:
     from models import gguf_base  # for the one time that it is needed
 
@@ -189,9 +200,7 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
         raise UserError(f"{base}: the model cannot be loaded: {_first_line(error)}") from error
     precisions.prepare(model, precision)
     switch_off_dropout(model)
-    use_fused_gelu(model)
-    if device.type == "cpu":
-        attention.use_on_cpu(model)
+    _quicken(model, device, plain=switch.wanted())
     model.requires_grad_(False)
     tokenizer = load_tokenizer(folder)
     _make_room(model, len(tokenizer))

@@ -20,6 +20,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig
 
 from data.errors import UserError
+from models.fast import operators
 
 PRECISIONS = ("bf16", "int8", "int4")
 UNQUANTISED = ("lm_head", "score", "embed_out")
@@ -34,7 +35,7 @@ def float_type(device: torch.device) -> torch.dtype:
 def has_bf16_products() -> bool:
     """Whether oneDNN multiplies bf16 matrices on this CPU (x86 with AVX-512 or AVX-NE-CONVERT)."""
     known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
-    return known and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return known and operators.has_bf16_products()
 
 
 def quantization_config(precision: str, device: torch.device) -> BitsAndBytesConfig | None:

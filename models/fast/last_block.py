@@ -20,6 +20,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from models.fast import switch
+
 
 class LastBlock:
     """The modules of a transformer's last block that work on each position by itself."""
@@ -33,7 +35,7 @@ class LastBlock:
         output = getattr(attention, "c_proj", None) or getattr(attention, "o_proj", None)
         # A mixture of experts decides over all positions at once, and returns more than states.
         known = type(mlp).__name__.endswith("MLP") and output is not None
-        self.modules = (output, mlp) if known else ()
+        self.modules = (output, mlp) if known and not switch.is_plain(backbone) else ()
 
     @contextmanager
     def only(self, places: torch.Tensor) -> Iterator[None]:

@@ -116,3 +116,21 @@ def token_logprobs(
         hidden, head.weight, head.bias, targets, temperature, banned, entropy, kept_head(head)
     )
     return TokenLogprobs(logprobs, entropies if entropy else None, likeliest)
+
+
+def plain_logprobs(
+    hidden: torch.Tensor,
+    head: nn.Linear,
+    targets: torch.Tensor,
+    temperature: float,
+    forbidden: Sequence[int] = (),
+    entropy: bool = True,
+) -> TokenLogprobs:
+    """What `token_logprobs` gives, by torch's own functions and with all logits in memory."""
+    logits = head(hidden).float() / temperature
+    banned = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
+    banned[list(forbidden)] = True
+    logprobs = torch.log_softmax(logits.masked_fill(banned, torch.finfo(logits.dtype).min), dim=-1)
+    own = logprobs.gather(1, targets[:, None])[:, 0]
+    spread = -(logprobs.exp() * logprobs).sum(dim=-1).detach() if entropy else None
+    return TokenLogprobs(own, spread, own == logprobs.amax(dim=-1))

@@ -24,10 +24,12 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from models.fast import operators
 from models.precision import has_bf16_products
 
 # Up to this number of rows a product is quicker on a matrix packed for few rows (models.fast.decoding).
 FEW = 128
+SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 def quicken(model: nn.Module) -> None:
@@ -60,6 +62,30 @@ def is_lean(layer: nn.Module) -> bool:
         return False
     active = layer.active_adapters
     return len(active) == 1 and active[0] in layer.lora_A and _is_plain(layer, active[0])
+
+
+def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
+    """The layers with a lean pass that read the same input, by the module that holds them: a Llama's queries,
+    keys and values, its gate and up.
+    """
+    found = {}
+    for owner in model.modules():
+        for names in SIBLINGS:
+            layers = [getattr(owner, name, None) for name in names]
+            if all(isinstance(layer, nn.Module) and is_lean(layer) for layer in layers):
+                biases = {layer.get_base_layer().bias is None for layer in layers}
+                if len(biases) == 1:
+                    found[owner] = layers
+    return found
+
+
+def together(owner: nn.Module, names: Sequence[str], x: torch.Tensor) -> Sequence[torch.Tensor]:
+    """The outputs of an owner's layers that read the same input."""
+    layers = [getattr(owner, name) for name in names]
+    few = owner.__dict__.get("few")  # models.fast.decoding puts it there while a model samples
+    if few is not None and x.numel() <= FEW * x.shape[-1]:
+        return few(x).split([layer.get_base_layer().out_features for layer in layers], dim=-1)
+    return [layer(x) for layer in layers]
 
 
 def _is_plain(layer: LoraLayer, name: str) -> bool:
@@ -168,7 +194,7 @@ def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None)
         return torch.mm(flat, matrix)
     if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and has_bf16_products():
         # addmm would write the bias to every row first, and read it again.
-        return torch.ops.mkldnn._linear_pointwise(flat, matrix.t(), bias, "none", [], "")
+        return operators.linear(flat, matrix.t(), bias)
     return torch.addmm(bias, flat, matrix)
 
 

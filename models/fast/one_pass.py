@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from models.actor import POLICY, REFERENCE, Actor, Rows
-from models.fast import lora
+from models.fast import lora, switch
 from models.scoring import RewardModel
 
 
@@ -24,6 +24,7 @@ def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
         reward_model is not None
         and reward_model.model is actor.model
         and not actor.compiled
+        and not switch.is_plain(actor.model)
         and lora.can_split(actor.model, (POLICY, REFERENCE, reward_model.adapter))
     )
 

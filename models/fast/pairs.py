@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from models.fast import switch
 from models.fast.last_block import LastBlock
 
 
@@ -61,6 +62,8 @@ def packed_length(chosen: list[int], rejected: list[int]) -> int:
 
 def can_share(model: nn.Module) -> bool:
     """Whether the base takes positions and a mask for each pair of tokens (learned or rotary positions)."""
+    if switch.is_plain(model):
+        return False
     base = _classifier(model).base_model
     kinds = set(getattr(base.config, "layer_types", None) or ["full_attention"])
     return "position_ids" in inspect.signature(base.forward).parameters and kinds == {"full_attention"}

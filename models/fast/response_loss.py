@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from trl.trainer.utils import FusedCausalLMOutput
 
+from models.fast import switch
 from models.fast.last_block import LastBlock
 from models.fast.logprobs import token_logprobs
 
@@ -28,7 +29,7 @@ _BENT = (
 def can_use(model: nn.Module) -> bool:
     """Whether the logits are the head times the last states, and nothing else."""
     config = _causal(model).config.get_text_config()
-    return all(getattr(config, name, None) is None for name in _BENT)
+    return not switch.is_plain(model) and all(getattr(config, name, None) is None for name in _BENT)
 
 
 def use_lean_head(model: nn.Module) -> None:

@@ -25,7 +25,7 @@ LONGEST = 1024  # models.fast.attention.LONGEST, likewise
 INT8_EVALUATED = 16  # bytes an output of an int8 layer on a CPU: int32 sums, three fp32 steps to bf16
 LIBRARIES = 85_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
 KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
-MOST_PACKED = 2**28  # models.fast.decoding.MOST_BYTES, likewise
+MOST_PACKED = 2**29  # models.fast.decoding.MOST_BYTES, likewise
 REPORTED = 64  # prompts answered at once in the final report: pipeline.training.measure.respond's batch_size
 SAMPLES = 4  # answers after each evaluation of SFT
 
