@@ -23,7 +23,7 @@ import torch
 
 from data.errors import UserError
 from data.files import read_jsonl
-from data.safety_pairs import safety_pairs
+from data.safety_pairs import practice_prompts
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -291,5 +291,4 @@ def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[
     if not prompts:
         raise UserError(f"data set {dataset!r} has no training prompts: prepare it from more rows")
     prompts = prompts[: settings.max_rows] if settings.max_rows else prompts
-    own = [pair.prompt for pair in safety_pairs(settings.safety_pairs, settings.seed)]
-    return list(dict.fromkeys([*prompts, *own]))
+    return list(dict.fromkeys([*prompts, *practice_prompts(settings.safety_pairs, settings.seed)]))
