@@ -1,226 +1,227 @@
-"""One flipped bit, a missing row or a missing layer is an error that names the file, whoever reads it."""
+"""Records, configs, metrics and queues of any shape: the damaged run is shown as such, the others listed."""
 
+import contextlib
+import errno
 import json
+import os
 import shutil
 
 import pytest
-import torch
-from little_policies import save_policies
-from little_ppo import settings_of, stand
-from little_training import easy_rows, run_stage, write_dataset
-from safetensors.torch import load_file, save_file
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from data import datasets, sealed
-from data.datasets import write_splits
 from data.errors import UserError
-from data.files import read_json, write_json
-from models import adapters, base_files, loading
-from models.serving import StackedPolicies
-from pipeline.commands.execute import execute
-from pipeline.commands.export import export
-from pipeline.runs.reader import list_runs
+from pipeline.runs import reader as reading
+from pipeline.runs.jobs import JobRunner
+from pipeline.runs.lineage import Lineage
+from pipeline.runs.queue_file import queue_path
+from pipeline.runs.reader import RunReader, list_runs
+from pipeline.runs.record import Run
+from pipeline.runs.record_file import to_json
 from pipeline.settings.layers import build
+from ui import header, runs_tab
+from ui.texts import Texts
 
-pytestmark = [pytest.mark.faults(14, 59), pytest.mark.usefixtures("nondeterministic_after")]
-CPU = torch.device("cpu")
-SPLITS = ("train", "validation", "test")
-
-
-def flip(path, place=-40, bit=1):
-    """Flip one bit of a file."""
-    content = bytearray(path.read_bytes())
-    content[place] ^= bit
-    path.write_bytes(content)
+pytestmark = pytest.mark.faults
+T = Texts("en")
+QUICK = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
 
 
 @pytest.fixture
-def base(random_base, tmp_path):
-    """A base of this test alone, with a card."""
-    folder = shutil.copytree(random_base, tmp_path / "base")
-    base_files.seal(folder)
-    return folder
+def runs(workspace):
+    """An intact done SFT run and one whose files a test damages, both on a data set that is there."""
+    workspace.create()
+    workspace.dataset("tiny").mkdir()
+    (workspace.dataset("tiny") / "train_prefs.jsonl").write_text("")
+    made = [Run.create(workspace, "sft", build("sft")) for _ in range(2)]
+    for run in made:
+        run.start_attempt()
+        run.finish({"loss": 1.5})
+    return made
 
 
-def test_a_card_notices_a_change_of_any_of_its_bytes(tmp_path):
-    path = tmp_path / "model.json"
-    sealed.write_card(path, {"precision": "bf16", "numbers": [1, 2.5], "nothing": None})
-    whole = path.read_bytes()
-    fine = sealed.read_card(path, "")
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        try:
-            assert sealed.read_card(path, "") == fine, f"byte {place}"  # white space, say
-        except UserError as error:
-            assert "model.json" in str(error)
+class Page:
+    """What the handlers of the bar and of the list of runs need."""
+
+    def __init__(self, workspace):
+        self.workspace, self.runs = workspace, RunReader(workspace)
 
 
-@pytest.mark.parametrize("split", SPLITS)
-def test_a_flipped_bit_in_the_rows_is_refused(tmp_path, split):
-    folder = write_splits(tmp_path / "small", dict.fromkeys(SPLITS, easy_rows(5)))
-    flip(datasets.split_path(folder, split))
-    with pytest.raises(UserError, match=f"{split}_prefs.jsonl: is damaged"):
-        datasets.read_split(folder, split)
+def look(workspace):
+    """Everything that a page shows of the runs; returns the records by id."""
+    page = Page(workspace)
+    header.show(page, "tiny", "", T)
+    runs_tab.show(page, "", None, T)
+    records = page.runs.list()
+    for record in records:
+        runs_tab.details(page, record.id, T)
+    Lineage(page.runs, records).stale()
+    return {record.id: record for record in records}
 
 
-def test_missing_rows_are_refused(tmp_path):
-    folder = write_splits(tmp_path / "small", {"train": easy_rows(200)})
-    path = datasets.split_path(folder, "train")
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-144]))
-    with pytest.raises(UserError, match="train_prefs.jsonl: is damaged"):
-        datasets.read_split(folder, "train")
+@QUICK
+@given(st.data())
+def test_a_record_with_any_value_in_any_field_hides_no_other_run(runs, workspace, data):
+    intact, victim = runs
+    content = to_json(victim.record)
+    path = victim.folder / "run.json"
+    for name in data.draw(st.lists(st.sampled_from(sorted(content)), min_size=1, max_size=3)):
+        content[name] = data.draw(ANYTHING)
+    path.write_text(json.dumps(content))
+    shown = look(workspace)
+    assert set(shown) == {intact.id, victim.id} and shown[intact.id].status == "done"
+    assert path.is_file()  # readable as JSON: left where it is
+    if not shown[victim.id].damaged:
+        again = to_json(Run.load(workspace, victim.id).record)
+        assert set(again) == set(content)
+
+
+@QUICK
+@given(st.data())
+def test_an_attempt_of_any_shape_hides_no_other_run(runs, workspace, data):
+    intact, victim = runs
+    content = to_json(victim.record) | {"status": "running"}
+    attempt = content["attempts"][0]
+    attempt[data.draw(st.sampled_from(sorted(attempt)))] = data.draw(ANYTHING)
+    (victim.folder / "run.json").write_text(json.dumps(content))
+    shown = look(workspace)
+    assert set(shown) == {intact.id, victim.id} and shown[intact.id].status == "done"
+
+
+@QUICK
+@given(ANYTHING.map(json.dumps) | st.text(max_size=40))
+def test_metrics_config_and_queue_of_any_shape_break_no_listing(runs, workspace, text):
+    intact, victim = runs
+    victim.start_attempt()  # a running run, whose progress is read from its metrics
+    raw = text.encode("utf-8", "surrogatepass")
+    for path in (victim.folder / "metrics.jsonl", victim.folder / "config.yaml", queue_path(workspace)):
+        path.write_bytes(raw + b"\n")
+    shown = look(workspace)
+    assert shown[intact.id].status == "done" and shown[victim.id].status == "running"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1', b"\xff\xfe", b"[" * 200_000])
+def test_a_record_that_is_no_json_is_set_aside_once(runs, workspace, content):
+    intact, victim = runs
+    path, aside = victim.folder / "run.json", victim.folder / "run.json.corrupt"
+    path.write_bytes(content)
+    shown = list_runs(workspace)[0]
+    assert shown.damaged and "set aside as run.json.corrupt" in shown.error
+    assert aside.read_bytes() == content and not path.exists()
+    path.write_bytes(b"again")
+    assert "left in place" in list_runs(workspace)[0].error
+    assert aside.read_bytes() == content and path.read_bytes() == b"again"
+    assert [record.id for record in list_runs(workspace)] == [victim.id, intact.id]
+
+
+def test_without_a_free_file_handle_every_record_stays(runs, workspace, monkeypatch):
+    def refuse(*args, **options):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(reading, "open", refuse, raising=False)
+    shown = list_runs(workspace)
+    assert [record.damaged for record in shown] == [True, True]
+    assert all("Too many open files" in record.error for record in shown)
+    monkeypatch.undo()
+    assert [record.status for record in list_runs(workspace)] == ["done", "done"]
+    assert all((run.folder / "run.json").is_file() for run in runs)
+
+
+def test_what_was_read_once_is_shown_without_a_free_handle(runs, workspace, monkeypatch):
+    reader = RunReader(workspace)
+    before = reader.list()
+    monkeypatch.setattr(reading, "open", lambda *args: pytest.fail("opened again"), raising=False)
+    assert reader.list() == before
+
+
+def test_a_changed_record_is_read_again(runs, workspace):
+    reader = RunReader(workspace)
+    assert reader.list()[0].error is None
+    runs[1].change(status="failed", error="broken")
+    assert (reader.list()[0].status, reader.read(runs[1].id).error) == ("failed", "broken")
+    shutil.rmtree(runs[1].folder)
+    assert [record.id for record in reader.list()] == [runs[0].id]
+
+
+def test_in_a_workspace_that_cannot_be_written_to_nothing_is_renamed(runs, workspace, monkeypatch):
+    def refuse(*args):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (runs[1].folder / "run.json").write_text("{")
+    monkeypatch.setattr(reading.os, "rename", refuse)
+    shown = list_runs(workspace)
+    assert "left in place" in shown[0].error and shown[1].status == "done"
+
+
+def test_copied_renamed_and_linked_folders_keep_their_records(runs, workspace, tmp_path):
+    source = runs[0].folder
+    shutil.copytree(source, workspace.runs / "copy")
+    (workspace.runs / "link").symlink_to(source, target_is_directory=True)
+    outside = tmp_path / "outside.json"
+    outside.write_text("{")
+    (workspace.runs / "linked-record").mkdir()
+    (workspace.runs / "linked-record" / "run.json").symlink_to(outside)
+    shown = {record.id: record for record in list_runs(workspace)}
+    assert {name for name, record in shown.items() if record.damaged} == {"copy", "link", "linked-record"}
+    assert "copied or renamed" in shown["copy"].error and "symbolic link" in shown["link"].error
+    assert (workspace.runs / "copy" / "run.json").is_file() and outside.read_text() == "{"
+    assert (workspace.runs / "linked-record" / "run.json").is_symlink()
+
+
+def test_what_is_no_run_is_not_listed(runs, workspace):
+    (workspace.runs / "notes.txt").write_text("mine")
+    (workspace.runs / "empty").mkdir()
+    assert len(list_runs(workspace)) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are Unicode there")
+def test_a_folder_whose_name_is_no_text_can_be_shown(runs, workspace):
+    folder = os.path.join(os.fsencode(workspace.runs), b"run-\xff")
+    with contextlib.suppress(OSError):  # a file system that refuses the name
+        os.mkdir(folder)
+        with open(os.path.join(folder, b"run.json"), "wb") as file:
+            file.write(b"{}")
+        names = [record.id for record in list_runs(workspace)]
+        assert len(names) == 3 and all(name.encode("utf-8") for name in names)
 
 
 @pytest.mark.parametrize(
-    ("card", "said"),
-    [(None, "is missing"), ("[]", "is damaged"), ('{"splits": 3}', "is damaged"), ("{", "JSON")],
-)
-def test_rows_without_a_whole_card_are_refused(tmp_path, card, said):
-    folder = write_splits(tmp_path / "small", {"train": easy_rows(5)})
-    (folder / "dataset.json").unlink()
-    if card is not None:
-        (folder / "dataset.json").write_text(card)
-    with pytest.raises(UserError, match=f"dataset.json: .*{said}"):
-        datasets.read_split(folder, "train")
+    "content",
+    ['{"queue": "abc", "launched": null}', '{"queue": [1], "launched": null}', "[]", "null", "{", "{}",
+     '{"queue": [], "launched": {"run": 5}}', '{"queue": {}, "launched": []}'],
+)  # fmt: skip
+def test_a_queue_of_another_shape_is_set_aside_and_the_app_goes_on(workspace, content, capfd):
+    workspace.create()
+    queue_path(workspace).write_text(content)
+    assert list_runs(workspace) == []
+    jobs = JobRunner(workspace, child_command=lambda workspace, run_id: ["true"], poll=0.01)
+    try:
+        assert jobs.queue() == [] and jobs.active() is None
+        run_id = jobs.start("sft")
+        assert list_runs(workspace)[0].id == run_id
+    finally:
+        jobs.close()
+    assert (workspace.root / "queue.json.corrupt").read_text() == content
+    assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("line", [b"[]", b"{", b"[" * 50_000, b'{"prompt": "a", "chosen": 1}', b"\xff"])
-def test_a_row_that_is_no_pair_is_named_by_its_line(tmp_path, line):
-    folder = write_splits(tmp_path / "small", {"train": easy_rows(2)})
-    path = datasets.split_path(folder, "train")
-    data = path.read_bytes() + line
-    path.write_bytes(data)
-    datasets.write_card(folder, {"splits": {"train": sealed.entry(data)}})
-    with pytest.raises(UserError, match="train_prefs.jsonl, line 3: is not a preference pair"):
-        datasets.read_split(folder, "train")
-
-
-@pytest.mark.parametrize("name", [adapters.WEIGHTS, adapters.CONFIG, adapters.CARD])
-def test_a_flipped_bit_of_an_adapter_is_refused_by_training_and_by_the_arena(random_base, tmp_path, name):
-    folder = save_policies(random_base, tmp_path, ("sft",))["sft"]
-    flip(folder / name)
-    model = loading.load_causal(random_base, "bf16", CPU)
-    for read in (
-        lambda: adapters.load(model, folder, "sft", base=random_base),
-        lambda: StackedPolicies(model, random_base, {"sft": folder}),
-        lambda: adapters.copy(folder, tmp_path / "copy", base=random_base),
-    ):
-        with pytest.raises(UserError, match=f"{name}: is damaged"):
-            read()
-
-
-@pytest.mark.parametrize("damage", ["flip", "cut"])
-def test_a_damaged_base_is_refused_and_named(base, damage):
-    for name in ("model.safetensors", "tokenizer.json", "config.json"):
-        whole = (base / name).read_bytes()
-        if damage == "flip":
-            flip(base / name)
-        else:
-            (base / name).write_bytes(whole[:-100])
-        for load in (loading.load_causal, loading.load_reward_base):
-            with pytest.raises(UserError, match=f"{name}: is damaged"):
-                load(base, "bf16", CPU)
-        with pytest.raises(UserError, match=f"{name}: is damaged"):
-            loading.load_tokenizer(base)
-        (base / name).write_bytes(whole)
-    loading.load_causal(base, "bf16", CPU)
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
-@pytest.mark.parametrize("left", [0, 7, 0.5])
-def test_a_truncated_base_without_a_card_is_one_sentence(random_base, tmp_path, name, left):
-    folder = shutil.copytree(random_base, tmp_path / "base")
-    whole = (folder / name).read_bytes()
-    (folder / name).write_bytes(whole[: left if isinstance(left, int) else int(left * len(whole))])
-    with pytest.raises(UserError, match="cannot be loaded"):
-        loading.load_causal(folder, "bf16", CPU)
-
-
-@pytest.mark.faults(42)
-@pytest.mark.parametrize("family", ["random_base", "random_llama_base"])
-@pytest.mark.parametrize("precision", ["bf16", "int4"])
-def test_a_base_that_lacks_a_layer_is_refused(request, tmp_path, family, precision):
-    folder = shutil.copytree(request.getfixturevalue(family), tmp_path / "base")
-    path = folder / "model.safetensors"
-    weights = load_file(path)
-    kept = {name: w for name, w in weights.items() if ".h.1." not in name and ".layers.1." not in name}
-    save_file(kept, path, metadata={"format": "pt"})
-    for load in (loading.load_causal, loading.load_reward_base):
-        with pytest.raises(UserError, match=f"lack {len(weights) - len(kept)} tensors"):
-            load(folder, precision, CPU)
-
-
-def test_a_base_whose_tensors_have_other_shapes_is_refused(random_base, tmp_path):
-    folder = shutil.copytree(random_base, tmp_path / "base")
-    write_json(folder / "config.json", read_json(folder / "config.json") | {"n_embd": 128})
-    with pytest.raises(UserError, match="shape"):
-        loading.load_causal(folder, "bf16", CPU)
-
-
-@pytest.mark.faults(41)
-def test_a_base_that_changed_after_the_training_is_named_with_its_file(random_base, tmp_path):
-    folder = shutil.copytree(random_base, tmp_path / "base")  # it has no card of its own
-    policy = save_policies(folder, tmp_path, ("sft",))["sft"]
-    flip(folder / "model.safetensors")
-    with pytest.raises(UserError, match="one of its files has changed since then: model.safetensors"):
-        adapters.check(policy, base=folder)
-
-
-def test_every_stage_names_the_damaged_file_of_its_parent(workspace, random_base, tmp_path):
-    """The stages are run as the command line runs them; none gets as far as its first step."""
-    parents = stand(workspace, random_base)
-    write_dataset(workspace)
-    sft, reward = (workspace.run(parents[name]) / "model" for name in ("sft", "reward"))
-    data = workspace.dataset("small")
-    shape = ("lora_rank=4", "lora_alpha=8", f"base_model={random_base}", "dataset=small")
-    stages = {
-        "sft": (build("sft", "tiny", overrides=shape), [data / "train_prefs.jsonl", data / "dataset.json"]),
-        "reward": (
-            build("reward", "tiny", overrides=["dataset=small"]),
-            [sft / adapters.WEIGHTS, data / "test_prefs.jsonl"],
-        ),
-        "ppo": (
-            settings_of(),
-            [
-                reward / adapters.HEAD,
-                reward / adapters.WEIGHTS,
-                sft / adapters.CONFIG,
-                data / "train_prefs.jsonl",
-            ],
-        ),
-    }
-    for stage, (settings, files) in stages.items():
-        for path in files:
-            whole = path.read_bytes()
-            flip(path)
-            with pytest.raises(UserError, match=f"{path.name}: is damaged"):
-                execute(stage, settings, workspace)
-            path.write_bytes(whole)
-            record = list_runs(workspace)[0]
-            assert (record["status"], path.name in record["error"]) == ("failed", True)
-            assert "Traceback" not in (workspace.run(record["id"]) / "log.txt").read_text()
-    flip(sft / adapters.WEIGHTS)
-    for form in ("merged", "adapter"):
-        with pytest.raises(UserError, match=f"{adapters.WEIGHTS}: is damaged"):
-            export(workspace, parents["sft"], tmp_path / form, form)
-        assert not (tmp_path / form).exists()
-
-
-def test_models_of_an_earlier_version_are_used_and_an_event_says_that_they_were_not_checked(
-    workspace, random_base
-):
-    parents = stand(workspace, random_base)
-    write_dataset(workspace)
-    card = workspace.run(parents["sft"]) / "model" / "model.json"
-    new = ("files", "base_files", sealed.OWN, sealed.MARK)
-    card.write_text(json.dumps({key: value for key, value in read_json(card).items() if key not in new}))
-    run = run_stage(workspace, "reward", random_base, sft_run=parents["sft"], max_steps=1)
-    said = [event["message"] for event in run.record["events"] if event["kind"] == "no hashes"]
-    assert said == [f"runs/{parents['sft']}/model is of an earlier version and is used unchecked"]
-
-
-def test_an_exported_adapter_is_whole_by_its_own_card(workspace, random_base, tmp_path):
-    parents = stand(workspace, random_base)
-    folder = export(workspace, parents["reward"], tmp_path / "out", "adapter")
-    card = adapters.check(folder, base=random_base)
-    adapters.load_head(folder)
-    assert adapters.read_config(folder, card).base_model_name_or_path == str(random_base)
+def test_a_damaged_run_is_neither_resumed_nor_cancelled(runs, workspace):
+    (runs[1].folder / "run.json").write_text("[]")
+    jobs = JobRunner(workspace, poll=60)
+    try:
+        for act in (jobs.resume, jobs.cancel):
+            with pytest.raises(UserError, match="not a run record"):
+                act(runs[1].id)
+    finally:
+        jobs.close()
