@@ -55,12 +55,12 @@ def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[Fi
             name=name,
             type=_TYPES[field["type"]],
             default=values.get(name, field["default"]),
-            help=field["description"],
-            unit=field["unit"],
+            help=field.get("description", ""),
+            unit=field.get("unit", ""),
             minimum=field.get("minimum", field.get("exclusiveMinimum")),
             maximum=field.get("maximum", field.get("exclusiveMaximum")),
             choices=tuple(field.get("enum", ())),
-            group=field["group"],
+            group=field.get("group", "main"),
         )
         for name, field in schema.items()
     ]
