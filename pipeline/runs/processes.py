@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def give_way(pid: int) -> None:
     the system refuses.
     """
     with contextlib.suppress(psutil.Error, OSError):
-        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else LOW_PRIORITY
+        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else LOW_PRIORITY
         psutil.Process(pid).nice(low)
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY), encoding="ascii")
