@@ -150,7 +150,9 @@ def give_way(pid: int) -> None:
     the system refuses.
     """
     with contextlib.suppress(psutil.Error, OSError):
-        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else LOW_PRIORITY
-        psutil.Process(pid).nice(low)
+        if sys.platform == "win32":
+            psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            psutil.Process(pid).nice(LOW_PRIORITY)
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY), encoding="ascii")
