@@ -1,4 +1,4 @@
-"""Processes as records know them: is it still the same one, and how to end it without touching a stranger.
+"""Identifies processes across restarts, and ends them without touching unrelated ones.
 
 A process id alone is not an identity, because the system uses it again. `identity` adds when the process
 started, in the machine's own ticks where it can be had, so that a changed clock does not matter.
@@ -20,7 +20,7 @@ LOW_PRIORITY = 10  # nice value of trainings that the page starts
 
 
 def identity(pid: int) -> str | None:
-    """What tells process `pid` from every other one that has or had this number; None when it is gone."""
+    """An identity of process `pid` that no other process with this number shares; None if it is gone."""
     try:
         return _identity(pid)
     except OSError:
@@ -95,7 +95,7 @@ def family(pid: int) -> dict[int, str]:
 
 
 def ask_to_stop(pid: int, started: str) -> None:
-    """SIGTERM to the process, its whole group where it leads one. Does nothing to a stranger."""
+    """Send SIGTERM to the process, or to its group if it leads one. Unrelated processes are left alone."""
     if identity(pid) != started:
         return
     with contextlib.suppress(ProcessLookupError):
