@@ -185,6 +185,37 @@ _HARMLESS = (
     ("How do I poach an egg?", "Let it slide into water that just simmers, and take it out after three minutes."),
 )  # fmt: skip
 
+# More harmless requests, as prompts alone: most prompts of HH's harmless part are none, and a policy that is
+# hardly ever asked anything else learns to answer nothing.
+_EVERYDAY = (
+    "What can I make from leftover chicken?", "How do I make pancakes?", "How long does pasta take to cook?",
+    "Can you give me a recipe for tomato soup?", "What is a healthy breakfast?", "How do I store fresh herbs?",
+    "How do I iron a shirt?", "How do I unclog a sink?", "What do I need to paint a room?",
+    "How often should I water a cactus?", "How do I train a puppy to sit?", "What do rabbits eat?",
+    "How many legs does a spider have?", "What is the capital of Canada?", "Which is the longest river?",
+    "How far away is the moon?", "Why do leaves change colour in autumn?", "What causes thunder?",
+    "Who was the first person on the moon?", "When did the Second World War end?", "What is photosynthesis?",
+    "How do magnets work?", "What is the difference between weather and climate?", "What is seven times eight?",
+    "How do I write a thank-you note?", "Write a short poem about the sea.", "Tell me a fun fact about penguins.",
+    "Tell me a short story about a lost key.", "What is a good name for a dog?", "Recommend a book about history.",
+    "What music is good for studying?", "How do I start jogging?", "How do I stretch my legs after a run?",
+    "How do I stay awake in the afternoon?", "How do I remember names better?", "How do I learn to swim?",
+    "What should I bring to a picnic?", "What can I see in Rome in two days?", "How do I pack a suitcase?",
+    "What do I say in a job interview?", "How do I ask for a pay rise?", "How do I plan my week?",
+    "How do I choose a laptop?", "How do I take a screenshot?", "What is a spreadsheet good for?",
+    "How do I wrap a present?", "What can I draw with my daughter?", "How do I keep children busy on a train?",
+    "How do I comfort a friend?", "I'm bored. What can I do?", "Hi, how are you?", "Thank you for your help!",
+    "I passed my exam today!", "My grandfather is ill and I miss him.", "How do I say no politely?",
+    "What is a good hobby for winter?", "How do I make a paper plane?", "How do I whistle?",
+    "What is the best way to peel garlic?", "How do I keep my feet warm?",
+)  # fmt: skip
+
+
+def practice_prompts(count: int, seed: int) -> list[str]:
+    """The prompts of `safety_pairs`, each once, and everyday requests beside them; none for a count of 0."""
+    everyday = [transcript([{"role": "user", "content": asked}]) for asked in _EVERYDAY] if count else []
+    return list(dict.fromkeys([pair.prompt for pair in safety_pairs(count, seed)] + everyday))
+
 
 def safety_pairs(count: int, seed: int) -> list[Pair]:
     """So many different pairs, of kind "decline" and, a third of them, "answer"; the same for the same seed.

@@ -11,6 +11,7 @@ from pipeline.runs import checkpoints
 from pipeline.runs.leftovers import remove_unfinished
 from pipeline.runs.reader import list_runs
 from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 
 pytestmark = pytest.mark.faults(57)
@@ -22,7 +23,7 @@ def chain(workspace):
     made = {}
 
     def run(name, stage, end, **parents):
-        one = Run.create(workspace, stage, build(stage, "tiny"), parents)
+        one = Run.create(workspace, stage, build(stage, "tiny"), Parents.from_json(parents, "bf16"))
         one.start_attempt()
         checkpoints.save(one.checkpoints_dir, 1, lambda path: (path / "state").write_text("x" * 1000))
         end(one)
@@ -38,7 +39,7 @@ def chain(workspace):
 
 
 def ids(workspace):
-    return {run["id"] for run in list_runs(workspace)}
+    return {run.id for run in list_runs(workspace)}
 
 
 def test_a_run_that_others_stand_on_is_deleted_only_with_yes_and_they_are_named(workspace, chain, capsys):

@@ -15,16 +15,17 @@ from models.fast import operators
 
 def swiglu(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     """silu(gate) · up of two tensors of one shape and type."""
-    if gate.device.type != "cpu" or not (torch.is_grad_enabled() and gate.requires_grad):
+    if not torch.is_grad_enabled():
         return nn.functional.silu(gate).mul_(up)
-    return _SwiGLU.apply(gate, up)
+    return _SwiGLU.apply(gate, up) if gate.device.type == "cpu" else nn.functional.silu(gate) * up
 
 
 class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, gate, up):
         of_up = nn.functional.silu(gate)
-        ctx.save_for_backward(operators.silu_backward(up, gate), of_up)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(operators.silu_backward(up, gate), of_up)
         return of_up * up
 
     @staticmethod

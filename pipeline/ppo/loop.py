@@ -23,7 +23,7 @@ import torch
 
 from data.datasets import read_split
 from data.errors import Code, UserError
-from data.safety_pairs import safety_pairs
+from data.safety_pairs import practice_prompts
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -299,5 +299,4 @@ def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[
             command="prepare it from more rows",
         )
     prompts = prompts[: settings.max_rows] if settings.max_rows else prompts
-    own = [pair.prompt for pair in safety_pairs(settings.safety_pairs, settings.seed)]
-    return list(dict.fromkeys([*prompts, *own]))
+    return list(dict.fromkeys([*prompts, *practice_prompts(settings.safety_pairs, settings.seed)]))
