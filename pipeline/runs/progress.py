@@ -1,4 +1,4 @@
-"""What a running stage prints: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
+"""The output of a running stage: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
 
 Both are for people; the page reads metrics.jsonl.
 """
@@ -122,7 +122,7 @@ def logged(path: Path) -> Iterator[TextIO | None]:
 
 
 class _Tee(io.TextIOBase):
-    """Writes to both; whatever redraws its line stays out of the log."""
+    """Writes to both streams, but keeps redrawn lines out of the log."""
 
     def __init__(self, stream: TextIO, log: TextIO):
         self._stream, self._log = stream, log

@@ -35,11 +35,11 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class Cancelled(Exception):
-    """Raised by a stage that was asked to stop, after it saved its last checkpoint."""
+    """Raised by a stage that was asked to stop, after saving its last checkpoint."""
 
 
 class Run:
-    """One run, seen from the process that executes it."""
+    """One run, for the process that executes it."""
 
     leads = True  # False in the other processes of a run on several devices, which write nothing
 
@@ -77,7 +77,7 @@ class Run:
 
     @classmethod
     def load(cls, workspace: Workspace, run_id: str) -> Run:
-        """An existing run, to go on with it. Raises UserError when it is not there or not readable."""
+        """An existing run, to continue it. Raises UserError if it does not exist or cannot be read."""
         return cls(workspace, read_record(workspace, run_id))
 
     @property
@@ -110,7 +110,7 @@ class Run:
         self.change(attempts=self._attempts_with(**fields))
 
     def start_attempt(self, threads: int | None = None) -> None:
-        """Take the record over for this process; an earlier attempt that died without a word becomes lost.
+        """Take over the record for this process; an earlier attempt that died silently becomes lost.
 
         threads: of the CPU that it computes with; a resumed run takes as many, to round as before.
         """
@@ -141,22 +141,23 @@ class Run:
         )
 
     def set_total(self, total_steps: int) -> None:
-        """How many steps the whole run has, for progress and time left."""
+        """Set the number of steps of the whole run, for progress and time left."""
         self.change_attempt(total_steps=int(total_steps))
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """One flushed line of metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's clock."""
+        """Append one flushed line to metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's
+        clock."""
         line = dict(row) | {"wall_seconds": round(time.monotonic() - self._clock, 3)}
         append_jsonl(self.folder / "metrics.jsonl", line)
         if self.on_log:
             self.on_log(line)
 
     def sample(self, row: Mapping[str, Any]) -> None:
-        """One flushed line of samples.jsonl; `row` has "step"."""
+        """Append one flushed line to samples.jsonl; `row` has "step"."""
         append_jsonl(self.folder / "samples.jsonl", dict(row))
 
     def event(self, kind: str, message: str, **facts: Any) -> None:
-        """An anomaly and what was done about it; kept in run.json and printed."""
+        """Record and print an anomaly and the reaction to it."""
         self.change(events=(*self.record.events, Event(now(), kind, message, facts)))
         print(f"{kind}: {message}", flush=True)
 
@@ -183,16 +184,16 @@ class Run:
             self.change_attempt(from_step=step)
 
     def request_stop(self) -> None:
-        """What the signal handlers call: no more than a flag."""
+        """Set the stop flag; the signal handlers call it."""
         self._stop = True
 
     def should_stop(self) -> bool:
-        """True once a signal asked to stop or a cancel request lies in the folder; agreed on by all
-        processes of the run."""
+        """True once a signal or a cancel request in the folder asks to stop; all processes of the run
+        agree."""
         return self.agree(self.stop_asked())
 
     def stop_asked(self) -> bool:
-        """What this process knows of it."""
+        """Whether this process alone has been asked to stop."""
         return self._stop or cancel_requested(self.folder)
 
     def finish(self, results: Mapping[str, Any]) -> None:
@@ -237,12 +238,12 @@ class Run:
 
 
 def now() -> str:
-    """UTC time as records keep it."""
+    """The current UTC time in the format of records."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def request_cancel(folder: Path) -> None:
-    """Ask the run in `folder` to stop; whoever asks writes this file, the run only reads it."""
+    """Ask the run in `folder` to stop. The caller writes the file, the run only reads it."""
     write_json(folder / "cancel.json", {"asked": now()})
 
 

@@ -33,7 +33,7 @@ _TYPES = {"boolean": bool, "integer": int, "number": float, "string": str}
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """One setting as a form or a help text needs it; minimum and maximum are inclusive or just outside."""
+    """One setting, for a form or a help text; minimum and maximum are inclusive or exclusive."""
 
     name: str
     type: type
@@ -119,7 +119,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 
 def read_config(path: Path | str) -> dict[str, Any]:
-    """A YAML file of fields. Raises UserError when it is missing, unreadable or not a mapping."""
+    """A YAML file of fields. Raises UserError if it is missing, unreadable or not a mapping."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
@@ -186,7 +186,7 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
 
 
 def _check_names(stage: str, settings: Any) -> None:
-    """Refuse a name that cannot be a folder or a file of the workspace, before anything runs."""
+    """Refuse a name that cannot be a folder or file of the workspace, before anything runs."""
     names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
     if stage == "prepare" and not settings.name:
         names["source"] = default_name(settings.source)
