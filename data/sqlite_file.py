@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import Code, UserError
+from data.files import disk_full
 
 BUSY_SECONDS = 20.0
 
@@ -53,6 +54,8 @@ class SqliteFile:
             self._create(schema, application_id, version, migrations or {})
         except sqlite3.Error as error:
             self.close()
+            if full := disk_full(error):
+                raise full from error
             raise UserError(
                 f"{self.path}: cannot be read as a database ({error}); it was left untouched",
                 code=Code.DATABASE,
