@@ -18,8 +18,8 @@ from typing import Any
 from data.errors import Code, UserError
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-# Of the system as safetensors quotes it, of SQLite, and of torch.save: it writes by itself and has these words
-# for any write that failed, of which a full disk is by far the most frequent reason.
+# Of the system as safetensors quotes it, of SQLite, and of torch.save, which writes by itself and has the
+# same words for any write that failed; a full disk is by far the most frequent reason.
 _FULL_WORDS = (
     "No space left",
     "disk is full",

@@ -22,6 +22,7 @@ from yaml import YAMLError
 
 from data.errors import Code, UserError
 
+START_SECONDS = 60.0  # for the process to load its libraries, which is no fault of the hub
 SILENCE_SECONDS = 9.0  # without a byte; then a look into the cache, and a clear error within 15 s
 _REPO = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 _TOKENIZER = (
@@ -178,7 +179,9 @@ def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict
         reader.start()
         answer: dict = {}
         try:
-            while (line := lines.get(timeout=SILENCE_SECONDS)) is not None:
+            patience = START_SECONDS
+            while (line := lines.get(timeout=patience)) is not None:
+                patience = SILENCE_SECONDS
                 if line.startswith("{"):
                     answer = json.loads(line)
             if child.wait(timeout=SILENCE_SECONDS) < 0:  # by a signal to the whole process group

@@ -4,10 +4,10 @@ import contextlib
 import os
 import socket
 import threading
-import time
 
 import uvicorn
 from fake_policies import facts_of
+from waiting import NEVER, eventually
 
 from data.policies import POLICIES
 from pipeline.arena.client import Progress
@@ -64,13 +64,10 @@ def served(services, auth=None):
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
-    while not running.started:
-        assert time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.05)
+    eventually(lambda: running.started, "the server's start")
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         running.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=NEVER)
         listener.close()

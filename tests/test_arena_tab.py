@@ -135,3 +135,16 @@ def test_what_quantising_cost_is_one_sentence_with_a_verdict(wins, losses, word)
 
 def test_no_votes_no_word_on_quantising(services):
     assert arena_tables.contrasts_html(services.arena.contrasts(), T) == ""
+
+
+@pytest.mark.faults
+def test_half_a_surrogate_pair_is_a_message_and_never_reaches_the_panes(services, monkeypatch):
+    warned = []
+    monkeypatch.setattr(arena_tab, "warn", lambda error, t: warned.append(f"{error} {t.advice(error.code)}"))
+    updates = list(arena_tab.answers(services, "half \ud83d of a smile", "ann", None, "en", T))
+    assert len(warned) == 1 and "no text" in warned[0] and T("advice.prompt") in warned[0]
+    assert "\ud83d" not in str(updates) and len(updates) == 1
+
+
+def test_what_an_error_quotes_can_always_be_sent():
+    assert str(UserError("name=a\ud800b: odd")).encode("utf-8") == b"name=a\\ud800b: odd"

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from waiting import eventually
 
 from data import files
 from data.errors import Code, UserError
@@ -41,14 +41,6 @@ def disk(tmp_path):
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip() if done else 'no mount'}")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def eventually(condition):
-    """Wait for a condition; the deadline is only for what never happens."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def fill(place):

@@ -17,7 +17,7 @@ import gradio as gr
 
 from data import world
 from data.errors import Code, UserError
-from pipeline.arena.rounds import PROMPT_CHARACTERS
+from pipeline.arena.rounds import PROMPT_CHARACTERS, checked_text
 from ui import arena_tables, parts
 from ui.events import QUIET, WORK, rater_of, shown, warn
 from ui.parts import Services
@@ -237,6 +237,7 @@ def answered(
     """The updates of a round while its answers grow. Raises UserError where no answer comes."""
     if not message:
         raise UserError(t("arena.no_prompt"), code=Code.REQUEST)
+    checked_text(message, PROMPT_CHARACTERS, "the prompt")  # before the panes show it: they show only text
     asked = {letter: [*said, {"role": "user", "content": message}] for letter, said in before.items()}
     yield pane_updates(None, asked, waiting=True)
     view = None

@@ -29,7 +29,7 @@ from data.workspace import Workspace
 from pipeline.runs import processes, reserve
 from pipeline.runs.hardware import hardware, software
 from pipeline.runs.reader import read_record
-from pipeline.runs.record_file import TERMINAL, Attempt, Event, Parents, RunRecord, Status, to_json
+from pipeline.runs.record_file import TERMINAL, Attempt, Event, Maker, Parents, RunRecord, Status, to_json
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -68,6 +68,7 @@ class Run:
             seed=config.get("seed"),
             parents=parents or Parents(),
             config=config,
+            maker=Maker(os.getpid(), processes.identity(os.getpid())),
         )
         run = cls(workspace, record)
         try:
