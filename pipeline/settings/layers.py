@@ -149,6 +149,8 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UserError(f"{text}: write field=value", code=Code.SETTING)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UserError(f"{text}: holds half a surrogate pair, which is no text", code=Code.SETTING)
         values[name.strip()] = value
     return values
 
