@@ -3,7 +3,8 @@ repaired.
 
 SQLite before 3.51.3 can corrupt a WAL database that two connections use, so the rollback journal is used
 there. Writes are IMMEDIATE transactions: a reader that turned writer half-way would fail under load. Those
-that wait for each other share one transaction, because the sync to disk is what takes the time.
+that wait for each other share one transaction, because the sync to disk is what takes the time; this group
+commit is written by hand on purpose, because SQLite has none and no library adds one.
 """
 
 import sqlite3

@@ -4,7 +4,7 @@ A policy is a LoRA adapter. The A and B matrices of all policies are stacked a l
 [policies, rank, out]; a batch takes its rows' own once, and two batched products a layer add all the updates
 together. PEFT's own `adapter_names` loops over the adapters in every layer, which costs about as much as
 another pass. What comes out is what PEFT computes: the update in fp32, added to the base's output and rounded
-once.
+once. The stacking is written by hand on purpose, for that reason.
 
 What it does not do: train, merge, or choose who answers.
 """

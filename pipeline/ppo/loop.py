@@ -4,8 +4,10 @@ One step: sample responses, score them, turn scores and KL into token rewards, e
 several epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third
 adapter on it where its precision is the base's (or the mode is shared), else it has a base of its own. Every
 random choice of a step is drawn from the seed and the step's number, so a resumed run goes on exactly as an
-undisturbed one. The arithmetic is in `ppo_core.py`, the collecting of a rollout in `rollout.py`, the updates
-on it in `ppo_learner.py`, what is done about trouble in `recovery.py`, the final figures in `ppo_report.py`.
+undisturbed one. The arithmetic is in `core.py`, the collecting of a rollout in `rollout.py`, the updates on
+it in `learner.py`, the final figures in `report.py`, and what is done about trouble in
+`pipeline/training/recovery.py`. The loop is written by hand on purpose: TRL no longer ships PPO, and it is
+what this project is about.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -181,7 +183,7 @@ class Trainer:
             before, error = self._state(), None
             try:
                 return work()
-            except (MemoryError, RuntimeError) as caught:
+            except (MemoryError, RuntimeError, OSError) as caught:
                 if not is_out_of_memory(caught) or (done := self.memory.take_less()) is None:
                     raise
                 error = str(caught).splitlines()[0][:200] if str(caught) else type(caught).__name__
