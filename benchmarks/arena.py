@@ -2,9 +2,9 @@
 
 Each row compares one policy alone with four side by side: same prompt, same number of tokens (EOS is
 forbidden, so that no answer ends early), in alternation, the fastest of `--repeats` runs each (other load on
-the machine only adds). `max_difference` is the largest difference of a logit from PEFT's with that adapter
-alone, beside `logit_sd`. The adapters are random; the distilgpt2 shape has random weights: time and memory
-only.
+the machine only adds time). `max_difference` is the largest difference of a logit from PEFT's with that
+adapter alone, beside `logit_sd`. The adapters are random, and so are the weights of the shapes: the
+figures are time and memory only.
 
     python benchmarks/arena.py [--base tiny --base distilgpt2-shape] [--precision bf16 …] [--json FILE]
 """
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -25,15 +25,20 @@ from data.policies import POLICIES, PRECISIONS
 from models import adapters, loading
 from models.serving import StackedPolicies
 
-SHAPE = "distilgpt2-shape"
+SHAPE, LLAMA = "distilgpt2-shape", "smollm2-shape"
 RANK = 16
+SMOLLM2 = {
+    "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "tie_word_embeddings": True,
+}  # fmt: skip
 
 
-def save_shape(folder: Path) -> Path:
-    """A random base of distilgpt2's shape, with the tiny base's tokenizer (its ids are never decoded)."""
+def save_shape(name: str, folder: Path) -> Path:
+    """A random base of a named shape, with the tiny base's tokenizer (its ids are never decoded)."""
     torch.manual_seed(0)
-    config = GPT2Config(n_layer=6, bos_token_id=0, eos_token_id=0, pad_token_id=1)
-    GPT2LMHeadModel(config).to(torch.bfloat16).save_pretrained(folder)
+    special = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
+    config = GPT2Config(n_layer=6, **special) if name == SHAPE else LlamaConfig(**SMOLLM2, **special)
+    AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
     loading.load_tokenizer("tiny").save_pretrained(folder)
     return folder
 
@@ -51,7 +56,7 @@ def save_adapters(base: Path, folder: Path) -> dict[str, Path]:
 
 
 def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse.Namespace) -> dict:
-    """One row of the table: seconds of one and of four answers, and how far the logits are from PEFT's."""
+    """One row of the table: seconds of one and of four answers, and the logits' difference from PEFT's."""
     device = loading.device()
     one = StackedPolicies(loading.load_causal(base, precision, device), base, {"sft": folders["sft"]})
     four = StackedPolicies(loading.load_causal(base, precision, device), base, folders)
@@ -104,7 +109,7 @@ def difference(base: Path, folders, precision: str, four: StackedPolicies, promp
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", action="append", help=f"tiny, {SHAPE}, a folder; can be repeated")
+    parser.add_argument("--base", action="append", help=f"tiny, {SHAPE}, {LLAMA}, a folder; can be repeated")
     parser.add_argument("--precision", action="append", choices=PRECISIONS, help="can be repeated")
     parser.add_argument("--prompt", type=int, default=64, help="tokens")
     parser.add_argument("--response", type=int, default=64, help="tokens")
@@ -120,7 +125,7 @@ def main() -> None:
     for name in args.base or ["tiny", SHAPE]:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            base = save_shape(folder / "base") if name == SHAPE else loading.resolve_base(name)
+            base = save_shape(name, folder / "base") if name in (SHAPE, LLAMA) else loading.resolve_base(name)
             folders = save_adapters(base, folder)
             for precision in args.precision or PRECISIONS:
                 row = {"base": name} | measure(base, folders, precision, args)

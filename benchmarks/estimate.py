@@ -1,8 +1,9 @@
 """The estimated memory of a stage against the measured peak, for shapes, sizes, precisions and modes.
 
-Each row is two steps of a whole stage (evaluation and saving included) on random weights of a shape, with
-rows of full length, in a process of its own; measured is the highest resident memory (on a GPU: torch's
-allocator) above what is there after the imports. Prints a table; --json FILE writes {"rows": [...]}.
+Each row runs two steps of a whole stage (evaluation and saving included) on random weights of a shape, with
+rows of full length, in a process of its own. The measured value is the highest resident memory (on a GPU:
+that of torch's allocator) above the level after the imports. Prints a table; --json FILE writes {"rows":
+[...]}.
 
     python benchmarks/estimate.py                      # all rows, about half an hour on two cores
     python benchmarks/estimate.py --only sft-distil    # rows whose name has this in it
@@ -20,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from data.datasets import write_splits
 from data.files import write_json
 from data.workspace import Workspace
 from evaluation import resources
@@ -38,7 +40,12 @@ SHAPES = {
         kind="llama", num_hidden_layers=8, hidden_size=512, intermediate_size=1408, num_attention_heads=8,
         num_key_value_heads=2, vocab_size=32000, max_position_embeddings=2048, tie_word_embeddings=False,
     ),
+    "smollm2": dict(
+        kind="llama", num_hidden_layers=30, hidden_size=576, intermediate_size=1536, num_attention_heads=9,
+        num_key_value_heads=3, vocab_size=49153, max_position_embeddings=8192, tie_word_embeddings=True,
+    ),
 }  # fmt: skip
+EVERY_SIZE = ("tiny", "distilgpt2", "llama")  # the others in their preset's sizes only
 PROMPTS = 64  # rows of each split
 
 
@@ -79,7 +86,7 @@ class Case:
 
 def cases() -> list[Case]:
     rows = []
-    for base in SHAPES:
+    for base in EVERY_SIZE:
         for stage in ("sft", "reward"):
             rows += [
                 Case(stage, base, "bf16", 8, 8, 128),
@@ -104,12 +111,17 @@ def cases() -> list[Case]:
         Case("sft", "distilgpt2", "bf16", 32, 8, 512),
         Case("reward", "distilgpt2", "int8", 32, 8, 512),
         Case("ppo", "distilgpt2", "int4", 32, 8, 512, 64),
+        Case("sft", "smollm2", "bf16", 16, 8, 320),
+        Case("reward", "smollm2", "bf16", 8, 4, 320),
+        Case("reward", "smollm2", "int8", 8, 4, 320),
+        Case("ppo", "smollm2", "bf16", 24, 8, 288, 64),
+        Case("ppo", "smollm2", "int4", 24, 8, 288, 64),
     ]
     return rows
 
 
 def make_base(name: str, folder: Path) -> None:
-    """A base of the shape, with seeded random weights in bf16 and one byte a token."""
+    """A base of the shape, with seeded random weights in bf16 and a tokenizer of one byte per token."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
@@ -119,7 +131,7 @@ def make_base(name: str, folder: Path) -> None:
     config_class, model_class = {
         "gpt2": (GPT2Config, GPT2LMHeadModel),
         "llama": (LlamaConfig, LlamaForCausalLM),
-    }[shape.pop("kind")]
+    }[str(shape.pop("kind"))]
     words = byte_tokenizer()
     ids = dict(eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id, bos_token_id=None)
     torch.manual_seed(0)
@@ -134,15 +146,13 @@ def make_workspace(root: Path, base: Path) -> None:
     from models import adapters, loading
 
     workspace = Workspace(root).create()
-    folder = workspace.dataset("bench")
-    folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(1)
 
     def letters(count: int) -> str:
         return bytes(torch.randint(97, 123, (count,), generator=generator).tolist()).decode()
 
-    for split in ("train", "validation", "test"):
-        rows = [
+    splits = {
+        split: [
             {
                 "prompt": f"\n\nHuman: {letters(600)}\n\nAssistant:",
                 "chosen": letters(40),
@@ -150,7 +160,9 @@ def make_workspace(root: Path, base: Path) -> None:
             }
             for _ in range(PROMPTS)
         ]
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for split in ("train", "validation", "test")
+    }
+    write_splits(workspace.dataset("bench"), splits)
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, 16, 32)
     head = loading.Head(model.config.get_text_config().hidden_size)
@@ -166,7 +178,7 @@ def make_workspace(root: Path, base: Path) -> None:
 
 
 def measure(case: Case, folder: Path) -> int:
-    """Run the stage in this process; bytes at the peak above the imports."""
+    """Run the stage in this process; returns the peak in bytes above the imports."""
     import torch
 
     from pipeline.commands import execute as stages
@@ -184,7 +196,7 @@ def measure(case: Case, folder: Path) -> int:
 
 
 def fresh_peak() -> int:
-    """Resident bytes now; the high-water mark starts again from here where the system allows it."""
+    """Current resident bytes; resets the high-water mark if the system allows it."""
     reset = Path("/proc/self/clear_refs")
     if reset.exists():
         reset.write_text("5")
@@ -223,7 +235,7 @@ def main() -> None:
 
 
 def row(case: Case, folder: Path) -> dict:
-    """Estimate and measurement of one case, in a process that starts as a stage's does."""
+    """Estimate and measurement of one case, in a process that starts like a stage's."""
     workspace, settings = Workspace(folder / "workspace"), case.settings(folder / "base")
     guessed = estimate_resolved(case.stage, Resolved(settings, Parents("bench")), workspace).total
     command = [sys.executable, __file__, "--one", json.dumps(vars(case)), "--folder", str(folder)]

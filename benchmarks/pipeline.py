@@ -24,7 +24,7 @@ from pipeline.runs.reader import list_runs
 
 
 def measure(jobs: int, overrides: list[str]) -> list[dict]:
-    """Rows of one complete `all`; raises where it did not end well."""
+    """Rows of one complete `all`; raises if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pipeline", "all", "--workspace", folder, "--preset", "tiny"]
         command += ["--jobs", str(jobs), *(["--set", *overrides] if overrides else [])]

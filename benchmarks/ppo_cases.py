@@ -1,8 +1,8 @@
 """What the PPO benchmarks share: bases of random weights, a workspace with runs to start from, sizes.
 
-A base has the shape it is named after and seeded random weights: time and memory are those of the real model,
-scores and KL mean nothing. Its tokenizer writes one byte a token, so that a prompt has a chosen length.
-It measures nothing itself.
+A base has the shape of the model that it is named after and seeded random weights: time and memory are those
+of the real model, scores and KL mean nothing. Its tokenizer writes one byte per token, so that a prompt has a
+chosen length. The module measures nothing itself.
 """
 
 from __future__ import annotations
@@ -13,9 +13,16 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPT2Config,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+)
 
-from data.files import append_jsonl
+from data.datasets import write_splits
 from data.workspace import Workspace
 from models import adapters, loading
 from pipeline.runs.record import Run
@@ -29,7 +36,10 @@ TEMPERATURE = 0.7
 
 @dataclass(frozen=True)
 class Case:
-    """One size: the shape of the base, prompts a step, tokens of each, and how a rollout is used."""
+    """One size: the shape of the base, prompts per step, tokens of each, and how a rollout is used.
+
+    A base with `key_heads` is a Llama with tied embeddings; one without is a GPT-2.
+    """
 
     base: str
     layers: int
@@ -42,6 +52,24 @@ class Case:
     micro_batch: int
     epochs: int = 4
     minibatches: int = 1
+    key_heads: int = 0
+    inner: int = 0  # width of the Llama's MLP
+
+    @property
+    def block_weights(self) -> int:
+        """Weights of one block's matrices."""
+        if not self.key_heads:
+            return 12 * self.width**2
+        return self.block_weights_after_attention + self.width**2 + 2 * self._keys * self.width
+
+    @property
+    def block_weights_after_attention(self) -> int:
+        """Of these, the output projection and the MLP: in the last block they serve read positions alone."""
+        return 9 * self.width**2 if not self.key_heads else self.width**2 + 3 * self.width * self.inner
+
+    @property
+    def _keys(self) -> int:
+        return self.width * self.key_heads // self.heads
 
     @property
     def name(self) -> str:
@@ -51,32 +79,54 @@ class Case:
 CASES = {
     "distilgpt2-8": Case("distilgpt2", 6, 768, 12, 50257, 8, 64, 64, 4),
     "distilgpt2-32": Case("distilgpt2", 6, 768, 12, 50257, 32, 128, 128, 4),
+    "smollm2-8": Case("smollm2", 30, 576, 9, 49152, 8, 64, 64, 4, key_heads=3, inner=1536),
+    "smollm2-32": Case("smollm2", 30, 576, 9, 49152, 32, 128, 128, 4, key_heads=3, inner=1536),
     "tiny": Case("tiny", 4, 256, 4, 4096, 48, 64, 48, 24),
 }
 
 
 def make_base(case: Case, folder: Path, tokenizer: Path | None = None) -> None:
-    """Write the case's base: GPT-2 of its shape with seeded random weights in bf16, and a tokenizer."""
+    """Write the case's base: its shape with seeded random weights in bf16, and a tokenizer."""
     words = byte_tokenizer()
     if tokenizer is not None:
         words = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
     torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=case.vocabulary,
-        n_positions=1024,
-        n_embd=case.width,
-        n_layer=case.layers,
-        n_head=case.heads,
-        bos_token_id=words.eos_token_id,
-        eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
-    )
+    config = _config(case, words)
     AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
     words.save_pretrained(folder)
 
 
+def _config(case: Case, words: PreTrainedTokenizerFast) -> PretrainedConfig:
+    special = {
+        "bos_token_id": words.eos_token_id,
+        "eos_token_id": words.eos_token_id,
+        "pad_token_id": words.pad_token_id,
+    }
+    if not case.key_heads:
+        return GPT2Config(
+            vocab_size=case.vocabulary,
+            n_positions=1024,
+            n_embd=case.width,
+            n_layer=case.layers,
+            n_head=case.heads,
+            **special,
+        )
+    return LlamaConfig(
+        vocab_size=case.vocabulary,
+        max_position_embeddings=8192,
+        rope_theta=100_000.0,
+        hidden_size=case.width,
+        intermediate_size=case.inner,
+        num_hidden_layers=case.layers,
+        num_attention_heads=case.heads,
+        num_key_value_heads=case.key_heads,
+        tie_word_embeddings=True,
+        **special,
+    )
+
+
 def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, an EOS and a pad of their own."""
+    """One token per byte, and separate EOS and pad tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: k for k, token in enumerate(["<|endoftext|>", "<|pad|>", *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -87,14 +137,16 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str], prompts: int = 256) -> None:
-    """A data set, an SFT run and a reward run a precision: adapters with small random weights."""
+    """A data set, an SFT run, and one reward run per precision: adapters with small random weights."""
     workspace = Workspace(root).create()
-    path = workspace.dataset("bench") / "train_prefs.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(1)
+    rows = []
     for _ in range(prompts):
-        letters = torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
-        append_jsonl(path, {"prompt": f"\n\nHuman: {bytes(letters).decode()}\n\nAssistant:"})
+        letters = bytes(
+            torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
+        ).decode()
+        rows.append({"prompt": f"\n\nHuman: {letters}\n\nAssistant:", "chosen": "", "rejected": ""})
+    write_splits(workspace.dataset("bench"), {"train": rows})
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, LORA_RANK, LORA_ALPHA)
     for name in ("sft", "reward"):

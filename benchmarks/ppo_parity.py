@@ -1,17 +1,18 @@
 """This project's PPO arithmetic against that of TRL 1.12.0, in fp32, on the same rollouts and weights.
 
-TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; its generation is replaced by given responses
-and its reward model by given scores. Policy and reference are the same two LoRA adapters on the same base on both
-sides (TRL's through plain PEFT and transformers, this project's through its lean layers); TRL's value model is
-the policy merged, with this project's value head, so that the values are the same numbers. Compared, largest
-difference over largest value: rewards and advantages a token, both losses, the gradient of every LoRA tensor.
-The value loss has no weight in the gradient: here it reaches the policy's LoRA, in TRL it has a model of its
-own. For the same reason it is compared in the first epoch alone: here an update of the policy moves the values.
+TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; given responses replace its generation
+and given scores its reward model. Policy and reference are the same two LoRA adapters on the same base on
+both sides (TRL's through plain PEFT and transformers, this project's through its lean layers). TRL's value
+model is the merged policy with this project's value head, so that the values are the same numbers. Compared
+are, as the largest difference over the largest value, rewards and advantages per token, both losses, and the
+gradient of every LoRA tensor. The value loss has no weight in the gradient, because here it reaches the
+policy's LoRA while TRL has a separate value model. For the same reason it is compared in the first epoch
+only: here an update of the policy changes the values.
 
-All responses run their full length. Where one ends early TRL puts the score a position after the last token
-and lets a value there into the estimate; here the score belongs to the last token itself.
+All responses have their full length. If one ends early, TRL puts the score one position after the last token
+and includes a value there in the estimate; here the score belongs to the last token itself.
 
-    python benchmarks/ppo_parity.py --trl-cache DIR [--json FILE]
+    python benchmarks/ppo_parity.py --trl-cache DIR [--shape gpt2|llama] [--json FILE]
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -41,13 +43,16 @@ from pipeline.ppo.rollout import Rollout
 from pipeline.settings.fields import PpoSettings
 from pipeline.training.measure import Responses
 
-CASE = ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2)
+CASES = {
+    "gpt2": ppo_cases.Case("small", 3, 192, 3, 4096, 8, 24, 20, 8, epochs=2),
+    "llama": ppo_cases.Case("small", 3, 192, 6, 4096, 8, 24, 20, 8, epochs=2, key_heads=2, inner=512),
+}
 TOLERANCE = 1e-4
 RATE = 1e-3  # large: in the second epoch ratios leave 1 and some are clipped
 
 
 def make_actor(folder: Path, tokenizer) -> Actor:
-    """The policy somewhat away from the reference, and a value head that is not zero, all in fp32."""
+    """A policy that differs somewhat from the reference, and a value head that is not zero, all in fp32."""
     sft = Workspace(folder / "workspace").run("sft") / "model"
     cpu = torch.device("cpu")
     actor = Actor.load(sft, folder / "base", "bf16", cpu, tokenizer.pad_token_id, tokenizer.eos_token_id)
@@ -68,12 +73,13 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
     raw, returns = ppo_core.gae(rewards, values, mask, settings.gamma, settings.lam)
     advantages = ppo_core.masked_whiten(raw, mask)
     n = len(rows)
-    answers = Responses(rows.prompts, rows.responses, [""] * n, [[]] * n, [True] * n)
+    prompts, responses = ([list(row) for row in side] for side in (rows.prompts, rows.responses))
+    answers = Responses(prompts, responses, [""] * n, [[]] * n, [True] * n)
     rollout = Rollout(
         [""] * n, answers, rows, mask, scores, scores, logprobs, logprobs, True, ref_logprobs, values, rewards,
         advantages, returns, None,
     )  # fmt: skip
-    learner, gradients, losses = Learner(actor, settings), [], []
+    learner, gradients = _NotingLearner(actor, settings), []
     step = learner.optimizer.step
 
     def stepped():
@@ -81,20 +87,25 @@ def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) 
         step()
 
     learner.optimizer.step = stepped
-    minibatch = learner._minibatch
-
-    def noted(*arguments):
-        sums = minibatch(*arguments)
-        losses.append((sums["policy"] / sums["tokens"], sums["value"] / sums["tokens"]))
-        return sums
-
-    learner._minibatch = noted
     learner.update(rollout, 0, RATE, clip=1e9, micro=3)
-    return {"rewards": rewards, "advantages": advantages, "losses": losses, "gradients": gradients}
+    return {"rewards": rewards, "advantages": advantages, "losses": learner.losses, "gradients": gradients}
+
+
+class _NotingLearner(Learner):
+    """Keeps both losses of each minibatch, per token."""
+
+    def __init__(self, actor: Actor, settings: PpoSettings):
+        super().__init__(actor, settings)
+        self.losses: list[tuple[float, float]] = []
+
+    def _minibatch(self, *arguments: Any) -> dict[str, float]:
+        sums = super()._minibatch(*arguments)
+        self.losses.append((sums["policy"] / sums["tokens"], sums["value"] / sums["tokens"]))
+        return sums
 
 
 def theirs(folder: Path, actor: Actor, rows: Rows, scores, settings: PpoSettings, tokenizer) -> dict:
-    """The same from TRL's training loop, read from its local variables where it hands them on."""
+    """The same quantities from TRL's training loop, read from its local variables."""
     from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
     sft, base = Workspace(folder / "workspace").run("sft") / "model", folder / "base"
@@ -178,7 +189,7 @@ def _peft_policy(base: Path, sft: Path, actor: Actor, pad_id: int) -> PeftModel:
 
 
 def compare(mine: dict, trl: dict) -> list[dict]:
-    """Rows {"what", "epoch", "difference"}: the largest difference, in units of the largest value of TRL's."""
+    """Rows {"what", "epoch", "difference"}: the largest difference, in units of TRL's largest value."""
     rows = [
         {"what": what, "epoch": 0, "difference": _apart(mine[what], trl[what])}
         for what in ("rewards", "advantages")
@@ -204,28 +215,33 @@ def _apart(x: torch.Tensor, y: torch.Tensor) -> float:
     return ((x - y).abs().max() / y.abs().max()).item()
 
 
+def measured(case: ppo_cases.Case, folder: Path) -> list[dict]:
+    """The rows of one shape."""
+    ppo_cases.make_base(case, folder / "base")
+    ppo_cases.make_workspace(case, folder / "workspace", folder / "base", ["bf16"])
+    tokenizer = load_tokenizer(folder / "base")
+    generator = torch.Generator().manual_seed(3)
+    draw = [torch.randint(2, case.vocabulary, (case.batch, n), generator=generator).tolist()
+            for n in (case.prompt_length, case.response_length)]  # fmt: skip
+    rows, scores = Rows(*draw), torch.randn(case.batch, generator=generator)
+    settings, _ = ppo_cases.make_run(
+        case, Workspace(folder / "workspace"), folder / "base", "bf16", "controlled", vf_coef=0,
+        max_grad_norm=1000, weight_decay=0, learning_rate=RATE,
+    )  # fmt: skip
+    actor = make_actor(folder, tokenizer)
+    trl = theirs(folder, actor, rows, scores, settings, tokenizer)
+    return compare(ours(actor, rows, scores, settings), trl)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trl-cache", type=Path, required=True, help="where TRL is, or is to be, installed")
+    parser.add_argument("--shape", choices=list(CASES), default="gpt2")
     parser.add_argument("--json", type=Path, help="write {rows} there")
     options = parser.parse_args()
     sys.path.insert(0, str(install_trl(options.trl_cache.resolve())))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        ppo_cases.make_base(CASE, folder / "base")
-        ppo_cases.make_workspace(CASE, folder / "workspace", folder / "base", ["bf16"])
-        tokenizer = load_tokenizer(folder / "base")
-        generator = torch.Generator().manual_seed(3)
-        draw = [torch.randint(2, CASE.vocabulary, (CASE.batch, n), generator=generator).tolist()
-                for n in (CASE.prompt_length, CASE.response_length)]  # fmt: skip
-        rows, scores = Rows(*draw), torch.randn(CASE.batch, generator=generator)
-        settings, _ = ppo_cases.make_run(
-            CASE, Workspace(folder / "workspace"), folder / "base", "bf16", "controlled", vf_coef=0,
-            max_grad_norm=1000, weight_decay=0, learning_rate=RATE,
-        )  # fmt: skip
-        actor = make_actor(folder, tokenizer)
-        trl = theirs(folder, actor, rows, scores, settings, tokenizer)
-        found = compare(ours(actor, rows, scores, settings), trl)
+        found = measured(CASES[options.shape], Path(scratch))
     for row in found:
         verdict = "agrees" if row["difference"] <= TOLERANCE else "DIFFERS"
         print(f"{row['what']:32} epoch {row['epoch'] or '-'}  {row['difference']:.1e}  {verdict}")

@@ -1,9 +1,10 @@
 """One side of `ppo_step.py` in a process of its own: some PPO steps by this project or by TRL, measured.
 
-Prints one JSON object: seconds (wall) and cpu_seconds a step with the split generate / score / update, the
-resident memory after the imports and the highest during the steps, and on a GPU the peak of its allocator.
-The first step is a warm-up for the clock, but counts for the memory. With --turns it prints a line after each
-step and waits for one before it goes on: `ppo_step.py` lets several sides take turns. By hand:
+It prints one JSON object: seconds (wall) and cpu_seconds per step with the split generate / score / update,
+the resident memory after the imports and its maximum during the steps, and on a GPU the peak of torch's
+allocator. The first step is a warm-up for the clock, but counts for the memory. With --turns it prints a line
+after each step and waits for one before it continues, so that `ppo_step.py` can let several sides take turns.
+By hand:
 
     python benchmarks/ppo_side.py ours --case tiny --folder /tmp/bench --precision int8 --steps 2
 """
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -45,18 +47,19 @@ class Clock:
         return time.perf_counter(), time.process_time()
 
     def mark(self, name: str) -> None:
-        """The first time in a step that something began or ended."""
+        """Record the first time in a step at which something began or ended."""
         self._marks.setdefault(name, self.now())
 
     def end_step(self, *marks: str) -> None:
-        """marks: where generate began and ended, and where the update began; the update ends now."""
+        """End a step. marks: where generate began and ended, and where the update began; the update ends
+        now."""
         points = [*(self._marks[name] for name in marks), self.now()]
         spans = zip(PARTS, points, points[1:], strict=False)
         self.steps.append({part: (b[0] - a[0], b[1] - a[1]) for part, a, b in spans})
         self._marks = {}
         self.between()
 
-    def result(self) -> dict[str, float]:
+    def result(self) -> dict[str, Any]:
         timed = self.steps[1:]
         row = {}
         for name, place in (("seconds", 0), ("cpu_seconds", 1)):
@@ -67,7 +70,7 @@ class Clock:
 
 
 def my_turn() -> None:
-    """Say that a step is done, and wait until the next may begin."""
+    """Report that a step is done, and wait until the next may begin."""
     print(END_OF_STEP, flush=True)
     sys.stdin.readline()
 
@@ -171,8 +174,8 @@ def theirs(case: ppo_cases.Case, options) -> dict:
         peft_config=LoraConfig(
             r=ppo_cases.LORA_RANK,
             lora_alpha=ppo_cases.LORA_ALPHA,
-            target_modules=["c_attn", "c_proj", "c_fc"],
-            fan_in_fan_out=True,
+            target_modules="all-linear" if case.key_heads else ["c_attn", "c_proj", "c_fc"],
+            fan_in_fan_out=not case.key_heads,
         ),
         callbacks=[EndOfStep()],
     )
@@ -183,7 +186,7 @@ def theirs(case: ppo_cases.Case, options) -> dict:
 
 
 def fresh_peak() -> int:
-    """Resident bytes now; the high-water mark starts again from here where the system allows it."""
+    """Current resident bytes; resets the high-water mark if the system allows it."""
     if torch.cuda.is_available():
         torch.cuda.init()
     reset = Path("/proc/self/clear_refs")
@@ -193,7 +196,7 @@ def fresh_peak() -> int:
 
 
 def memory(after_imports: int) -> dict[str, int]:
-    """Peak above what the imports take: of the process on a CPU, of torch's allocator on a GPU."""
+    """Peak above the imports: of the process on a CPU, of torch's allocator on a GPU."""
     host = resources.peak_rss_bytes() - after_imports
     on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return {"import_bytes": after_imports, "host_bytes": host, "peak_bytes": on_gpu or host}

@@ -1,9 +1,11 @@
 """What a PPO step costs as it grows: time and memory against batch, response length and width of the base.
 
-Starts from one size (distilgpt2's shape with 6 layers, 8 prompts of 64 tokens, responses of 64) and changes
-one thing at a time: 4 batch sizes, 4 response lengths, 3 widths, bf16. Each point is a process of its own, as
-in `ppo_step.py`; weights are random: time and memory only. `growth` is the local exponent between a point and
-the one before it, log(cost ratio) / log(size ratio): 1 is proportional, below 1 a fixed part still counts.
+The benchmark starts from one size (distilgpt2's shape with 6 layers, 8 prompts of 64 tokens, responses of 64)
+and
+changes one thing at a time: 4 batch sizes, 4 response lengths, 3 widths, bf16. Each point is a process of its
+own, as in `ppo_step.py`. Weights are random, so the figures are time and memory only. `growth` is the local
+exponent between neighbouring points, log(cost ratio) / log(size ratio): 1 is proportional, below 1 a fixed
+part still counts.
 
     python -m benchmarks.ppo_size [--steps 2] [--json FILE] [--picture docs/ppo_size.png]
 """
@@ -17,6 +19,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks import ppo_cases
 from benchmarks.ppo_step import measure
@@ -24,12 +27,12 @@ from data.files import write_json
 from pipeline.runs.hardware import hardware
 
 START = replace(ppo_cases.CASES["distilgpt2-8"], micro_batch=8)
-SWEEPS = {
+SWEEPS: dict[str, list[dict[str, Any]]] = {
     "batch": [{"batch": n} for n in (4, 8, 16, 32)],
     "response_length": [{"response_length": n} for n in (32, 64, 128, 256)],
     "width": [{"width": n, "heads": n // 64} for n in (256, 512, 768)],
 }
-LABELS = {"batch": "prompts a step", "response_length": "response tokens", "width": "width of the base"}
+LABELS = {"batch": "prompts per step", "response_length": "response tokens", "width": "width of the base"}
 
 
 def sweep(name: str, options, scratch: Path) -> list[dict]:
@@ -67,7 +70,7 @@ def show(rows: list[dict]) -> None:
 
 
 def draw(rows: list[dict], path: Path) -> None:
-    """Six small charts, time above memory, as a PNG by way of Chromium."""
+    """Draw six small charts, time above memory, as a PNG with Chromium."""
     import plotly.graph_objects as go
     from playwright.sync_api import sync_playwright
     from plotly.subplots import make_subplots
@@ -80,7 +83,7 @@ def draw(rows: list[dict], path: Path) -> None:
         points = [row for row in rows if row["sweep"] == name]
         sizes = [row["size"] for row in points]
         for line, key, title, scale in (
-            (1, "seconds", "seconds a step", 1),
+            (1, "seconds", "seconds per step", 1),
             (2, "peak_bytes", "peak MB", 1e6),
         ):
             values = [row[key] / scale for row in points]
@@ -112,7 +115,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sweeps", nargs="+", default=list(SWEEPS), choices=list(SWEEPS))
-    parser.add_argument("--steps", type=int, default=2, help="timed steps a process, after one to warm up")
+    parser.add_argument(
+        "--steps", type=int, default=2, help="timed steps per process, after one warm-up step"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--picture", type=Path, metavar="FILE.png")
     options = parser.parse_args()

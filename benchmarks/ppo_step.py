@@ -1,13 +1,13 @@
 """Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
 
-Same base (a GPT-2 of the named shape with seeded random weights in bf16), LoRA rank, lengths of prompts and
-responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take turns step by
-step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's steps, the
-speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest resident
-memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached). Scores
-and KL mean nothing here.
+Same base (a GPT-2 or Llama of the named shape with seeded random weights in bf16), LoRA rank, lengths of
+prompts and responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take
+turns step by step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's
+steps, the speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest
+resident memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached).
+Scores and KL mean nothing here.
 
-TRL goes into a folder of its own, once: `--trl-cache DIR` (a few MB, `pip install --no-deps`).
+`--trl-cache DIR` installs TRL once into a folder of its own (a few MB, `pip install --no-deps`).
 
     python benchmarks/ppo_step.py --trl-cache DIR --cases tiny distilgpt2-8 --json ppo_step.json
     python benchmarks/ppo_step.py --cases tiny --precisions bf16 int8 int4 --modes controlled shared
@@ -24,7 +24,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -44,12 +46,13 @@ COLUMNS = (
 DIFFERENCES = """\
 What the two do differently in a step:
 - TRL trains a whole second model as the value function (forward, backward and AdamW over every weight); here
-  it is a linear head on the policy's states. TRL holds policy, value model and reward model as three copies of
-  the base; here policy, reference and (in bf16 or in shared mode) the reward model are adapters on one.
+  it is a linear head on the policy's states. TRL holds policy, value model and reward model as three copies
+  of the base; here policy, reference and (in bf16 or in shared mode) the reward model are adapters on one.
 - TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32;
-  here the update's first pass gives them (or, with several minibatches, a pass before it).
-- Both compute every score and reference log-probability; here the last block leaves out the positions that
-  nobody reads.
+  here the update's first pass yields them (or, with several minibatches, an extra pass).
+- Both compute every score and reference log-probability; here the last block is computed only at positions
+whose
+  output is used.
 - TRL's reference is the base with the adapter off; here it is the SFT adapter, which costs a little more."""
 
 
@@ -73,7 +76,7 @@ def install_trl(cache: Path) -> Path:
 
 
 def rate(work: Callable[[], object], amount: float, seconds: float = 0.5) -> float:
-    """amount / second of the best of several calls in about that much time."""
+    """Amount per second of the best of several calls within about `seconds`."""
     work()
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -86,13 +89,13 @@ def rate(work: Callable[[], object], amount: float, seconds: float = 0.5) -> flo
 
 
 def machine(width: int) -> dict[str, float]:
-    """What this machine reaches: FLOP/s of products as wide as the base's, in two types; bytes/s of a copy."""
+    """This machine's rates: FLOP/s of products as wide as the base's, in two types, and bytes/s of a copy."""
     place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = {"threads": torch.get_num_threads()}
+    found: dict[str, float] = {"threads": torch.get_num_threads()}
     for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
         a = torch.randn(1024, width, device=place).to(dtype)
         b = torch.randn(width, 4 * width, device=place).to(dtype)
-        found[f"{name}_flops"] = rate(lambda a=a, b=b: a @ b, 2 * 1024 * width * 4 * width)
+        found[f"{name}_flops"] = rate(partial(torch.matmul, a, b), 2 * 1024 * width * 4 * width)
     source = torch.randn(2**24, device=place)
     target = torch.empty_like(source)
     found["copy_bytes"] = rate(lambda: target.copy_(source), 2 * 4 * 2**24)
@@ -100,20 +103,22 @@ def machine(width: int) -> dict[str, float]:
 
 
 def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
-    """Seconds that a step cannot go below on this machine, from its products in bf16 and its weights' traffic.
+    """Seconds that a step cannot go below on this machine, from its products in bf16 and its weights'
+    traffic.
 
-    Body = 12 · layers · width² weights, head = vocabulary · width; a product costs 2 FLOP a weight and token, its
-    backward pass towards the states as much again; attention 2 · T² · width FLOP a layer and row (causal).
-    In the last block, 9 of its 12 width² are only for the positions that are read: the responses, or for the
-    reward model one a row. A step of generation reads every weight once, or computes, whichever takes longer.
+    Body = the matrices of all blocks, head = vocabulary · width; a product costs 2 FLOP per weight and token,
+    its backward pass towards the states as much again; attention 2 · T² · width FLOP per layer and row
+    (causal). In the last block, what follows attention is only for the positions that are read: the
+    responses, or for the reward model one per row. A step of generation reads every weight once, or computes,
+    whichever takes longer.
     """
-    block, head = 12 * case.width**2, case.vocabulary * case.width
+    block, head = case.block_weights, case.vocabulary * case.width
     body, length = case.layers * block, case.prompt_length + case.response_length
     tokens, answers = case.batch * length, case.batch * case.response_length
     attention = 2 * length**2 * case.width * case.layers * case.batch
 
     def forward(read: int) -> int:
-        return 2 * (body * tokens - 9 / 12 * block * (tokens - read)) + attention
+        return 2 * (body * tokens - case.block_weights_after_attention * (tokens - read)) + attention
 
     heads = 2 * head * answers
     flops = speeds["bf16_flops"]
@@ -128,7 +133,7 @@ def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
 
 
 class Side:
-    """A process that makes PPO steps when it is told to."""
+    """A process that makes one PPO step at a time, on request."""
 
     def __init__(self, side: str, case: Case, folder: Path, options, *, turns: bool, **choice: str):
         self.name = f"{side} {' '.join(choice.values())} {case.name}"
@@ -138,24 +143,26 @@ class Side:
             command += ["--trl", str(options.trl)] + ["--autocast"] * options.trl_autocast
         for flag, value in choice.items():
             command += [f"--{flag}", value]
-        self.errors = folder / f"{self.name}.txt"  # a pipe that nobody reads would fill up
+        self.errors = folder / f"{self.name}.txt"  # a pipe without a reader would fill up
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
             )
+        self.input = cast(IO[str], self.process.stdin)  # both are pipes
+        self.output = cast(IO[str], self.process.stdout)
 
     def wait(self) -> None:
-        """Until the step that it is making ends."""
-        if not any(line.strip() == END_OF_STEP for line in self.process.stdout):
+        """Wait until the current step ends."""
+        if not any(line.strip() == END_OF_STEP for line in self.output):
             self._fail()
 
     def go_on(self) -> None:
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self.input.write("\n")
+        self.input.flush()
 
     def result(self) -> dict:
-        """Once it is told to go on after its last step."""
-        lines = self.process.stdout.read().strip().splitlines()
+        """The side's figures; to be called after the last `go_on`."""
+        lines = self.output.read().strip().splitlines()
         if self.process.wait():
             self._fail()
         return json.loads(lines[-1])
@@ -166,12 +173,12 @@ class Side:
 
 
 def measure(side: str, case: Case, folder: Path, options, **choice: str) -> dict:
-    """One side by itself."""
+    """Measure one side alone."""
     return Side(side, case, folder, options, turns=False, **choice).result()
 
 
 def run_case(name: str, options, scratch: Path) -> list[dict]:
-    """The rows of one size: TRL's, where it is asked for, and one for each mode and precision of ours."""
+    """The rows of one size: TRL's, if requested, and one per mode and precision of this project."""
     case, folder = CASES[name], scratch / name
     ppo_cases.make_base(case, folder / "base", options.tokenizer)
     ppo_cases.make_workspace(case, folder / "workspace", folder / "base", options.precisions)
@@ -202,7 +209,7 @@ def run_case(name: str, options, scratch: Path) -> list[dict]:
 
 
 def _choices(options) -> list[tuple[str, str]]:
-    """(mode, precision) pairs; the modes are the same thing in bf16."""
+    """(mode, precision) pairs; in bf16 both modes are the same."""
     pairs = [(mode, precision) for precision in options.precisions for mode in options.modes]
     return [pair for pair in pairs if pair[1] != "bf16" or pair[0] == options.modes[0]]
 

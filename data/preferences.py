@@ -6,22 +6,19 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
-def ranking_groups(ranking: str) -> list[list[str]]:
-    """'B>A=D>C' becomes [['B'], ['A', 'D'], ['C']], best first; 'none' becomes []."""
-    return [] if ranking == "none" else [group.split("=") for group in ranking.split(">")]
+from data.ranking import Ranking
 
 
 def preference_pairs(votes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Rows {"prompt", "chosen", "rejected"}, one for each strict preference between two answers of a vote.
+    """Rows {"prompt", "chosen", "rejected"}, one per strict preference between two answers of a vote.
 
-    Answers that say the same make no pair; nor do answers to different transcripts (in later turns each
-    policy goes on from its own answers), nor does 'none'.
+    Identical answers make no pair, and neither do answers to different transcripts (in later turns each
+    policy continues its own conversation) or the ranking 'none'.
     """
     pairs = []
     for vote in votes:
         answers = vote["answers"]
-        for better, worse in itertools.combinations(ranking_groups(vote["order"]), 2):
+        for better, worse in itertools.combinations(Ranking.parse(vote["order"], answers).tiers, 2):
             for chosen, rejected in itertools.product(better, worse):
                 a, b = answers[chosen], answers[rejected]
                 if a["prompt"] == b["prompt"] and a["text"] != b["text"]:

@@ -1,18 +1,19 @@
 """The preference pair and the transcript format of HH (Bai et al. 2022, arXiv:2204.05862).
 
-A prompt is a transcript that waits for an answer::
+A prompt is a transcript that ends where the answer begins::
 
     \\n\\nHuman: hi\\n\\nAssistant: hello\\n\\nHuman: bye\\n\\nAssistant:
 
-It opens with a blank line and "Human:", and ends with "Assistant:" and no space. Responses are plain text,
-stripped. This module turns message lists into transcripts and back, and splits whole transcripts into prompt
-and answers. It knows nothing of tokens or chat templates, nor of files.
+It starts with a blank line and "Human:", and ends with "Assistant:" without a space. Responses are plain,
+stripped text. This module converts message lists to transcripts and back, and splits whole transcripts into
+prompt and responses. It knows nothing about tokens, chat templates or files.
 """
 
 import os.path
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 HUMAN = "\n\nHuman:"
 ASSISTANT = "\n\nAssistant:"
@@ -32,44 +33,44 @@ class Pair:
     kind: str | None = None
 
     def row(self) -> dict[str, str]:
-        """The pair as a row of a data set's file; ``kind`` only where there is one."""
+        """The pair as a row of a data set's file; ``kind`` is left out if there is none."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def transcript(messages: Sequence[dict], *, open: bool = True) -> str:
+def transcript(messages: Sequence[Mapping[str, Any]], *, open: bool = True) -> str:
     """The transcript of ``[{"role": "user"|"assistant"|"system", "content": str}, ...]``.
 
     With ``open`` it ends with "Assistant:", ready for an answer. HH has no system role: a system message is
-    put before the text of the user's turn that follows it. A role marker inside a content is indented by a
-    space, so that no text can forge a turn. Raises ValueError for an unknown role or a content that is not
-    text.
+    put before the text of the next user turn. A role marker inside a content is indented by a space, so that
+    no text can forge a turn. Raises ValueError for an unknown role or a content that is not text.
     """
-    text, system = "", ""
+    text: list[str] = []  # pieces, so that a line of many messages takes linear time
+    system: list[str] = []
     for message in messages:
         role, content = message.get("role"), message.get("content")
         if not isinstance(content, str):
             raise ValueError("the content of a message must be text")
         if role == "system":
-            system = f"{system}\n\n{content.strip()}".strip()
+            system.append(content.strip())
             continue
         if role not in _ROLES:
             raise ValueError(f"role {role!r} of a message is none of user, assistant, system")
-        if system and role == "user":
-            content, system = f"{system}\n\n{content.strip()}", ""
-        text += f"{_ROLES[role]} {neutral(content)}".rstrip()
-    return text + ASSISTANT if open else text
+        if role == "user" and any(system):
+            content, system = "\n\n".join([*filter(None, system), content.strip()]), []
+        text.append(f"{_ROLES[role]} {neutral(content)}".rstrip())
+    return "".join([*text, ASSISTANT] if open else text)
 
 
 def neutral(content: str) -> str:
-    """``content`` stripped, with Unix line ends, and with role markers that open no turn any more."""
+    """``content`` stripped, with Unix line ends, and with role markers that no longer start a turn."""
     return _FORGED.sub("\n\n ", content.replace("\r\n", "\n").replace("\r", "\n").strip())
 
 
 def messages(prompt: str) -> list[dict[str, str]]:
-    """The turns of a transcript as messages; the open "Assistant:" at the end of a prompt is no message.
+    """The turns of a transcript as messages; the open "Assistant:" at the end of a prompt is not a message.
 
     Text without any marker is one user message. Text before the first marker is put before that turn's text.
-    Turns of one role that follow each other, as in some rows of HH, become one: chat templates want them to
+    Consecutive turns of one role, as in some rows of HH, are merged: chat templates expect roles to
     alternate.
     """
     parts = _TURN.split(prompt)
@@ -77,23 +78,23 @@ def messages(prompt: str) -> list[dict[str, str]]:
         return [{"role": "user", "content": prompt.strip()}]
     if prompt.endswith(ASSISTANT):
         parts = parts[:-2]
-    turns: list[dict[str, str]] = []
+    turns: list[tuple[str, list[str]]] = []
     for name, content in zip(parts[1::2], parts[2::2], strict=True):
-        if turns and turns[-1]["role"] == _NAMES[name]:
-            turns[-1]["content"] += f"\n\n{content.strip()}"
+        if turns and turns[-1][0] == _NAMES[name]:
+            turns[-1][1].append(content.strip())
         else:
-            turns.append({"role": _NAMES[name], "content": content.strip()})
+            turns.append((_NAMES[name], [content.strip()]))
     if turns and parts[0].strip():
-        turns[0]["content"] = f"{parts[0].strip()}\n\n{turns[0]['content']}"
-    return turns
+        turns[0][1].insert(0, parts[0].strip())
+    return [{"role": role, "content": "\n\n".join(contents)} for role, contents in turns]
 
 
 def canonical_prompt(text: str) -> str:
-    """A prompt in whatever way files write it, as the canonical one.
+    """The canonical form of a prompt, however a file writes it.
 
-    "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH
-    end with a turn of the assistant (the next question is glued to it); they get an open "Assistant:" like
-    all others. Raises ValueError when there is no text.
+    "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH end with an
+    assistant turn (the next question is part of it); they get an open "Assistant:" like all others. Raises
+    ValueError if there is no text.
     """
     text = _unix(text).strip()
     if text.startswith(("Human:", "Assistant:")):
@@ -101,7 +102,7 @@ def canonical_prompt(text: str) -> str:
     if not text:
         raise ValueError("the prompt is empty")
     if not _TURN.match(text):
-        # Plain text, or a preface before the first turn: the human says it.
+        # Plain text, or a preface before the first turn, belongs to the human.
         text = f"{HUMAN} {text}"
     if text.endswith(ASSISTANT):
         return text
@@ -109,7 +110,7 @@ def canonical_prompt(text: str) -> str:
 
 
 def canonical_response(text: str, prompt: str) -> str:
-    """A response in whatever way files write it, stripped, without a repeated prompt or marker in front."""
+    """The canonical form of a response: stripped, without a repeated prompt or marker in front."""
     text, start = _unix(text).strip(), 0
     fronts = (prompt.strip(), ASSISTANT.strip())
     while front := next((front for front in fronts if text.startswith(front, start)), ""):
@@ -120,9 +121,9 @@ def canonical_response(text: str, prompt: str) -> str:
 
 
 def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:
-    """Split two whole transcripts at the last Assistant turn that both open: what is before it is the prompt.
+    """Split two whole transcripts where their last common Assistant turn starts; the prompt is what precedes.
 
-    Raises ValueError when they share no Assistant turn or do not start with a Human turn.
+    Raises ValueError if they share no Assistant turn or do not start with a Human turn.
     """
     texts = [_whole(chosen_transcript), _whole(rejected_transcript)]
     shared = os.path.commonprefix(texts)

@@ -1,9 +1,9 @@
 """A season of the arena: a frozen set of policies, and the terms on which people judge them.
 
 Votes on different policies must never share a leaderboard, so every round belongs to the season of the
-weights that answered it. Training again makes other weights and thereby another season; nobody has to open
-one. The terms (margin and target) are fixed before the season's first vote, because a margin that is chosen
-after looking at votes proves nothing. This module defines the records; `data.votes` stores them.
+weights that answered it. New training makes new weights and therefore a new season without any user action.
+The terms (margin and target) are fixed before the season's first vote, because a margin chosen after looking
+at votes proves nothing. This module defines the records; `data.votes` stores them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MARGIN = 0.15  # of decisive votes; the difference in win rate that counts as "not worse"
+MARGIN = 0.15  # share of decisive votes; a smaller difference in win rate counts as "not worse"
 FINGERPRINT_LENGTH = 16
 
 
@@ -23,7 +23,7 @@ class SeasonFacts:
     """What defines a season.
 
     policies: {name: sha256 of its adapter file}. decoding: temperature, max_new_tokens, top_k, top_p. demo:
-    the policies are those that the project ships.
+    whether the project ships the policies.
     """
 
     preset: str
@@ -35,7 +35,7 @@ class SeasonFacts:
 
     @property
     def id(self) -> str:
-        """The same for the same weights and decoding, on every machine: a shortened sha256."""
+        """A shortened sha256 of weights and decoding; the same on every machine."""
         defining = {
             "base_hash": self.base_hash,
             "policies": dict(self.policies),
@@ -47,10 +47,10 @@ class SeasonFacts:
 
 @dataclass(frozen=True)
 class Season:
-    """A season as the store knows it.
+    """A season in the store.
 
-    number: 1 for the workspace's first season. votes: the votes that count. margin: a share of decisive votes
-    in (0, 0.5). target: rankings after which the season is meant to end; None where nobody set one.
+    number: 1 for the workspace's first season. votes: the number of votes that count. margin: a share of
+    decisive votes in (0, 0.5). target: the planned number of rankings; None if it was not set.
     """
 
     id: str

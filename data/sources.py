@@ -1,23 +1,22 @@
-"""Where preference pairs come from: the tiny world, the hub, a file, the votes of the arena.
+"""Reads preference pairs from a source: the tiny world, the hub, files, or the votes of the arena.
 
     tiny                        the tiny world, made from the seed
     hub:OWNER/NAME[/FOLDER]     a data set of the hub (jsonl, gzipped jsonl or parquet), see ``data.hub``
-    FILE.jsonl                  a file of one's own, see ``data.validation``
+    FILE.jsonl                  a file of the user, see ``data.validation``
     FOLDER                      its files *.jsonl
-    FILE.jsonl,FOLDER,...       several, each in a format of its own
+    FILE.jsonl,FOLDER,...       several, each in its own format
     votes                       what people preferred in the arena
 
-Every row goes through ``data.validation.parse_pair``. A file of the user's own is refused at its first bad
-row. In data sets of the hub and in votes, which the user cannot mend, a row that makes no pair is dropped and
-counted as ``unusable``; a file that is not what it claims to be is refused there too. Splits are not made
-here.
+Every row passes through ``data.validation.parse_pair``. A user's file is refused at its first bad row. In
+data sets of the hub and in votes, which the user cannot correct, a row that is not a pair is dropped and
+counted as ``unusable``; a broken file is refused there too. ``data.splits`` makes the splits.
 """
 
 import gzip
 import random
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from data.errors import Code, UserError
 from data.files import sha256_file
 from data.records import Pair
 from data.splits import SPLITS
-from data.validation import Parsed, describe, parse_lines, parse_pair, read_pairs, read_rows
+from data.validation import Parsed, Row, describe, parse_lines, parse_pair, read_pairs, read_rows
 from data.workspace import Workspace
 
 WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
@@ -34,10 +33,10 @@ WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
 
 @dataclass(frozen=True)
 class Loaded:
-    """Pairs by split: "train", "validation" and "test" as far as the source has them, or "all" in one.
+    """Pairs by split: "train", "validation" and "test" as far as the source has them, or "all".
 
-    ``counts`` as in ``data.validation.Parsed``, with ``left_out`` for what ``max_rows`` cut off; ``info`` is
-    what the card says about the source: ``kind``, ``licence`` and a hash or revision.
+    ``counts``: as in ``data.validation.Parsed``, with ``left_out`` for the pairs that ``max_rows`` left out.
+    ``info``: the card's facts about the source: ``kind``, ``licence`` and a hash or revision.
     """
 
     pairs: dict[str, list[Pair]]
@@ -53,9 +52,10 @@ def load_pairs(
     max_rows: int = 0,
     world_rows: Mapping[str, int] = WORLD_ROWS,
 ) -> Loaded:
-    """Read a source. ``max_rows`` > 0 keeps a seeded sample of so many pairs in all (tiny: makes no more).
+    """Read a source. ``max_rows`` > 0 keeps a seeded sample of that many pairs in all (tiny: makes only
+    these).
 
-    Raises UserError for a source that is not there, cannot be reached or is malformed.
+    Raises UserError for a source that does not exist, cannot be reached or is malformed.
     """
     if source == "tiny":
         return _load_world(seed, world_rows, max_rows)
@@ -77,9 +77,9 @@ def load_pairs(
 
 
 def files_of(source: str) -> list[Path]:
-    """The files that a source of one's own names, a folder's in the order of their names.
+    """The files that a user's source names; those of a folder in the order of their names.
 
-    Raises UserError for a place that is neither a file nor a folder with files *.jsonl.
+    Raises UserError for a path that is neither a file nor a folder with files *.jsonl.
     """
     files: list[Path] = []
     for place in places_of(source):
@@ -92,7 +92,7 @@ def files_of(source: str) -> list[Path]:
                 )
             files += found
         elif path.is_file() or place.endswith((".jsonl", ".json")):
-            files.append(path)  # one that is not there is told by who reads it
+            files.append(path)  # `read_pairs` reports a missing file
         else:
             known = "tiny, votes, hub:OWNER/NAME, FILE.jsonl or FOLDER (several with commas)"
             raise UserError(f"source {ascii(place)[:80]}: write {known}", code=Code.SOURCE)
@@ -100,14 +100,15 @@ def files_of(source: str) -> list[Path]:
 
 
 def places_of(source: str) -> list[str]:
-    """The files and folders of a source, which commas part; a file with a comma in its name is one."""
+    """The files and folders of a source, separated by commas; an existing file may have a comma in its
+    name."""
     if Path(source).exists():
         return [source]
     return [place.strip() for place in source.split(",") if place.strip()] or [source]
 
 
 def default_name(source: str) -> str:
-    """A data set's name after its source: "tiny", "votes", "hh-rlhf", "my_pairs", "mine-yours"."""
+    """A data set's name derived from its source: "tiny", "votes", "hh-rlhf", "my_pairs", "mine-yours"."""
     places = [place.removeprefix("hub:").replace("\\", "/").rstrip("/") for place in places_of(source)]
     stems = [re.sub(r"\.jsonl?$", "", place.rsplit("/", 1)[-1]) for place in places]
     name = re.sub(r"[^\w\-]+", "-", "-".join(stems)).strip("-_")
@@ -115,7 +116,7 @@ def default_name(source: str) -> str:
 
 
 def sample(pairs: Mapping[str, list[Pair]], max_rows: int, seed: int) -> dict[str, list[Pair]]:
-    """A seeded sample of ``max_rows`` pairs (0: all) from each split in proportion, in their old order."""
+    """A seeded sample of ``max_rows`` pairs (0: all), proportional over the splits, in the original order."""
     total = sum(map(len, pairs.values()))
     if not max_rows or total <= max_rows:
         return dict(pairs)
@@ -153,7 +154,7 @@ def _load_votes(workspace: Workspace) -> tuple[dict[str, Parsed], dict[str, Any]
 
 
 def _load_files(files: list[Path]) -> tuple[dict[str, Parsed], dict[str, Any]]:
-    parsed = Parsed()  # one for all, so that what is in two files counts as repeated
+    parsed = Parsed()  # shared by all files, so that a pair in two files counts as a duplicate
     for path in files:
         read_pairs(path, parsed)
     facts = [{"file": path.name, "sha256": sha256_file(path)} for path in files]
@@ -182,8 +183,8 @@ def _load_hub(place: str) -> tuple[dict[str, Parsed], dict[str, Any]]:
     return pairs, info | {"files": len(found.files)}
 
 
-def _hub_rows(path: Path, shown: str) -> Iterator[dict | None]:
-    """The rows of one file of the hub's cache. Raises UserError when it is broken."""
+def _hub_rows(path: Path, shown: str) -> Iterator[Row | None]:
+    """The rows of one file of the hub's cache. Raises UserError if it is broken."""
     try:
         if path.name.endswith(".parquet"):
             yield from _parquet_rows(path)
@@ -198,7 +199,7 @@ def _hub_rows(path: Path, shown: str) -> Iterator[dict | None]:
         ) from error
 
 
-def _parquet_rows(path: Path) -> Iterator[dict]:
+def _parquet_rows(path: Path) -> Iterator[Row]:
     import pyarrow
     from pyarrow import parquet
 
@@ -211,7 +212,7 @@ def _parquet_rows(path: Path) -> Iterator[dict]:
         raise OSError(error) from error
 
 
-def _parse_leniently(rows, parsed: Parsed | None = None) -> Parsed:
+def _parse_leniently(rows: Iterable[Row | None], parsed: Parsed | None = None) -> Parsed:
     parsed = parsed or Parsed()
     for row in rows:
         if row is None:

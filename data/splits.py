@@ -1,7 +1,7 @@
-"""Train, validation and test by prompt: a prompt, however often it comes, is in one split only.
+"""Train, validation and test by prompt: a prompt, however often it occurs, is in one split only.
 
-Prompts are compared after Unicode normalisation (NFKC), case folding and squeezing white space, so that a
-repeated question in other letters does not leak. Near-duplicates in other words are not looked for.
+Prompts are compared after Unicode normalisation (NFKC), case folding and white-space squeezing, so that the
+same question in other letters does not leak. Paraphrases are not detected.
 """
 
 import random
@@ -16,18 +16,18 @@ FRACTIONS = (0.8, 0.1, 0.1)
 
 
 def normalised(prompt: str) -> str:
-    """What two prompts are compared by."""
+    """The form in which two prompts are compared."""
     return " ".join(unicodedata.normalize("NFKC", prompt).casefold().split())
 
 
 def split_by_prompt(
     pairs: Sequence[Pair], seed: int, fractions: Sequence[float] = FRACTIONS
 ) -> dict[str, list[Pair]]:
-    """Split pairs so that each prompt is in one split; the order of the file is kept inside a split.
+    """Split pairs so that each prompt is in one split; each split keeps the order of the file.
 
-    Which prompt goes where depends on the seed and the set of prompts, not on their order. Sizes come as near
+    Which prompt goes where depends on the seed and the set of prompts, not on their order. Sizes are as close
     to ``fractions`` (train, validation, test) as whole prompts allow. With three or more prompts no split is
-    empty; with two there is no validation, with one only train.
+    empty; with two there is no validation split, with one only train.
     """
     sizes: dict[str, int] = defaultdict(int)
     for pair in pairs:
@@ -38,7 +38,7 @@ def split_by_prompt(
     todo = list(prompts)
     for name, fraction in (("test", fractions[2]), ("validation", fractions[1])):
         wanted, taken = fraction * len(pairs), 0
-        # One prompt at least, as long as one is left for train.
+        # Take at least one prompt, as long as one is left for train.
         while len(todo) > 1 and fraction > 0 and (taken == 0 or taken + sizes[todo[-1]] / 2 <= wanted):
             prompt = todo.pop()
             place[prompt] = name
@@ -50,12 +50,13 @@ def split_by_prompt(
 
 
 def remove_overlap(splits: Mapping[str, Sequence[Pair]]) -> tuple[dict[str, list[Pair]], int]:
-    """Splits that somebody else made, without rows whose prompt is in a later split too; and their number.
+    """Remove rows whose prompt is also in a later split; returns the splits and the number of removed rows.
 
-    Test keeps its rows, validation loses those of test, train those of both.
+    Test keeps all rows, validation loses the prompts of test, train those of both.
     """
     kept: dict[str, list[Pair]] = {}
-    removed, taken = 0, set()
+    removed = 0
+    taken: set[str] = set()
     for name in reversed(SPLITS):
         rows = splits.get(name, [])
         kept[name] = [pair for pair in rows if normalised(pair.prompt) not in taken]
@@ -65,6 +66,6 @@ def remove_overlap(splits: Mapping[str, Sequence[Pair]]) -> tuple[dict[str, list
 
 
 def shared_prompts(splits: Mapping[str, Sequence[Pair]]) -> int:
-    """The leakage check: how many normalised prompts are in more than one split."""
+    """The leakage check: the number of normalised prompts in more than one split."""
     sets = [{normalised(pair.prompt) for pair in pairs} for pairs in splits.values()]
     return sum(map(len, sets)) - len(set().union(*sets))

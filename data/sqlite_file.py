@@ -1,10 +1,9 @@
-"""One SQLite file, opened so that what was acknowledged is on disk and a damaged file is refused, not
-repaired.
+"""One SQLite file: what was acknowledged is on disk, and a damaged file is refused, not repaired.
 
 SQLite before 3.51.3 can corrupt a WAL database that two connections use, so the rollback journal is used
-there. Writes are IMMEDIATE transactions: a reader that turned writer half-way would fail under load. Those
-that wait for each other share one transaction, because the sync to disk is what takes the time; this group
-commit is written by hand on purpose, because SQLite has none and no library adds one.
+there. Writes are IMMEDIATE transactions: a transaction that starts as a reader and turns writer would fail
+under load. Waiting writes share one transaction (group commit), because the sync to disk takes most of the
+time. No library offers group commit for SQLite, so it is written by hand.
 """
 
 import sqlite3
@@ -12,21 +11,22 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from data.errors import Code, UserError
 from data.files import disk_full
 
 BUSY_SECONDS = 20.0
+Result = TypeVar("Result")
 
 
 class SqliteFile:
-    """Open (or create, with `schema`) the file at `path`; one object may be used from many threads.
+    """Open (or create, with `schema`) the file at `path`; several threads may use one object.
 
-    application_id marks the file as ours; version is the schema's. migrations: {version: what brings a file
-    of that version to the next}; all that a file needs run in one transaction, so that it is of the old
-    version or of the new one, never between. Raises UserError where the file is damaged, of another program,
-    or of a newer version; it is left as it was.
+    application_id marks the file as this program's; version is the schema's. migrations: {version: what
+    brings a file of that version to the next}; all that a file needs run in one transaction, so that a crash
+    leaves the old version or the new one. Raises UserError if the file is damaged, belongs to another
+    program, or has a newer version; the file is left unchanged.
     """
 
     def __init__(
@@ -39,57 +39,59 @@ class SqliteFile:
         migrations: Mapping[int, Callable[[sqlite3.Connection], None]] | None = None,
     ):
         self.path = Path(path)
-        self._lock = threading.Lock()  # held by who uses the connection
-        self._turn = threading.Condition()  # guards the two below
+        self._lock = threading.Lock()  # held by the thread that uses the connection
+        self._turn = threading.Condition()  # guards the next two attributes
         self._waiting: list[_Write] = []
         self._writing = False
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = None
         try:
             self._db = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+        try:
             self._db.row_factory = sqlite3.Row
             self._check(application_id, version)
             self._configure()
             self._create(schema, application_id, version, migrations or {})
         except sqlite3.Error as error:
             self.close()
-            if full := disk_full(error):
-                raise full from error
-            raise UserError(
-                f"{self.path}: cannot be read as a database ({error}); it was left untouched",
-                code=Code.DATABASE,
-                command="restore a backup, or move the file away to start anew",
-            ) from error
+            raise disk_full(error) or self._unreadable(error) from error
         except UserError:
             self.close()
             raise
 
+    def _unreadable(self, error: sqlite3.Error) -> UserError:
+        return UserError(
+            f"{self.path}: cannot be read as a database ({error}); it was left untouched",
+            code=Code.DATABASE,
+            command="restore a backup, or move the file away to start anew",
+        )
+
     def close(self) -> None:
         with self._lock:
-            if self._db is not None:
-                self._db.close()
+            self._db.close()
 
-    def write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Run `job(connection)` in a transaction and return what it returns, once that is synced to disk.
+    def write(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run `job(connection)` in a transaction; returns its result once that is synced to disk.
 
-        Nothing of a job that raises is stored. Jobs that wait at the same time are stored together, each
-        undone alone where it raises. Raises UserError where SQLite cannot write (disk full, read-only, held
-        too long by another program).
+        If a job raises, nothing of it is stored. Jobs that wait at the same time share a transaction; a job
+        that raises is undone alone. Raises UserError if SQLite cannot write (disk full, read-only, locked too
+        long by another program).
         """
         mine = _Write(job)
         with self._turn:
             self._waiting.append(mine)
             while self._writing and not mine.done:
                 self._turn.wait()
-            if not mine.done:  # one of those who wait does the work of all
+            if not mine.done:  # one waiting thread stores the writes of all
                 self._writing = True
         if not mine.done:
             self._store_waiting()
         if mine.error is not None:
             raise mine.error
-        return mine.result
+        return cast(Result, mine.result)
 
     def _store_waiting(self) -> None:
         batch: list[_Write] = []
@@ -98,7 +100,7 @@ class SqliteFile:
                 with self._turn:
                     batch, self._waiting = self._waiting, []
                 if not self._store(batch):
-                    for write in batch:  # one of them spoilt it for all: each for itself
+                    for write in batch:  # one of them failed and undid all: store each by itself
                         self._store([write])
         finally:
             with self._turn:
@@ -109,7 +111,7 @@ class SqliteFile:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for reading, with no other thread between two statements."""
+        """The connection for reading; no other thread runs a statement meanwhile."""
         with self._lock:
             yield self._db
 
@@ -154,11 +156,11 @@ class SqliteFile:
 
         self.write(create)
 
-    def _pragma(self, text: str):
+    def _pragma(self, text: str) -> Any:
         return self._db.execute(f"PRAGMA {text}").fetchone()[0]
 
     def _store(self, batch: list["_Write"]) -> bool:
-        """All writes of a batch in one transaction; False where several have to be tried one by one."""
+        """Store all writes of a batch in one transaction; False if they have to be tried one by one."""
         outcomes: list[tuple[Any, Exception | None]] = []
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -168,8 +170,8 @@ class SqliteFile:
                     outcomes.append((write.job(self._db), None))
                 except sqlite3.Error:
                     raise
-                except Exception as error:  # the caller's own, and raised there
-                    outcomes.append((None, error))
+                except Exception as failure:  # the caller's own; `write` raises it there
+                    outcomes.append((None, failure))
                     self._db.execute("ROLLBACK TO one")
                 self._db.execute("RELEASE one")
             self._db.execute("COMMIT")
@@ -184,8 +186,8 @@ class SqliteFile:
         except BaseException:
             self._roll_back()
             raise
-        for write, (result, error) in zip(batch, outcomes, strict=True):
-            write.result, write.error = result, error
+        for write, outcome in zip(batch, outcomes, strict=True):
+            write.result, write.error = outcome
         return True
 
     def _roll_back(self) -> None:
@@ -194,7 +196,7 @@ class SqliteFile:
 
 
 class _Write:
-    """A job that waits for its turn, and then what became of it."""
+    """A job that waits for its turn, and its outcome."""
 
     def __init__(self, job: Callable[[sqlite3.Connection], Any]):
         self.job = job

@@ -1,31 +1,33 @@
-"""Strict reading of preference files: a file is taken whole or refused with its line and the reason.
+"""Strict reading of preference files: a file is accepted as a whole or refused with the line and the reason.
 
-Takes JSON lines with `chosen` and `rejected` as whole transcripts (HH's raw format), or with `prompt`,
-`chosen` and `rejected` as text or as message lists. A BOM, CRLF and blank lines are harmless; everything else
-that is not exactly such a row is an error. Nothing is guessed: a date stays text, a gzip is refused.
-Repeated pairs, pairs of two equal responses and pairs with an empty response are dropped and counted.
-Lines are read in bounded memory. Other formats of the hub are read in ``data.sources``, with the same rules.
+The format is JSON lines with `chosen` and `rejected` as whole transcripts (HH's raw format), or with
+`prompt`, `chosen` and `rejected` as text or as message lists. A BOM, CRLF and blank lines are accepted; any
+other deviation is an error. Nothing is guessed: a date stays text, a gzip file is refused. Duplicate pairs,
+pairs of two equal responses and pairs with an empty response are dropped and counted. Lines are read in
+bounded memory. ``data.sources`` reads other formats of the hub with the same rules.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from gzip import GzipFile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from data.errors import Code, UserError
 from data.records import HUMAN, Pair, canonical_prompt, canonical_response, split_transcripts, transcript
 
+Row = dict[str, Any]  # one JSON object
 MAX_LINE_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
 class Parsed:
-    """Pairs in the order of the file, and what became of the lines.
+    """Pairs in the order of the file, and counts of the lines.
 
-    ``counts`` holds ``lines`` (that are not blank), ``blank``, ``accepted``, ``duplicates``, ``identical``
-    and ``empty``; always ``accepted + duplicates + identical + empty (+ unusable, of the hub) == lines``.
+    ``counts`` has ``lines`` (not blank), ``blank``, ``accepted``, ``duplicates``, ``identical`` and
+    ``empty``; always ``accepted + duplicates + identical + empty (+ unusable, for the hub) == lines``.
     """
 
     pairs: list[Pair] = field(default_factory=list)
@@ -37,7 +39,7 @@ class Parsed:
     _seen: set[Pair] = field(default_factory=set, repr=False)
 
     def add(self, pair: Pair) -> None:
-        """Take one line's pair, or drop and count it."""
+        """Accept one line's pair, or drop and count it."""
         self.count("lines")
         if pair.chosen == pair.rejected:
             self.count("identical")
@@ -55,9 +57,9 @@ class Parsed:
 
 
 def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
-    """Read a JSON-lines file, behind what is ``parsed`` already where there is something.
+    """Read a JSON-lines file; ``parsed`` collects the pairs of several files.
 
-    Raises UserError ``FILE, line N: reason`` at the first line that is no pair.
+    Raises UserError ``FILE, line N: reason`` at the first line that is not a pair.
     """
     parsed = parsed or Parsed()
     for number, row in read_rows(path):
@@ -73,10 +75,10 @@ def read_pairs(path: Path | str, parsed: Parsed | None = None) -> Parsed:
     return parsed
 
 
-def read_rows(path: Path | str) -> Iterator[tuple[int, dict | None]]:
+def read_rows(path: Path | str) -> Iterator[tuple[int, Row | None]]:
     """(line number from 1, object) of each line of a JSON-lines file; None for a blank line.
 
-    Raises UserError where the file cannot be read or a line is not one JSON object of at most 1 MiB.
+    Raises UserError if the file cannot be read or a line is not one JSON object of at most 1 MiB.
     """
     if not Path(path).is_file():
         raise UserError(f"{ascii(str(path))[1:-1]}: no such file", code=Code.FILE)
@@ -95,8 +97,8 @@ def read_rows(path: Path | str) -> Iterator[tuple[int, dict | None]]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})", code=Code.FILE) from error
 
 
-def parse_lines(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict | None]]:
-    """As ``read_rows``, of an open binary file; ``shown`` is its name in errors."""
+def parse_lines(file: IO[bytes] | GzipFile, shown: str) -> Iterator[tuple[int, Row | None]]:
+    """Like ``read_rows``, for an open binary file; ``shown`` is its name in errors."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 3):  # + CR, LF and one byte too many
         number += 1
@@ -114,7 +116,7 @@ def parse_lines(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict | None]]
             raise UserError(f"{shown}, line {number}: {error}", code=Code.FILE) from error
 
 
-def parse_object(line: bytes) -> dict:
+def parse_object(line: bytes) -> Row:
     """One line as an object. Raises ValueError with the reason."""
     try:
         text = line.decode("utf-8")
@@ -131,8 +133,8 @@ def parse_object(line: bytes) -> dict:
     return row
 
 
-def parse_pair(row: dict) -> Pair:
-    """One row in any of the accepted shapes as a canonical pair. Raises ValueError with the reason."""
+def parse_pair(row: Row) -> Pair:
+    """The canonical pair of one row in any of the accepted formats. Raises ValueError with the reason."""
     for key in ("chosen", "rejected"):
         if key not in row:
             raise ValueError(f"key '{key}' is missing")
@@ -149,22 +151,22 @@ def parse_pair(row: dict) -> Pair:
         prompt = canonical_prompt(_conversation(row["prompt"], "prompt"))
     if not prompt.startswith(HUMAN):
         raise ValueError("the prompt must open with a Human turn")
-    responses = [canonical_response(text, prompt) for text in (chosen, rejected)]
+    responses = (canonical_response(chosen, prompt), canonical_response(rejected, prompt))
     if isinstance(row["chosen"], list):
         for key, response in zip(("chosen", "rejected"), responses, strict=True):
             if response.startswith("Human:"):
                 raise ValueError(f"the messages of '{key}' do not continue 'prompt'")
     kind = row.get("kind")
-    return Pair(prompt, *responses, kind=kind if isinstance(kind, str) else None)
+    return Pair(prompt, *responses, kind if isinstance(kind, str) else None)
 
 
 def describe(counts: dict[str, int]) -> str:
-    """Counts as a phrase, zeros left out."""
+    """The counts as a phrase, without zeros."""
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "it is empty"
 
 
 def _conversation(value: Any, key: str, open_end: bool = False) -> str:
-    """Text as it stands, or a message list as a transcript; checked for what no data set may hold."""
+    """Text unchanged, or a message list as a transcript, checked for forbidden characters."""
     if isinstance(value, str):
         return _clean(value, key)
     if not isinstance(value, list):
@@ -192,17 +194,21 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unique_keys(items: list[tuple[str, Any]]) -> dict:
-    row = dict(items)
-    if len(row) < len(items):
-        keys = [key for key, _ in items]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {ascii(repeated)[:60]} is given twice")
+def _unique_keys(items: list[tuple[str, Any]]) -> Row:
+    row: Row = {}
+    for key, value in items:
+        if key in row:
+            raise ValueError(f"key {ascii(key)[:60]} is given twice")
+        row[key] = value
     return row
 
 
 def _type_name(value: Any) -> str:
-    """What JSON calls the type of ``value``."""
+    """JSON's name for the type of ``value``."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
-    return {str: "text", list: "a list", dict: "an object"}.get(type(value), "a number")
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, dict) else "a number"

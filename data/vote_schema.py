@@ -1,7 +1,7 @@
-"""The tables of the arena's database, and how an older database becomes a current one.
+"""The tables of the arena's database, and the migration of older databases.
 
-Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that a vote of then
-and a vote of now on the same weights stay together.
+Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that old and new
+votes on the same weights stay together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from data.seasons import MARGIN, SeasonFacts
 
@@ -123,7 +124,9 @@ def add_seasons(db: sqlite3.Connection) -> None:
 MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons}
 
 
-def _facts_of(base: Mapping, decoding: Mapping, weights: Mapping[str, Mapping]) -> SeasonFacts:
+def _facts_of(
+    base: Mapping[str, Any], decoding: Mapping[str, Any], weights: Mapping[str, Mapping[str, Any]]
+) -> SeasonFacts:
     """What a round of version 1 recorded about its answers, as a season's facts."""
     hashes = {name: str(facts.get("adapter_sha256", "")) for name, facts in weights.items()}
     base_hash = next((str(facts["base_hash"]) for facts in weights.values() if "base_hash" in facts), "")
@@ -137,5 +140,5 @@ def _facts_of(base: Mapping, decoding: Mapping, weights: Mapping[str, Mapping]) 
     )
 
 
-def _json(value: Mapping) -> str:
+def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(dict(value), ensure_ascii=False, sort_keys=True, allow_nan=False)

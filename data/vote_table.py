@@ -1,6 +1,6 @@
-"""Votes as a table for spreadsheets, with cells that a spreadsheet would run made plain text.
+"""Votes as a table for spreadsheets; cells that a spreadsheet would execute become plain text.
 
-For training data use `VoteStore.preference_pairs`; this is for people who read.
+This table is for people. For training data use `VoteStore.preference_pairs`.
 """
 
 import csv
@@ -14,7 +14,7 @@ FORMULA_STARTS = tuple("=+-@|%")
 
 
 def votes_csv(votes: Sequence[Mapping[str, Any]]) -> str:
-    """CSV of the votes (rows as `VoteStore.votes` gives them), one line an answer."""
+    """CSV of the votes (rows as `VoteStore.votes` returns them), one line per answer."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow((*VOTE_COLUMNS, "letter", *ANSWER_COLUMNS))
@@ -27,7 +27,7 @@ def votes_csv(votes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def plain_cell(value: Any) -> Any:
-    """The value; a text that a spreadsheet could take for a formula gets an apostrophe in front."""
+    """The value; text that a spreadsheet could take for a formula gets an apostrophe in front."""
     if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS):
         return f"'{value}"
     return value

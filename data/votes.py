@@ -3,7 +3,7 @@
 A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
 returns, the vote is on disk; the same vote sent again is found, not stored twice.
 
-What it does not do: decide who answers (`pipeline.arena.rounds`) or compute rankings (`evaluation.arena`).
+What it does not do: decide who answers (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
 
 import itertools
@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data.cast_votes import CastVote, cast_votes, retracted_votes
 from data.errors import Code, UserError
-from data.preferences import preference_pairs, ranking_groups
+from data.preferences import preference_pairs
+from data.ranking import LETTERS, Ranking
 from data.seasons import Season, SeasonFacts
 from data.sqlite_file import SqliteFile
 from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION, enter_season
-
-LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ class VoteStore:
                     raise UserError("this vote id was used for another vote", code=Code.VOTED)
                 return _vote_row(db, vote_id)
             if round_row["state"] != "answered":
-                raise UserError("this round has no answers to vote on", code=Code.ROUND)
-            _check_ranking(ranking, json.loads(round_row["arrangement"]))
+                raise UserError("this round has no answers to vote on: ask again", code=Code.ROUND)
+            Ranking.parse(ranking, json.loads(round_row["arrangement"]))  # refuses what is no order
             earlier = db.execute(
                 "SELECT id, ranking FROM votes WHERE round = ? AND id NOT IN (SELECT vote FROM retractions)",
                 (round_id,),
@@ -208,6 +208,21 @@ class VoteStore:
         if not rows:
             raise UserError("this round is unknown", code=Code.ROUND)
         return sorted(json.loads(rows[0]["arrangement"]))
+
+    def rater_of(self, round_id: str) -> str:
+        """The rater of a round. Raises UserError for an unknown round."""
+        rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
+        if not rows:
+            raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
+        return str(rows[0]["rater"])
+
+    def asked(self, rater: str, season: str) -> set[str]:
+        """The messages that a rater's answered rounds of a season began with."""
+        rows = self._read(
+            "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
+            (rater, season),
+        )
+        return {row["message"] for row in rows}
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
@@ -237,6 +252,16 @@ class VoteStore:
             )
             rows = [_vote_row(db, row["id"]) for row in found.fetchall()]
         return [row for row in rows if retracted or not row["retracted"]]
+
+    def cast(self, season: str | None = None, after: int = 0) -> list[CastVote]:
+        """The votes of a season, or all, as the statistics need them; see `data.cast_votes`."""
+        with self._file.read() as db:
+            return cast_votes(db, season, after)
+
+    def retracted(self) -> frozenset[int]:
+        """The numbers (`CastVote.number`) of the votes that were taken back."""
+        with self._file.read() as db:
+            return retracted_votes(db)
 
     def counts(self) -> dict[str, int]:
         """How many votes and retractions there are, in all seasons together."""
@@ -281,18 +306,9 @@ class VoteStore:
         """The votes of a season, or all, as training data: see `data.preferences`."""
         return preference_pairs(self.votes(season=season))
 
-    def _read(self, query: str, values: tuple = ()) -> list[sqlite3.Row]:
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:
             return db.execute(query, values).fetchall()
-
-
-def _check_ranking(ranking: str, arrangement: Mapping[str, str]) -> None:
-    named = sorted(letter for group in ranking_groups(ranking) for letter in group)
-    if ranking != "none" and named != sorted(arrangement):
-        letters = " ".join(sorted(arrangement))
-        raise UserError(
-            f"order {ranking!r}: name each of {letters} once, as in B>A=C, or say none", code=Code.ORDER
-        )
 
 
 def _now() -> str:
@@ -328,7 +344,9 @@ def _least_seen(db: sqlite3.Connection, rater: str, policies: list[str]) -> dict
         if row["arrangement"] in arrangements:
             arrangements[row["arrangement"]] = row["n"]
     fewest = min(arrangements.values())
-    return json.loads(secrets.choice([key for key, count in arrangements.items() if count == fewest]))
+    rarest = [key for key, count in arrangements.items() if count == fewest]
+    chosen: dict[str, str] = json.loads(secrets.choice(rarest))
+    return chosen
 
 
 def _next_turn(

@@ -41,7 +41,7 @@ class Workspace:
 
     root: Path
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).expanduser().resolve())
 
     @property
@@ -68,6 +68,18 @@ class Workspace:
     def votes_db(self) -> Path:
         return self.arena / "arena.sqlite"
 
+    @property
+    def pseudonym_key(self) -> Path:
+        return self.arena / "pseudonyms.key"
+
+    @property
+    def accounts(self) -> Path:
+        return self.root / "accounts.json"
+
+    @property
+    def logins(self) -> Path:
+        return self.root / "logins.json"
+
     def create(self) -> "Workspace":
         """Make the folders that are missing. Raises UserError where the place cannot be written to."""
         try:
@@ -84,13 +96,28 @@ class Workspace:
             ) from error
         return self
 
+    # What follows makes every path that has a name in it. Each raises UserError for a bad name; what the
+    # path points to need not exist.
+
     def dataset(self, name: str) -> Path:
-        """The folder of the data set ``name`` (which need not be there). Raises UserError for a bad name."""
-        return self._child(self.datasets, name)
+        """The folder of the data set ``name``."""
+        return _child(self.datasets, name)
 
     def run(self, run_id: str) -> Path:
-        """The folder of a run (which need not be there). Raises UserError for a bad id."""
-        return self._child(self.runs, run_id)
+        """The folder of a run."""
+        return _child(self.runs, run_id)
+
+    def experiment(self, name: str) -> Path:
+        """The experiment record ``name`` of a PPO run."""
+        return _child(self.experiments, name, ".json")
+
+    def votes_export(self, name: str) -> Path:
+        """The file ``name`` of exported votes."""
+        return _child(self.arena, name, ".jsonl")
+
+    def upload(self, name: str) -> Path:
+        """The copy of an uploaded file of pairs."""
+        return _child(self.cache / "uploads", name, ".jsonl")
 
     def relative(self, path: Path | str) -> str:
         """``path`` relative to the root, with forward slashes, as records keep it. UserError if outside."""
@@ -109,10 +136,9 @@ class Workspace:
             raise UserError(f"path {ascii(relative)[:80]}: leads out of the workspace", code=Code.NAME)
         return path
 
-    def _child(self, folder: Path, name: str) -> Path:
-        path = folder / check_name(name)
-        if path.is_symlink():
-            raise UserError(
-                f"{path}: is a symbolic link; choose another name or remove the link", code=Code.NAME
-            )
-        return path
+
+def _child(folder: Path, name: str, suffix: str = "") -> Path:
+    path = folder / (check_name(name) + suffix)
+    if path.is_symlink():
+        raise UserError(f"{path}: is a symbolic link; choose another name or remove the link", code=Code.NAME)
+    return path

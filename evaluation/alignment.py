@@ -1,16 +1,18 @@
-"""What PPO did to a policy: win rates, KL from the SFT model, and the verdict against the project's targets.
+"""What PPO did to a policy: win rates, KL from the SFT model, and the project's targets.
 
-Arrays in, plain numbers out. Sampling and scoring answers is `pipeline.training.measure`'s work.
+Arrays in, plain numbers out. `pipeline.training.measure` samples and scores the answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
-# The reference figures this project set out from (distilgpt2 on an 8 GB GPU): final reward, KL in nats a
-# token, minutes of PPO and peak GB of GPU memory. They are quoted beside ours, never mixed with them.
+# The reference figures of the project's plan (distilgpt2 on an 8 GB GPU): final reward, KL in nats per token,
+# minutes of PPO and peak GB of GPU memory. They are quoted beside measured figures, never mixed with them.
 SEED_REFERENCE = (
     {"precision": "bf16", "final_reward": 0.35, "kl": 0.15, "minutes": 35, "peak_gb": 4.7},
     {"precision": "int8", "final_reward": 0.31, "kl": 0.18, "minutes": 40, "peak_gb": 3.2},
@@ -31,10 +33,10 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> list[
     return [float(max(0.0, centre - half)), float(min(1.0, centre + half))]
 
 
-def win_rate(scores_a: Sequence[float], scores_b: Sequence[float]) -> dict:
+def win_rate(scores_a: ArrayLike, scores_b: ArrayLike) -> dict[str, Any]:
     """How often a beats b on the same N prompts; a tie counts half.
 
-    Returns win_rate, ci (95 %, Wilson; a little wide when there are ties), wins, ties, losses, n.
+    Returns win_rate, ci (95 %, Wilson; slightly too wide if there are ties), wins, ties, losses, n.
     Raises ValueError for unequal lengths, no prompts or a score that is not finite.
     """
     difference = _paired(scores_a, scores_b)
@@ -51,12 +53,12 @@ def win_rate(scores_a: Sequence[float], scores_b: Sequence[float]) -> dict:
 
 
 def length_controlled_win_rate(
-    scores_a: Sequence[float],
-    scores_b: Sequence[float],
-    lengths_a: Sequence[float],
-    lengths_b: Sequence[float],
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    lengths_a: ArrayLike,
+    lengths_b: ArrayLike,
 ) -> float:
-    """Win rate of a over b had both answers been of the same length.
+    """Win rate of a over b if both answers had the same length.
 
     Logistic regression of winning on the standardised length difference; the answer is the prediction at a
     difference of zero (the idea of Dubois et al. 2024, arXiv 2404.04475, without their prompt terms). A tie
@@ -74,19 +76,19 @@ def length_controlled_win_rate(
     return float(1 / (1 + np.exp(-model.intercept_[0])))
 
 
-def standardised_gain(scores: Sequence[float], sft_scores: Sequence[float]) -> float | None:
-    """(mean of scores - mean of SFT's) / sd of SFT's; None where the SFT scores do not vary."""
+def standardised_gain(scores: ArrayLike, sft_scores: ArrayLike) -> float | None:
+    """(mean of scores - mean of SFT's) / sd of SFT's; None if the SFT scores do not vary."""
     sft = np.asarray(sft_scores, dtype=np.float64)
     spread = sft.std(ddof=1) if sft.size > 1 else 0.0
-    return float((np.mean(scores) - sft.mean()) / spread) if spread > 0 else None
+    return float((np.mean(np.asarray(scores)) - sft.mean()) / spread) if spread > 0 else None
 
 
 def kl_summary(
-    policy_logprobs: Sequence[Sequence[float]], reference_logprobs: Sequence[Sequence[float]]
-) -> dict:
+    policy_logprobs: Sequence[ArrayLike], reference_logprobs: Sequence[ArrayLike]
+) -> dict[str, Any]:
     """KL(policy || reference) from the log-probabilities of the policy's own samples, in nats.
 
-    One array per answer, one entry per real token, both at the temperature the answers were sampled at.
+    One array per answer, one entry per real token, both at the temperature of sampling.
     With r = p_ref / p_policy, k1 = -log r (unbiased) and k3 = (r - 1) - log r (unbiased, never negative;
     Schulman 2020, "Approximating KL divergence"). Per token = all summed / number of tokens; per sequence
     = mean of the sums. Returns kl_per_token, kl_per_sequence (k1), k3_per_token, k3_per_sequence,
@@ -112,13 +114,14 @@ def kl_summary(
     }
 
 
-def seed_targets(results: Mapping) -> list[dict]:
+def seed_targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The project's targets against one PPO run: rows of name, target, measured, passed, note.
 
-    `results` may hold score_gain, kl_per_token, seconds, peak_cuda_bytes, peak_rss_bytes; what is missing or
-    None is reported as not measured, with passed None. The reward target (0.30 where SFT had 0.12) is read as
-    a gain: a reward model's raw score has no zero and no unit, so ours is in standard deviations of the SFT
-    scores.
+    `results` may contain score_gain, kl_per_token, seconds, peak_cuda_bytes, peak_rss_bytes. What is missing
+    or None is reported as not measured, with passed None. The reward target (0.30 where SFT had 0.12) is read
+    as
+    a gain: a reward model's raw score has no zero and no unit, so the gain is in standard deviations of the
+    SFT scores.
     """
     gain_target = round(SEED_TARGET_REWARD - SEED_SFT_REWARD, 2)
     cuda, rss = results.get("peak_cuda_bytes"), results.get("peak_rss_bytes")
@@ -135,7 +138,7 @@ def seed_targets(results: Mapping) -> list[dict]:
             f"{SEED_TARGET_REWARD} against {SEED_SFT_REWARD}, as a gain in sd of the SFT scores",
         ),
         _target(
-            "KL to SFT", "< 0.2", results.get("kl_per_token"), lambda value: value < 0.2, "nats a token, k1"
+            "KL to SFT", "< 0.2", results.get("kl_per_token"), lambda value: value < 0.2, "nats per token, k1"
         ),
         _target(
             "training time",
@@ -150,18 +153,20 @@ def seed_targets(results: Mapping) -> list[dict]:
     ]
 
 
-def _target(name: str, target: str, measured: float | None, holds, note: str) -> dict:
-    known = measured is not None and np.isfinite(measured)
+def _target(
+    name: str, target: str, measured: float | None, holds: Callable[[float], bool], note: str
+) -> dict[str, Any]:
+    known = float(measured) if measured is not None and np.isfinite(measured) else None
     return {
         "name": name,
         "target": target,
-        "measured": float(measured) if known else None,
-        "passed": bool(holds(measured)) if known else None,
-        "note": note if known or "no GPU" in note else f"not measured; {note}",
+        "measured": known,
+        "passed": None if known is None else bool(holds(known)),
+        "note": note if known is not None or "no GPU" in note else f"not measured; {note}",
     }
 
 
-def _paired(scores_a: Sequence[float], scores_b: Sequence[float]) -> np.ndarray:
+def _paired(scores_a: ArrayLike, scores_b: ArrayLike) -> NDArray[np.float64]:
     a, b = np.asarray(scores_a, dtype=np.float64), np.asarray(scores_b, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or a.size == 0:
         raise ValueError(f"scores of the same prompts are needed on both sides, got {a.shape} and {b.shape}")

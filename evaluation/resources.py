@@ -1,7 +1,7 @@
 """Memory of this process and bytes on disk, without torch.
 
-Peak GPU memory is the trainer's to read (torch.cuda.max_memory_allocated); this module only knows the
-operating system. All figures are bytes.
+The trainer reads peak GPU memory (torch.cuda.max_memory_allocated); this module only asks the operating
+system. All figures are bytes.
 """
 
 import sys
@@ -16,7 +16,7 @@ def peak_rss_bytes() -> int:
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     if sys.platform.startswith("linux"):
-        # Not ru_maxrss: a child inherits that from the (larger) process that started it. VmHWM is its own.
+        # A child inherits ru_maxrss from the (larger) process that started it; VmHWM is its own.
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
@@ -27,7 +27,7 @@ def peak_rss_bytes() -> int:
 
 
 def rss_bytes() -> int:
-    """Resident memory of this process now."""
+    """Current resident memory of this process."""
     return int(psutil.Process().memory_info().rss)
 
 
@@ -41,5 +41,5 @@ def folder_bytes(folder: Path, patterns: Iterable[str] = ("*",)) -> int:
 
 
 def adapter_bytes(model_dir: Path) -> int:
-    """What a trained adapter adds to its base: the LoRA weights and, for a reward model, its head."""
+    """Size of what a trained adapter adds to its base: LoRA weights and, for a reward model, its head."""
     return folder_bytes(model_dir, ("adapter_model.safetensors", "head.safetensors"))

@@ -1,41 +1,44 @@
 """How good a reward model is on held-out preference pairs.
 
-Takes raw scores and gives accuracy, AUC, calibration and length bias as plain numbers, ready for JSON.
+Takes raw scores and returns accuracy, AUC, calibration and length bias as plain numbers, ready for JSON.
 It runs no model (`pipeline.stages.reward` does) and draws no plot (`ui.plots` does).
 
     reward_metrics(chosen_scores, rejected_scores, prompts)["accuracy"]
 
-Throughout, the margin is d = score(chosen) - score(rejected), and a reward model in the Bradley-Terry
-sense says that chosen is the better one with probability sigmoid(d).
+The margin is d = score(chosen) - score(rejected). In the Bradley-Terry sense a reward model says that chosen
+is better with probability sigmoid(d).
 """
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+Numbers = NDArray[np.float64]
 BINS = 10
 LENGTH_TOLERANCE = 0.1
 
 
 def reward_metrics(
-    chosen_scores: Sequence[float],
-    rejected_scores: Sequence[float],
+    chosen_scores: ArrayLike,
+    rejected_scores: ArrayLike,
     prompts: Sequence[Hashable],
     seed: int = 42,
     *,
-    chosen_lengths: Sequence[float] | None = None,
-    rejected_lengths: Sequence[float] | None = None,
+    chosen_lengths: ArrayLike | None = None,
+    rejected_lengths: ArrayLike | None = None,
     resamples: int = 1000,
-) -> dict:
+) -> dict[str, Any]:
     """All metrics of one reward model on N pairs.
 
-    `prompts` (length N) names the cluster of each pair for the bootstrap: pairs that share a prompt are
-    not independent. Lengths (tokens or characters) are optional; without them the length metrics are None.
-    Raises ValueError for no pairs, unequal lengths or a score that is not finite.
+    `prompts` (length N) names the cluster of each pair for the bootstrap, because pairs that share a prompt
+    are not independent. Lengths (tokens or characters) are optional; without them the length metrics are
+    None. Raises ValueError for no pairs, unequal lengths or a score that is not finite.
 
     Keys: accuracy, accuracy_ci [low, high] (95 %), auc, ece, brier, temperature, calibration (bins of
     confidence, accuracy, count), n_pairs, n_prompts, ties, margin_mean, margin_sd, length_correlation,
@@ -45,7 +48,7 @@ def reward_metrics(
     rejected = np.asarray(rejected_scores, dtype=np.float64)
     if chosen.ndim != 1 or chosen.shape != rejected.shape or len(prompts) != len(chosen):
         raise ValueError(
-            f"one score each for chosen and rejected and one prompt a pair are needed, got "
+            f"each pair needs a score for chosen, one for rejected and a prompt, got "
             f"{chosen.shape}, {rejected.shape} and {len(prompts)} prompts"
         )
     if chosen.size == 0:
@@ -72,46 +75,46 @@ def reward_metrics(
     }
 
 
-def credit(margins: np.ndarray) -> np.ndarray:
-    """1 where chosen scores higher, 0.5 for a tie, 0 else; same shape as `margins`."""
-    return (np.sign(margins) + 1.0) / 2.0
+def credit(margins: Numbers) -> Numbers:
+    """1 if chosen scores higher, 0.5 for a tie, 0 otherwise; same shape as `margins`."""
+    return np.asarray((np.sign(margins) + 1.0) / 2.0, dtype=np.float64)
 
 
 def cluster_bootstrap(
-    values: Sequence[float], clusters: Sequence[Hashable], *, seed: int = 42, resamples: int = 1000
+    values: ArrayLike, clusters: Sequence[Hashable], *, seed: int = 42, resamples: int = 1000
 ) -> list[float]:
     """95 % percentile interval [low, high] of the mean of `values`, resampling whole clusters.
 
-    Each resample's mean is sum over values / number of values, so a large cluster weighs more, as it does
-    in the plain mean. The same `seed` gives the same interval.
+    Each resample's mean is the sum of its values over their number, so a large cluster weighs more, as it
+    does in the plain mean. The same `seed` gives the same interval.
     """
-    values = np.asarray(values, dtype=np.float64)
     names = {name: index for index, name in enumerate(dict.fromkeys(clusters))}
     membership = np.array([names[name] for name in clusters])
-    sums = np.bincount(membership, weights=values, minlength=len(names))
+    sums = np.bincount(membership, weights=np.asarray(values, dtype=np.float64), minlength=len(names))
     counts = np.bincount(membership, minlength=len(names))
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
-    for row in range(resamples):  # one row at a time: [resamples, clusters] would be large for big test sets
+    for row in range(resamples):  # one by one: [resamples, clusters] would be large for a big test set
         drawn = rng.integers(len(names), size=len(names))
         means[row] = sums[drawn].sum() / counts[drawn].sum()
     low, high = np.quantile(means, [0.025, 0.975])
     return [float(low), float(high)]
 
 
-def pooled_auc(chosen: np.ndarray, rejected: np.ndarray) -> float:
+def pooled_auc(chosen: Numbers, rejected: Numbers) -> float:
     """Area under the ROC curve of all chosen against all rejected answers, across prompts.
 
-    Unlike accuracy it also sees offsets between prompts: a model can order each pair and still be low here.
+    Unlike accuracy it also depends on offsets between prompts: a model can order each pair correctly and
+    still score low here.
     """
     labels = np.concatenate([np.ones_like(chosen), np.zeros_like(rejected)])
     return float(roc_auc_score(labels, np.concatenate([chosen, rejected])))
 
 
-def calibration(margins: np.ndarray, bins: int = BINS) -> list[dict]:
+def calibration(margins: Numbers, bins: int = BINS) -> list[dict[str, Any]]:
     """Equal-width bins of the confidence sigmoid(|d|) over [0.5, 1]; empty bins are left out.
 
-    Each bin: low, high, confidence (its mean), accuracy (share with d > 0, a tie is not correct), count.
+    Each bin: low, high, confidence (its mean), accuracy (share with d > 0; a tie is not correct), count.
     """
     margins = np.asarray(margins, dtype=np.float64)
     confidence = expit(np.abs(margins))
@@ -132,17 +135,17 @@ def calibration(margins: np.ndarray, bins: int = BINS) -> list[dict]:
     return rows
 
 
-def expected_calibration_error(bins: Sequence[dict]) -> float:
+def expected_calibration_error(bins: Sequence[dict[str, Any]]) -> float:
     """ECE = sum over bins of count / N * |accuracy - confidence| (Guo et al. 2017, arXiv 1706.04599)."""
     total = sum(row["count"] for row in bins)
     return float(sum(row["count"] / total * abs(row["accuracy"] - row["confidence"]) for row in bins))
 
 
-def fitted_temperature(margins: np.ndarray) -> float | None:
+def fitted_temperature(margins: Numbers) -> float | None:
     """The T > 0 that maximises the likelihood sigmoid(d / T) of the labels (Guo et al. 2017).
 
-    T above 1 means over-confident, below 1 under-confident. None where the pairs do not determine it:
-    every margin on the right side (T would be 0) or a mean margin of zero or less (T would be infinite).
+    T above 1 means over-confident, below 1 under-confident. None if the pairs do not determine it: no margin
+    is negative (T would be 0) or the mean margin is zero or less (T would be infinite).
     """
     margins = np.asarray(margins, dtype=np.float64)
     if (margins >= 0).all() or margins.mean() <= 0:
@@ -159,14 +162,15 @@ def fitted_temperature(margins: np.ndarray) -> float | None:
 
 
 def length_bias(
-    chosen: np.ndarray,
-    rejected: np.ndarray,
-    chosen_lengths: Sequence[float] | None,
-    rejected_lengths: Sequence[float] | None,
+    chosen: Numbers,
+    rejected: Numbers,
+    chosen_lengths: ArrayLike | None,
+    rejected_lengths: ArrayLike | None,
     tolerance: float = LENGTH_TOLERANCE,
-) -> dict:
-    """Does the model reward length? Rank correlation of score and length over all answers, and accuracy
-    on pairs whose lengths differ by at most `tolerance` of the longer one, or where one side is longer."""
+) -> dict[str, Any]:
+    """Whether the model rewards length: the rank correlation of score and length over all answers, and the
+    accuracy on pairs whose lengths differ by at most `tolerance` of the longer one, and on those where chosen
+    (or rejected) is longer."""
     keys = (
         "length_correlation",
         "length_matched_accuracy",
@@ -176,12 +180,11 @@ def length_bias(
     )
     if chosen_lengths is None or rejected_lengths is None:
         return dict.fromkeys(keys)
-    chosen_lengths = np.asarray(chosen_lengths, dtype=np.float64)
-    rejected_lengths = np.asarray(rejected_lengths, dtype=np.float64)
+    sizes = np.asarray(chosen_lengths, dtype=np.float64), np.asarray(rejected_lengths, dtype=np.float64)
     correct = credit(chosen - rejected)
-    difference = chosen_lengths - rejected_lengths
-    matched = np.abs(difference) <= tolerance * np.maximum(chosen_lengths, rejected_lengths)
-    lengths = np.concatenate([chosen_lengths, rejected_lengths])
+    difference = sizes[0] - sizes[1]
+    matched = np.abs(difference) <= tolerance * np.maximum(*sizes)
+    lengths = np.concatenate(sizes)
     values = (
         rank_correlation(np.concatenate([chosen, rejected]), lengths),
         _mean(correct[matched]),
@@ -192,13 +195,13 @@ def length_bias(
     return dict(zip(keys, values, strict=True))
 
 
-def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Spearman's rho; None where it is not defined (fewer than two values, or one side constant)."""
+def rank_correlation(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Spearman's rho; None if it is not defined (fewer than two values, or one side constant)."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(spearmanr(a, b).statistic)
 
 
-def _mean(values: np.ndarray) -> float | None:
+def _mean(values: Numbers) -> float | None:
     return float(values.mean()) if values.size else None

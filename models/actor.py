@@ -1,10 +1,10 @@
-"""The trained side of PPO: one base in memory with a policy adapter, a frozen SFT adapter as reference, a
-value head.
+"""The trained side of PPO: one base with a policy adapter, a frozen SFT adapter as reference, and a value
+head.
 
-What it does: log-probabilities, entropies and values at response positions, for either adapter, in micro-
-batches, with or without gradient. Sequences are right-padded, so neither mask nor position ids are needed: no
-real token can see padding. Only response positions reach the head. It does not generate
-(`models.generation`), score (`models.scoring`) or update weights (`pipeline.ppo.loop`).
+It computes log-probabilities, entropies and values at response positions, for either adapter, in
+micro-batches, with or without gradient. Sequences are right-padded, so neither mask nor position ids are
+needed: no real token attends to padding. Only response positions reach the head. `models.generation` samples,
+`models.scoring` scores, and `pipeline.ppo.learner` updates the weights.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from peft import PeftModel
 from torch import nn
 
 from models import adapters
-from models.fast import decoding
+from models.fast import decoding, switch
 from models.fast.last_block import LastBlock, backbone
-from models.fast.logprobs import TokenLogprobs, token_logprobs
+from models.fast.logprobs import TokenLogprobs, plain_logprobs, token_logprobs
 from models.loading import Head, load_causal
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
@@ -29,7 +29,7 @@ POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
 
 @dataclass(frozen=True)
 class Rows:
-    """Prompts and responses as token ids, one entry a row; every response has at least one token."""
+    """Prompts and responses as token ids, one entry per row; every response has at least one token."""
 
     prompts: Sequence[Sequence[int]]
     responses: Sequence[Sequence[int]]
@@ -46,7 +46,7 @@ class Rows:
         return Rows([self.prompts[i] for i in index], [self.responses[i] for i in index])
 
     def micro_batches(self, index: Sequence[int], size: int) -> Iterator[list[int]]:
-        """`index` in groups of at most `size` rows of like length, so that little is computed for padding."""
+        """`index` in groups of at most `size` rows of similar length, so that little padding is computed."""
         order = sorted(index, key=lambda i: -(len(self.prompts[i]) + len(self.responses[i])))
         for start in range(0, len(order), size):
             yield order[start : start + size]
@@ -54,8 +54,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Flat over the response tokens of some rows, row by row. logprobs and values carry gradients if asked
-    for; entropy is None if not asked for.
+    """Flat tensors over the response tokens of some rows, row by row. logprobs and values carry gradients if
+    grad mode is on; entropy is None if it was not requested.
     """
 
     logprobs: torch.Tensor
@@ -67,7 +67,7 @@ class Actor:
     """The base with its adapters "policy" (trainable) and "sft" (reference), and the value head."""
 
     def __init__(self, model: PeftModel, base: Path, pad_id: int, eos_id: int):
-        self.model, self.base = model.eval(), base  # PEFT's wrappers come in train mode
+        self.model, self.base = model.eval(), base  # PEFT creates its wrappers in train mode
         self.pad_id, self.eos_id = pad_id, eos_id
         self.device = model.device
         hidden = model.get_base_model().config.get_text_config().hidden_size
@@ -82,7 +82,7 @@ class Actor:
     def load(
         cls, sft_model: Path, base: Path, precision: str, device: torch.device, pad_id: int, eos_id: int
     ) -> Actor:
-        """The raw base at a precision; policy and reference both start as the SFT adapter."""
+        """The raw base at a precision; policy and reference both start as copies of the SFT adapter."""
         model = load_causal(base, precision, device)
         decoding.turn(model)
         decoding.keep_head(model)
@@ -91,14 +91,14 @@ class Actor:
         return cls(model, base, pad_id, eos_id)
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """What PPO trains: the policy adapter's tensors and the value head, in fp32."""
+        """The parameters that PPO trains: the policy adapter's tensors and the value head, in fp32."""
         return {
             **adapters.adapter_parameters(self.model, POLICY),
             "value_head.weight": self.value_head.weight,
         }
 
     def use(self, adapter: str) -> None:
-        """Make an adapter the active one. PEFT flips requires_grad on the way: only the policy's stays on."""
+        """Activate an adapter. PEFT changes requires_grad in the process; restore it for the policy alone."""
         self.model.set_adapter(adapter)
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
@@ -106,13 +106,13 @@ class Actor:
             parameter.requires_grad_(True)
 
     def checkpoint_activations(self) -> None:
-        """From now on, passes with a gradient keep no activations inside a block and compute them again."""
+        """Make passes with a gradient recompute the activations inside a block instead of keeping them."""
         self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.checkpointing = True
 
     def compile_passes(self) -> None:
-        """From now on, the passes over given tokens (not sampling, whose shapes change each step) run through
-        torch.compile. Its first passes take a minute.
+        """Use torch.compile for passes over given tokens, whose first runs then take a minute. Sampling,
+        whose shapes change in each step, is not compiled.
         """
         self._backbone = torch.compile(self._backbone, dynamic=True)
         self.compiled = True
@@ -127,29 +127,30 @@ class Actor:
         return Evaluated(scored.logprobs, self.value_head(states)[:, 0], scored.entropy)
 
     def layout(self, rows: Rows, length: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(ids [N, L], right-padded to `length` or more; the places of [N · L] whose states predict the
-        response tokens; these tokens).
+        """(ids [N, L], right-padded to at least `length`; the flat positions in [N · L] whose states predict
+        the response tokens; these tokens).
         """
         lengths = [len(p) + len(r) for p, r in zip(rows.prompts, rows.responses, strict=True)]
         ids = torch.full((len(rows), max(length, *lengths)), self.eos_id)
         places, targets = [], []
         for k, (prompt, response) in enumerate(zip(rows.prompts, rows.responses, strict=True)):
             ids[k, : lengths[k]] = torch.tensor([*prompt, *response])
-            # The state at the token before predicts a token, and its value is the value before that token.
+            # The state of the previous token predicts a token; its value is the value before that token.
             first = k * ids.shape[1] + len(prompt) - 1
             places.append(torch.arange(first, first + len(response)))
             targets.append(torch.tensor(response))
-        return tuple(t.to(self.device) for t in (ids, torch.cat(places), torch.cat(targets)))
+        return ids.to(self.device), torch.cat(places).to(self.device), torch.cat(targets).to(self.device)
 
     def head_logprobs(
         self, states: torch.Tensor, targets: torch.Tensor, temperature: float, *, entropy: bool
     ) -> TokenLogprobs:
         """Log-probabilities of tokens from the states [tokens, d] that predict them."""
         head = self.model.get_base_model().get_output_embeddings()
-        return token_logprobs(states, head, targets, temperature, [self.pad_id], entropy)
+        score = plain_logprobs if switch.is_plain(self.model) else token_logprobs
+        return score(states, head, targets, temperature, [self.pad_id], entropy)
 
     def states(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """[tokens, d]: the final states at `places` of [rows · T]."""
+        """[tokens, d]: the final states at the flat positions `places` in [rows · T]."""
         with (
             self._in_train_mode() if self.checkpointing and torch.is_grad_enabled() else nullcontext(),
             nullcontext() if self.compiled else self._last_block.only(places),
@@ -159,8 +160,8 @@ class Actor:
 
     @contextmanager
     def _in_train_mode(self) -> Iterator[None]:
-        """Checkpointing works in train mode only (there is no dropout to wake). Sampling must not be in that
-        mode: the blocks would drop the KV cache without a word.
+        """Switch to train mode, in which alone checkpointing works (dropout is 0, so nothing else changes).
+        Sampling must not run in train mode, because the blocks would silently drop the KV cache.
         """
         self.model.train()
         try:

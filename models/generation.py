@@ -1,11 +1,11 @@
-"""Sampling from a causal language model, one token a step, with the log-probability of every sampled token.
+"""Sampling from a causal language model, one token per step, with the log-probability of every sampled token.
 
-What it does: left-pads prompts of different lengths, passes the mask and the position ids (GPT-2 ignores the
+The module left-pads prompts of different lengths, passes the mask and the position ids (GPT-2 ignores the
 mask when it counts positions), keeps a KV cache, drops finished rows from the batch, and never holds more
-logits than those of one step. Each row has its own stream of random numbers, drawn before the first step: a
-row's answer does not depend on which other rows share its batch (up to the rounding of matrix products).
+logits than those of one step. Each row has its own random numbers, drawn before the first step, so a row's
+answer does not depend on the other rows of its batch (up to the rounding of matrix products).
 
-What it does not do: beams, repetition penalties, or text. Token ids in, token ids out.
+Token ids in, token ids out; there are no beams and no repetition penalties.
 
     answers = generate(model, [[5, 9, 2], [7]], max_new_tokens=32, temperature=0.7, pad_id=0, eos_id=1)
 """
@@ -18,13 +18,13 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from models.fast import attention, decoding, gpt2_step, heap
+from models.fast import attention, decoding, gpt2_step, heap, llama_step
 from models.fast.last_block import LastBlock, backbone
 
-# A finished row still costs a row's work in each step; dropping it costs one copy of the cache.
+# A finished row costs work in each step; dropping it costs one copy of the cache.
 SHRINK_BELOW = 0.9
-BLOCK = 32  # positions by which keys and values grow on a CPU
-TIDY_STEPS = 64  # steps after which freed memory goes back to the system
+BLOCK = 32  # number of positions by which keys and values grow on a CPU
+TIDY_STEPS = 64  # steps between returns of freed memory to the system
 
 
 @dataclass
@@ -32,10 +32,10 @@ class Generation:
     """Answers in the order of the prompts; lists of different lengths.
 
     tokens: sampled ids; an EOS is kept, and so are the tokens of a stop string.
-    logprobs: natural-log probability of each id under the distribution it was drawn from (that temperature,
-        renormalised without the forbidden ids); at temperature 0, under the model's own distribution.
-    ended: the row stopped by itself (EOS or stop string) and not for want of room.
-    values: of a value head, where one was given: what it says of the state before each token.
+    logprobs: natural logarithm of the probability of each id in the sampled distribution (at the temperature,
+        renormalised without the forbidden ids); at temperature 0, in the model's own distribution.
+    ended: whether the row ended by itself (EOS or stop string) and not at the length limit.
+    values: a value head's output for the state before each token; empty lists without a value head.
     """
 
     tokens: list[list[int]]
@@ -65,17 +65,19 @@ def generate(
 ) -> Generation:
     """Sample an answer to each prompt.
 
-    stop: an object with `cut_response(ids) -> (ids, ended)` and, to make it cheap, `stop_last_ids`, the ids
-        that can complete its stop string (it is asked after every id where it has none).
-    generator: the source of the rows' random numbers; row i's depend on its place i, not on its batch-mates.
+    stop: an object with `cut_response(ids) -> (ids, ended)` and, to save calls, `stop_last_ids`, the ids that
+    can
+        complete its stop string (without it, `cut_response` is called after every id).
+    generator: the source of the rows' random numbers; row i's depend on its place i, not on the other rows.
     uniforms: [rows, max_new_tokens] in [0, 1), instead of a generator: equal rows give equal draws.
-    on_step(rows, ids): after each step, the prompts still going and the id that each has just been given;
-        returning True ends the generation as it stands.
-    on_drop(kept): the batch's rows that stay, before the next forward; for models that hold per-row state.
+    on_step(rows, ids): called after each step with the unfinished prompts and the new id of each; returning
+    True
+        ends the generation.
+    on_drop(kept): called before the next forward pass with the rows that stay, for models with per-row state.
     value_head: [rows, d] -> [rows, 1], applied to the states that the language-model head reads.
 
-    The pad id and `forbid_ids` are never produced. The model has to be in eval mode: dropout stays as it is.
-    Raises ValueError for an empty prompt or a negative temperature.
+    The pad id and `forbid_ids` are never produced. The model has to be in eval mode. Raises ValueError for an
+    empty prompt or a negative temperature.
     """
     if temperature < 0:
         raise ValueError(f"temperature must be 0 or more, not {temperature}")
@@ -85,9 +87,12 @@ def generate(
     result = Generation([[] for _ in prompts], [[] for _ in prompts], [False] * count, [[] for _ in prompts])
     if count == 0 or max_new_tokens <= 0:
         return result
-    if uniforms is None and temperature > 0:
-        uniforms = row_uniforms(count, max_new_tokens, generator)
-    uniforms = None if temperature == 0 else uniforms.to(device)
+    if temperature == 0:
+        uniforms = None
+    elif uniforms is None:
+        uniforms = row_uniforms(count, max_new_tokens, generator).to(device)
+    else:
+        uniforms = uniforms.to(device)
     forbidden = torch.tensor(sorted({pad_id, *forbid_ids} - {eos_id}), device=device)
 
     with decoding.packed(model), _values(model, value_head) as values:
@@ -128,7 +133,8 @@ def generate(
 
 
 def row_uniforms(count: int, steps: int, generator: torch.Generator | None = None) -> torch.Tensor:
-    """[count, steps] numbers in [0, 1). A row's depend on the generator's state, its place and `steps`."""
+    """[count, steps] numbers in [0, 1). A row's numbers depend on the generator's state, its place and
+    `steps`."""
     device = generator.device if generator is not None else "cpu"
     return torch.rand(count, steps, generator=generator, device=device)
 
@@ -136,7 +142,7 @@ def row_uniforms(count: int, steps: int, generator: torch.Generator | None = Non
 class _Sampler:
     """Ids and their log-probabilities, each [rows], from logits [rows, V] of any type.
 
-    Its buffers serve all steps: fresh memory of this size costs more than what is computed in it.
+    All steps share its buffers, because allocating memory of this size costs more than the computation.
     """
 
     def __init__(self, temperature: float, top_k: int, top_p: float, forbidden: torch.Tensor):
@@ -164,7 +170,7 @@ class _Sampler:
 
 
 def _keep_nucleus(probs: torch.Tensor, top_p: float) -> None:
-    """Leave, in place, the likeliest ids whose probabilities reach top_p, renormalised."""
+    """Keep, in place, the most likely ids whose probabilities reach top_p, renormalised."""
     ordered, order = probs.sort(dim=-1, descending=True)
     outside = ordered.cumsum(dim=-1) - ordered >= top_p  # the most likely id always stays
     probs.zero_().scatter_(1, order, ordered.masked_fill_(outside, 0.0))
@@ -172,9 +178,9 @@ def _keep_nucleus(probs: torch.Tensor, top_p: float) -> None:
 
 
 def _draw(probs: torch.Tensor, cumulative: torch.Tensor, uniforms: torch.Tensor):
-    """Invert the cumulative distribution: a row's uniform decides its id."""
+    """Invert the cumulative distribution: a row's uniform number determines its id."""
     total = cumulative[:, -1:]
-    # Strictly below the total, so that the place found has a probability above 0 whatever the rounding.
+    # Strictly below the total, so that the id found has a probability above 0 whatever the rounding.
     threshold = torch.minimum(uniforms[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
     ids = torch.searchsorted(cumulative, threshold, right=True)
     return ids[:, 0], probs.gather(1, ids)[:, 0].log()
@@ -191,7 +197,8 @@ def _stopped(stop, tokens: list[int]) -> bool:
 
 @contextmanager
 def _values(model: nn.Module, value_head: nn.Module | None) -> Iterator[Callable[[], list[float] | None]]:
-    """What it gives says, after each forward, the values of the states that the head has just read."""
+    """Yields a function that returns, after each forward pass, the values of the states that the head
+    read."""
     if value_head is None:
         yield lambda: None
         return
@@ -208,7 +215,7 @@ def _values(model: nn.Module, value_head: nn.Module | None) -> Iterator[Callable
 
 
 class _PaddedBatch:
-    """The tensors of one batch in flight: ids to feed next, mask, positions and cache."""
+    """The tensors of a running batch: next input ids, mask, positions and cache."""
 
     def __init__(self, model, prompts, longest: int, room: int, pad_id: int):
         device = model.device
@@ -218,17 +225,17 @@ class _PaddedBatch:
         self.ids = torch.tensor(padded, device=device)  # [rows, longest], then [rows, 1]
         padding = (longest - lengths)[:, None]
         mask = torch.arange(longest + room + BLOCK, device=device)[None, :] >= padding
-        # Without padding no mask is needed, and attention is quicker.
+        # Without padding no mask is needed, and attention is faster.
         self.mask = None if bool((lengths == longest).all()) else mask  # [rows, longest + room + BLOCK]
         self.positions = (torch.arange(longest, device=device)[None, :] - padding).clamp_(min=0)
         self.prompt_length = self.length = longest
         kind = getattr(model.config, "_attn_implementation", None)
-        # Products with a part of a buffer would copy that part in each step: their keys come in whole blocks.
+        # A product with a part of a buffer copies that part in each step, so keys come in whole blocks.
         self.block = BLOCK if kind == attention.NAME and device.type == "cpu" else 1
         self.cache = _cache(model.config, longest + room, self.block)
-        # A ready-made 4-D mask saves the model from building the same one in every step.
+        # With a prepared 4-D mask the model does not build the same mask in every step.
         self.ready_mask = kind in ("sdpa", attention.NAME)
-        self.short_cut = gpt2_step.of(model)
+        self.short_cut = gpt2_step.of(model) or llama_step.of(model)
         self.last_block = LastBlock(backbone(model))
 
     def next_logits(self) -> torch.Tensor:
@@ -247,14 +254,14 @@ class _PaddedBatch:
                 position_ids=self.positions,
                 past_key_values=self.cache,
                 use_cache=True,
-                # The last position, given as a tensor: as a number the model would slice, and multiply the
-                # slice, which is not contiguous, with a copy of the whole LM head for each row.
+                # The last position as a tensor. With a number the model would slice, and multiply the slice,
+                # which is not contiguous, by a copy of the whole LM head per row.
                 logits_to_keep=torch.tensor([length - 1], device=self.ids.device),
             )
         return output.logits[:, -1]
 
     def _ready_mask(self) -> torch.Tensor | None:
-        """[rows or 1, 1, 1, keys], True where a token may look; None where it may look everywhere."""
+        """[rows or 1, 1, 1, keys], True where a token may attend; None if it may attend everywhere."""
         keys = _whole_blocks(self.length, self.block)
         mask = None if self.mask is None else self.mask[:, None, None, :keys]
         if keys == self.length:
@@ -274,7 +281,7 @@ class _PaddedBatch:
 
 
 def _cache(config, capacity: int, block: int) -> Cache:
-    """A cache that fills buffers; the library's own where some layers see only a window."""
+    """A cache of preallocated buffers; the library's own cache for models with sliding-window layers."""
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(config, "sliding_window", None):
         return DynamicCache(config=config)
@@ -288,19 +295,19 @@ def _whole_blocks(length: int, block: int) -> int:
 class _BufferedLayer(DynamicLayer):
     """Keys and values [rows, heads, length, head size] in buffers.
 
-    The library's layer concatenates in every step, which copies the whole cache for each token. With block 1
-    the buffers have room for `capacity` positions from the start, and what is handed out are views of the
-    filled part. Otherwise they grow by blocks and are handed out whole, zeros behind what is filled, to be
-    masked.
+    The library's layer concatenates in every step, which copies the whole cache per token. With block 1 the
+    buffers have room for `capacity` positions from the start, and `update` returns views of the filled part.
+    Otherwise they grow by blocks and are returned whole, with zeros after the filled part, which a mask
+    hides.
     """
 
     def __init__(self, capacity: int, block: int):
         super().__init__()
         self.capacity, self.block, self.used = capacity, block, 0
-        self.buffers = None  # [rows, heads, room, head size] each
+        self.buffers: tuple[torch.Tensor, ...] = ()  # keys and values, [rows, heads, room, head size] each
 
     def update(self, key_states, value_states, *args, **kwargs):
-        if self.buffers is None:
+        if not self.buffers:
             self.lazy_initialization(key_states, value_states)
             self._allocate(key_states, value_states, len(key_states), key_states.shape[-2])
         start, self.used = self.used, self.used + key_states.shape[-2]
@@ -309,26 +316,26 @@ class _BufferedLayer(DynamicLayer):
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, start : self.used] = states
         self._view()
-        # The prompt attends to nothing but itself: it need not be read back from the buffers.
+        # The prompt attends only to itself, so it is not read back from the buffers.
         return (key_states, value_states) if start == 0 else (self.keys, self.values)
 
     def get_seq_length(self, *args) -> int:
         return self.used
 
     def batch_select_indices(self, indices):
-        if self.buffers is not None:
+        if self.buffers:
             self._move(lambda filled: filled[indices], rows=len(indices))
             self._view()
 
     def _move(self, pick, rows: int | None = None) -> None:
-        """Into new buffers, with room for what is used now."""
+        """Copy into new buffers with room for the positions in use."""
         old, filled = self.buffers, min(self.used, self.buffers[0].shape[2])
-        self._allocate(*old, rows or len(old[0]), self.used)
+        self._allocate(old[0], old[1], rows or len(old[0]), self.used)
         for new, buffer in zip(self.buffers, old, strict=True):
             new[:, :, :filled] = pick(buffer[:, :, :filled])
 
     def _allocate(self, keys, values, rows: int, length: int) -> None:
-        """Buffers for `rows` rows, shaped otherwise like keys and values."""
+        """Allocate buffers for `rows` rows, otherwise shaped like keys and values."""
         heads, size = keys.shape[1], keys.shape[3]
         room = self.capacity if self.block == 1 else _whole_blocks(length, self.block)
         make = values.new_empty if self.block == 1 else values.new_zeros

@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from data.errors import Code, UserError
 from data.files import read_json, write_json
+from models import base_files
 
 # Of a config: what differs from version to version or machine to machine and would change the base's hash.
 PASSING = ("transformers_version", "_name_or_path", "_model_name_or_path")
@@ -47,6 +48,7 @@ def convert(file: Path, folder: Path) -> None:
         if (folder / name).is_file():
             kept = {key: value for key, value in read_json(folder / name).items() if key not in PASSING}
             write_json(folder / name, kept)
+    base_files.seal(folder)
 
 
 def main() -> int:

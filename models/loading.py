@@ -1,8 +1,8 @@
-"""Base models and tokenizers, wherever they come from, in one of three precisions.
+"""Loads base models and tokenizers from any source, in one of three precisions.
 
-What it does: finds the files, refuses what is unsafe (pickled weights, code that comes with a model), gives
-every tokenizer a pad token of its own, switches dropout off, and puts an fp32 head on reward bases. Nothing
-is loaded at import. It does not know adapters (models.adapters does).
+It finds the files, refuses what is unsafe (pickled weights, code that comes with a model), gives every
+tokenizer a separate pad token, sets dropout to 0, and adds an fp32 head to reward bases. Nothing is loaded at
+import. models.adapters loads adapters.
 
     base = resolve_base("tiny")
     model = load_causal(base, "bf16", device())
@@ -15,35 +15,26 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from data.bases import find_base
 from data.errors import Code, UserError
-from data.files import sha256_files
+from models import base_files
 from models import precision as precisions
-from models.fast import attention, heap
+from models.fast import attention, heap, llama, switch
 from models.fast.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
 PAD_TOKEN = "<|pad|>"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
 
 
 class Head(nn.Linear):
-    """A linear head [*, hidden] -> [*, 1] in fp32, whatever the precision of the states that it is given.
+    """A linear head [*, hidden] -> [*, 1] in fp32, whatever the precision of its input.
 
-    bf16 scores tie, and bf16 weights drop small updates; both cost accuracy unequally between precisions.
+    bf16 scores tie, and bf16 weights drop small updates; both would cost the precisions unequal accuracy.
     """
 
     def __init__(self, hidden: int):
@@ -54,14 +45,15 @@ class Head(nn.Linear):
 
 
 def device() -> torch.device:
-    """The GPU where there is one, this process's own where a launcher started several; else the CPU."""
+    """The GPU if there is one (this process's own under a launcher), else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device()) if "LOCAL_RANK" in os.environ else CUDA
 
 
 def placement(split: bool, quantised: bool, device: torch.device) -> str | dict[str, torch.device] | None:
-    """transformers' device_map: "auto" deals the blocks to all GPUs, None leaves the model on the CPU."""
+    """transformers' device_map: "auto" distributes the blocks over all GPUs, None keeps the model on the
+    CPU."""
     if split and torch.cuda.device_count() > 1:
         return "auto"
     return {"": device} if quantised else None
@@ -87,18 +79,22 @@ def resolve_base(base_model: str | Path) -> Path:
 
 
 def load_tokenizer(base: str | Path):
-    """The tokenizer of a base, with a pad token that differs from EOS. UserError where there is none."""
+    """The tokenizer of a base, with a pad token that differs from EOS.
+
+    Raises UserError if there is none, or if it is damaged.
+    """
     folder = resolve_base(base)
+    base_files.check(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the tokenizers library has no class of its own for a file it cannot read
         raise UserError(
             f"{base}: the tokenizer cannot be loaded: {_first_line(error)}", code=Code.BASE
         ) from error
     if tokenizer.eos_token_id is None:
         raise UserError(f"{base}: the tokenizer has no EOS token", code=Code.BASE)
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-        # pad = eos would mask EOS out of the loss, and the model would never learn to stop.
+        # With pad = EOS the loss would mask EOS out, and the model would never learn to stop.
         tokenizer.add_special_tokens({"pad_token": PAD_TOKEN})
     return tokenizer
 
@@ -106,7 +102,7 @@ def load_tokenizer(base: str | Path):
 def load_causal(base: str | Path, precision: str, device: torch.device, *, split: bool = False):
     """A frozen causal LM in eval mode, dropout 0; bf16, or quantised with bf16 heads and embeddings.
 
-    split: its blocks lie on all GPUs, where there are several, and not on `device`.
+    split: with several GPUs, the blocks are distributed over all of them instead of `device`.
     """
     return _load(AutoModelForCausalLM, base, precision, device, split)
 
@@ -114,7 +110,7 @@ def load_causal(base: str | Path, precision: str, device: torch.device, *, split
 def load_reward_base(
     base: str | Path, precision: str, device: torch.device, *, seed: int = 0, split: bool = False
 ):
-    """A frozen sequence classifier with one label, and an fp32 `score` head (the only part that may train).
+    """A frozen sequence classifier with one label and an fp32 `score` head, the only trainable part.
 
     The head starts at N(0, 1/(hidden + 1)), drawn from `seed` (arXiv 2403.17031).
     """
@@ -127,19 +123,17 @@ def load_reward_base(
 
 
 def base_hash(base: str | Path) -> str:
-    """sha256 of a base's configuration and weights as they lie on disk."""
-    folder = resolve_base(base)
-    return sha256_files([folder / "config.json", *sorted(folder.glob("*.safetensors"))])
+    """sha256 of a base's configuration and weights on disk."""
+    return base_files.combined_hash(base_files.weights_files(resolve_base(base)))
 
 
 def tokenizer_hash(base: str | Path) -> str:
-    """sha256 of a base's tokenizer files as they lie on disk."""
-    folder = resolve_base(base)
-    return sha256_files([folder / name for name in TOKENIZER_FILES if (folder / name).is_file()])
+    """sha256 of a base's tokenizer files on disk."""
+    return base_files.combined_hash(base_files.tokenizer_files(resolve_base(base)))
 
 
 def check_length(model: nn.Module, tokens: int) -> None:
-    """Raise UserError where sequences of that many tokens do not fit into the base's positions."""
+    """Raise UserError if sequences of that many tokens do not fit into the base's positions."""
     room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if room is not None and tokens > room:
         raise UserError(
@@ -160,11 +154,22 @@ def switch_off_dropout(model: nn.Module) -> None:
 
 
 def use_fused_gelu(model: nn.Module) -> None:
-    """Put a fast tanh GELU where transformers writes the same function in eight passes over memory."""
+    """Replace transformers' tanh GELU, which takes eight passes over memory, by a fast one."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, NewGELUActivation | GELUTanh):
                 setattr(module, name, TanhGELU())
+
+
+def _quicken(model: nn.Module, device: torch.device, *, plain: bool) -> None:
+    """Give a model what models.fast has for it, or let it say that it is plain."""
+    if plain:
+        switch.mark(model)
+        return
+    use_fused_gelu(model)
+    if device.type == "cpu":
+        attention.use_on_cpu(model)
+        llama.quicken(model)
 
 
 def _convert(file: Path, folder: Path) -> None:
@@ -177,12 +182,13 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     folder = resolve_base(base)
     quantization = precisions.quantization_config(precision, device)
     places = placement(split, quantization is not None, device)
+    base_files.check(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         if "num_labels" in extra:
             config.num_labels = extra["num_labels"]
         with _quietly():
-            model = auto_class.from_pretrained(
+            model, found = auto_class.from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.bfloat16,
@@ -191,36 +197,60 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
                 trust_remote_code=False,
                 use_safetensors=True,
                 local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # `_refuse_gaps` names them
+                # A mapped file that is cut short or written over would kill the process (SIGBUS).
+                disable_mmap=True,
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(
             f"{base}: the model cannot be loaded: {_first_line(error)}", code=Code.BASE
         ) from error
+    _refuse_gaps(base, found)
     precisions.prepare(model, precision)
     switch_off_dropout(model)
-    use_fused_gelu(model)
-    if device.type == "cpu":
-        attention.use_on_cpu(model)
+    _quicken(model, device, plain=switch.wanted())
     model.requires_grad_(False)
     tokenizer = load_tokenizer(folder)
     _make_room(model, len(tokenizer))
     model.config.pad_token_id = model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     if getattr(model, "generation_config", None) is not None:
-        model.generation_config.pad_token_id = tokenizer.pad_token_id  # trainers compare the three
+        model.generation_config.pad_token_id = tokenizer.pad_token_id  # trainers compare all three
     if places != "auto":
         model.to(device)
     precisions.widen(model, device)
     precisions.verify(model, precision, device)
     if quantization is not None and device.type == "cpu":
-        heap.give_back()  # quantising left as much behind as the base takes
+        heap.give_back()  # quantising leaves as much freed memory as the base takes
     return model.eval()
 
 
-def _make_room(model, vocabulary: int) -> None:
-    """Grow the embedding for a pad token that the base has never seen; the new row is the mean of the others.
+def _refuse_gaps(base: str | Path, found: dict) -> None:
+    """Raise UserError for weights that the files lack: transformers fills them with random numbers.
 
-    A mean row gives pad the mean logit, which no sampler ever reaches (and pad is forbidden there anyway); a
-    row of zeros would give it logit 0, the highest of all in GPT-2.
+    The score head is not among them: `load_reward_base` makes its own.
+    """
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith("score."))
+    if missing:
+        raise UserError(
+            f"{base}: its files lack {len(missing)} tensors that config.json asks for ({missing[0]}); "
+            f"{base_files.ADVICE}",
+            code=Code.BASE,
+        )
+    if found["mismatched_keys"]:
+        name, saved, wanted = min(found["mismatched_keys"])
+        raise UserError(
+            f"{base}: {name} has the shape {list(saved)}, but config.json asks for {list(wanted)}; "
+            f"{base_files.ADVICE}",
+            code=Code.BASE,
+        )
+
+
+def _make_room(model, vocabulary: int) -> None:
+    """Grow the embedding for a pad token that the base does not have; the new row is the mean of the others.
+
+    A mean row gives the pad the mean logit, which is practically never sampled (and sampling forbids the pad
+    anyway). A row of zeros would give it logit 0, the highest of all in GPT-2.
     """
     known = model.get_input_embeddings().weight.shape[0]
     if vocabulary <= known:
@@ -235,7 +265,7 @@ def _make_room(model, vocabulary: int) -> None:
 
 @contextmanager
 def _quietly():
-    """No progress bar for reading a local file, and no table of the heads that a checkpoint has or lacks."""
+    """Suppress transformers' progress bar and its table of heads that a checkpoint has or lacks."""
     level, bar = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -1,12 +1,12 @@
 """The three precisions of a base model: bf16, int8 (LLM.int8) and int4 (NF4, as in QLoRA).
 
-What it does: the quantisation configurations, the two cures that make quantised bases trainable and
-reproducible, and a check that a loaded model really has the precision that was asked for. Heads and
-embeddings stay unquantised in each of them. It does not load models (models.loading does).
+The module has the quantisation configurations, the two fixes that make quantised bases trainable and
+reproducible, and a check that a loaded model really has the requested precision. Heads and embeddings stay
+unquantised in all of them. models.loading loads the models.
 
-What is not quantised is in bf16. A CPU without bf16 products, as in many laptops, takes many times as long
-for them as for fp32 ones: there the same bf16 values lie in fp32 tensors, and what is computed from them
-is a little more exact and takes twice the memory.
+Unquantised tensors are bf16. A CPU without bf16 products, as in many laptops, is many times slower with them
+than with fp32; there the same bf16 values are stored in fp32 tensors, which makes results slightly more exact
+and takes twice the memory.
 
 Papers: LLM.int8, arXiv 2208.07339; QLoRA, arXiv 2305.14314.
 """
@@ -21,12 +21,13 @@ from transformers import BitsAndBytesConfig
 
 from data.errors import Code, UserError
 from data.policies import PRECISIONS
+from models.fast import operators
 
 UNQUANTISED = ("lm_head", "score", "embed_out")
 
 
 def float_type(device: torch.device) -> torch.dtype:
-    """The type of what is not quantised, and of activations: bf16, or fp32 on a CPU without bf16 products."""
+    """The type of unquantised weights and of activations: bf16, or fp32 on a CPU without bf16 products."""
     return torch.bfloat16 if device.type != "cpu" or has_bf16_products() else torch.float32
 
 
@@ -34,11 +35,11 @@ def float_type(device: torch.device) -> torch.dtype:
 def has_bf16_products() -> bool:
     """Whether oneDNN multiplies bf16 matrices on this CPU (x86 with AVX-512 or AVX-NE-CONVERT)."""
     known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
-    return known and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return known and operators.has_bf16_products()
 
 
 def quantization_config(precision: str, device: torch.device) -> BitsAndBytesConfig | None:
-    """What `from_pretrained` needs for a precision; None for bf16. Raises UserError for an unknown one."""
+    """The configuration for `from_pretrained`; None for bf16. Raises UserError for an unknown precision."""
     if precision not in PRECISIONS:
         raise UserError(
             f"precision {precision!r} is unknown: choose one of {', '.join(PRECISIONS)}", code=Code.SETTING
@@ -46,8 +47,8 @@ def quantization_config(precision: str, device: torch.device) -> BitsAndBytesCon
     if precision == "bf16":
         return None
     if precision == "int8":
-        # A threshold above 0 picks outlier columns over the whole batch: a row's output would depend on its
-        # batch-mates, and a reward on whom it was scored with.
+        # A threshold above 0 selects outlier columns over the whole batch, so a row's output, and with it a
+        # score, would depend on the other rows.
         return BitsAndBytesConfig(
             load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=list(UNQUANTISED)
         )
@@ -61,26 +62,26 @@ def quantization_config(precision: str, device: torch.device) -> BitsAndBytesCon
 
 
 def prepare(model: nn.Module, precision: str) -> None:
-    """Make a freshly loaded model fit for training, in place; before its first forward pass."""
+    """Make a newly loaded model trainable, in place; to be called before its first forward pass."""
     if precision == "int4":
         for module in _layers_named(model, "Linear4bit"):
             # On CPUs with AVX512-BF16 an eval-mode forward repacks the weight for inference; that layout has
             # no autograd and train() does not undo it.
             module.support_avx512bf16_for_cpu = False
     if precision == "int8":
-        # One warning a layer and step that bf16 activations are cast to fp16: known, and by design.
+        # bitsandbytes warns per layer and step that it casts bf16 activations to fp16, which is intended.
         logging.getLogger("bitsandbytes.autograd._functions").addFilter(_not_a_cast_warning)
 
 
 def widen(model: nn.Module, device: torch.device) -> None:
-    """Give what is not quantised the float type of its device, in place; the values stay."""
+    """Cast unquantised tensors to the float type of the device, in place; their values do not change."""
     for tensor in [*model.parameters(), *model.buffers()]:
         if tensor.dtype == torch.bfloat16:
             tensor.data = tensor.data.to(float_type(device))
 
 
 def verify(model: nn.Module, precision: str, device: torch.device) -> None:
-    """Raise UserError unless the model's blocks really are in that precision."""
+    """Raise UserError unless the model's blocks really have that precision."""
     eight, four = _layers_named(model, "Linear8bitLt"), _layers_named(model, "Linear4bit")
     expected = {"bf16": (False, False), "int8": (True, False), "int4": (False, True)}
     if precision not in expected or (bool(eight), bool(four)) != expected[precision]:

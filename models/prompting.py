@@ -1,17 +1,19 @@
-"""Text to token ids and back: the one place that knows how a conversation is written for a model.
+"""Text to token ids and back: the only module that knows how a conversation is written for a model.
 
-A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response plain text. The token sequence
-that every stage sees is `encode_prompt(prompt) + encode_response(response)`; the second ends with EOS. A
-tokenizer with a chat template writes the same conversation its own way. Text that a person typed can never
-become a special token: contents are encoded with special tokens split into ordinary ones, so nobody can
-forge a role or a stop.
+A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response is plain text. Every stage uses
+the token sequence `encode_prompt(prompt) + encode_response(response)`; the second part ends with EOS. A
+tokenizer with a chat template writes the same conversation in its own format. Typed text can never become a
+special
+token: contents are encoded with special tokens split into ordinary ones, so nobody can forge a role or a
+stop.
 
-It does not load tokenizers (models.loading does) and does not generate.
+models.loading loads tokenizers, models.generation generates.
 """
 
 import ctypes
 import re
 import threading
+from typing import Any
 
 from jinja2 import TemplateError
 
@@ -23,12 +25,12 @@ TEMPLATE_SECONDS = 10.0
 
 
 class PromptFormat:
-    """How one tokenizer writes conversations.
+    """The format in which one tokenizer writes conversations.
 
-    tokenizer: a fast tokenizer with an EOS and a pad token that differ (see models.loading.load_tokenizer).
+    tokenizer: a fast tokenizer whose EOS and pad tokens differ (see models.loading.load_tokenizer).
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any) -> None:
         if tokenizer.eos_token_id is None:
             raise UserError(
                 "the tokenizer has no EOS token: choose a base model whose tokenizer has one", code=Code.BASE
@@ -47,9 +49,9 @@ class PromptFormat:
             self._try_template()
 
     def encode_prompt(self, prompt: str, max_length: int) -> list[int]:
-        """Ids of an HH transcript that ends with an open Assistant turn; of a long one, the last ones.
+        """The last `max_length` ids of an HH transcript that ends with an open Assistant turn.
 
-        A BOS that the tokenizer writes survives the cut. Raises ValueError for max_length < 1.
+        A BOS that the tokenizer writes is kept. Raises ValueError for max_length < 1.
         """
         if max_length < 1:
             raise ValueError(f"max_length must be at least 1, not {max_length}")
@@ -66,13 +68,13 @@ class PromptFormat:
         return [*self._encode_text(lead + response.strip()), self.eos_id]
 
     def encode_responses(self, responses: list[str]) -> list[list[int]]:
-        """`encode_response` for many at once (one call of the tokenizer)."""
+        """`encode_response` for many responses in one call of the tokenizer."""
         lead = "" if self.uses_chat_template else " "
         texts = [lead + text.strip() for text in responses]
         return [[*ids, self.eos_id] for ids in self._encode_texts(texts)]
 
     def encode_prompts(self, prompts: list[str], max_length: int) -> list[list[int]]:
-        """`encode_prompt` for many at once."""
+        """`encode_prompt` for many prompts in one call of the tokenizer."""
         if self.uses_chat_template:
             return [self.encode_prompt(prompt, max_length) for prompt in prompts]
         if max_length < 1:
@@ -84,10 +86,10 @@ class PromptFormat:
 
     @staticmethod
     def fit(prompt_ids: list[int], response_ids: list[int], max_length: int) -> tuple[list[int], list[int]]:
-        """Cut to max_length together: the prompt gives way from the left, then the response from the right.
+        """Cut both to max_length together: first the prompt from the left, then the response from the right.
 
-        A response that had to be cut has lost its EOS, as it should: it did not end there. At least a quarter
-        of the room stays with the prompt, so that a long response is still an answer to something.
+        A cut response loses its EOS, because it does not end there. The prompt keeps at least a quarter of
+        the room, so that a long response still answers something.
         """
         reserve = min(len(prompt_ids), max(max_length // 4, 1))
         response_ids = response_ids[: max(max_length - reserve, 1)]
@@ -95,7 +97,7 @@ class PromptFormat:
         return (prompt_ids[-room:] if room > 0 else []), response_ids
 
     def decode(self, ids: list[int]) -> str:
-        """Plain text of response ids: special tokens left out, outer white space stripped."""
+        """Plain text of response ids, without special tokens and outer white space."""
         return self.tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         ).strip()
@@ -103,8 +105,8 @@ class PromptFormat:
     def cut_response(self, ids: list[int]) -> tuple[list[int], bool]:
         """Cut a sampled response at its end: (ids, ended).
 
-        The end is EOS, which stays, or the text "\\n\\nHuman:", which goes with every token that touches it.
-        ended is True in both cases; `ids[-1] == eos_id` tells which.
+        The end is EOS, which is kept, or the text "\\n\\nHuman:", which is removed with every token that
+        overlaps it. ended is True in both cases; `ids[-1] == eos_id` tells them apart.
         """
         if self.eos_id in ids:
             ids, ended = ids[: ids.index(self.eos_id) + 1], True
@@ -127,7 +129,7 @@ class PromptFormat:
 
     @property
     def stop_last_ids(self) -> frozenset[int]:
-        """Ids that can complete the "\\n\\nHuman:" marker: those whose text holds a colon."""
+        """Ids that can complete the "\\n\\nHuman:" marker: those whose text contains a colon."""
         if self._stop_last_ids is None:
             ids = [] if self.uses_chat_template else self._ids_with(":")
             self._stop_last_ids = frozenset(ids)
@@ -160,7 +162,7 @@ class PromptFormat:
         )["input_ids"]
 
     def _encode_chat(self, prompt: str) -> list[int]:
-        """The chat template renders place-holders; only the template's own text may hold special tokens."""
+        """Render the template with placeholders, so that only its own text can contain special tokens."""
         turns = to_messages(prompt)
         marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
         rendered = self._render([{**turn, "content": mark} for turn, mark in zip(turns, marks, strict=True)])
@@ -181,13 +183,13 @@ class PromptFormat:
             ) from error
 
     def _try_template(self) -> None:
-        """Render one turn before anything depends on it: a template is a program, and it may never end."""
+        """Render one turn as a test, because a template is a program that may fail or never end."""
         failed: list[Exception] = []
 
         def attempt():
             try:
                 self._render([{"role": "user", "content": "hi"}])
-            except Exception as error:  # whatever it is, it belongs to the caller and not to this thread
+            except Exception as error:  # raised again in the caller's thread
                 failed.append(error)
 
         thread = threading.Thread(target=attempt, daemon=True)
@@ -203,6 +205,6 @@ class PromptFormat:
 
 
 def stop_thread(thread: threading.Thread) -> None:
-    """Raise SystemExit in a thread that runs Python code, so that an endless loop ends."""
+    """Raise SystemExit in a thread that runs Python code, which ends an endless loop."""
     identity = ctypes.c_ulong(thread.ident or 0)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))

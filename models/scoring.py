@@ -1,8 +1,8 @@
-"""Scores of a reward model: one number a token sequence, read at its last real token.
+"""Scores of a reward model: one number per token sequence, computed at its last real token.
 
-What it does: right-pads, groups by length, runs the blocks without a language-model head, and applies the
-fp32 head to the state of the last token, found by length and never by comparing ids with pad. It does not
-standardise or clip scores (PPO does) and does not train.
+The module right-pads, groups by length, runs the blocks without a language-model head, and applies the fp32
+head to the state of the last token, which it finds by length and never by comparing ids with pad. PPO
+standardises and clips the scores.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ class RewardModel:
     """A base with a reward adapter, and its head.
 
     model: a PeftModel, or a plain model whose adapter is already active.
-    adapter: the adapter to switch on while scoring; None leaves the model as it is.
+    adapter: the adapter to activate while scoring; None leaves the model unchanged.
     """
 
     def __init__(self, model: nn.Module, head: nn.Linear, adapter: str | None = None):
@@ -26,7 +26,8 @@ class RewardModel:
 
     @classmethod
     def load(cls, folder: Path, base: str | Path, precision: str, device: torch.device) -> "RewardModel":
-        """A saved reward model on its own base. UserError where folder and base do not belong together."""
+        """A saved reward model on its own base. Raises UserError if folder and base do not belong
+        together."""
         head = adapters.load_head(folder).to(device)
         model = loading.load_reward_base(base, precision, device)
         model = adapters.load(model, folder, "reward", base=base)
@@ -36,8 +37,8 @@ class RewardModel:
     def score(self, sequences: list[list[int]], batch_size: int = 32) -> torch.Tensor:
         """Raw scores [N], fp32 on the CPU, of token sequences (prompt + response, EOS included).
 
-        Sequences of like length share a batch; the order of the result is that of the input. Raises
-        ValueError for an empty sequence.
+        Sequences of similar length share a batch; the result has the order of the input. Raises ValueError
+        for an empty sequence.
         """
         if any(not ids for ids in sequences):
             raise ValueError("an empty sequence has no score")
@@ -58,17 +59,17 @@ class RewardModel:
         device = self.head.weight.device
         lengths = torch.tensor([len(row) for row in rows], device=device)  # (B,)
         width = int(lengths.max())
-        # Padding is on the right, where no real token can see it: no mask is needed, and any id will do. The
-        # pad token itself would make the base warn of a missing mask.
+        # Padding is on the right, where no real token attends to it, so no mask is needed and any id will do.
+        # The pad token itself would make the base warn about a missing mask.
         ids = torch.tensor([[*row, *row[-1:] * (width - len(row))] for row in rows], device=device)
-        last = torch.arange(len(rows), device=device) * width + lengths - 1  # of [B · T]
+        last = torch.arange(len(rows), device=device) * width + lengths - 1  # positions in [B · T]
         inner = backbone(self.model)
         with LastBlock(inner).only(last):
             states = inner(input_ids=ids, use_cache=False)[0]  # [B, T, d]
         return self.head(states.flatten(0, 1)[last]).squeeze(-1)
 
     def _switch_on(self):
-        """Activate the reward adapter; what it returns puts all back (set_adapter flips requires_grad)."""
+        """Activate the reward adapter; returns a function that restores adapter and requires_grad."""
         if self.adapter is None or self.model.active_adapter == self.adapter:
             return lambda: None
         before = self.model.active_adapter

@@ -1,22 +1,18 @@
-"""Several policies on one base in memory, each row of a batch answered by its own.
+"""Several policies on one base in memory; each row of a batch is answered by its own policy.
 
-A policy is a LoRA adapter. The A and B matrices of all policies are stacked a layer, [policies, in, rank] and
-[policies, rank, out]; a batch takes its rows' own once, and two batched products a layer add all the updates
-together. PEFT's own `adapter_names` loops over the adapters in every layer, which costs about as much as
-another pass. What comes out is what PEFT computes: the update in fp32, added to the base's output and rounded
-once. The stacking is written by hand on purpose, for that reason.
+A policy is a LoRA adapter. Each layer stacks the A and B matrices of all policies, [policies, in, rank] and
+[policies, rank, out]. A batch selects the matrices of its rows once, and two batched products per layer add
+all updates. PEFT's `adapter_names` loops over the adapters in every layer instead, which costs about as much
+as another pass. The result is the same as PEFT's: the update in fp32, added to the base's output and rounded
+once.
 
-What it does not do: train, merge, or choose who answers.
+The module does not train, merge, or choose who answers.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from peft import LoraConfig
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import nn
 
 from data.errors import Code, UserError
@@ -29,9 +25,9 @@ PREFIX = "base_model.model."
 class StackedPolicies:
     """Policies by name on one base.
 
-    model: a causal LM in eval mode as `models.loading.load_causal` gives it; its adapted layers are replaced.
-    base: where it came from, against which the adapters' hashes are checked.
-    folders: {policy: model folder}; raises UserError for an adapter of another base, or a damaged one.
+    model: a causal LM in eval mode from `models.loading.load_causal`; its adapted layers are replaced.
+    base: the base's folder or name, for checking the adapters' hashes.
+    folders: {policy: model folder}. Raises UserError for an adapter of another base or a damaged one.
     """
 
     def __init__(self, model: nn.Module, base: str | Path, folders: Mapping[str, Path]):
@@ -43,7 +39,7 @@ class StackedPolicies:
         self.load(folders)
 
     def load(self, folders: Mapping[str, Path]) -> None:
-        """Serve these policies from now on; the base stays where it is."""
+        """Replace the served policies; the base stays in memory."""
         found = {name: _read_adapter(Path(folder), self.base) for name, folder in folders.items()}
         paths = sorted({path for weights, _ in found.values() for path in weights})
         modules = dict(self.model.named_modules())
@@ -60,7 +56,7 @@ class StackedPolicies:
         self.hashes = {name: digest for name, (_, digest) in found.items()}
 
     def select(self, rows: Sequence[str]) -> None:
-        """Row i of the next batches is answered by policy `rows[i]`."""
+        """Let policy `rows[i]` answer row i of the next batches."""
         unknown = sorted(set(rows) - set(self.names))
         if unknown:
             raise UserError(
@@ -81,18 +77,23 @@ class StackedPolicies:
 
 
 class _StackedLora(nn.Module):
-    """A linear layer (Linear, Conv1D, int8 or int4) plus each row's own low-rank update. x: [rows, T, in]."""
+    """A linear layer (Linear, Conv1D, int8 or int4) plus a low-rank update per row. x: [rows, T, in]."""
 
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
-        self.all_a = self.all_b = None  # [policies, in, rank], [policies, rank, out]; None: nothing to add
-        self.a = self.b = None  # the same of the batch's rows
+        # [policies, in, rank] and [policies, rank, out]; None: nothing to add. a, b: those of the batch's
+        # rows.
+        self.all_a: torch.Tensor | None = None
+        self.all_b: torch.Tensor | None = None
+        self.a: torch.Tensor | None = None
+        self.b: torch.Tensor | None = None
 
     def stack(self, pairs: Sequence[tuple[torch.Tensor, torch.Tensor] | None]) -> None:
-        """pairs: each policy's A [rank, in] and B [out, rank] with its scaling in it; None adds nothing.
+        """Stack the policies' matrices.
 
-        Policies of a lower rank are filled up with zeros.
+        pairs: per policy A [rank, in] and scaled B [out, rank], or None for no update. Matrices of a lower
+        rank are padded with zeros.
         """
         shapes = [(a.shape[0], a.shape[1], b.shape[0]) for a, b in filter(None, pairs)]
         self.all_a = self.all_b = self.a = self.b = None
@@ -100,20 +101,21 @@ class _StackedLora(nn.Module):
             return
         device = next(self.layer.parameters()).device
         rank = max(shape[0] for shape in shapes)
-        self.all_a = torch.zeros(len(pairs), shapes[0][1], rank, device=device)
-        self.all_b = torch.zeros(len(pairs), rank, shapes[0][2], device=device)
+        all_a = torch.zeros(len(pairs), shapes[0][1], rank, device=device)
+        all_b = torch.zeros(len(pairs), rank, shapes[0][2], device=device)
         for place, pair in enumerate(pairs):
             if pair is not None:
                 a, b = pair
-                self.all_a[place, :, : a.shape[0]] = a.T
-                self.all_b[place, : b.shape[1]] = b.T
+                all_a[place, :, : a.shape[0]] = a.T
+                all_b[place, : b.shape[1]] = b.T
+        self.all_a, self.all_b = all_a, all_b
 
     def select(self, places: torch.Tensor) -> None:
-        if self.all_a is not None:
+        if self.all_a is not None and self.all_b is not None:
             self.a, self.b = self.all_a[places], self.all_b[places]
 
     def keep(self, rows: torch.Tensor) -> None:
-        if self.all_a is not None:
+        if self.a is not None and self.b is not None:
             self.a, self.b = self.a[rows], self.b[rows]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -132,26 +134,16 @@ def _replace(model: nn.Module, path: str) -> _StackedLora:
 
 
 def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], str]:
-    """{layer path: (A [rank, in], scaling * B [out, rank])} in fp32, and the sha256 of the weights' file.
-
-    The bytes are read once, hashed and parsed: a mapped file that is cut short while it is served would kill
-    the process.
-    """
-    adapters.check(folder, base=base)
-    config = LoraConfig.from_pretrained(folder)
+    """{layer path: (A [rank, in], scaling * B [out, rank])} in fp32, and the sha256 of the weights' file."""
+    card = adapters.check(folder, base=base)
+    config = adapters.read_config(folder, card)
     odd = [key for key in ("use_dora", "alpha_pattern", "rank_pattern") if getattr(config, key)]
     if odd or config.bias != "none":
         raise UserError(
             f"{folder}: this kind of LoRA ({(odd or ['bias'])[0]}) cannot be served", code=Code.MODEL
         )
     scaling = config.lora_alpha / (config.r**0.5 if config.use_rslora else config.r)
-    try:
-        data = (folder / adapters.WEIGHTS).read_bytes()
-        tensors = load(data)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{folder / adapters.WEIGHTS}: damaged ({error}); train it again", code=Code.MODEL
-        ) from error
+    tensors, sha256 = adapters.read_tensors(folder / adapters.WEIGHTS, card)
     weights = {}
     for key, a in tensors.items():
         if key.endswith(".lora_A.weight"):
@@ -160,4 +152,4 @@ def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch
                 raise UserError(f"{folder}: {key} has no lora_B beside it; train it again", code=Code.MODEL)
             path = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
             weights[path] = (a.float(), b.float() * scaling)
-    return weights, hashlib.sha256(data).hexdigest()
+    return weights, sha256

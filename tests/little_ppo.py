@@ -1,11 +1,11 @@
 """What PPO stands on, made in a moment: data set, random SFT policy and reward model, as done runs."""
 
-import json
 from pathlib import Path
 
 import torch
 from little_policies import save_policies
 
+from data.datasets import write_splits
 from data.files import read_jsonl
 from models import adapters, loading
 from pipeline.ppo import loop as ppo
@@ -30,11 +30,8 @@ SIZES = (
 
 def stand(workspace, base: Path, precision: str = "bf16", prompts=PROMPTS) -> dict[str, str]:
     """Write data set, SFT run and reward run of that precision; returns their names as parents."""
-    folder = workspace.dataset("small")
-    folder.mkdir()
-    for split in ("train", "validation", "test"):
-        rows = [{"prompt": prompt, "chosen": "Yes.", "rejected": "No."} for prompt in prompts]
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [{"prompt": prompt, "chosen": "Yes.", "rejected": "No."} for prompt in prompts]
+    write_splits(workspace.dataset("small"), dict.fromkeys(("train", "validation", "test"), rows))
     sft = _done(workspace, "sft", base)
     save_policies(base, sft.folder, ("model",))
     reward = _done(workspace, "reward", base, precision, {"dataset": "small", "sft": sft.id})

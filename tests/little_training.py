@@ -2,6 +2,7 @@
 
 import json
 
+from data.datasets import write_splits
 from pipeline.commands.execute import execute
 from pipeline.runs.record import Run
 from pipeline.settings import layers as stage_settings
@@ -23,12 +24,9 @@ def easy_rows(count, topics=TOPICS):
 
 def write_dataset(workspace, name="little", train=24, validation=8, test=12, rows=easy_rows):
     """A data set folder; returns its name."""
-    folder = workspace.dataset(name)
-    folder.mkdir(parents=True)
     pool = rows(train + validation + test)
     parts = {"train": pool[:train], "validation": pool[train : train + validation], "test": pool[-test:]}
-    for split, part in parts.items():
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    write_splits(workspace.dataset(name), parts)
     return name
 
 

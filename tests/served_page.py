@@ -6,15 +6,20 @@ import socket
 import threading
 
 import uvicorn
+from argon2 import PasswordHasher
 from fake_policies import facts_of
-from waiting import NEVER, eventually
+from waiting import eventually
 
+from data.accounts import Accounts
+from data.logins import Logins
 from data.policies import POLICIES
 from pipeline.arena.client import Progress
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner
 from pipeline.runs.reader import RunReader
 from ui import page, server
+from ui.access import Access
+from ui.connections import Listener, within_handles
 from ui.parts import Services
 
 WORDS = ("one", "two", "three", "four")
@@ -40,34 +45,60 @@ class FakeClient:
 
 
 @contextlib.contextmanager
-def services_on(workspace, demo, client, **job_options):
+def services_on(workspace, demo, client, access=None, **job_options):
     """Services of a workspace, closed again at the end."""
     jobs = JobRunner(workspace, **job_options)
     arena = Arena(workspace, client, demos=demo)
     try:
-        yield Services(workspace, jobs, arena, RunReader(workspace))
+        yield Services(workspace, jobs, arena, RunReader(workspace), access or Access())
     finally:
         arena.close()
         jobs.close()
 
 
+PASSWORDS = {"ann": "the admin's own", "rob": "the rater's own", "roy": "another rater's"}
+
+
+def with_accounts(workspace):
+    """Access by accounts: the admin ann, and the raters rob and roy."""
+    accounts = Accounts(workspace.accounts, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    for name, password in PASSWORDS.items():
+        accounts.add(name, password, "admin" if name == "ann" else "rater")
+    return Access(accounts, Logins(workspace.logins, accounts))
+
+
 @contextlib.contextmanager
-def served(services, auth=None):
-    """The address of the page, served until the end of the block."""
+def served(services, connections=None, **more):
+    """The address of the page, served until the end of the block. more: arguments of `server.build`."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     pages = {language: page.build(services, language) for language in server.LANGUAGES}
-    app = server.build(pages, workspace_root=services.workspace.root, host="127.0.0.1", port=port, auth=auth)
-    config = uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    app = server.build(
+        pages,
+        workspace_root=services.workspace.root,
+        host="127.0.0.1",
+        port=port,
+        access=services.access,
+        **more,
+    )
+    with serving(server.configuration(app, connections or within_handles()), listener, connections):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def serving(config, listener, connections=None):
+    """Run uvicorn in a thread until the end of the block."""
+    config.timeout_graceful_shutdown = 1
     running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    accepting = Listener(listener, connections or within_handles())
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [accepting]}, daemon=True)
     thread.start()
     eventually(lambda: running.started, "the server's start")
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         running.should_exit = True
-        thread.join(timeout=NEVER)
-        listener.close()
+        thread.join(timeout=10)
+        accepting.close()

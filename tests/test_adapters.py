@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from data import sealed
 from data.errors import UserError
 from data.policies import PRECISIONS
 from models import adapters, loading
@@ -69,6 +70,7 @@ def test_the_same_weights_give_the_same_bytes_wherever_they_are_written(random_b
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.faults(41)
 def test_an_adapter_of_another_base_is_refused(random_llama_base, saved):
     with pytest.raises(UserError, match="another base"):
         adapters.load(
@@ -76,17 +78,20 @@ def test_an_adapter_of_another_base_is_refused(random_llama_base, saved):
         )
 
 
+@pytest.mark.faults(43)
 def test_an_adapter_of_another_tokenizer_is_refused(random_base, saved):
     card = json.loads((saved / "model.json").read_text())
-    (saved / "model.json").write_text(json.dumps(card | {"tokenizer_hash": "0"}))
+    sealed.write_card(saved / "model.json", card | {"tokenizer_hash": "0"})
     with pytest.raises(UserError, match="tokenizer"):
         adapters.check(saved, base=random_base)
 
 
+@pytest.mark.faults(42)
 def test_missing_layers_are_refused_instead_of_filled_with_random_numbers(random_base, saved):
     weights = load_file(saved / "adapter_model.safetensors")
     weights.pop(sorted(weights)[0])
     save_file(weights, saved / "adapter_model.safetensors")
+    adapters.seal(saved, base=random_base)
     with pytest.raises(UserError, match="lacks 1"):
         adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
 
@@ -95,10 +100,12 @@ def test_tensors_of_another_shape_are_refused(random_base, saved):
     weights = load_file(saved / "adapter_model.safetensors")
     name = sorted(weights)[0]
     save_file(weights | {name: weights[name][:2].clone()}, saved / "adapter_model.safetensors")
+    adapters.seal(saved, base=random_base)
     with pytest.raises(UserError, match="shape"):
         adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
 
 
+@pytest.mark.faults(13)
 def test_a_truncated_file_is_refused(random_base, saved):
     path = saved / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -106,6 +113,7 @@ def test_a_truncated_file_is_refused(random_base, saved):
         adapters.load(loading.load_causal(random_base, "bf16", CPU), saved, "mine", base=random_base)
 
 
+@pytest.mark.faults(42)
 def test_a_language_model_is_refused_as_a_reward_model(random_base, saved):
     with pytest.raises(UserError, match="not a reward model"):
         RewardModel.load(saved, random_base, "bf16", CPU)

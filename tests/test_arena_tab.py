@@ -3,15 +3,21 @@
 import json
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from fake_policies import fake_demo
 from served_page import FakeClient
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import POLICIES
-from evaluation.significance import equivalence
+from evaluation.ballots import Ballot, VoteTable
+from evaluation.contrasts import Contrast
+from evaluation.trust import trust
+from evaluation.verdict import Stop, verdicts
 from pipeline.arena.rounds import Arena
-from ui import arena_tab, arena_tables
+from pipeline.arena.statistics import Board
+from ui import arena_panes, arena_rounds, arena_tab, arena_tables
+from ui import verdicts as verdict_texts
 from ui.texts import Texts
 
 T = Texts("en")
@@ -25,126 +31,236 @@ def services(workspace, tmp_path):
 
 
 def ask(services, text, state=None):
-    return list(arena_tab.answers(services, text, "ann", state, "en", T))
+    return list(arena_rounds.ask(services, text, "ann", state, "", "en", T))
 
 
-@pytest.mark.parametrize(
-    "typed, full",
-    [
-        ("B>A=D>C", "B>A=D>C"),
-        ("b > a", "B>A>C=D"),
-        ("B", "B>A=C=D"),
-        ("B>A=", "B>A>C=D"),
-        ("none", "none"),
-        ("A=B=C=D", "A=B=C=D"),
-    ],
-)
-def test_answers_left_out_share_the_last_place(typed, full):
-    assert arena_tab.complete_order(typed) == full
+def vote(services, state, order="B>A>C>D", comment="", rater="ann"):
+    return arena_rounds.cast(services, state, order, comment, rater, T)
 
 
-@pytest.mark.parametrize("typed", ["", ">", "A>A", "A>E", "AB", "A>>B"])
-def test_what_is_no_order_is_refused(typed):
+@pytest.fixture
+def panes():
+    with gr.Blocks():
+        return arena_panes.build(T)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the page told the user beside the panes."""
+    texts = []
+    for kind in ("Warning", "Info"):
+        monkeypatch.setattr(f"gradio.{kind}", lambda text, **_: texts.append(text))
+    return texts
+
+
+def streamed(services, panes, text, state=None):
+    return list(arena_tab.streamed(services, panes, text, "ann", state, "", "en", T))
+
+
+def test_an_incomplete_order_names_what_it_leaves_out(services):
+    state = ask(services, "Hello")[-1].state
+    assert arena_rounds.missing_letters(state, "b>") == ["A", "C", "D"]
+    assert arena_rounds.missing_letters(state, "B>A=D>C") == []
+    assert arena_rounds.missing_letters(state, "none") == []
     with pytest.raises(UserError):
-        arena_tab.complete_order(typed)
+        arena_rounds.missing_letters(state, "")
 
 
-def test_places_of_ties_are_shared():
-    assert arena_tables.places("B>A=D>C") == {"B": 1, "A": 2, "D": 2, "C": 4}
-    assert arena_tables.places("none") == {}
+def test_an_incomplete_order_is_shown_complete_and_cast_by_a_second_press(services, panes, said):
+    state = ask(services, "Hello")[-1].state
+    shown = dict(
+        zip(panes.outputs(), arena_tab.voted(services, panes, state, "B>A", "", "ann", T), strict=True)
+    )
+    assert shown[panes.order].value == "B>A>C=D" and "C, D" in said[0]
+    assert services.arena.ballots() == []
+    arena_tab.voted(services, panes, state, "B>A>C=D", "", "ann", T)
+    assert len(services.arena.ballots()) == 1
 
 
-def test_nothing_before_the_vote_names_a_policy(services):
-    sent = ask(services, "Hello")
+def test_nothing_before_the_vote_names_a_policy(services, panes):
+    sent = streamed(services, panes, "Hello")
     assert len(sent) > 2
-    assert not any(name in json.dumps(sent, default=str) for name in POLICIES)
+    assert not any(name in json.dumps(sent, default=repr) for name in POLICIES)
 
 
 def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
     assert "No votes" in arena_tables.leaderboard_html(services, T)
-    state = ask(services, "Hello")[-1][0]
-    sent = arena_tab.cast(services, state, "B", "", "ann", T)
-    assert all(name in sent[-2] for name in POLICIES)
+    view = vote(services, ask(services, "Hello")[-1].state)
+    assert all(name in view.reveal for name in POLICIES) and set(view.policies.values()) == set(POLICIES)
     assert all(name in arena_tables.leaderboard_html(services, T) for name in POLICIES)
     with pytest.raises(UserError):
-        arena_tab.cast(services, sent[0], "A", "", "ann", T)
+        vote(services, view.state, "A>B>C>D")
 
 
 def test_a_second_click_is_the_same_vote(services):
-    state = ask(services, "Hello")[-1][0]
+    state = ask(services, "Hello")[-1].state
     for _ in range(2):
-        arena_tab.cast(services, state, "B>A>C>D", "", "ann", T)
+        vote(services, state)
     assert len(services.arena.ballots()) == 1
 
 
 def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
     ask(services, "Hello")
-    state = ask(services, "What is seven plus five?")[-1][0]
-    voted = arena_tab.cast(services, state, "B>A>C>D", "", "ann", T)
-    assert voted[-1].visible and len(services.arena.ballots()) == 1
+    state = ask(services, "What is seven plus five?")[-1].state
+    voted = vote(services, state).state
+    assert len(services.arena.ballots()) == 1
     with pytest.raises(UserError, match="another rater"):
-        arena_tab.take_back(services, voted[0], "bob", T)
-    state, note, button = arena_tab.take_back(services, voted[0], "ann", T)
-    assert "counts no more" in note and not button.visible
+        arena_rounds.take_back(services, voted, "bob", T)
+    left = arena_rounds.take_back(services, voted, "ann", T)
     assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
     assert services.arena.csv().count("\n") == 1  # the heading alone
     with pytest.raises(UserError, match="no vote prefers"):
         services.arena.export("votes")
-    assert [vote["retracted"] for vote in services.arena.store.votes(retracted=True)] == [True]
-    for handler in (arena_tab.take_back, lambda *a: arena_tab.cast(a[0], a[1], "A", "", *a[2:])):
-        with pytest.raises(UserError):
-            handler(services, state, "ann", T)
+    assert [row["retracted"] for row in services.arena.store.votes(retracted=True)] == [True]
+    with pytest.raises(UserError):
+        arena_rounds.take_back(services, left, "ann", T)
+    with pytest.raises(UserError):
+        vote(services, left)
 
 
 def test_gold_stands_beside_the_policies_inside_the_tiny_world_only(services):
-    inside, outside = (ask(services, text)[-1][0] for text in ("What is seven plus five?", "Hm hm qua?"))
-    shown = arena_tab.cast(services, inside, "B", "", "ann", T)[-2]
+    inside, outside = (ask(services, text)[-1].state for text in ("What is seven plus five?", "Hm hm qua?"))
+    shown = vote(services, inside).reveal
     assert T("reveal.gold_note")[:20] in shown and "<td>0" in shown
-    assert T("reveal.gold_note")[:20] not in arena_tab.cast(services, outside, "B", "", "ann", T)[-2]
+    assert T("reveal.gold_note")[:20] not in vote(services, outside).reveal
 
 
 def test_a_conversation_goes_on_in_the_same_panes(services):
-    state = ask(services, "Hello")[-1][0]
-    longer = ask(services, "And then?", state)[-1][0]
-    assert longer["conversation"] == state["conversation"]
-    assert [m["role"] for m in longer["histories"]["A"]] == ["user", "assistant"] * 2
+    state = ask(services, "Hello")[-1].state
+    longer = ask(services, "And then?", state)[-1].state
+    assert longer.conversation == state.conversation
+    assert [m["role"] for m in longer.histories["A"]] == ["user", "assistant"] * 2
 
 
-def test_a_refused_prompt_leaves_the_panes_as_they_were(services, monkeypatch):
-    said = []
-    monkeypatch.setattr(arena_tab.gr, "Warning", said.append)
-    sent = ask(services, "x" * 20_000)
-    assert "too long" in said[0]
-    assert sent[-1][1 + 2 * len("ABCD")] == []
-
-
-def test_text_in_the_panes_is_no_markup():
-    shown = arena_tab.inert([{"role": "assistant", "content": "<img src=x onerror=alert(1)> & more"}])
-    assert shown[0]["content"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"
-
-
-@pytest.mark.parametrize(
-    ("wins", "losses", "word"),
-    [(60, 40, "yes"), (0, 40, "no, on 40"), (3, 3, "not known yet"), (48, 92, "does not look like it")],
-)
-def test_what_quantising_cost_is_one_sentence_with_a_verdict(wins, losses, word):
-    row = {"a": "ppo-int4", "b": "ppo-bf16", "equivalence": equivalence(wins, losses)}
-    said = arena_tables.contrasts_html([row], T)
-    assert "ppo-int4 is not worse than ppo-bf16 by more than 15 points" in said and word in said
-
-
-def test_no_votes_no_word_on_quantising(services):
-    assert arena_tables.contrasts_html(services.arena.contrasts(), T) == ""
+@pytest.mark.parametrize("text", ["", "   ", "你好，今天吃什么？"])
+def test_a_prompt_that_cannot_be_answered_leaves_the_unvoted_round_alone(services, panes, said, text):
+    streamed(services, panes, "Hello")
+    sent = streamed(services, panes, text)
+    assert len(sent) == 1 and len(said) == 1
+    assert all(update == gr.skip() for update in sent[0])
 
 
 @pytest.mark.faults
-def test_half_a_surrogate_pair_is_a_message_and_never_reaches_the_panes(services, monkeypatch):
-    warned = []
-    monkeypatch.setattr(arena_tab, "warn", lambda error, t: warned.append(f"{error} {t.advice(error.code)}"))
-    updates = list(arena_tab.answers(services, "half \ud83d of a smile", "ann", None, "en", T))
-    assert len(warned) == 1 and "no text" in warned[0] and T("advice.prompt") in warned[0]
-    assert "\ud83d" not in str(updates) and len(updates) == 1
+@pytest.mark.parametrize(
+    ("text", "word"), [("x" * 20_000, "too long"), ("half \ud83d of a smile", "no text")]
+)
+def test_a_prompt_that_cannot_be_stored_is_a_message_and_never_reaches_the_panes(
+    services, panes, said, text, word
+):
+    sent = streamed(services, panes, text)
+    assert len(sent) == 1 and all(update == gr.skip() for update in sent[0])
+    assert word in said[0] and T("advice.prompt") in said[0]
 
 
 def test_what_an_error_quotes_can_always_be_sent():
-    assert str(UserError("name=a\ud800b: odd")).encode("utf-8") == b"name=a\\ud800b: odd"
+    assert str(UserError("name=a\ud800b: odd", code=Code.NAME)).encode("utf-8") == b"name=a\\ud800b: odd"
+
+
+@pytest.mark.parametrize(
+    ("text", "latin"),
+    [
+        ("Hello", True),
+        ("你好", False),
+        ("12 + 3?", True),
+        ("Was heißt café?", True),
+        ("Hi 你好吗今天", False),
+    ],
+)
+def test_a_prompt_in_another_script_is_noticed(text, latin):
+    assert arena_rounds.is_latin(text) == latin
+
+
+def test_a_new_round_has_no_comment_and_no_order_of_the_last_one(services, panes):
+    for update in streamed(services, panes, "Hello")[:1]:
+        shown = dict(zip(panes.outputs(), update, strict=True))
+        assert shown[panes.comment].value == "" and shown[panes.order].value == ""
+
+
+def test_answers_can_be_stopped_by_the_rater_who_asked_alone(services, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(services.arena.client, "stop", stopped.append, raising=False)
+    state = ask(services, "Hello")[0].state or ask(services, "Hello")[1].state
+    arena_rounds.stop(services, state, "bob")
+    assert stopped == []
+    arena_rounds.stop(services, state, "ann")
+    assert stopped == [state.round]
+
+
+def test_the_next_prompt_is_one_that_this_rater_was_not_asked(services):
+    first = services.arena.next_prompt("ann")
+    ask(services, first)
+    second = services.arena.next_prompt("ann")
+    assert second != first and services.arena.next_prompt("bob") == first
+
+
+def test_the_line_above_the_prompt_says_whose_models_answer(services):
+    line, choice, *examples = arena_tab.about(services, "", T)
+    assert T("arena.shipped") in line and "3.7 million" in line
+    assert not choice.visible and choice.value == "demo-tiny"
+    assert all(button.value for button in examples)
+
+
+@pytest.mark.faults(29)
+def test_text_in_the_panes_is_no_markup():
+    shown = arena_panes.inert([{"role": "assistant", "content": "<img src=x onerror=alert(1)> & more"}])
+    assert shown[0]["content"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"
+
+
+PAIR = {"A": "ppo-int4", "B": "ppo-bf16"}
+
+
+def votes(*raters):
+    """Ballots on int4 (A) and bf16 (B) from the raters' own votes, such as "ABBA"."""
+    order = {"A": "A>B", "B": "B>A"}
+    return [
+        Ballot.from_order(order[vote], PAIR, f"rater {i}", f"{i} {j}", seconds=0.1, lengths={"ppo-int4": 40})
+        for i, given in enumerate(raters)
+        for j, vote in enumerate(given)
+    ]
+
+
+def board(ballots, without=()):
+    asked = [Contrast("ppo-int4", "ppo-bf16", 0.15)]
+    found, other = verdicts(VoteTable.of(ballots), asked), verdicts(VoteTable.of(without), asked)
+    return Board([], found, other, 2, 1, len(ballots), Stop(False, "go on", len(ballots), None))
+
+
+@pytest.mark.parametrize(
+    ("raters", "words"),
+    [
+        (
+            ["AB" * 60],
+            ["the votes of this one rater: ", "equally good to within 15", "60 of 120", "nobody else"],
+        ),
+        (["A" * 60, "B" * 15], ["these 2 raters: ppo-int4 is better than", "60 of 75"]),
+        (["A" * 15, "B" * 60], ["ppo-int4 is worse than ppo-bf16"]),
+        (["AB", "AB"], ["undecided", "more rankings by these raters", "more raters with 10 decisive"]),
+        (["AB" * 5] * 30, ["For people in general, judged from 30 raters: ", "150 of 300"]),
+    ],
+)
+def test_the_verdict_is_one_sentence_that_says_for_whom_it_speaks(raters, words):
+    said = arena_tables.verdicts.board_html(board(votes(*raters)), T)
+    assert all(word in said for word in words), said
+    assert ("people in general, judged" in said) == (len(raters) == 30)
+    assert arena_tables.verdicts.board_html(board(votes(*raters)), Texts("zh")) != said
+
+
+def test_the_picture_says_in_words_what_it_shows():
+    shown = verdict_texts.picture(board(votes("AB" * 60)).verdicts, T)
+    assert 'role="img"' in shown and "Preference for ppo-int4 over ppo-bf16: 50 %" in shown
+
+
+def test_the_verdict_without_flagged_raters_is_given_beside_it():
+    assert "the same verdicts" in verdict_texts.without_flagged(board(votes("AB"), votes("BA")), T)
+    changed = verdict_texts.without_flagged(board(votes("AB"), votes("A" * 80)), T)
+    assert "Without 1 of 2 raters" in changed and "ppo-int4 is better than ppo-bf16" in changed
+
+
+def test_no_votes_no_verdict(services):
+    assert verdict_texts.board_html(services.arena.board(), T) == ""
+
+
+def test_who_votes_faster_than_one_reads_is_named(services):
+    shown = verdict_texts.trust_html(trust(votes("AB" * 10)), T)
+    assert "faster than one can read" in shown and "agreement between raters" in shown
+    assert verdict_texts.trust_html(services.arena.trust(), T)

@@ -45,8 +45,8 @@ def test_a_precision_without_bins_is_left_out_of_the_diagram_but_keeps_its_line_
     ("results", "word"),
     [
         ({"bf16": FAIR, "int4": OVER}, "int4 model is over-confident"),
-        ({"bf16": FAIR, "int8": UNDER}, "int8 model is too modest"),
-        ({"bf16": FAIR}, "know what they know"),
+        ({"bf16": FAIR, "int8": UNDER}, "int8 model is under-confident"),
+        ({"bf16": FAIR}, "well calibrated"),
         ({"bf16": {}}, ""),
     ],
 )

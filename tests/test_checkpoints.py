@@ -32,6 +32,7 @@ def test_latest_is_the_newest_step_and_only_two_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-20"]
 
 
+@pytest.mark.faults(23)
 def test_rotation_goes_by_step_even_when_the_clock_goes_back(tmp_path):
     for step in (1, 2, 3):
         path = checkpoints.save(tmp_path, step, write())
@@ -39,6 +40,7 @@ def test_rotation_goes_by_step_even_when_the_clock_goes_back(tmp_path):
     assert checkpoints.latest(tmp_path)[0] == 3
 
 
+@pytest.mark.faults(13)
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
 def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
     checkpoints.save(tmp_path, 1, write())
@@ -59,6 +61,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
     assert checkpoints.latest(tmp_path) == (1, tmp_path / "checkpoint-1")
 
 
+@pytest.mark.faults(10)
 def test_a_failed_save_leaves_the_earlier_one_and_nothing_else(tmp_path):
     checkpoints.save(tmp_path, 1, write())
 
@@ -72,6 +75,7 @@ def test_a_failed_save_leaves_the_earlier_one_and_nothing_else(tmp_path):
     assert checkpoints.latest(tmp_path)[0] == 1
 
 
+@pytest.mark.faults(1)
 def test_kill_9_in_the_middle_of_a_save_leaves_the_earlier_one(tmp_path):
     child = subprocess.Popen(
         [

@@ -87,7 +87,7 @@ def test_a_malformed_file_is_refused_with_its_line_and_leaves_no_data_set(cli, w
     assert json.loads(Path(result.stdout.splitlines()[-1]).read_text())["status"] == "failed"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(12)
 def test_a_workspace_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     result = subprocess.run(
@@ -151,7 +151,7 @@ def slow_stage(workspace, **options):
     return child, list_runs(workspace)[0].id
 
 
-@pytest.mark.faults
+@pytest.mark.faults(9)
 def test_cancel_from_another_shell_and_refusal_while_it_runs(cli, workspace):
     child, run_id = slow_stage(workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     refused = one_line(cli("prepare", *SMALL, expect=2))
@@ -166,7 +166,7 @@ def test_cancel_from_another_shell_and_refusal_while_it_runs(cli, workspace):
     assert "nothing to cancel" in one_line(cli("cancel", run_id, expect=2))
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2, 22)
 def test_after_kill_9_the_run_is_lost_and_the_lock_is_free(cli, workspace):
     child, run_id = slow_stage(workspace)
     child.send_signal(signal.SIGKILL)

@@ -130,3 +130,27 @@ def test_sampling_gives_the_values_of_the_states_that_the_tokens_were_drawn_from
             states = policy(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
             expected = head(states)[len(prompt) - 1 : -1, 0]
         torch.testing.assert_close(torch.tensor(values), expected, rtol=1e-3, atol=1e-4)
+
+
+@packs
+def test_a_llamas_layers_that_read_the_same_input_are_packed_as_one(random_llama_base):
+    model = load_causal(random_llama_base, "bf16", CPU)
+    model = adapters.attach(model, adapters.lora_config(model, 4, 8), "policy").eval()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in adapters.adapter_parameters(model, "policy").values():
+        parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    x = torch.randn(3, 1, 64, generator=generator).bfloat16()
+    before = ways(model)
+    block = model.get_base_model().model.layers[0]
+    for owner, names in (
+        (block.self_attn, ("q_proj", "k_proj", "v_proj")),
+        (block.mlp, ("gate_proj", "up_proj")),
+    ):
+        with torch.inference_mode():
+            plain = torch.cat([getattr(owner, name)(x) for name in names], dim=-1)
+            with decoding.packed(model):
+                assert not any("few" in getattr(owner, name).__dict__ for name in names)
+                torch.testing.assert_close(
+                    owner.few(x), plain, rtol=0.05, atol=0.02 * plain.abs().max().item()
+                )
+    assert ways(model) == before

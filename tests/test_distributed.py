@@ -265,8 +265,8 @@ def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random
     assert max((sft[name] - ppo[name]).abs().max() for name in sft) > 1e-3  # it did learn
 
 
+@pytest.mark.faults(2)
 @pytest.mark.slow
-@pytest.mark.faults
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

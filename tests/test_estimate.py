@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from waiting import NEVER
 
+from data.datasets import write_splits
 from data.errors import UserError
 from data.workspace import Workspace
 from pipeline.memory import estimate as estimates
@@ -248,15 +249,11 @@ def long_rows(workspace):
 
 
 def write_rows(workspace, name, words):
-    folder = workspace.dataset(name)
-    folder.mkdir(parents=True)
     rows = [
         {"prompt": f"\n\nHuman: {'long ' * k}?\n\nAssistant:", "chosen": "no " * k, "rejected": "yes"}
         for k in words
     ]
-    for split in ("train", "validation", "test"):
-        (folder / f"{split}_prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "dataset.json").write_text("{}")
+    write_splits(workspace.dataset(name), dict.fromkeys(("train", "validation", "test"), rows))
     return name
 
 

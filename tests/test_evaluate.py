@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from data.datasets import write_splits
 from data.errors import UserError
-from data.files import append_jsonl, read_json, read_jsonl, write_json
+from data.files import read_json, read_jsonl, write_json
 from models import adapters, loading
 from models.prompting import PromptFormat
 from pipeline.runs.experiment import write_experiment
@@ -49,10 +50,8 @@ def done_run(workspace, stage, precision, parents, base, seed, **overrides):
 
 @pytest.fixture
 def pipeline_of_runs(workspace, random_base):
-    folder = workspace.dataset("small")
-    folder.mkdir(parents=True)
-    for prompt in PROMPTS:
-        append_jsonl(folder / "test_prefs.jsonl", {"prompt": prompt, "chosen": "yes", "rejected": "no"})
+    rows = [{"prompt": prompt, "chosen": "yes", "rejected": "no"} for prompt in PROMPTS]
+    write_splits(workspace.dataset("small"), {"test": rows})
     sft = done_run(workspace, "sft", "bf16", {"dataset": "small"}, random_base, 1)
     rewards = {
         p: done_run(workspace, "reward", p, {"dataset": "small", "sft": sft}, random_base, seed)
@@ -134,17 +133,15 @@ def test_evaluate_refuses_more_tokens_than_the_base_has_positions(workspace, pip
 
 def test_evaluate_without_sft_says_what_to_run(workspace, pipeline_of_runs):
     settings, run = evaluation_run(workspace, pipeline_of_runs | {"sft": None})
-    with pytest.raises(UserError, match="sft"):
+    with pytest.raises(UserError, match="SFT"):
         evaluate(settings, run, workspace)
 
 
 def test_gold_fills_its_columns_on_prompts_of_the_tiny_world(workspace, pipeline_of_runs):
     from data import world
 
-    folder = workspace.dataset("world")
-    folder.mkdir(parents=True)
-    for row in world.generate_splits(seed=7, train=1, validation=1, test=8)["test"]:
-        append_jsonl(folder / "test_prefs.jsonl", row)
+    rows = world.generate_splits(seed=7, train=1, validation=1, test=8)["test"]
+    write_splits(workspace.dataset("world"), {"test": list(rows)})
     settings, run = evaluation_run(workspace, pipeline_of_runs | {"dataset": "world"})
     rows = evaluate(settings, run, workspace)["table"]
     for row in rows:
@@ -204,10 +201,8 @@ def test_scored_sequences_end_with_eos_only_where_the_answer_ended():
 
 
 def test_held_out_prompts_are_distinct_seeded_and_at_most_n(workspace):
-    folder = workspace.dataset("small")
-    folder.mkdir(parents=True)
-    for prompt in [*PROMPTS, *PROMPTS]:
-        append_jsonl(folder / "test_prefs.jsonl", {"prompt": prompt, "chosen": "a", "rejected": "b"})
+    rows = [{"prompt": prompt, "chosen": "a", "rejected": "b"} for prompt in [*PROMPTS, *PROMPTS]]
+    write_splits(workspace.dataset("small"), {"test": rows})
     drawn = measure.held_out_prompts(workspace, "small", 4, seed=1)
     assert len(set(drawn)) == 4 and set(drawn) <= set(PROMPTS)
     assert drawn == measure.held_out_prompts(workspace, "small", 4, seed=1)
@@ -258,8 +253,9 @@ def test_experiment_record_before_the_run_ends_takes_the_given_results(workspace
     assert record["anomalies"][0]["kind"] == "nan" and record["results"]["training_seconds"] >= 0
 
 
-def test_two_experiments_of_one_name_do_not_overwrite_each_other(workspace):
-    write_json(workspace.experiments / "mine.json", {"experiment_id": "another"})
-    run = Run.create(workspace, "ppo", build("ppo", "tiny", overrides=["name=mine"]))
-    assert write_experiment(workspace, run.record).name == f"mine-{run.id[-4:]}.json"
-    assert read_json(workspace.experiments / "mine.json") == {"experiment_id": "another"}
+@pytest.mark.parametrize(("name", "start"), [("mine", "mine"), ("文" * 40, "文" * 33)])
+def test_two_experiments_of_one_name_do_not_overwrite_each_other(workspace, name, start):
+    write_json(workspace.experiment(name), {"experiment_id": "another"})
+    run = Run.create(workspace, "ppo", build("ppo", "tiny", overrides=[f"name={name}"]), {})
+    assert write_experiment(workspace, run.record).name == f"{start}-{run.id[-4:]}.json"
+    assert read_json(workspace.experiment(name)) == {"experiment_id": "another"}

@@ -112,6 +112,7 @@ BAD_NAMES = [
 ]
 
 
+@pytest.mark.faults(37)
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_bad_name_is_refused(tmp_path, name):
     with pytest.raises(UserError):
@@ -127,6 +128,7 @@ def test_good_name_is_kept(name):
     assert check_name(name) == name
 
 
+@pytest.mark.faults(37)
 def test_symlink_as_a_name_is_refused(tmp_path):
     workspace = Workspace(tmp_path / "w").create()
     (workspace.datasets / "link").symlink_to(tmp_path)
@@ -134,6 +136,7 @@ def test_symlink_as_a_name_is_refused(tmp_path):
         workspace.dataset("link")
 
 
+@pytest.mark.faults(37)
 def test_paths_in_records_are_relative_and_cannot_lead_out(tmp_path):
     workspace = Workspace(tmp_path / "w").create()
     path = workspace.run("r1") / "model"
@@ -147,6 +150,7 @@ def test_paths_in_records_are_relative_and_cannot_lead_out(tmp_path):
         workspace.relative(tmp_path / "elsewhere")
 
 
+@pytest.mark.faults(12)
 def test_workspace_that_cannot_be_written_is_refused_at_start(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written to"):

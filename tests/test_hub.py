@@ -148,6 +148,7 @@ def test_row_that_is_no_pair_is_counted(tmp_path, cache, monkeypatch):
     assert loaded.counts["unusable"] == 1 and loaded.counts["lines"] == 2 and len(loaded.pairs["all"]) == 1
 
 
+@pytest.mark.faults(40)
 def test_absent_name_is_a_clear_error(cache, monkeypatch):
     with HubServer() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -155,6 +156,7 @@ def test_absent_name_is_a_clear_error(cache, monkeypatch):
             download_dataset("acme/none")
 
 
+@pytest.mark.faults(40)
 @pytest.mark.parametrize("status", [401, 403])
 def test_gated_repository_is_a_clear_error(cache, monkeypatch, status):
     files = {"config.json": b"{}", "model.safetensors": b"x", "README.md": README}
@@ -174,6 +176,7 @@ def test_hub_that_refuses_connections_is_a_clear_error_in_time(cache, monkeypatc
     assert asked == ["online", "offline"]
 
 
+@pytest.mark.faults(40)
 def test_silent_hub_is_a_clear_error_in_time(cache, monkeypatch):
     with SilentServer() as silent:
         monkeypatch.setenv("HF_ENDPOINT", silent.url)
@@ -194,6 +197,7 @@ def test_hub_that_falls_silent_in_the_middle_of_a_file_is_a_clear_error(tmp_path
         assert len(load(tmp_path).pairs["train"]) == 1
 
 
+@pytest.mark.faults(40)
 def test_offline_with_an_empty_cache_is_a_clear_error(cache, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
@@ -225,6 +229,7 @@ def test_model_comes_without_pickle_code_and_other_formats(cache, monkeypatch):
     assert download_model("acme/lm") == folder
 
 
+@pytest.mark.faults(38)
 def test_pickled_weights_alone_are_refused(cache, monkeypatch):
     files = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
     with HubServer(models={"acme/old": files}) as hub:

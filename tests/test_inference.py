@@ -1,6 +1,7 @@
 """The inference process for real: it answers, stops, dies, comes back, and ends with the app."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,24 @@ def test_four_policies_stream_side_by_side_and_say_which_weights_answered(client
     assert len(hashes) == 4 and last.facts["base"]["base_hash"] and last.facts["software"]["torch"]
 
 
+@pytest.mark.faults(15)
+def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(random_base, tmp_path):
+    """Base and adapters are in memory: a mapped file would end the process with SIGBUS."""
+    base = shutil.copytree(random_base, tmp_path / "base")
+    folders = save_policies(base, tmp_path / "policies")
+    mine = Lineup(str(base), "tiny", tuple(Policy(name, folder, "bf16") for name, folder in folders.items()))
+    client = InferenceClient(Workspace(tmp_path / "workspace").create())
+    try:
+        before, process = list(ask(client, mine))[-1].texts, client.pid
+        adapters = [folder / "adapter_model.safetensors" for folder in folders.values()]
+        for path in (base / "model.safetensors", *adapters):
+            os.truncate(path, 0)
+        assert list(ask(client, mine, seed=1))[-1].texts == before
+        assert client.pid == process
+    finally:
+        client.close()
+
+
 @pytest.mark.slow  # a time, which a loaded machine cannot keep
 def test_the_first_words_come_at_once_when_warm(client, lineup):
     times = []
@@ -89,6 +108,7 @@ def test_policies_of_several_precisions_answer_one_round(client, lineup):
     }  # fmt: skip
 
 
+@pytest.mark.faults(45)
 def test_a_reader_who_leaves_stops_the_generation(client, lineup):
     stream = ask(client, lineup, tokens=400)
     next(stream)
@@ -111,6 +131,7 @@ def test_policies_that_cannot_be_loaded_are_an_error_and_the_process_lives(clien
     assert list(ask(client, lineup))[-1].answers and client.pid == pid
 
 
+@pytest.mark.faults(48)
 def test_a_process_that_dies_in_mid_answer_is_reported_and_started_again(client, lineup):
     stream = ask(client, lineup, tokens=400)
     next(stream)
@@ -177,3 +198,16 @@ def test_the_process_ends_when_its_app_is_killed_and_the_app_has_no_torch(lineup
     app.wait()
     eventually(lambda: identity(int(pid)) is None)
     app.stdout.close()
+
+
+@pytest.mark.parametrize(("busy_percent", "threads"), [(2.0, 2), (60.0, 1)])
+def test_a_larger_base_answers_with_one_thread_beside_other_work(monkeypatch, busy_percent, threads):
+    from pipeline.arena import worker
+
+    monkeypatch.setattr("pipeline.arena.worker.psutil.cpu_percent", lambda interval: busy_percent)
+    monkeypatch.setattr("pipeline.arena.worker.psutil.cpu_count", lambda: 2)
+    answerer = worker.Answerer()
+    answerer.threads = 2
+    assert answerer._threads() == 1  # a small base
+    answerer.many_threads = True
+    assert answerer._threads() == threads

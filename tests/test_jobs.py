@@ -114,6 +114,7 @@ def test_a_queued_run_is_cancelled_without_ever_starting(jobs, workspace):
     runner.cancel(first)
 
 
+@pytest.mark.faults(8, 9)
 @posix
 def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(jobs, workspace, monkeypatch):
     ended = threading.Event()
@@ -138,6 +139,7 @@ def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(job
     assert read_run(workspace, run_id).attempts[-1].status == "cancelled"
 
 
+@pytest.mark.faults(2, 20)
 @posix
 def test_a_killed_child_is_lost_not_cancelled_and_the_queue_goes_on(jobs, workspace):
     runner = jobs()
@@ -156,12 +158,14 @@ def test_failures_are_told_apart_and_do_not_stop_the_queue(jobs, workspace):
     assert status(workspace, stillborn) == status(workspace, broken) == "failed"
 
 
+@pytest.mark.faults(21)
 def test_a_second_app_is_refused_and_told_who_is_first(jobs):
     jobs(address="http://127.0.0.1:7860")
     with pytest.raises(UserError, match=rf"process {os.getpid()} at http://127.0.0.1:7860"):
         jobs()
 
 
+@pytest.mark.faults(6)
 @posix
 def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
     runner = jobs()
@@ -178,6 +182,7 @@ def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
     eventually(lambda: status(workspace, run_id) == "cancelled" and status(workspace, waiting) == "done")
 
 
+@pytest.mark.faults(6, 22)
 @posix
 def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     app = subprocess.Popen(
@@ -215,6 +220,7 @@ def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     eventually(lambda: processes.identity(pid) is None)  # no orphan stays
 
 
+@pytest.mark.faults(7)
 @posix
 def test_a_stranger_with_the_process_id_of_a_run_is_never_signalled(jobs, workspace):
     stranger = subprocess.Popen(
@@ -291,3 +297,12 @@ def test_the_command_that_is_shown_is_the_one_that_would_be_typed(workspace):
     assert " ".join(words) == (
         "python -m pipeline ppo --preset tiny --precision int4 --set max_steps=5 seed=1"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nice values are POSIX's")
+def test_a_training_gives_way_to_the_page():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    processes.give_way(child.pid)
+    assert psutil.Process(child.pid).nice() == processes.LOW_PRIORITY
+    child.communicate(b"\n")
+    processes.give_way(child.pid)  # gone: nothing happens

@@ -2,14 +2,16 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from little_ppo import SIZES, stand
-from little_training import lines, write_dataset
+from little_training import lines, run_stage, write_dataset
 
 from pipeline.commands import execute as stages
 from pipeline.runs.child import child_environment
@@ -52,6 +54,7 @@ def kill_at(process, workspace, step, known):
     pytest.fail(f"the run ended, or hung, before it was killed: {process.communicate()[1].decode()[-2000:]}")
 
 
+@pytest.mark.faults(1)
 @pytest.mark.parametrize(("stage", "precision"), list(arms()))
 def test_a_killed_run_resumes_as_if_nothing_had_happened(
     workspace, random_base, monkeypatch, stage, precision
@@ -87,3 +90,39 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
     for name in files:
         assert (resumed.model_dir / name).read_bytes() == (calm.model_dir / name).read_bytes(), where
     assert resumed.record.results == calm.record.results, where
+
+
+@pytest.mark.faults(54)
+@pytest.mark.parametrize("eval_steps", [2, 3])  # the last step has an evaluation, or the stage adds one
+@pytest.mark.parametrize("stage", ["sft", "reward", "ppo"])
+def test_a_run_killed_after_its_last_checkpoint_ends_as_if_nothing_had_happened(
+    workspace, random_base, stage, eval_steps
+):
+    """Killed after every file was written, or before the model was: neither is trained again."""
+    parents = stand(workspace, random_base)
+    write_dataset(workspace)
+    if stage == "ppo":
+        overrides = [*SIZES, "max_steps=2", f"sample_steps={eval_steps}", "dataset=small"]
+        calm = stages.execute("ppo", build("ppo", "tiny", overrides=overrides), workspace)
+    else:
+        more = {"sft_run": parents["sft"]} if stage == "reward" else {}
+        calm = run_stage(workspace, stage, random_base, eval_steps=eval_steps, **more)
+    results, events = calm.record.results, calm.record.events
+    rows = {name: lines(calm, name) for name in ("metrics.jsonl", "samples.jsonl")}
+    weights = (calm.model_dir / "adapter_model.safetensors").read_bytes()
+    assert stage == "ppo" or results["eval_loss"] is not None
+
+    for model_was_saved in (True, False):
+        if not model_was_saved:
+            shutil.rmtree(calm.model_dir)
+        run = Run.load(workspace, calm.id)
+        killed = replace(run.record.attempts[-1], status="running", ended=None, pid=None)
+        run.record = replace(
+            run.record, status="running", results={}, attempts=(*run.record.attempts[:-1], killed)
+        )
+        run.write()
+        again = stages.resume(workspace, calm.id)
+        assert again.record.results == results
+        assert again.record.events == events
+        assert {name: lines(again, name) for name in rows} == rows
+        assert (again.model_dir / "adapter_model.safetensors").read_bytes() == weights

@@ -9,7 +9,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from models import adapters
-from models.fast import attention, lora
+from models.fast import attention, llama, lora
 from models.fast.gelu import TanhGELU
 from models.loading import load_causal, use_fused_gelu
 
@@ -65,7 +65,7 @@ def test_logits_and_gradients_are_those_of_peft_in_fp32(base, folder):
 def test_gradients_are_those_of_peft_up_to_rounding_in_every_precision(base, folder, precision):
     model = adapted(base, folder, precision)
     (logits, ours), (expected, theirs) = gradients(model), gradients(slow(model))
-    assert (logits - expected).abs().max() < 0.05 * expected.abs().max()
+    assert (logits - expected).norm() < 0.06 * expected.norm()
     flat = [torch.cat([g[name].flatten() for name in sorted(g)]) for g in (ours, theirs)]
     assert all(p.dtype == torch.float32 for p in ours.values())
     assert torch.cosine_similarity(*flat, dim=0) > 0.99  # these adapters are large; rounding shows
@@ -116,7 +116,8 @@ def test_a_merged_model_computes_the_same_without_lora(base, folder):
 def test_only_layers_with_a_plain_linear_base_are_quickened(base, folder):
     model = adapted(base, folder)
     quick = [m for m in model.modules() if "forward" in m.__dict__]
-    assert quick and all(isinstance(m, LoraLayer) for m in quick)
+    others = (*llama.MLPS, *llama.ATTENTIONS)  # quickened when they were loaded
+    assert quick and all(isinstance(m, LoraLayer) or type(m) in others for m in quick)
     lora.quicken(model)
     assert [m for m in model.modules() if "forward" in m.__dict__] == quick
 

@@ -73,7 +73,7 @@ def real(tmp_path_factory, random_base):
     sizes = ["train_rows=400", "validation_rows=20", "test_rows=20"]
     execute("prepare", build("prepare", "tiny", overrides=sizes), workspace)
     save_policies(random_base, folder / "demo")
-    with services_on(workspace, folder / "demo", InferenceClient(workspace)) as services:
+    with services_on(workspace, {"tiny": folder / "demo"}, InferenceClient(workspace)) as services:
         services.arena.start()
         with served(services) as address:
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
@@ -116,15 +116,22 @@ def order_box(page):
 def ask(page, text):
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
+    wait_for_answers(page)
+
+
+def wait_for_answers(page):
+    """The button and the box open together; wait for both, as keys go to the box."""
     page.wait_for_selector("#vote-button:not([disabled])")
+    page.wait_for_selector("#order-box :is(input, textarea):not([disabled])")
 
 
 def press(page, keys):
-    page.locator(".keys").first.click()  # away from the boxes, where letters are letters
+    """Press keys where the focus is: right after asking they are for the answers."""
     for key in keys:
         page.keyboard.press(key)
 
 
+@pytest.mark.faults(45)
 def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
@@ -186,17 +193,68 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
     page = visit(quick.address)
     go_to(page, "arena")
     ask(page, "Hello")
-    for letter in "DB":
+    for letter in "DAB":
         page.locator(f"#pane-{letter} .pane-head").click()
+    page.locator("#pane-A .pane-head").click()  # a second click takes it out again
     assert order_box(page).input_value() == "D>B"
+    page.locator("#comment-box textarea").fill("D is best")
+    page.locator("#vote-button").click()
+    page.wait_for_function(
+        "() => document.querySelector('#order-box input, #order-box textarea').value.length > 3"
+    )
+    assert page.locator("#reveal table").count() == 0
     page.locator("#vote-button").click()
     page.wait_for_selector("#reveal table")
     assert order_box(page).input_value() == "D>B>A=C"
     ask(page, "Hello again")
     assert order_box(page).input_value() == ""
+    assert page.locator("#comment-box textarea").input_value() == ""
     page.wait_for_function("() => !document.querySelector('#reveal table')")
 
 
+def test_a_whole_session_by_keyboard(visit, quick):
+    """Type, Enter, rank, Enter, N: no key goes to the wrong place."""
+    page = visit(quick.address)
+    go_to(page, "arena")
+    prompt_box(page).click()
+    page.keyboard.type("Hello")
+    page.keyboard.press("Enter")
+    wait_for_answers(page)
+    press(page, "bacd")
+    assert prompt_box(page).input_value() == "Hello" and order_box(page).input_value() == "B>A>C>D"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#reveal table")
+    page.wait_for_selector("#next-button")
+    page.keyboard.press("n")
+    page.wait_for_function("() => !document.querySelector('#reveal table')")
+    wait_for_answers(page)
+    assert prompt_box(page).input_value() not in ("", "Hello")
+    page.locator("#pane-C").focus()
+    page.keyboard.press("Space")
+    assert order_box(page).input_value() == "C"
+
+
+def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(visit, quick):
+    page = visit(quick.address)
+    go_to(page, "arena")
+    ask(page, "Hello")
+    press(page, ["b", "a", "c", "d", "Enter"])
+    page.wait_for_selector("#reveal table")
+
+
+def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
+    page = visit(quick.address)
+    go_to(page, "arena")
+    ask(page, "Hello")
+    press(page, "ba")
+    prompt_box(page).fill("")
+    page.locator("#ask-button").click()
+    page.wait_for_selector(".toast-wrap, .toast-body")
+    assert order_box(page).input_value() == "B>A"
+    assert "Answer with" in page.inner_text("#pane-A")
+
+
+@pytest.mark.faults(29)
 def test_model_and_user_text_are_inert(visit, quick):
     page = visit(quick.address)
     go_to(page, "arena")

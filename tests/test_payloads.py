@@ -15,6 +15,7 @@ from data.workspace import Workspace
 from ui import page
 from ui.payloads import file_references, is_local_path
 
+PATIENCE = 120.0  # seconds; the machine may be busy with other things
 SECRET = b"a secret that must stay where it is"
 
 
@@ -79,6 +80,7 @@ def attacks_on(secret, url):
     ]
 
 
+@pytest.mark.faults(49)
 def test_every_input_of_every_endpoint_refuses_a_file_of_the_server_or_an_address(services, tmp_path):
     """A file component lets a local path through to Gradio, which then asks whether it was uploaded."""
     built = page.build(services, "en")
@@ -98,6 +100,7 @@ def test_every_input_of_every_endpoint_refuses_a_file_of_the_server_or_an_addres
     assert tried > 1000
 
 
+@pytest.mark.faults(49)
 @pytest.mark.parametrize(
     "every_slot", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.faults])]
 )
@@ -107,7 +110,7 @@ def test_no_call_copies_a_file_of_the_server(services, address, tmp_path, outsid
     secret.write_bytes(SECRET)
     url, asked = outside
     attacks = attacks_on(secret, url)
-    with httpx.Client(base_url=address) as http_client:
+    with httpx.Client(base_url=address, timeout=PATIENCE) as http_client:
         for index, fn in page.build(services, "en").fns.items():
             for slot, component in enumerate(fn.inputs):
                 if not every_slot and slot != index % len(fn.inputs) and not isinstance(component, gr.File):
@@ -132,8 +135,9 @@ def test_no_named_endpoint_takes_a_file_through_the_queue(address, tmp_path):
         for slot in range(count):
             data = [""] * count
             data[slot] = reference(secret)
-            event = httpx.post(f"{address}/gradio_api/call/{name}", json={"data": data}).json()["event_id"]
-            answer = httpx.get(f"{address}/gradio_api/call/{name}/{event}")
+            url = f"{address}/gradio_api/call/{name}"
+            event = httpx.post(url, json={"data": data}, timeout=PATIENCE).json()["event_id"]
+            answer = httpx.get(f"{url}/{event}", timeout=PATIENCE)
             assert "event: error" in answer.text
     assert copies_of("payload-queued.txt") == []
 
@@ -145,11 +149,14 @@ def test_an_honest_upload_still_arrives(services, address, tmp_path):
     slot = next(i for i, block in enumerate(fn.inputs) if isinstance(block, gr.File))
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "Hi?", "chosen": "Hello.", "rejected": "No."}\n')
-    uploaded = httpx.post(f"{address}/gradio_api/upload", files={"files": rows.open("rb")}).json()[0]
+    sent = {"files": rows.open("rb")}
+    uploaded = httpx.post(f"{address}/gradio_api/upload", files=sent, timeout=PATIENCE).json()[0]
     data = [getattr(block, "value", None) for block in fn.inputs]
     data[slot] = [reference(uploaded)] if fn.inputs[slot].file_count != "single" else reference(uploaded)
     answer = httpx.post(
-        f"{address}/gradio_api/run/predict", json={"data": data, "fn_index": index, "session_hash": "honest"}
+        f"{address}/gradio_api/run/predict",
+        json={"data": data, "fn_index": index, "session_hash": "honest"},
+        timeout=PATIENCE,
     )
     assert answer.status_code == 200, answer.text
 

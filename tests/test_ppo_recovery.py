@@ -69,6 +69,7 @@ def failing_once_above(trainer, monkeypatch, most, error):
     monkeypatch.setattr(trainer.actor, "evaluate", evaluate_or_fail)
 
 
+@pytest.mark.faults(19)
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
 def test_out_of_memory_halves_the_micro_batch_and_the_result_is_the_same(make_trainer, monkeypatch, error):
     undisturbed, short = make_trainer("micro_batch_size=2"), make_trainer("micro_batch_size=2")
@@ -134,6 +135,7 @@ def nan_gradient(rollout):
     rollout.returns[0, 0] = 1e30  # the loss is finite in no sense that helps: its square overflows
 
 
+@pytest.mark.faults(18)
 @pytest.mark.parametrize("spoil", [nan_advantage, nan_gradient])
 def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_goes_on_gently(
     make_trainer, monkeypatch, spoil

@@ -94,8 +94,8 @@ stages.execute("ppo", settings, Workspace(Path(sys.argv[1])))
 """
 
 
+@pytest.mark.faults(1)
 @pytest.mark.slow
-@pytest.mark.faults
 @pytest.mark.parametrize(
     ("where", "step", "precision"),
     [

@@ -130,7 +130,7 @@ def test_the_bandit_on_rounded_bases_comes_as_near_as_their_rounding_lets_it(pre
 
 
 def solve_many(prepare, beta, steps, **how):
-    """Reward = share of "c" in six words; returns (share, KL in nats a token) of the last rollouts.
+    """Reward = share of "c" in six words; returns (share, KL in nats per token) of the last rollouts.
 
     A "c" more is worth 1/6, so that the penalty multiplies its odds by exp(1 / (6 β)): 28 at β = 0.05, 1.4 at
     0.5.
@@ -166,7 +166,7 @@ SHORT = ("response_length=6", "batch_size=16", "micro_batch_size=16", "epochs=2"
 
 
 def way_gone(prepare, rewards, **how):
-    """How far the policy is from SFT in the end: the mean k3 (nats a token) of the last rollouts."""
+    """How far the policy is from SFT in the end: the mean k3 (nats per token) of the last rollouts."""
     trainer = prepare(rewards, *SHORT, standard=None, **how)
     trainer.run_to_end()
     last = read_jsonl(trainer.run.folder / "metrics.jsonl")[-5:]

@@ -133,6 +133,7 @@ def test_a_pad_token_that_the_base_has_never_seen_gets_the_mean_row(random_base,
         assert model.config.pad_token_id == tokenizer.pad_token_id
 
 
+@pytest.mark.faults(38)
 def test_a_folder_with_pickled_weights_only_is_refused(random_base, tmp_path):
     folder = tmp_path / "pickled"
     shutil.copytree(random_base, folder)
@@ -141,6 +142,7 @@ def test_a_folder_with_pickled_weights_only_is_refused(random_base, tmp_path):
         loading.load_causal(folder, "bf16", CPU)
 
 
+@pytest.mark.faults(38)
 def test_a_model_that_brings_its_own_code_is_refused_and_its_code_does_not_run(random_base, tmp_path):
     folder = tmp_path / "remote"
     shutil.copytree(random_base, folder)

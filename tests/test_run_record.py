@@ -66,7 +66,7 @@ def test_an_attempt_ends_once(run):
     assert on_disk(run)["status"] == "cancelled"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_run_whose_process_is_dead_is_lost_but_not_written_so(run, workspace):
     run.start_attempt()
     pid, started = dead_process()
@@ -80,14 +80,14 @@ def test_a_run_whose_process_is_dead_is_lost_but_not_written_so(run, workspace):
     assert [attempt.status for attempt in again.record.attempts] == ["lost", "running"]
 
 
-@pytest.mark.faults
+@pytest.mark.faults(7)
 def test_a_process_id_that_was_used_again_is_not_taken_for_the_run(run, workspace):
     run.start_attempt()
     run.change_attempt(process_started="another process")
     assert read_run(workspace, run.id).status == "lost"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_terminal_state_is_never_overwritten_from_outside(run, workspace):
     run.start_attempt()
     assert not close_dead(workspace, run.id, "cancelled")  # it lives
@@ -109,6 +109,7 @@ def test_an_attempt_adds_its_seconds_to_those_before(run, workspace):
     assert [attempt["error"] for attempt in on_disk(run)["attempts"]] == ["disk full", None]
 
 
+@pytest.mark.faults(18)
 def test_metrics_keep_a_gap_for_nan_and_are_cut_back(run, workspace):
     run.start_attempt()
     run.set_total(10)
@@ -125,7 +126,7 @@ def test_metrics_keep_a_gap_for_nan_and_are_cut_back(run, workspace):
     assert read_samples(workspace, run.id)[0]["text"] == "é\u2028\x00"
 
 
-@pytest.mark.faults
+@pytest.mark.faults(2)
 def test_a_torn_last_line_does_not_hide_the_rows_before(run, workspace):
     run.start_attempt()
     run.log({"step": 1})
@@ -137,7 +138,7 @@ def test_a_torn_last_line_does_not_hide_the_rows_before(run, workspace):
     assert [row["step"] for row in read_metrics(workspace, run.id)] == [1, 2]
 
 
-@pytest.mark.faults
+@pytest.mark.faults(16)
 @pytest.mark.parametrize("content", ["{", "", "[]", "{}"])
 def test_a_damaged_record_is_shown_as_such_and_the_others_are_listed(workspace, content):
     runs = [Run.create(workspace, "sft", build("sft")) for _ in range(3)]
@@ -155,7 +156,7 @@ def test_a_damaged_record_is_shown_as_such_and_the_others_are_listed(workspace, 
         read_run(workspace, runs[1].id)
 
 
-@pytest.mark.faults
+@pytest.mark.faults(23)
 def test_ids_sort_in_the_order_of_creation_even_when_the_clock_goes_back(workspace, monkeypatch):
     class Clock(datetime):
         day = 0

@@ -1,12 +1,14 @@
 """The runs tab and the bar: lists, details, comparisons and states, from records on disk."""
 
+import os
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from data.errors import Code
 from pipeline.runs.lineage import Lineage
-from pipeline.runs.reader import RunReader
+from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
@@ -114,3 +116,15 @@ def test_measured_numbers_have_equally_many_digits_and_nothing_else_is_made_of_t
 
 def test_differences_have_a_real_minus_and_nothing_has_no_sign():
     assert [parts.signed(v) for v in (0.394, -0.4, -0.001, None)] == ["+0.39", "−0.40", "0.00", "–"]
+
+
+@pytest.mark.faults(9)
+def test_a_run_that_has_written_nothing_for_long_is_shown_with_a_warning(workspace):
+    run = Run.create(workspace, "sft", build("sft"))
+    run.start_attempt()
+    run.log({"step": 1})
+    warning = T("run.silent", time=parts.duration(600, T))
+    assert warning not in parts.job_card(read_run(workspace, run.id), T)
+    for name in ("metrics.jsonl", "run.json"):
+        os.utime(run.folder / name, (time.time() - 600,) * 2)
+    assert warning in parts.job_card(read_run(workspace, run.id), T)

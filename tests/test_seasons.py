@@ -108,7 +108,7 @@ def test_a_migrated_database_is_like_a_new_one(old_database, tmp_path):
     assert shape(old_database)[1] == VERSION
 
 
-@pytest.mark.faults
+@pytest.mark.faults(60)
 def test_a_migration_that_fails_leaves_the_old_database(old_database, monkeypatch):
     before = old_database.read_bytes()
 

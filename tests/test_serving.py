@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from data.errors import UserError
-from data.files import read_json, sha256_file, write_json
+from data.files import read_json, sha256_file
 from data.policies import POLICIES
+from data.sealed import write_card
 from models import adapters, loading
 from models.serving import StackedPolicies
 from tests.little_policies import save_policies
@@ -98,11 +99,12 @@ def test_foreign_and_damaged_adapters_are_refused(base, folders, tmp_path):
         return target
 
     foreign, cut, strange = copy("foreign"), copy("cut"), copy("strange")
-    write_json(foreign / "model.json", read_json(foreign / "model.json") | {"base_hash": "0" * 64})
+    write_card(foreign / "model.json", read_json(foreign / "model.json") | {"base_hash": "0" * 64})
     (cut / adapters.WEIGHTS).write_bytes((cut / adapters.WEIGHTS).read_bytes()[:-100])
     tensors = load_file(strange / adapters.WEIGHTS)
     save_file({key.replace("layers.1", "layers.9").replace("h.1", "h.9"): t for key, t in tensors.items()},
               strange / adapters.WEIGHTS)  # fmt: skip
+    adapters.seal(strange, base=base)
     model = loading.load_causal(base, "bf16", CPU)
     for folder, reason in ((foreign, "another base"), (cut, "damaged"), (strange, "has not")):
         with pytest.raises(UserError, match=reason):

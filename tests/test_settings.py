@@ -46,6 +46,23 @@ def test_a_config_file_chooses_the_preset_where_no_flag_does(tmp_path):
     assert build("sft", "tiny", config_file=config).base_model == "tiny"
 
 
+@pytest.mark.faults(37)
+@pytest.mark.parametrize("name", ["../../x", "a/b", "/abs", "..", "CON", "x\0y", "文" * 50, ".hidden", "a."])
+@pytest.mark.parametrize(
+    ("stage", "field"),
+    [("prepare", "name"), ("ppo", "name"), ("sft", "dataset"), ("reward", "sft_run"), ("ppo", "reward_run")],
+)
+def test_a_name_that_could_lead_out_of_the_workspace_is_refused_before_anything_runs(stage, field, name):
+    with pytest.raises(UserError, match=f"^{stage}: .*not allowed|too long|reserved"):
+        build(stage, "tiny", overrides=[f"{field}={name}"])
+
+
+@pytest.mark.faults(37)
+def test_the_name_that_a_source_gives_its_data_set_is_checked_too():
+    with pytest.raises(UserError, match="prepare: source: name 'con': reserved"):
+        build("prepare", "tiny", overrides=["source=somewhere/con.jsonl"])
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

@@ -19,7 +19,7 @@ SOURCE = "\n".join(p.read_text(encoding="utf-8") for p in UI.glob("*.py") if p.n
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Names and signs that are the same in both languages.
 SAME = {"preset.edge", "tab.sft", "tab.ppo", "bar.sft", "bar.reward", "bar.ppo", "stage.sft", "stage.ppo"}
-SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty"}
+SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty", "verdict.colon"}
 
 
 def blanks(text):

@@ -78,6 +78,7 @@ def weights(run):
     return (run.model_dir / "adapter_model.safetensors").read_bytes()
 
 
+@pytest.mark.faults(19)
 @pytest.mark.parametrize(("stage", "error"), [("sft", torch.OutOfMemoryError), ("reward", MemoryError)])
 def test_out_of_memory_goes_on_from_the_last_step_with_the_same_batches(
     little, random_base, monkeypatch, stage, error
@@ -106,6 +107,7 @@ def test_out_of_memory_in_the_first_step_starts_anew_with_less(little, random_ba
     assert step == 4 and '"micro": 1' in (path / "reporter.json").read_text()
 
 
+@pytest.mark.faults(19)
 def test_where_no_memory_is_left_to_give_up_the_run_fails_and_says_what_to_do(
     little, random_base, monkeypatch
 ):
@@ -117,6 +119,7 @@ def test_where_no_memory_is_left_to_give_up_the_run_fails_and_says_what_to_do(
     assert run.record.status == "failed" and checkpoints.latest(run.checkpoints_dir)[0] == 2
 
 
+@pytest.mark.faults(18)
 @pytest.mark.parametrize("stage", ["sft", "reward"])
 @pytest.mark.parametrize("factor", [math.nan, 1e37], ids=["loss", "gradient"])
 def test_what_is_not_finite_rolls_back_and_goes_on_gently(little, random_base, monkeypatch, stage, factor):

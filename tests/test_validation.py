@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data import validation
 from data.errors import UserError
 from data.records import Pair
 from data.validation import MAX_LINE_BYTES, parse_object, parse_pair, read_pairs
@@ -60,6 +61,7 @@ def test_every_documented_shape_gives_the_same_pair(tmp_path, row):
     assert read_pairs(write(tmp_path, row)).pairs == [PAIR]
 
 
+@pytest.mark.faults(31)
 def test_bom_crlf_and_blank_lines_change_nothing(tmp_path):
     other = {**GOOD, "chosen": "Good day."}
     plain = read_pairs(write(tmp_path, GOOD, other)).pairs
@@ -123,6 +125,7 @@ BAD_LINES = {
 }
 
 
+@pytest.mark.faults(32, 33)
 @pytest.mark.parametrize("line, reason", BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_bad_line_refuses_the_file_with_its_number_and_reason(tmp_path, line, reason):
     path = write(tmp_path, GOOD, b"", line, GOOD)
@@ -131,6 +134,7 @@ def test_bad_line_refuses_the_file_with_its_number_and_reason(tmp_path, line, re
     assert len(message) < 400 and "\n" not in message
 
 
+@pytest.mark.faults(32, 36)
 @pytest.mark.parametrize(
     "content, reason",
     [
@@ -153,6 +157,7 @@ def test_what_is_no_file_is_refused(tmp_path, name):
         read_pairs(tmp_path / name)
 
 
+@pytest.mark.faults(36)
 def test_endless_line_is_refused_in_bounded_memory(tmp_path):
     path = tmp_path / "pairs.jsonl"
     with open(path, "wb") as file:
@@ -172,6 +177,7 @@ def test_line_of_exactly_1_mib_is_accepted(tmp_path):
     assert len(read_pairs(path).pairs) == 1
 
 
+@pytest.mark.faults(34)
 def test_dates_and_numbers_in_text_stay_text(tmp_path):
     row = {"prompt": "2024-02-29", "chosen": "12", "rejected": "null"}
     (pair,) = read_pairs(write(tmp_path, row)).pairs
@@ -184,6 +190,7 @@ def test_emoji_and_right_to_left_text_round_trip(tmp_path):
     assert pair.chosen == text
 
 
+@pytest.mark.faults(35)
 def test_duplicates_identical_and_empty_responses_are_counted(tmp_path):
     rows = [
         GOOD,
@@ -275,3 +282,31 @@ def test_real_hh_rows_parse_where_they_are_at_hand(tmp_path, name):
     for pair in parsed.pairs:
         assert pair.prompt.startswith("\n\nHuman:") and pair.prompt.endswith("\n\nAssistant:")
         assert pair.chosen == pair.chosen.strip() != pair.rejected
+
+
+class Counted(str):
+    """A key that counts how often it is compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.faults
+def test_a_key_that_is_given_twice_is_found_in_linear_time():
+    """1 MB with 90,000 keys, the last one twice, took 70 seconds when each key was compared with each."""
+    count = 5000
+    items = [(Counted(f"key {n}"), n) for n in [*range(count), count - 1]]
+    with pytest.raises(ValueError, match=f"key 'key {count - 1}' is given twice"):
+        validation._unique_keys(items)
+    assert Counted.compared < 10 * count
+
+
+def test_a_line_of_many_messages_is_read_whole():
+    turns = [{"role": role, "content": "a"} for _ in range(9000) for role in ("system", "user")]
+    end = [{"role": "assistant", "content": "b"}]
+    pair = validation.parse_pair({"prompt": turns, "chosen": end, "rejected": end})
+    assert pair.prompt.count("Human: a\n\na") == 9000

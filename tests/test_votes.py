@@ -63,6 +63,7 @@ def test_a_vote_comes_back_with_its_whole_provenance(store):
     assert vote["reading_seconds"] >= 0 and vote["decoding"] == {"temperature": 0.7}
 
 
+@pytest.mark.faults(25)
 def test_the_same_vote_id_and_a_double_click_give_one_row(store):
     new = answer(store, ask(store))
     first = store.vote(new.id, "A>B>C>D", vote_id="v1")
@@ -75,6 +76,7 @@ def test_the_same_vote_id_and_a_double_click_give_one_row(store):
     assert len(store.votes()) == 1
 
 
+@pytest.mark.faults(26)
 def test_votes_that_have_no_right_to_be_are_rejected(store):
     new = ask(store)
     with pytest.raises(UserError, match="unknown"):
@@ -151,6 +153,7 @@ def test_preference_pairs_are_the_strict_preferences_on_one_prompt(store):
     assert len(store.preference_pairs()) == 4
 
 
+@pytest.mark.faults(47)
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-2", "@SUM(A1)", "\t=1", " =1", "\r=1"])
 def test_a_spreadsheet_cannot_take_an_exported_cell_for_a_formula(store, text):
     new = answer(store, ask(store, message=text), dict.fromkeys(POLICIES, text))
@@ -161,6 +164,7 @@ def test_a_spreadsheet_cannot_take_an_exported_cell_for_a_formula(store, text):
         assert {row["message"], row["comment"], row["text"]} == {f"'{text}"}
 
 
+@pytest.mark.faults(28)
 def test_text_of_any_script_comes_back_as_it_was(store):
     text = "שלום 👩‍👩‍👧 \u202eabc\u202c ﷽ 你好\n\t'; DROP TABLE votes; --"
     new = answer(store, ask(store, message=text), dict.fromkeys(POLICIES, text))
@@ -193,6 +197,7 @@ def _rate_at_once(stores, raters, each):
     return acknowledged, waits, errors
 
 
+@pytest.mark.faults(24)
 def test_32_raters_at_once_store_what_was_acknowledged_in_time(store):
     acknowledged, waits, errors = _rate_at_once([store], 32, 4)
     assert not errors and len(acknowledged) == 128
@@ -218,6 +223,7 @@ def _vote_and_die(path, when, round_id):
     os.kill(os.getpid(), 9)
 
 
+@pytest.mark.faults(3, 4)
 @pytest.mark.parametrize(("when", "rows"), [("before commit", 0), ("after commit", 1)])
 def test_a_kill_around_the_commit_leaves_all_or_nothing_and_a_retry_gives_one_row(tmp_path, when, rows):
     path = tmp_path / "arena.sqlite"
@@ -258,6 +264,7 @@ def test_writes_that_wait_are_stored_together_and_fail_alone(store):
     assert len(store.votes()) == 7
 
 
+@pytest.mark.faults(11)
 def test_a_vote_that_the_disk_has_no_room_for_is_not_acknowledged(store):
     new = answer(store, ask(store))
     with store._file.read() as db:
@@ -272,6 +279,7 @@ def test_a_vote_that_the_disk_has_no_room_for_is_not_acknowledged(store):
     assert len(store.votes()) == 1
 
 
+@pytest.mark.faults(5)
 def test_each_write_is_synced_before_it_returns(store):
     with store._file.read() as db:
         wal = sqlite3.sqlite_version_info >= (3, 51, 3)
@@ -279,6 +287,7 @@ def test_each_write_is_synced_before_it_returns(store):
         assert db.execute("PRAGMA synchronous").fetchone()[0] == (2 if wal else 3)
 
 
+@pytest.mark.faults(17)
 def test_a_damaged_database_is_refused_and_kept_as_it_is(tmp_path):
     path = tmp_path / "arena.sqlite"
     store = VoteStore(path)

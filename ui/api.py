@@ -18,6 +18,7 @@ from typing import Any
 import gradio as gr
 
 from pipeline.runs.record_file import to_json
+from ui.access import api_rater, api_voter, for_raters
 from ui.events import raised
 from ui.parts import Services
 
@@ -25,20 +26,29 @@ from ui.parts import Services
 def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
     """The public functions by name."""
 
-    def ask(prompt: str, rater: str) -> dict[str, Any]:
-        """Let all four policies answer a prompt, blind: {"round", "answers": {"A": text, ...}}."""
-        *_, view = services.arena.ask(prompt, rater)
+    @for_raters
+    def ask(prompt: str, rater: str, request: gr.Request | None = None) -> dict[str, Any]:
+        """Let all four policies answer a prompt, blind: {"round", "answers": {"A": text, ...}}. The rater is
+        the login, where there is one. Without it the round's id is the key to vote: tell it nobody."""
+        *_, view = services.arena.ask(prompt, api_rater(request, rater))
         return {"round": view.round, "answers": dict(view.answers)}
 
-    def vote(round: str, order: str, comment: str = "", vote_id: str = "") -> dict[str, Any]:
+    @for_raters
+    def vote(
+        round: str, order: str, comment: str = "", vote_id: str = "", request: gr.Request | None = None
+    ) -> dict[str, Any]:
         """Vote on a round with an order such as "B>A=D>C", or "none"; tells which policy was behind each
         letter. The same vote_id again gives the same answer and stores nothing new."""
-        return dict(services.arena.vote(round, order, comment=comment, vote_id=vote_id or None))
+        rater = api_voter(request, services.arena.rater_of(round))
+        told = services.arena.vote(round, order, comment=comment, vote_id=vote_id or None, rater=rater)
+        return dict(told)
 
+    @for_raters
     def leaderboard() -> list[dict[str, Any]]:
         """The policies, strongest first, with intervals."""
         return list(services.arena.leaderboard())
 
+    @for_raters
     def list_of_runs() -> list[dict[str, Any]]:
         """All runs, newest first."""
         keys = (

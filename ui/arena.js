@@ -2,75 +2,132 @@
 // edits that line, so that the buttons, the keys and typing by hand are the same thing and no press is lost.
 (() => {
   const LETTERS = "ABCD";
-  const box = () => document.querySelector("#order-box textarea, #order-box input");
+  const find = (selector) => document.querySelector(selector);
+  const box = () => find("#order-box textarea, #order-box input");
+  const seen = (element) => element && element.offsetParent !== null;
+  const press = (selector) => {
+    const button = find(selector);
+    if (seen(button) && !button.disabled) { button.click(); return true; }
+    return false;
+  };
 
-  function write(text) {
+  // "B>A=" <-> {groups: [["B"], ["A"]], open: true}; open: the next letter ties with the last one.
+  function read() {
+    const text = (box()?.value || "").replace(/\s/g, "").toUpperCase();
+    const groups = text === "NONE" ? [] : text.split(">").map((group) => group.match(/[A-D]/g) || []);
+    return { none: text === "NONE", groups: groups.filter((group) => group.length), open: text.endsWith("=") };
+  }
+
+  function write({ groups, open = false, none = false }) {
     const field = box();
     if (!field || field.disabled) return;
+    const kept = groups.filter((group) => group.length);
+    const text = none ? "none" : kept.map((group) => group.join("=")).join(">") + (open && kept.length ? "=" : "");
     const kind = field.tagName === "TEXTAREA" ? HTMLTextAreaElement : HTMLInputElement;
     Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, text);
     field.dispatchEvent(new Event("input", { bubbles: true }));
     paint();
   }
 
+  // A letter that is ranked already is taken out again.
   function pick(letter) {
     const order = read();
-    if (order.includes(letter)) return;
-    write(order === "" || order === "none" ? letter : order.endsWith("=") ? order + letter : order + ">" + letter);
+    if (!seen(find(`#pane-${letter}`))) return;
+    if (order.groups.flat().includes(letter)) {
+      return write({ groups: order.groups.map((group) => group.filter((other) => other !== letter)) });
+    }
+    if (order.open && order.groups.length) order.groups.at(-1).push(letter);
+    else order.groups.push([letter]);
+    write({ groups: order.groups });
   }
 
+  const shown = () => [...LETTERS].filter((letter) => seen(find(`#pane-${letter}`)));
   const actions = {
-    tie: () => { if (/[A-D]$/.test(read()) && read().match(/[A-D]/g).length < 4) write(read() + "="); },
-    bad: () => write("none"),
-    undo: () => write(read() === "none" ? "" : read().replace(/([>=]?[A-D]|=)$/, "")),
-    clear: () => write(""),
+    tie: () => {
+      const { groups } = read();
+      if (groups.length && groups.flat().length < shown().length) write({ groups, open: true });
+    },
+    bad: () => write({ groups: [], none: true }),
+    undo: () => {
+      const { groups, open, none } = read();
+      if (none) return write({ groups: [] });
+      if (!open && groups.length) groups.at(-1).pop();
+      write({ groups });
+    },
   };
 
-  function read() {
-    const field = box();
-    return field ? field.value.replace(/\s/g, "") : "";
-  }
+  const asked = () => find(".arena-pane .message, .arena-pane .bubble-wrap .message-row") !== null;
+  const voting = () => { const field = box(); return Boolean(field) && !field.disabled && seen(field) && asked(); };
+  const ranked = () => { const { groups, none } = read(); return none || groups.length > 0; };
 
-  // The place of each answer is shown on its pane: ties share a place.
+  // The place of each answer is shown on its pane: ties share a place. Panes can be reached by keyboard.
   function paint() {
-    const order = read();
+    const { groups, none } = read();
     const places = {};
-    if (order && order !== "none") {
-      let place = 1, seen = 0;
-      order.split(">").forEach((group) => {
-        const letters = group.split("=").filter(Boolean);
-        letters.forEach((letter) => { places[letter] = place; });
-        seen += letters.length;
-        place = seen + 1;
-      });
+    let place = 1;
+    for (const group of groups) {
+      for (const letter of group) places[letter] = place;
+      place += group.length;
     }
     for (const letter of LETTERS) {
-      const pane = document.querySelector(`#pane-${letter}`);
+      const pane = find(`#pane-${letter}`);
       if (!pane) continue;
       if (places[letter]) pane.dataset.place = places[letter]; else delete pane.dataset.place;
-      pane.classList.toggle("all-bad", order === "none");
+      pane.classList.toggle("all-bad", none);
+      const can = voting();
+      pane.classList.toggle("can-pick", can);
+      if (can) {
+        pane.tabIndex = 0;
+        pane.setAttribute("role", "group");
+        pane.setAttribute("aria-label", places[letter] ? `${letter}: ${places[letter]}` : letter);
+      } else {
+        pane.removeAttribute("tabindex");
+      }
     }
   }
 
-  const voting = () => { const field = box(); return field && !field.disabled && field.offsetParent !== null; };
-  const press = (selector) => {
-    const button = document.querySelector(selector);
-    if (button && !button.disabled && button.offsetParent !== null) button.click();
+  const editable = (element) => {
+    const field = element?.closest?.("input, textarea, select, [contenteditable='true']");
+    return field && !field.disabled && !field.readOnly && field !== box() ? field : null;
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !voting()) return;
-    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (typing && typing !== box()) return;
+    if (event.isComposing || !seen(find("#prompt-box"))) return;
+    const typing = editable(event.target);
+    if (typing) {
+      // The question is on its way: the keys below are for the answers now.
+      if (event.key === "Enter" && !event.shiftKey && typing.closest("#prompt-box")) setTimeout(() => typing.blur(), 0);
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && typing.closest("#comment-box")) {
+        press("#vote-button");
+        event.preventDefault();
+      }
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
-    if (key === "enter" && event.target.closest?.("button, a, summary")) return;
-    if (typing && !["enter"].includes(key)) return;
-    const letter = LETTERS.includes(key.toUpperCase()) && key.length === 1 ? key.toUpperCase() : LETTERS["1234".indexOf(key)];
-    if (letter && (key.length === 1)) pick(letter);
+    const control = event.target.closest?.("button, a, summary, [role='tab'], [role='option'], [role='listbox']");
+    if (key === "n" && !control?.closest?.("[role='listbox']")) {
+      if (press("#next-button")) event.preventDefault();
+      return;
+    }
+    if (!voting()) return;
+    // Enter votes as soon as there is an order, even where the button that asked still has the focus.
+    if (key === "enter") {
+      if (control && !(control.id === "ask-button" && ranked())) return;
+      if (ranked()) press("#vote-button");
+      event.preventDefault();
+      return;
+    }
+    const pane = event.target.closest?.(".arena-pane");
+    const letter = key.length !== 1 ? null
+      : LETTERS.includes(key.toUpperCase()) ? key.toUpperCase()
+      : "1234".includes(key) ? LETTERS["1234".indexOf(key)]
+      : key === " " && pane && pane === event.target ? pane.id.slice(-1) : null;
+    if (event.target === box()) { if (key.length === 1 || key === "backspace") return; }
+    if (letter) pick(letter);
     else if (key === "=" || key === "t") actions.tie();
     else if (key === "x") actions.bad();
     else if (key === "backspace") actions.undo();
-    else if (key === "enter") { press("#vote-button"); }
     else return;
     event.preventDefault();
   });
@@ -79,12 +136,17 @@
     const action = event.target.closest?.("[id^='vote-do-']");
     if (action) return actions[action.id.slice(8)]?.();
     const pane = event.target.closest?.(".arena-pane");
-    if (!pane || !voting() || event.target.closest("a, .icon-button, [aria-label='Copy']")) return;
+    if (!pane || !voting() || event.target.closest("a, button, .icon-button")) return;
     if (String(window.getSelection())) return;
     pick(pane.id.slice(-1));
   });
 
   document.addEventListener("input", (event) => { if (event.target === box()) paint(); });
-  // The page empties the box when a new round starts; the places follow.
-  setInterval(paint, 400);
+  // The page empties the box when a new round starts, and opens it when the answers are there.
+  let was = "";
+  setInterval(() => {
+    const field = box();
+    const now = `${field?.value}|${field?.disabled}|${asked()}|${shown()}`;
+    if (now !== was) { was = now; paint(); }
+  }, 200);
 })();

@@ -1,105 +1,108 @@
 """The arena: one prompt, four answers side by side and blind, a vote, then the reveal; and the leaderboard.
 
 Which policy is behind a letter stays on the server until the vote. The vote is the text in one box
-("B>A=D>C"), edited by clicks and keys in the browser (`arena.js`); answers that it leaves out share the
-last place.
+("B>A=D>C"), edited by clicks and keys in the browser (`arena.js`). A vote that leaves answers out is first
+completed and shown, and cast by a second press.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from data import world
-from data.errors import Code, UserError
-from pipeline.arena.rounds import PROMPT_CHARACTERS, checked_text
-from ui import arena_tables, parts
-from ui.events import QUIET, WORK, rater_of, shown, warn
+from data.errors import UserError
+from data.everyday import PROMPTS
+from data.ranking import Ranking
+from data.seasons import Season
+from pipeline.arena.lineup import Lineup
+from pipeline.arena.rounds import PROMPT_CHARACTERS
+from ui import arena_panes, arena_rounds, arena_tables, parts, verdicts
+from ui.access import for_raters, rater_of
+from ui.arena_panes import PageRound, Panes
+from ui.events import QUIET, WORK, shown, warn
 from ui.parts import Services
 from ui.texts import Texts
-from ui.theme import COLOURS
 
-LETTERS = "ABCD"
-
-
-@dataclass
-class Panes:
-    """The four panes and what belongs to a round."""
-
-    columns: list[gr.Column]
-    heads: list[gr.HTML]
-    chats: list[gr.Chatbot]
-    state: gr.State  # {"round", "conversation", "histories": {letter: messages}, "vote", "cast"}; no policies
-    order: gr.Textbox
-    vote: gr.Button
-    follow: gr.Button
-    reveal: gr.HTML
-    retract: gr.Button
-    comment: gr.Textbox
-
-    def outputs(self) -> list[gr.components.Component]:
-        return [
-            self.state,
-            *self.columns,
-            *self.heads,
-            *self.chats,
-            self.order,
-            self.vote,
-            self.follow,
-            self.reveal,
-            self.retract,
-        ]
+EXAMPLES = 6
 
 
 def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns the handler that fills the leaderboard."""
+    """Draw the tab and bind its handlers. Returns the handler that fills it when it comes to the front."""
     gr.HTML(parts.intro(t("intro.arena")), padding=False)
-    with gr.Row(elem_classes="ask-row"):
-        with gr.Column(scale=8, min_width=320):
-            with gr.Row(equal_height=True):
-                prompt = gr.Textbox(
-                    show_label=False,
-                    container=False,
-                    label=t("arena.prompt"),
-                    placeholder=t("arena.placeholder"),
-                    max_lines=5,
-                    scale=6,
-                    max_length=PROMPT_CHARACTERS,
-                    elem_id="prompt-box",
-                    min_width=220,
-                )
-                ask = gr.Button(
-                    t("arena.ask"), variant="primary", elem_id="ask-button", scale=0, min_width=140
-                )
-            with gr.Row(elem_classes="examples"):
-                examples = [gr.Button(text, size="sm") for text in world.example_prompts()[:6]]
-        with gr.Column(scale=4, min_width=300):
-            gr.HTML(can_html(t), padding=False)
-            follow = gr.Button(t("arena.follow"), size="sm", interactive=False, elem_id="follow-button")
-    panes = build_panes(follow, t)
+    with gr.Row(elem_classes="who-row"):
+        source = gr.HTML(padding=False, elem_id="arena-source")
+        models = gr.Dropdown(
+            choices=[], label=t("arena.models"), visible=False, elem_id="models", scale=0, min_width=280
+        )
+    with gr.Row(equal_height=True, elem_classes="ask-row"):
+        prompt = gr.Textbox(
+            show_label=False,
+            container=False,
+            label=t("arena.prompt"),
+            placeholder=t("arena.placeholder"),
+            max_lines=5,
+            scale=6,
+            max_length=PROMPT_CHARACTERS,
+            elem_id="prompt-box",
+            min_width=220,
+        )
+        ask = gr.Button(t("arena.ask"), variant="primary", elem_id="ask-button", scale=0, min_width=140)
+    with gr.Row(elem_classes="examples"):
+        examples = [gr.Button(text, size="sm") for text in PROMPTS[:EXAMPLES]]
+    panes = arena_panes.build(t)
     with gr.Accordion(t("arena.leaderboard"), open=True):
+        season = gr.Dropdown(
+            choices=[], label=t("arena.season"), visible=False, elem_id="season", scale=0, min_width=280
+        )
         board = gr.HTML(padding=False, elem_id="leaderboard")
         with gr.Row():
             export = gr.Button(t("arena.export"), size="sm", scale=0, min_width=220)
             table = gr.Button(t("arena.csv"), size="sm", scale=0, min_width=180)
         exported = gr.File(label=t("arena.file"), visible=False, interactive=False)
+    with gr.Accordion(t("trust.title"), open=False):
+        check = gr.Button(t("trust.check"), size="sm", elem_id="trust-button")
+        trusted = gr.HTML(padding=False, elem_id="trust")
 
-    def on_ask(text: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        yield from answers(services, text, rater_of(request), None, language, t)
+    @for_raters
+    def on_ask(text: str, models: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        yield from streamed(services, panes, text, rater_of(request), None, models or "", language, t)
 
-    def on_follow(text: str, state: dict | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        yield from answers(services, text, rater_of(request), state, language, t)
+    @for_raters
+    def on_follow(text: str, state: PageRound | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        chosen = state.models if state else ""
+        yield from streamed(services, panes, text, rater_of(request), state, chosen, language, t)
 
-    def on_vote(state: dict | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
-        return cast(services, state, order, comment, rater_of(request), t)
+    @for_raters
+    def on_vote(state: PageRound | None, order: str, comment: str, request: gr.Request) -> tuple[Any, ...]:
+        return voted(services, panes, state, order, comment, rater_of(request), t)
 
-    def on_retract(state: dict | None, request: gr.Request) -> tuple[Any, ...]:
-        return take_back(services, state, rater_of(request), t)
+    @for_raters
+    def on_retract(state: PageRound | None, request: gr.Request) -> tuple[Any, ...]:
+        left = arena_rounds.take_back(services, state, rater_of(request), t)
+        return left, parts.advice(t("arena.taken_back")), gr.Button(visible=False)
+
+    @for_raters
+    def on_stop(state: PageRound | None, request: gr.Request) -> None:
+        arena_rounds.stop(services, state, rater_of(request))
+
+    @for_raters
+    def on_next(models: str | None, request: gr.Request) -> str:
+        return services.arena.next_prompt(rater_of(request), models or "")
+
+    @for_raters
+    def on_models(models: str | None) -> tuple[Any, ...]:
+        return about(services, models or "", t)
+
+    @for_raters
+    def on_season(season: str | None) -> str:
+        return arena_tables.leaderboard_html(services, t, season or None)
 
     stream = {
         "concurrency_id": "inference",
@@ -108,249 +111,168 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         "api_visibility": "private",
     }
     for trigger in (ask.click, prompt.submit):
-        trigger(on_ask, [prompt], panes.outputs(), **stream)
-    follow.click(on_follow, [prompt, panes.state], panes.outputs(), **stream)
+        trigger(on_ask, [prompt, models], panes.outputs(), **stream)
+    panes.follow.click(on_follow, [prompt, panes.state], panes.outputs(), **stream)
     for button in examples:
         button.click(lambda text: text, [button], [prompt], **QUIET).then(
-            on_ask, [prompt], panes.outputs(), **stream
+            on_ask, [prompt, models], panes.outputs(), **stream
         )
-    board_handler = {
-        "fn": lambda: arena_tables.leaderboard_html(services, t),
-        "inputs": None,
-        "outputs": [board],
+    panes.next.click(on_next, [models], [prompt], **QUIET).then(
+        on_ask, [prompt, models], panes.outputs(), **stream
+    )
+    panes.stop.click(on_stop, [panes.state], None, **QUIET)
+    shown_now = [source, models, *examples]
+    models.input(on_models, [models], shown_now, **QUIET)
+    refresh = {
+        "fn": lambda models, season: (*about(services, models or "", t), *standing(services, season, t)),
+        "inputs": [models, season],
+        "outputs": [*shown_now, season, board],
     }
+    board_handler = {
+        "fn": lambda season: standing(services, season, t),
+        "inputs": [season],
+        "outputs": [season, board],
+    }
+    season.input(on_season, [season], [board], **QUIET)
     panes.vote.click(
         shown(on_vote, t), [panes.state, panes.order, panes.comment], panes.outputs(), **WORK
     ).then(**board_handler, **QUIET)
     panes.retract.click(
         shown(on_retract, t), [panes.state], [panes.state, panes.reveal, panes.retract], **WORK
     ).then(**board_handler, **QUIET)
-    export.click(shown(lambda: export_pairs(services, t), t), None, None, **WORK)
-    table.click(shown(lambda: export_csv(services), t), None, [exported], **WORK)
-    return board_handler
+    check.click(
+        shown(lambda season: verdicts.trust_html(services.arena.trust(season), t), t),
+        [season],
+        [trusted],
+        **WORK,
+    )
+    export.click(shown(lambda season: export_pairs(services, season, t), t), [season], None, **WORK)
+    table.click(shown(lambda season: export_csv(services, season), t), [season], [exported], **WORK)
+    return refresh
 
 
-def build_panes(follow: gr.Button, t: Texts) -> Panes:
-    """Four panes, the order box with its buttons, and the place where the reveal appears."""
-    columns, heads, chats = [], [], []
-    with gr.Column(elem_classes="panes"):
-        for letter in LETTERS:
-            with gr.Column(elem_id=f"pane-{letter}", elem_classes="arena-pane") as column:
-                columns.append(column)
-                heads.append(gr.HTML(pane_head(letter), padding=False))
-                chats.append(
-                    gr.Chatbot(
-                        height=None,
-                        min_height=150,
-                        max_height=380,
-                        show_label=False,
-                        container=False,
-                        layout="bubble",
-                        render_markdown=False,
-                        sanitize_html=True,
-                        allow_tags=False,
-                        buttons=[],
-                        feedback_options=None,
-                        placeholder=t("arena.empty"),
-                        allow_file_downloads=False,
-                        elem_classes="pane-chat",
-                        latex_delimiters=[],
-                        group_consecutive_messages=False,
-                    )
-                )
-    gr.HTML(keys_html(t), padding=False)
-    with gr.Row(elem_classes="vote-bar"):
-        order = gr.Textbox(
-            label=t("arena.order"),
-            placeholder="B>A=D>C",
-            max_lines=1,
-            interactive=False,
-            elem_id="order-box",
-            scale=2,
-            min_width=150,
-            max_length=20,
-        )
-        for name in ("tie", "bad", "undo"):
-            gr.Button(t(f"arena.{name}"), size="sm", elem_id=f"vote-do-{name}", scale=0)
-        comment = gr.Textbox(label=t("arena.comment"), max_lines=2, scale=3, min_width=180, max_length=1000)
-        vote = gr.Button(
-            t("arena.vote"),
-            variant="primary",
-            interactive=False,
-            elem_id="vote-button",
-            scale=0,
-            min_width=130,
-        )
-    reveal = gr.HTML(padding=False, elem_id="reveal")
-    retract = gr.Button(t("arena.retract"), size="sm", visible=False, elem_id="retract-button", scale=0)
-    return Panes(columns, heads, chats, gr.State(None), order, vote, follow, reveal, retract, comment)
-
-
-def can_html(t: Texts) -> str:
-    """What the small model can do, said beside the box."""
-    return f'<div class="can"><b>{escape(t("arena.can_title"))}</b>{escape(t("arena.can"))}</div>'
-
-
-def pane_head(letter: str, policy: str = "") -> str:
-    """The head of a pane: its letter and, after the vote, its policy in the policy's colour."""
-    name = ""
-    if policy:
-        colour = COLOURS.get(policy, "#8792a8")
-        name = f'<span class="pane-policy">{parts.policy_mark(policy, colour)}</span>'
-    return f'<div class="pane-head"><span class="pane-letter">{letter}</span>{name}</div>'
-
-
-def keys_html(t: Texts) -> str:
-    """How to vote, with the keys."""
-    keys = [
-        ("A B C D", "keys.pick"),
-        ("=", "keys.tie"),
-        ("X", "keys.bad"),
-        ("⌫", "keys.undo"),
-        ("Enter", "keys.vote"),
-    ]
-    listed = " ".join(f"<kbd>{k}</kbd> {escape(t(text))} &nbsp;" for k, text in keys)
-    return f'<div class="keys">{escape(t("arena.how"))}</div><div class="keys keyboard">{listed}</div>'
-
-
-def answers(
-    services: Services, text: str, rater: str, state: Mapping[str, Any] | None, language: str, t: Texts
-) -> Iterator[tuple[Any, ...]]:
-    """Stream a round into the panes; with `state` it goes on with that conversation."""
-    before = (state or {}).get("histories") or {letter: [] for letter in LETTERS}
-    try:
-        yield from answered(services, (text or "").strip(), rater, state, before, language, t)
-    except UserError as error:  # shown beside the panes, which go back to what they were
-        warn(error, t)
-        yield pane_updates(None, before, waiting=not (state or {}).get("round"))
-
-
-def answered(
+def streamed(
     services: Services,
-    message: str,
+    panes: Panes,
+    text: str,
     rater: str,
-    state: Mapping[str, Any] | None,
-    before: Mapping[str, list],
+    before: PageRound | None,
+    models: str,
     language: str,
     t: Texts,
 ) -> Iterator[tuple[Any, ...]]:
-    """The updates of a round while its answers grow. Raises UserError where no answer comes."""
-    if not message:
-        raise UserError(t("arena.no_prompt"), code=Code.REQUEST)
-    checked_text(message, PROMPT_CHARACTERS, "the prompt")  # before the panes show it: they show only text
-    asked = {letter: [*said, {"role": "user", "content": message}] for letter, said in before.items()}
-    yield pane_updates(None, asked, waiting=True)
-    view = None
-    conversation = (state or {}).get("conversation")
-    for view in services.arena.ask(message, rater, conversation_id=conversation, language=language):
-        asked = {letter: asked[letter] for letter in view.answers}  # fewer than four where fewer are trained
-        yield pane_updates(None, with_answers(asked, view.answers), waiting=True)
-    if view is None or not view.done:
-        raise UserError(t("arena.no_answer"), code=Code.REQUEST)
-    histories = with_answers(asked, view.answers)
-    new = {
-        "round": view.round,
-        "conversation": view.conversation,
-        "histories": histories,
-        "vote": secrets.token_hex(16),
-    }
-    yield pane_updates(new, histories, waiting=False, note=same_note(view.identical, t))
+    """The updates of a round. What goes wrong is a message; before the first answer the panes stay as they
+    are, so that a round which nobody voted on yet is not lost."""
+    begun = False
+    try:
+        for view in arena_rounds.ask(services, text, rater, before, models, language, t):
+            begun = True
+            yield panes.updates(view)
+    except UserError as error:
+        warn(error, t)
+        if begun:
+            yield panes.updates(arena_panes.View("empty", None, before.histories if before else {}))
+        else:
+            yield panes.unchanged()
 
 
-def with_answers(asked: Mapping[str, list], texts: Mapping[str, str]) -> dict[str, list]:
-    """Each pane's messages with its answer so far; a pane without a word yet shows the question only."""
-    return {
-        letter: [*messages, *([{"role": "assistant", "content": texts[letter]}] if texts.get(letter) else [])]
-        for letter, messages in asked.items()
-    }
-
-
-def same_note(identical: Sequence[Sequence[str]], t: Texts) -> str:
-    """Says which answers are the same text, so that nobody looks for a difference."""
-    names = [" = ".join(group) for group in identical]
-    return parts.advice(t("arena.same", letters=", ".join(names))) if names else ""
-
-
-def pane_updates(
-    state: dict | None, histories: Mapping[str, list], *, waiting: bool, note: str = ""
+def voted(
+    services: Services,
+    panes: Panes,
+    state: PageRound | None,
+    order: str,
+    comment: str,
+    rater: str,
+    t: Texts,
 ) -> tuple[Any, ...]:
-    """Updates for `Panes.outputs` while answers come in and when they are there."""
-    return (
-        gr.skip() if state is None else state,
-        *(gr.Column(visible=letter in histories) for letter in LETTERS),
-        *(pane_head(letter) for letter in LETTERS),
-        *(inert(histories.get(letter, [])) for letter in LETTERS),
-        gr.Textbox(value="", interactive=not waiting),
-        gr.Button(interactive=not waiting),
-        gr.Button(interactive=not waiting),
-        note,
-        gr.Button(visible=False),
+    """Cast a complete vote; complete another one, show it and wait for a second press."""
+    left = arena_rounds.missing_letters(state, order) if state and state.histories else []
+    if left and state:
+        gr.Info(escape(t("arena.incomplete", letters=", ".join(left))), duration=6)
+        completed = Ranking.complete(order, state.histories).format()
+        return tuple(
+            gr.Textbox(value=completed) if component is panes.order else gr.skip()
+            for component in panes.outputs()
+        )
+    return panes.updates(arena_rounds.cast(services, state, order, comment, rater, t))
+
+
+def about(services: Services, wanted: str, t: Texts) -> tuple[Any, ...]:
+    """Who answers: the line above the prompt, the choice of models, and prompts to click."""
+    found = services.arena.choices()
+    if not found:
+        hidden = gr.Button(visible=False)
+        return parts.advice(t("arena.nobody")), gr.Dropdown(visible=False), *[hidden] * EXAMPLES
+    now = next((lineup for lineup in found if lineup.key == wanted), found[0])
+    choice = gr.Dropdown(
+        choices=[(models_label(lineup, t), lineup.key) for lineup in found],
+        value=now.key,
+        visible=len(found) > 1,
+    )
+    texts = world.example_prompts() if now.preset == "tiny" else PROMPTS
+    return source_html(now, t), choice, *(gr.Button(text) for text in texts[:EXAMPLES])
+
+
+def models_label(lineup: Lineup, t: Texts) -> str:
+    """A line-up in a few words: the base, and whether it is shipped or trained here."""
+    whose = t("arena.shipped") if lineup.demo else t("arena.yours", when=day(lineup.since))
+    return f"{base_name(lineup, t)} · {whose}"
+
+
+def base_name(lineup: Lineup, t: Texts) -> str:
+    """The base of a line-up as people call it."""
+    key = f"arena.base.{lineup.base_model}"
+    return t(key) if t.has(key) else lineup.base_model.rstrip("/").rsplit("/", 1)[-1]
+
+
+def source_html(lineup: Lineup, t: Texts) -> str:
+    """Which model is talking, on what it was trained, and what it can do."""
+    can = t(f"arena.can.{lineup.preset}")
+    title = escape(models_label(lineup, t))
+    fewer = "" if len(lineup.names) == 4 else f" {escape(t('arena.fewer', count=len(lineup.names)))}"
+    return f'<div class="can"><b>{title}</b>{escape(can)}{fewer}</div>'
+
+
+def standing(services: Services, season: str | None, t: Texts) -> tuple[Any, ...]:
+    """The choice of seasons and the leaderboard of the chosen one (the current one where it is gone)."""
+    seasons = services.arena.seasons()
+    chosen = season if season in {found.id for found in seasons} else None
+    current = chosen or (services.arena.season_id() if services.arena.choices() else None)
+    choice = gr.Dropdown(
+        choices=[(season_label(found, t), found.id) for found in seasons],
+        value=current if current in {found.id for found in seasons} else None,
+        visible=len(seasons) > 1,
+    )
+    return choice, arena_tables.leaderboard_html(services, t, current) if current else ""
+
+
+def season_label(season: Season, t: Texts) -> str:
+    """A season in a few words: its number, its policies, since when, and how many votes count."""
+    whose = t("arena.shipped") if season.facts.demo else season.facts.preset
+    return t(
+        "arena.season_label",
+        number=season.number,
+        what=f"{whose} ({season.facts.base_model.rsplit('/', 1)[-1]})",
+        when=day(season.created),
+        votes=season.votes,
     )
 
 
-def inert(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Messages for a chat pane, which inserts HTML even without Markdown: escaped, `<b>` is shown as
-    typed."""
-    return [{"role": m["role"], "content": escape(m["content"], quote=False)} for m in messages]
+def day(stamp: str) -> str:
+    """The date of an ISO time."""
+    return stamp[:10]
 
 
-def complete_order(order: str, letters: Sequence[str] = LETTERS) -> str:
-    """The order with the answers that it leaves out tied in the last place; UserError where it is no
-    order."""
-    text = "".join((order or "").split()).upper().strip(">=")
-    if text == "NONE":
-        return "none"
-    named = [letter for group in text.split(">") for letter in group.split("=")]
-    if not text or len(set(named)) != len(named) or not set(named) <= set(letters):
-        raise UserError("say which answers you prefer, for example B>A=D>C", code=Code.ORDER)
-    left = [letter for letter in letters if letter not in named]
-    return ">".join([text, "=".join(left)]) if left else text
-
-
-def cast(
-    services: Services, state: Mapping[str, Any] | None, order: str, comment: str, rater: str, t: Texts
-) -> tuple[Any, ...]:
-    """Store the vote and show who was who: updates for `Panes.outputs`. A second click sends the same vote
-    id."""
-    if not state or not state.get("histories"):
-        raise UserError(t("arena.ask_first"), code=Code.REQUEST)
-    full = complete_order(order, sorted(state["histories"]))
-    result = services.arena.vote(
-        state["round"], full, comment=comment or "", vote_id=state["vote"], rater=rater
-    )
-    policies = result["policies"]
-    return (
-        {**state, "conversation": None, "histories": None, "cast": result["vote"]},
-        *[gr.skip()] * len(LETTERS),
-        *(pane_head(letter, policies.get(letter, "")) for letter in LETTERS),
-        *[gr.skip()] * len(LETTERS),
-        gr.Textbox(value=full, interactive=False),
-        gr.Button(interactive=False),
-        gr.Button(interactive=False),
-        arena_tables.reveal_html(full, policies, result["gold"], t),
-        gr.Button(visible=True),
-    )
-
-
-def take_back(services: Services, state: Mapping[str, Any] | None, rater: str, t: Texts) -> tuple[Any, ...]:
-    """Retract the vote that this page cast last: updates for the state, the reveal and the button."""
-    if not state or not state.get("cast"):
-        raise UserError(t("arena.no_vote"), code=Code.REQUEST)
-    services.arena.retract(state["cast"], rater)
-    return {**state, "cast": None}, parts.advice(t("arena.taken_back")), gr.Button(visible=False)
-
-
-def export_pairs(services: Services, t: Texts) -> None:
-    """Write the votes as a preference data set."""
-    result = services.arena.export("votes")
+def export_pairs(services: Services, season: str | None, t: Texts) -> None:
+    """Write the votes of a season (None = all) as a preference data set."""
+    result = services.arena.export("votes", season)
     gr.Info(escape(t("arena.exported", what=str(result))), duration=6)
 
 
-def export_csv(services: Services) -> Any:
-    """The votes as a spreadsheet to download."""
-    import tempfile
-    from pathlib import Path
-
-    path = Path(tempfile.mkdtemp(prefix="arena-")) / "votes.csv"
-    path.write_text(services.arena.csv(), encoding="utf-8-sig")
+def export_csv(services: Services, season: str | None) -> Any:
+    """The votes of a season (None = all) as a spreadsheet, in the folder whose files go after a while
+    (`ui.uploads`)."""
+    path = Path(get_upload_folder()) / secrets.token_hex(16) / "votes.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(services.arena.csv(season), encoding="utf-8-sig")
     return gr.File(value=str(path), visible=True)

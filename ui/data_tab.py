@@ -13,11 +13,10 @@ from typing import Any
 import gradio as gr
 
 from data import world
+from data.datasets import read_card, read_split
 from data.errors import Code, UserError
-from data.files import read_json, read_jsonl
 from data.sources import default_name
 from data.validation import read_pairs
-from data.workspace import check_name
 from ui import form as forms
 from ui import parts
 from ui.events import QUIET, WORK, shown
@@ -27,6 +26,7 @@ from ui.training import conversation, find, parent_choices, stage_runs
 
 SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
+KEPT_BYTES = 1 << 30  # of uploads in the workspace, together
 
 
 @dataclass
@@ -99,10 +99,10 @@ def build(
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
     start.click(shown(launch, t), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
     timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
-    chosen.change(lambda name: about_html(services, name, t), [chosen], [about], **QUIET)
+    chosen.change(shown(lambda name: about_html(services, name, t), t), [chosen], [about], **QUIET)
     gr.on(
         [chosen.change, split.change, index.change],
-        lambda n, s, i: pair(services, n, s, i, t),
+        shown(lambda n, s, i: pair(services, n, s, i, t), t),
         [chosen, split, index],
         pair_outputs,
         **QUIET,
@@ -179,10 +179,16 @@ def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
     """The place of an upload in the workspace's cache. UserError where nothing was uploaded."""
     if not upload:
         raise UserError("upload a .jsonl file first", code=Code.FILE)
-    folder = services.workspace.cache / "uploads"
-    target = folder / check_name(f"{default_name(Path(upload).name)}.jsonl")
+    target = services.workspace.upload(default_name(Path(upload).name))
     if keep:
+        folder = target.parent
         folder.mkdir(parents=True, exist_ok=True)
+        others = sum(file.stat().st_size for file in folder.iterdir() if file != target)
+        if others + Path(upload).stat().st_size > KEPT_BYTES:
+            raise UserError(
+                f"{folder} holds too much already: remove files there that no run needs any more",
+                code=Code.FILE,
+            )
         shutil.copyfile(upload, target)
     return str(target)
 
@@ -221,7 +227,7 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
     """The data set's card as two small tables."""
     if not name:
         return f'<p class="quiet">{escape(t("data.none"))}</p>'
-    card = read_json(services.workspace.dataset(name) / "dataset.json")
+    card = read_card(services.workspace.dataset(name))
     lengths = card.get("lengths", {})
     rows = [
         [t("data." + split), f["pairs"], f["prompts"], f["sha256"][:10]]
@@ -255,12 +261,12 @@ def pair(
     """One pair: prompt, chosen, rejected, and the gold reward of both where the tiny world knows them."""
     if not name:
         return "", "", "", ""
-    rows = read_jsonl(services.workspace.dataset(name) / f"{split}_prefs.jsonl")
+    rows = read_split(services.workspace.dataset(name), split)
     if not rows:
         return "", "", "", ""
     row = rows[min(max(1, int(index or 1)), len(rows)) - 1]
-    golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
+    chosen, rejected = (world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected"))
     note = ""
-    if all(golds):
-        note = t("data.gold", chosen=f"{golds[0].total:.2f}", rejected=f"{golds[1].total:.2f}")
+    if chosen is not None and rejected is not None:
+        note = t("data.gold", chosen=f"{chosen.total:.2f}", rejected=f"{rejected.total:.2f}")
     return conversation(row["prompt"]), row["chosen"], row["rejected"], f'<p class="quiet">{escape(note)}</p>'

@@ -122,7 +122,7 @@ def mark(policy: str) -> Mark:
 
 
 def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """One line a policy: what its reward model says, what gold says, how far it went, how it behaves."""
+    """One line per policy: its reward model's score, gold, distance from SFT, and behaviour."""
     names = ("gold", "gold_gain", "score_gain", "win_rate", "kl_token", "kl_sequence", "length", "refusals")
     body = [
         [
@@ -147,7 +147,7 @@ def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
-    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats a token."""
+    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats per token."""
     gold = {r["policy"]: r.get("gold") for r in rows}
     gain = {r["policy"]: r.get("score_gain") for r in rows if r["policy"] != "sft"}
     limit = (0.2, t("evaluate.kl_goal"))

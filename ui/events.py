@@ -1,4 +1,8 @@
-"""How handlers are bound to the page: private to the API, and errors that a user can mend as a message."""
+"""How handlers are bound to the page: private to the API, and errors that a user can mend as a message.
+
+Where people log in, a handler that is bound with `QUIET` only reads, and is open to every login. Any other is
+for admins, unless it is marked by `ui.access.for_raters`. `ui.payloads.CheckedBlocks` holds that.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from data.files import disk_full
 from pipeline.commands.advice import told
 from ui.texts import Texts
 
-# For polling and small updates: no queue, no spinner, and not part of the public API.
+# For polling and small updates, which change nothing: no queue, no spinner, not part of the public API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 # For work that a user asked for and waits for.
 WORK: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
@@ -56,14 +60,3 @@ def raised(handler: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(told(error), print_exception=False) from error
 
     return call
-
-
-def rater_of(request: gr.Request | None) -> str:
-    """Whose vote it is: the login where there is one, else the id that the server put into a cookie."""
-    if request is None:
-        return "anonymous"
-    name = getattr(request, "username", None)
-    if name:
-        return f"user:{name}"
-    cookie = (getattr(request, "cookies", None) or {}).get("rater")
-    return f"cookie:{cookie}" if cookie else f"session:{request.session_hash or 'none'}"

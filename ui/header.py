@@ -6,7 +6,7 @@ It reads everything from disk on each tick and sends only what has changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -22,8 +22,10 @@ from pipeline.settings.fields import PRESETS
 from pipeline.settings.stages import STAGES, Stages
 from ui import parts
 from ui.events import QUIET, WORK, shown
+from ui.login import logout_form
 from ui.parts import Services
 from ui.texts import Texts
+from ui.visitors import LANGUAGES
 
 POLL_SECONDS = 2.0
 
@@ -35,6 +37,8 @@ class Header:
     """Components of the bar that other modules use."""
 
     preset: gr.Radio
+    account: gr.HTML
+    who: Callable[[gr.Request], str]  # what `account` shows to a visitor
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
@@ -61,6 +65,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
         machine = gr.HTML(padding=False, elem_id="machine")
         gr.HTML(language_links(language), padding=False, elem_id="languages")
+        account = gr.HTML(padding=False, elem_id="account", visible=services.access.accounts is not None)
     with gr.Row(elem_id="bar"):
         strip = gr.HTML(padding=False, elem_id="pipeline")
         missing = gr.Button(
@@ -92,11 +97,17 @@ def build(services: Services, t: Texts, language: str) -> Header:
             services.jobs.cancel(record.id)
         return show(services, preset_value, "", t)
 
+    def who(request: gr.Request) -> str:
+        key = services.access.logout_key(request)
+        return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+
     timer.tick(poll, [preset, seen], outputs, **QUIET)
     missing.click(shown(run_missing, t), [preset], outputs, **WORK)
     cancel.click(shown(cancel_now, t), [preset], outputs, **WORK)
     return Header(
         preset,
+        account,
+        who,
         timer,
         outputs,
         {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},

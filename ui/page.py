@@ -25,6 +25,7 @@ def build(services: Services, language: str) -> gr.Blocks:
     """The whole page in one language; nothing is started."""
     t = Texts(language)
     with CheckedBlocks(title="EdgeRLHF Playground", analytics_enabled=False, fill_width=True) as page:
+        page.access = services.access
         top = header.build(services, t, language)
         tabs, parts = {}, {}
         with gr.Tabs(elem_id="tabs"):
@@ -78,6 +79,7 @@ def bind(
         return [gr.Timer(active=name == other) for other in timers]
 
     page.load(lambda: newest_preset(services), None, [top.preset], **QUIET).then(**top.refresh, **QUIET)
+    page.load(top.who, None, [top.account], **QUIET)
     page.load(lambda: in_front(TABS[0]), None, list(timers.values()), **QUIET)
     page.load(**parts[TABS[0]]["refresh"], **QUIET)
     for name, tab in tabs.items():

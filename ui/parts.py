@@ -18,6 +18,7 @@ from pipeline.runs.jobs import JobRunner, command_line
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.stages import STAGES
+from ui.access import Access
 from ui.plots import finite
 from ui.reading import Reading
 from ui.texts import Texts
@@ -34,6 +35,7 @@ class Services:
     jobs: JobRunner
     arena: Arena
     runs: RunReader
+    access: Access = Access()
 
 
 def command(
@@ -109,10 +111,11 @@ def with_interval(value: Any, pair: Any) -> str:
 
 def run_title(record: RunRecord, t: Texts) -> str:
     """ "PPO int4", "PPO bf16 · gold" where gold was the reward; and the run's own name (not escaped)."""
-    if record.stage not in STAGES:
+    row = STAGES.get(record.stage)
+    if row is None:
         return record.stage or record.id
     title = t(f"stage.{record.stage}")
-    if STAGES[record.stage].per_precision or record.precision not in (None, "bf16"):
+    if row.per_precision or record.precision not in (None, "bf16"):
         title += f" {record.precision or ''}"
     if record.against_gold:
         title += f" · {t('result.gold_mean')}"

@@ -1,4 +1,5 @@
-"""What a call to the page may carry: no file reference where no file is expected, and no address to fetch.
+"""Who may call a handler of the page, and what a call may carry: no file reference where no file is expected,
+and no address to fetch.
 
 Gradio looks for file references in the payload of every input, whatever its component, and copies the file
 (or downloads the address) that it finds there to a folder from which anybody can read it. `CheckedBlocks`
@@ -14,15 +15,34 @@ from typing import Any
 import gradio as gr
 from gradio.block_function import BlockFunction
 
+from data.errors import UserError
+from ui.access import Access
+
 FILE_KEYS = frozenset({"path", "url", "meta"})
 
 
 class CheckedBlocks(gr.Blocks):
-    """A `gr.Blocks` that checks the payload of each call.
+    """A `gr.Blocks` that checks the caller and the payload of each call, whichever address it came through.
 
     Gradio compares the path of an upload with the upload folder only after `launch`, which
     `gr.mount_gradio_app` never calls. `has_launched` is therefore set here, for as long as the page exists.
     """
+
+    access = Access()
+
+    async def process_api(
+        self, block_fn: BlockFunction | int, inputs: list[Any], *args: Any, **more: Any
+    ) -> dict[str, Any]:
+        """As of `gr.Blocks`, for callers with the role that the handler needs; others get gr.Error."""
+        request = more.get("request")
+        found = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        if args or isinstance(request, list):  # nothing here is called in batches
+            raise gr.Error("This call cannot be read.", print_exception=False)
+        try:
+            self.access.check(request, role_of(found))
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return await super().process_api(found, inputs, **more)
 
     def __exit__(self, *args: Any) -> None:
         super().__exit__(*args)
@@ -41,6 +61,11 @@ class CheckedBlocks(gr.Blocks):
                 if not isinstance(component, gr.File) or not is_local_path(reference.get("path")):
                     message = f"Input {index} must not hold a file or an address."
                     raise gr.Error(message, print_exception=False)
+
+
+def role_of(block_fn: BlockFunction) -> str:
+    """The role that a handler needs: "admin" unless it is marked, or only reads (`ui.events.QUIET`)."""
+    return getattr(block_fn.fn, "role", "admin" if block_fn.queue else "rater")
 
 
 def file_references(value: Any) -> Iterator[dict[str, Any]]:

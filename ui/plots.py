@@ -7,7 +7,7 @@ not flicker. A value that is missing or not finite is a gap in its line, never a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
@@ -171,7 +171,7 @@ def live_charts(stage: str, rows: Sequence[dict], t: Texts) -> list[go.Figure]:
     return [live(chart, rows, t) for chart in CHARTS[stage]]
 
 
-def overlay(runs: dict[str, Sequence[dict]], key: str, title: str) -> go.Figure:
+def overlay(runs: Mapping[str, Sequence[dict]], key: str, title: str) -> go.Figure:
     """One metric of several runs in one chart; `runs` maps a run's label to its metrics rows."""
     figure = empty(title, height=340)
     colours = ["#5b6ee1", "#d9822b", "#159a8c", "#d64545", "#8b5cf6", "#c9a227", "#7c8aa5"]
@@ -202,7 +202,7 @@ def bars(
     """One bar a policy, in its colour; `errors` are intervals (low, high), `line` a horizontal mark with
     its text."""
     figure = empty(title, height=300)
-    known = {name: finite(v) for name, v in values.items() if finite(v) is not None}
+    known = {name: number for name, v in values.items() if (number := finite(v)) is not None}
     interval = None
     if errors:
         spans = {n: errors.get(n) for n in known}
@@ -239,15 +239,19 @@ def frontier(
     y_title: str,
     limit: tuple[float, str] | None = None,
 ) -> go.Figure:
-    """A scatter of policies: x (KL a token) against y (gold or score); `limit` marks a goal on x."""
+    """A scatter of policies: x (KL per token) against y (gold or score); `limit` marks a goal on x."""
     figure = empty(title, height=300)
-    known = {n: (x, y) for n, (x, y) in points.items() if finite(x) is not None and finite(y) is not None}
+    known = {
+        name: (right, up)
+        for name, (x, y) in points.items()
+        if (right := finite(x)) is not None and (up := finite(y)) is not None
+    }
     for name, (x, y) in known.items():
         look = {"size": 15, "color": COLOURS.get(name, GREY), "line": {"width": 1.5, "color": "#fff"}}
         figure.add_scatter(x=[x], y=[y], name=name, mode="markers", marker=look)
-    right = max([x for x, _ in known.values()] + ([limit[0]] if limit else [0.1])) * 1.2
+    edge = max([x for x, _ in known.values()] + ([limit[0]] if limit else [0.1])) * 1.2
     if limit:
         figure.add_vline(x=limit[0], line={"color": GREY, "dash": "dot"}, annotation_text=limit[1])
-    figure.update_xaxes(title=x_title, range=[-right / 20, right]).update_yaxes(title=y_title)
+    figure.update_xaxes(title=x_title, range=[-edge / 20, edge]).update_yaxes(title=y_title)
     below = {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.32}
     return figure.update_layout(hovermode="closest", showlegend=True, legend=below, margin={"l": 56, "b": 80})

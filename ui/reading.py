@@ -13,7 +13,7 @@ from ui.plots import finite
 
 Reading = list[tuple[str, str]]
 Texts = Callable[..., str]
-KL_GOAL = 0.2  # nats a token, the target of the project's guidelines
+KL_GOAL = 0.2  # nats per token, the target of the project's guidelines
 
 
 def values(rows: Sequence[dict], *keys: str) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -38,7 +38,8 @@ WALL_CLOCK = {"wall_seconds", "seconds"}
 
 def build(services: Services, t: Texts) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns its timer and the handler that fills it."""
-    gr.HTML(parts.intro(t("intro.runs")), padding=False)
+    link = f' <a href="?view=api">{escape(t("runs.api"))}</a>'
+    gr.HTML(parts.intro(t("intro.runs") + link), padding=False)
     listing = gr.Dataframe(
         headers=headers(t),
         datatype="str",
@@ -255,7 +256,7 @@ def nothing_picked(t: Texts) -> str:
     return f'<p class="quiet">{escape(t("runs.pick_two"))}</p>'
 
 
-def drawable(metric: str, curves: dict[str, Sequence[dict[str, Any]]]) -> str:
+def drawable(metric: str, curves: Mapping[str, Sequence[dict[str, Any]]]) -> str:
     """The metric, or where none of the runs has it the first one that some run has."""
     there = {key for rows in curves.values() for row in rows for key in row}
     return next((key for key in (metric, *METRICS) if key in there), metric)

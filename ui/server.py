@@ -1,50 +1,26 @@
-"""The web server around the page: one Gradio app a language on one FastAPI app, guarded by `ui.guard`.
+"""The web server around the page: one Gradio app per language on one FastAPI app, guarded by `ui.guard`.
 
-English is served at /, Chinese at /zh. A first visit goes where the browser's language says; the switch on
-the page sets a cookie and wins from then on. A visitor gets a random rater id as a cookie, so that votes of
-one person belong together where nobody logs in. Nothing is started here: `app.py` runs the server.
+English is served at /, Chinese at /zh (`ui.visitors`). Nothing is started here: `app.py` runs the server.
 """
 
 from __future__ import annotations
 
-import hmac
-import os
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
+import ssl
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import gradio as gr
-from fastapi import FastAPI
+import uvicorn
+from fastapi import FastAPI, Request
 
 from data.errors import Code, UserError
 from ui import theme
+from ui.access import Access
+from ui.connections import BACKLOG, Connections, protocol
 from ui.guard import Guard
-
-LANGUAGES = {"en": "/", "zh": "/zh"}
-YEAR = 365 * 24 * 3600
-
-
-def credentials(value: str | None) -> Callable[[str, str], bool] | None:
-    """The login check of `--auth`: "user:password", or a file with one such line a user. UserError where
-    unusable."""
-    if not value:
-        return None
-    path = Path(value)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [value]
-    users = dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
-    if not users or not all(name and password for name, password in users.items()):
-        raise UserError(
-            "--auth: give user:password, or a file with one user:password a line", code=Code.OPTION
-        )
-
-    def check(name: str, password: str) -> bool:
-        known = users.get(name, secrets.token_hex(16))
-        return hmac.compare_digest(known.encode(), password.encode()) and name in users
-
-    return check
+from ui.login import Login
+from ui.uploads import Uploads
+from ui.visitors import LANGUAGES, Visitors
 
 
 def build(
@@ -54,23 +30,28 @@ def build(
     host: str,
     port: int,
     language: str = "auto",
-    auth: Callable[[str, str], bool] | None = None,
+    access: Access | None = None,
+    names: Collection[str] = (),
+    upload_folder: Path | None = None,
 ) -> Guard:
-    """Mount the pages (by language) and put the guard in front. Returns the ASGI app."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    """Mount the pages (by language) and put the guard in front. Returns the ASGI app.
+
+    names: Host names of this server beside its address. upload_folder: where Gradio keeps files; its size is
+    not limited without it.
+    """
+    access = access or Access()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    mounted = []
-    for code, path in sorted(
-        LANGUAGES.items(), key=lambda item: -len(item[1])
-    ):  # "/" would swallow the others
-        page = pages[code].queue(max_size=64)
+    if access.accounts is not None and access.logins is not None:
+        server.routes.extend(Login(access.accounts, access.logins).routes())
+    for code, path in sorted(LANGUAGES.items(), key=lambda item: -len(item[1])):  # "/" would swallow the rest
         gr.mount_gradio_app(
             server,
-            page,
+            pages[code].queue(max_size=64, api_open=False, default_concurrency_limit=1),
             path=path,
             server_name=host,
             server_port=port,
-            auth=auth,
+            auth_dependency=login_of(access) if access.accounts is not None else None,
+            root_path="",
             allowed_paths=[],
             blocked_paths=[str(workspace_root)],
             show_error=False,
@@ -80,71 +61,59 @@ def build(
             run_history=False,
             pwa=False,
             mcp_server=False,
-            footer_links=["api"],
+            footer_links=[],
+            favicon_path=theme.favicon() if path == "/" else None,
             theme=theme.theme(),
             css=theme.css(),
             head=theme.head(),
         )
-        mounted.append(server.routes[-1].app)
-    for other in mounted[1:]:  # one login serves both languages
-        other.tokens, other.cookie_id = mounted[0].tokens, mounted[0].cookie_id
-    return Guard(Visitors(server, language), bound_to=host)
+    uploads = Uploads(upload_folder) if upload_folder else None
+    return Guard(Visitors(server, language), host, access, frozenset(names), uploads)
 
 
-@dataclass
-class Visitors:
-    """ASGI middleware: sends a first visit to its language, and hands out rater ids."""
+def login_of(access: Access):
+    """What Gradio asks for the name of a visitor; None turns the visitor away."""
 
-    app: FastAPI
-    language: str = "auto"
+    def name(request: Request) -> str | None:
+        account = access.account(request.cookies)
+        return account.name if account else None
 
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in {"/", "/zh", "/zh/"}:
-            return await self.app(scope, receive, send)
-        headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
-        cookies = read_cookies(headers.get(b"cookie", ""))
-        asked = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [None])[0]
-        new = []
-        if asked in LANGUAGES:
-            new.append(f"lang={asked}; Path=/; Max-Age={YEAR}; SameSite=Lax")
-        if "rater" not in cookies:
-            new.append(f"rater={secrets.token_hex(8)}; Path=/; Max-Age={YEAR}; SameSite=Lax; HttpOnly")
-        target = self.elsewhere(scope["path"], asked, cookies.get("lang"), headers)
-
-        set_cookies = [(b"set-cookie", cookie.encode()) for cookie in new]
-
-        async def with_cookies(message):
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *set_cookies]}
-            await send(message)
-
-        if target:
-            head = [(b"location", target.encode()), (b"content-length", b"0")]
-            await with_cookies({"type": "http.response.start", "status": 307, "headers": head})
-            return await send({"type": "http.response.body", "body": b""})
-        await self.app(scope, receive, with_cookies)
-
-    def elsewhere(
-        self, path: str, asked: str | None, chosen: str | None, headers: dict[bytes, str]
-    ) -> str | None:
-        """Where to send a visit to the bare address; None where it is right."""
-        if path == "/zh":
-            return "/zh/"
-        if path != "/" or asked == "en" or "text/html" not in headers.get(b"accept", ""):
-            return None
-        language = asked or chosen or (self.language if self.language != "auto" else preferred(headers))
-        return "/zh/" if language == "zh" else None
+    return name
 
 
-def preferred(headers: dict[bytes, str]) -> str:
-    """ "zh" where a Chinese comes first in Accept-Language, else "en"."""
-    first = headers.get(b"accept-language", "").split(",")[0].strip().lower()
-    return "zh" if first.startswith("zh") else "en"
+def configuration(
+    application: Guard,
+    connections: Connections,
+    *,
+    proxies: Collection[str] = (),
+    certfile: Path | None = None,
+    keyfile: Path | None = None,
+) -> uvicorn.Config:
+    """uvicorn's settings, all said, so that no variable of the environment decides one.
 
-
-def read_cookies(header: str) -> dict[str, str]:
-    """The cookies of a request; {} where the header is broken."""
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+    proxies: addresses whose X-Forwarded-For is believed. Raises UserError for a certificate that is no use.
+    """
+    if certfile:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certfile, keyfile)
+        except (OSError, ssl.SSLError) as error:
+            raise UserError(
+                f"--certfile {certfile}, --keyfile {keyfile}: cannot be used ({error})", code=Code.OPTION
+            ) from error
+    return uvicorn.Config(
+        application,
+        http=protocol(connections),
+        ws="none",
+        loop="asyncio",
+        workers=1,
+        backlog=BACKLOG,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=2,
+        ssl_certfile=certfile,
+        ssl_keyfile=keyfile,
+    )

@@ -2,8 +2,8 @@
 """Every text of the page in English and 简体中文, in one table; names of settings are in `ui.field_texts`,
 what is said about errors in `ui.error_texts`.
 
-`Texts("zh")("run.step", step=3, total=9)` gives the text in that language. An unknown key is an error: a test holds
-that both languages are whole, have the same blanks, and that the page uses no key that is not here.
+`Texts("zh")("run.step", step=3, total=9)` gives the text in that language. An unknown key is an error: a test
+holds that both languages are whole, have the same blanks, and that the page uses no key that is not here.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "tab.arena": ("Arena", "竞技场"),
     "tab.evaluation": ("Evaluation", "评测"),
     "tab.runs": ("Runs", "运行记录"),
+    # the login
+    "login.username": ("Name", "用户名"),
+    "login.password": ("Password", "密码"),
+    "login.enter": ("Log in", "登录"),
+    "login.leave": ("Log out", "退出登录"),
+    "login.wrong": ("This name and password do not belong together.", "用户名与密码不匹配。"),
     # the bar
     "bar.prepare": ("Data", "数据"),
     "bar.sft": ("SFT", "SFT"),
@@ -40,13 +46,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "bar.after": ("After this:", "接下来："),
     "bar.last": ("This is the last step.", "这是最后一步。"),
     "bar.next_first": (
-        "Nothing trained here yet; the arena answers with shipped demo models. First step:",
-        "这里还没有训练过；竞技场先由自带的演示模型作答。第一步：",
+        "Nothing is trained with this preset yet. First step:",
+        "这个预设还没有训练过。第一步：",
     ),
     "bar.waiting": ("{count} more waiting in the queue.", "队列中还有 {count} 个任务。"),
     "bar.complete": (
         "Everything is trained and evaluated. Ask the four models something in the arena.",
-        "全部训练并评测完成。去竞技场问问这四个模型吧。",
+        "训练与评测已全部完成。去竞技场问问这四个模型吧。",
     ),
     "bar.run_missing": ("Run what is missing", "补齐缺少的步骤"),
     "status.done": ("done", "完成"),
@@ -81,23 +87,26 @@ TABLE: dict[str, tuple[str, str]] = {
     "form.more": ("More settings", "更多设置"),
     "form.newest": ("the newest", "最新的"),
     "form.memory": (
-        "Needs about {need} of memory above the imports; {there} are there.",
-        "除导入外约需 {need} 内存；本机共有 {there}。",
+        "Needs about {need} of memory above the imports; {there} are free.",
+        "除程序自身外约需 {need} 内存；目前可用 {there}。",
     ),
-    "form.command": ("The same from the command line", "等价的命令行"),
+    "form.command": ("The same on the command line", "等价的命令行"),
     "precision.one": (
         "The frozen base's number format; int4 is QLoRA.",
         "冻结基座的数值格式；int4 即 QLoRA。",
     ),
-    "precision.reward": ("One reward model for each.", "每种精度各训练一个奖励模型。"),
-    "precision.ppo": ("One policy against the reward model of each.", "对每种精度的奖励模型各训练一个策略。"),
+    "precision.reward": ("Trains one reward model per precision.", "每种精度各训练一个奖励模型。"),
+    "precision.ppo": (
+        "Trains one policy per precision of the reward model.",
+        "针对每种精度的奖励模型各训练一个策略。",
+    ),
     "start.prepare": ("Prepare the data", "准备数据"),
     "start.sft": ("Start SFT", "开始 SFT"),
     "start.reward": ("Train reward models", "训练奖励模型"),
     "start.ppo": ("Start PPO", "开始 PPO"),
     "start.evaluate": ("Evaluate", "开始评测"),
     "start.done": (
-        "In the queue: {count}. You can close the page; training goes on.",
+        "Added to the queue: {count}. You can close the page; training continues.",
         "已加入队列：{count}。可以关闭页面，训练会继续。",
     ),
     "run.none": (
@@ -113,8 +122,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "run.took": ("took {time}", "用时 {time}"),
     "run.starting": ("starting …", "启动中……"),
     "run.silent": (
-        "No sign of life for {time}. If this goes on, cancel and resume.",
-        "已有 {time} 没有动静。如果持续下去，可以取消后再继续。",
+        "No sign of life for {time}. If this continues, cancel and resume.",
+        "已有 {time} 没有动静。如果一直这样，可以先取消再继续。",
     ),
     "samples.title": ("Answers as training goes on, newest first", "训练过程中的回答，最新的在前"),
     "samples.step": ("Step", "步"),
@@ -126,19 +135,19 @@ TABLE: dict[str, tuple[str, str]] = {
     "verdict.none": ("not measured", "未测量"),
     # charts and their reading
     "chart.loss": ("Loss", "损失"),
-    "chart.token_accuracy": ("Next token right", "下一词元正确率"),
+    "chart.token_accuracy": ("Accuracy of the next token", "下一词元正确率"),
     "chart.lr": ("Learning rate", "学习率"),
     "chart.grad_norm": ("Gradient norm", "梯度范数"),
     "chart.accuracy": ("Accuracy: prefers the chosen answer", "准确率：更偏好优选回答"),
     "chart.margin": ("Margin between chosen and rejected", "优选与被拒的分差"),
     "chart.reward": ("Reward model's score", "奖励模型的分数"),
     "chart.gold": ("Gold reward", "标准奖励"),
-    "chart.kl": ("KL from SFT, nats an answer", "与 SFT 的 KL，奈特/条"),
-    "chart.entropy": ("Entropy, nats a token", "熵，奈特/词元"),
+    "chart.kl": ("KL from SFT, nats per answer", "与 SFT 的 KL，奈特/条"),
+    "chart.entropy": ("Entropy, nats per token", "熵，奈特/词元"),
     "chart.value_loss": ("Value loss", "价值损失"),
     "chart.clip": ("Share of clipped updates", "被裁剪的更新占比"),
     "chart.length": ("Length of answers, tokens", "回答长度，词元"),
-    "chart.nothing": ("not logged in this run", "本次运行没有记录"),
+    "chart.nothing": ("not recorded in this run", "本次运行没有记录"),
     "mark.chance": ("chance", "随机水平"),
     "line.train": ("training", "训练"),
     "line.validation": ("validation", "验证"),
@@ -151,34 +160,34 @@ TABLE: dict[str, tuple[str, str]] = {
     "line.value_loss": ("value loss", "价值损失"),
     "line.clip_fraction": ("clipped", "裁剪"),
     "line.tokens": ("tokens", "词元"),
-    "read.wait": ("The first curves come after a few steps.", "再过几步就会有曲线。"),
+    "read.wait": ("The first curves appear after a few steps.", "再过几步就会有曲线。"),
     "read.loss_falls": (
         "The loss fell from {first} to {last}: it is learning.",
         "损失从 {first} 降到 {last}：正在学习。",
     ),
     "read.loss_flat": (
-        "The loss stays near {last} (it began at {first}).",
+        "The loss stays near {last} (it started at {first}).",
         "损失停在 {last} 附近（开始时为 {first}）。",
     ),
     "read.overfit": (
-        "The validation loss rose again, from {best} to {last}: it begins to learn by heart.",
-        "验证损失又从 {best} 升到 {last}：开始死记硬背了。",
+        "The validation loss rose again, from {best} to {last}: the model is beginning to overfit.",
+        "验证损失又从 {best} 升到 {last}：开始过拟合了。",
     ),
     "read.generalises": (
-        "The validation loss is at its best, {last}: what it learns also holds for new prompts.",
-        "验证损失处于最好水平 {last}：学到的东西对新提示词同样有效。",
+        "The validation loss is at its best, {last}: the model also improves on new prompts.",
+        "验证损失处于最好水平 {last}：模型在新提示词上同样有进步。",
     ),
     "read.zero_grad": (
-        "The gradient is zero: nothing is being learnt. Cancel, and look at the precision and the LoRA rank.",
+        "The gradient is zero: nothing is being learned. Cancel, and check the precision and the LoRA rank.",
         "梯度为零：什么也没学到。请取消，并检查精度与 LoRA 秩。",
     ),
     "read.accuracy_good": (
-        "It picks the preferred answer {percent} % of the time (50 % is guessing).",
-        "它有 {percent} % 的时候选中了更好的回答（50 % 等于瞎猜）。",
+        "It picks the preferred answer {percent} % of the time (guessing gives 50 %).",
+        "它有 {percent} % 的时候选中了更好的回答（随机猜测为 50 %）。",
     ),
     "read.accuracy_chance": (
         "It picks the preferred answer {percent} % of the time: hardly better than guessing.",
-        "它只有 {percent} % 的时候选中更好的回答：比瞎猜强不了多少。",
+        "它只有 {percent} % 的时候选中更好的回答：比随机猜测好不了多少。",
     ),
     "read.margin": (
         "The gap between good and bad answers went from {first} to {last}.",
@@ -193,11 +202,11 @@ TABLE: dict[str, tuple[str, str]] = {
         "奖励模型的分数还没有上升：{first} → {last}。",
     ),
     "read.gold_is_reward": (
-        "Trained on the gold reward itself, to see how much is possible: {first} → {last}.",
+        "This run trains on the gold reward itself, to show how much is possible: {first} → {last}.",
         "直接用标准奖励训练，看看上限在哪里：{first} → {last}。",
     ),
     "read.gold_up": (
-        "So does the gold reward, which it never sees: {first} → {last}.",
+        "The gold reward, which training never sees, rises too: {first} → {last}.",
         "训练时看不到的标准奖励也在上升：{first} → {last}。",
     ),
     "read.gold_flat": (
@@ -210,16 +219,16 @@ TABLE: dict[str, tuple[str, str]] = {
         "分数上升而标准奖励下降（{first} → {last}）：策略开始钻奖励模型的空子。请提早停止或加大 KL 权重。",
     ),
     "read.kl_fine": (
-        "It stays close to SFT: {kl} nats a token (the goal is below {goal}).",
+        "It stays close to SFT: {kl} nats per token (the goal is below {goal}).",
         "与 SFT 保持接近：每词元 {kl} 奈特（目标是低于 {goal}）。",
     ),
     "read.kl_far": (
-        "It has moved far from SFT: {kl} nats a token, the goal is below {goal}. Raise the KL weight or train "
+        "It has moved far from SFT: {kl} nats per token; the goal is below {goal}. Raise the KL weight or train "
         "for fewer steps.",
         "离 SFT 太远：每词元 {kl} 奈特，目标是低于 {goal}。请加大 KL 权重或减少步数。",
     ),
     "read.entropy": (
-        "The entropy has collapsed: answers are becoming all alike.",
+        "The entropy has collapsed: the answers are becoming alike.",
         "熵已塌缩：回答变得千篇一律。",
     ),
     "read.clip": (
@@ -228,17 +237,17 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     # data
     "intro.data": (
-        "Preference pairs: one prompt, the answer that was preferred and the one that was not. The tiny world "
-        "makes its own; you can also bring a file or take a data set from the hub.",
+        "A preference pair is a prompt with a preferred and a rejected answer. The tiny world generates its own "
+        "pairs; you can also upload a file or use a data set from the hub.",
         "偏好数据：一个提示词、一个更受偏好的回答和一个较差的回答。小世界自己生成数据；也可以上传文件，或使用 hub 上的数据集。",
     ),
     "data.source": ("Source", "来源"),
-    "data.source.preset": ("the preset's", "预设自带"),
+    "data.source.preset": ("from the preset", "预设自带"),
     "data.source.hub": ("Hugging Face hub", "Hugging Face hub"),
-    "data.source.file": ("a file of mine", "我的文件"),
+    "data.source.file": ("my file", "我的文件"),
     "data.source.votes": ("votes from the arena", "竞技场投票"),
     "data.hub": ("Data set on the hub", "hub 上的数据集"),
-    "data.hub_info": ("OWNER/NAME, with a folder behind it where needed", "作者/名称，必要时后面加上文件夹"),
+    "data.hub_info": ("OWNER/NAME, followed by a folder if needed", "作者/名称，必要时后面加上文件夹"),
     "data.upload": (
         "A .jsonl file: chosen and rejected transcripts, or prompt, chosen, rejected",
         ".jsonl 文件：chosen 与 rejected 完整对话，或 prompt、chosen、rejected",
@@ -268,7 +277,7 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "data.leak_ok": ("No prompt is in two splits.", "没有提示词同时出现在两个划分中。"),
     "data.leak_bad": (
-        "Some prompts are in two splits: test figures would be too good.",
+        "Some prompts are in two splits: test results would be too good.",
         "有提示词同时出现在两个划分中：测试结果会偏高。",
     ),
     "data.dropped": ("Left out: {what}.", "已略去：{what}。"),
@@ -286,8 +295,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "count.unusable": ("unusable", "不可用"),
     # training
     "intro.sft": (
-        "Supervised fine-tuning: the base learns to answer like the chosen answers. Everything later starts here.",
-        "监督微调：让基座学会像优选回答那样作答。后面的一切都从这里出发。",
+        "Supervised fine-tuning: the base learns to answer like the chosen answers. All later stages start from it.",
+        "监督微调：让基座学会像优选回答那样作答。后面的各步都以此为起点。",
     ),
     "intro.reward": (
         "A reward model learns to tell the chosen answer from the rejected one. Train it in bf16, int8 and int4 "
@@ -295,53 +304,92 @@ TABLE: dict[str, tuple[str, str]] = {
         "奖励模型学习分辨优选与被拒的回答。分别用 bf16、int8、int4 训练，看看量化的代价。",
     ),
     "intro.ppo": (
-        "PPO lets the SFT model answer, has a reward model score the answers, and moves towards better scores, on "
-        "a leash of KL.",
-        "PPO 让 SFT 模型作答，由奖励模型打分，再朝更高的分数移动，并用 KL 拴住它。",
+        "PPO lets the SFT model answer, a reward model scores the answers, and training moves the policy towards "
+        "better scores. A KL penalty keeps it close to SFT.",
+        "PPO 让 SFT 模型作答，由奖励模型打分，再把策略推向更高的分数；KL 惩罚使它不会偏离 SFT 太远。",
     ),
-    "calibration.title": ("Can their confidence be believed?", "它们的把握可信吗？"),
+    "calibration.title": ("Can their confidence be trusted?", "它们的把握可信吗？"),
     "calibration.ideal": ("ideal", "理想"),
     "calibration.confidence": ("How sure the model is of its choice", "模型对自己的选择有多大把握"),
     "calibration.accuracy": ("How often it is right", "实际选对的比例"),
     "calibration.pairs": ("Pairs", "对数"),
     "calibration.hover": (
-        "sure %{{x:.0%}}, right %{{y:.1%}}, %{{customdata}} pairs",
+        "confidence %{{x:.0%}}, correct %{{y:.1%}}, %{{customdata}} pairs",
         "把握 %{{x:.0%}}，选对 %{{y:.1%}}，%{{customdata}} 对",
     ),
     "calibration.good": (
-        "All of them know what they know: how sure they are and how often they are right differ by {points} "
-        "points or less on average (ECE).",
+        "All of them are well calibrated: confidence and accuracy differ by {points} points or less on average "
+        "(ECE).",
         "它们都有自知之明：把握与实际选对的比例平均相差不超过 {points} 个百分点（ECE）。",
     ),
     "calibration.over": (
-        "The {name} model is over-confident: it is right less often than it is sure, by {points} points on "
+        "The {name} model is over-confident: its accuracy is below its confidence; they differ by {points} points on "
         "average (ECE).",
         "{name} 模型过于自信：实际选对的比例低于它的把握，平均相差 {points} 个百分点（ECE）。",
     ),
     "calibration.under": (
-        "The {name} model is too modest: it is right more often than it is sure, by {points} points on "
-        "average (ECE).",
+        "The {name} model is under-confident: its accuracy is above its confidence; they differ by {points} points "
+        "on average (ECE).",
         "{name} 模型过于谦虚：实际选对的比例高于它的把握，平均相差 {points} 个百分点（ECE）。",
     ),
     "calibration.note": (
-        "This changes the size of the reward, not which answer it prefers.",
+        "This affects the size of the reward, not which answer the model prefers.",
         "这只影响奖励的大小，不影响它偏好哪个回答。",
     ),
     # arena
     "intro.arena": (
-        "The SFT model and three PPO policies, one for each reward model's precision, answer the same prompt. Who is who is "
-        "shown after your vote.",
-        "四个模型回答同一个提示词：SFT 模型，以及对三种精度奖励模型训练的 PPO 策略。投票之后才揭晓谁是谁。",
+        "The SFT model and three PPO policies, one per precision of the reward model, answer the same prompt. After your "
+        "vote you see which model wrote which answer.",
+        "四个模型回答同一个提示词：SFT 模型，以及针对三种精度的奖励模型训练的 PPO 策略。投票之后才揭晓谁是谁。",
     ),
     "arena.prompt": ("Your prompt", "你的提示词"),
     "arena.placeholder": ("Ask something in English …", "用英文问点什么……"),
-    "arena.can_title": ("What this small model can do", "这个小模型能做什么"),
-    "arena.can": (
-        "Everyday things in short English: facts, sums, steps, small talk. On anything else a good answer is an honest "
-        "“I don't know”; a worse one bluffs. For a real base, choose the preset edge and train.",
-        "用简短的英文谈日常事物：常识、算术、步骤、闲聊。遇到别的话题，好的回答会老实说不知道，差的会瞎编。想用真正的基座，请选择 edge 预设并训练。",
+    "arena.models": ("Who answers", "由谁作答"),
+    "arena.shipped": ("shipped demo policies", "自带的演示策略"),
+    "arena.yours": ("your training of {when}", "你在 {when} 训练的策略"),
+    "arena.base.tiny": ("The tiny world's model (3.7 million parameters)", "微型世界的模型（370 万参数）"),
+    "arena.base.smollm2": (
+        "SmolLM2-135M-Instruct (135 million parameters)",
+        "SmolLM2-135M-Instruct（1.35 亿参数）",
     ),
-    "arena.ask": ("Ask all four", "问这四个模型"),
+    "arena.nobody": (
+        "No two policies can answer yet. Start the training with “Run what is missing”.",
+        "还没有两个可以作答的策略。请点击“补齐缺少的步骤”开始训练。",
+    ),
+    "arena.fewer": (
+        "Only {count} policies are trained so far; the others join when they are.",
+        "目前只训练了 {count} 个策略；其余的训练好后会加入。",
+    ),
+    "arena.can.tiny": (
+        "A laboratory model. It knows everyday things in short English: facts, small sums, steps, small talk. On "
+        "anything else a good answer is an honest “I don't know”; a worse one bluffs.",
+        "实验用的小模型，用简短的英文谈日常事物：常识、简单算术、步骤、闲聊。遇到别的话题，好的回答会老实说不知道，差的会瞎编。",
+    ),
+    "arena.can.small": (
+        "A real but small language model, tuned on human preferences for helpful and harmless answers (Anthropic "
+        "HH-RLHF). It speaks English, and it gets facts wrong: do not rely on it.",
+        "真实但很小的语言模型，用人类对“有用、无害”回答的偏好（Anthropic HH-RLHF）调整过。它只会英文，也会说错事实，请勿依赖。",
+    ),
+    "arena.can.edge": (
+        "A small language model, trained here on the preference data that you chose. It may be wrong about facts.",
+        "在这里用你所选的偏好数据训练的小型语言模型，可能会说错事实。",
+    ),
+    "arena.ask": ("Ask", "提问"),
+    "arena.stop": ("Stop", "停止"),
+    "arena.next": ("Next prompt", "下一个提示词"),
+    "arena.season": ("Season", "赛季"),
+    "arena.season_label": (
+        "Season {number}: {what}, since {when}, {votes} votes",
+        "第 {number} 季：{what}，始于 {when}，{votes} 票",
+    ),
+    "arena.incomplete": (
+        "Not ranked yet: {letters}. They now share the last place; press Vote again to confirm, or go on ranking.",
+        "尚未排序：{letters}。它们现在并列最后；再按一次“投票”确认，或继续排序。",
+    ),
+    "arena.english_only": (
+        "These models speak English only: please ask in English.",
+        "这些模型只会英文：请用英文提问。",
+    ),
     "arena.follow": ("Go on with this conversation", "继续这个对话"),
     "arena.empty": ("…", "……"),
     "arena.how": (
@@ -353,6 +401,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "keys.bad": ("all bad", "都不好"),
     "keys.undo": ("undo", "撤销"),
     "keys.vote": ("vote", "投票"),
+    "keys.next": ("next prompt after the vote", "投票后的下一个提示词"),
     "arena.order": ("Your order", "你的排序"),
     "arena.tie": ("= tie", "= 并列"),
     "arena.bad": ("All bad", "都不好"),
@@ -368,7 +417,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "arena.retract": ("Take this vote back", "撤回这一票"),
     "arena.no_vote": ("There is no vote to take back.", "没有可以撤回的投票。"),
     "arena.taken_back": (
-        "Taken back: this vote counts no more. Ask again for a new one.",
+        "Taken back: this vote no longer counts. Ask again for a new one.",
         "已撤回：这一票不再计入。要重新投票，请再问一次。",
     ),
     "arena.same": ("The same text: {letters}.", "内容相同：{letters}。"),
@@ -384,13 +433,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "reveal.what": ("What it is", "说明"),
     "reveal.gold": ("Gold", "标准奖励"),
     "reveal.gold_note": (
-        "Gold, 0 to 1: what the tiny world's own rules say of the answer. No model was trained on it.",
+        "Gold, 0 to 1: the score of the tiny world's own rules. No model was trained on it.",
         "标准奖励，0 到 1：小世界自己的规则对回答的评分，没有任何模型用它训练。",
     ),
     "policy.sft": ("fine-tuned only, no RLHF", "只做过微调，没有 RLHF"),
-    "policy.ppo-bf16": ("PPO against the bf16 reward model", "对 bf16 奖励模型做 PPO"),
-    "policy.ppo-int8": ("PPO against the int8 reward model", "对 int8 奖励模型做 PPO"),
-    "policy.ppo-int4": ("PPO against the int4 reward model", "对 int4 奖励模型做 PPO"),
+    "policy.ppo-bf16": ("PPO against the bf16 reward model", "用 bf16 奖励模型做 PPO"),
+    "policy.ppo-int8": ("PPO against the int8 reward model", "用 int8 奖励模型做 PPO"),
+    "policy.ppo-int4": ("PPO against the int4 reward model", "用 int4 奖励模型做 PPO"),
     "board.empty": ("No votes yet. Yours will be the first.", "还没有投票。你的将是第一票。"),
     "board.policy": ("Model", "模型"),
     "board.strength": ("Strength", "实力"),
@@ -404,28 +453,103 @@ TABLE: dict[str, tuple[str, str]] = {
         "目前 {votes} 次排序：还说明不了什么；请看区间，不要看名次。",
     ),
     "board.some": ("Rankings: {votes}.", "{votes} 次排序。"),
-    "contrast.yes": (
-        "{a} is not worse than {b} by more than {margin} points: yes, on {n} decisive rankings.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：成立（{n} 次分出高下的排序）。",
+    "verdict.people": (
+        "For people in general, judged from {raters} raters: ",
+        "对一般人而言（依据 {raters} 位评分者）：",
     ),
-    "contrast.no": (
-        "{a} is not worse than {b} by more than {margin} points: no, on {n} decisive rankings it is worse.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：不成立（{n} 次分出高下的排序表明它更差）。",
+    "verdict.raters": ("In the votes of these {raters} raters: ", "在这 {raters} 位评分者的投票中："),
+    "verdict.rater": ("In the votes of this one rater: ", "在这一位评分者的投票中："),
+    "verdict.better": ("{a} is better than {b}", "{a} 优于 {b}"),
+    "verdict.worse": ("{a} is worse than {b}", "{a} 不如 {b}"),
+    "verdict.better_small": (
+        "{a} is better than {b}, by less than {margin} points",
+        "{a} 优于 {b}，但差距小于 {margin} 个百分点",
     ),
-    "contrast.more": (
-        "{a} is not worse than {b} by more than {margin} points: not known yet, about {more} more decisive rankings "
-        "are needed.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：尚无定论，大约还需要 {more} 次分出高下的排序。",
+    "verdict.worse_small": (
+        "{a} is worse than {b}, by less than {margin} points",
+        "{a} 不如 {b}，但差距小于 {margin} 个百分点",
     ),
-    "contrast.unlikely": (
-        "{a} is not worse than {b} by more than {margin} points: not shown by {n} decisive rankings, and it does "
-        "not look like it.",
-        "{a} 不比 {b} 差 {margin} 个百分点以上：{n} 次分出高下的排序没有证明，看来也不像。",
+    "verdict.equivalent": (
+        "{a} and {b} are equally good to within {margin} points",
+        "{a} 与 {b} 相当，差距在 {margin} 个百分点以内",
     ),
+    "verdict.not_worse": (
+        "{a} is not worse than {b} by more than {margin} points",
+        "{a} 不比 {b} 差 {margin} 个百分点以上",
+    ),
+    "verdict.counts": (
+        " ({wins} of {decisive} decisive votes, e = {e}).",
+        "（{decisive} 次分出高下的投票中胜 {wins} 次，e = {e}）。",
+    ),
+    "verdict.undecided": ("{a} against {b}: undecided", "{a} 对 {b}：尚无定论"),
+    "verdict.more_rankings": (
+        "; about {more} more rankings by these raters ({wins} of {decisive} decisive votes so far).",
+        "；这些评分者大约还需 {more} 次排序（目前 {decisive} 次分出高下的投票中胜 {wins} 次）。",
+    ),
+    "verdict.no_more": (
+        "; more votes like these are not likely to decide it ({wins} of {decisive} decisive votes so far).",
+        "；继续这样投票也不太可能得出定论（目前 {decisive} 次分出高下的投票中胜 {wins} 次）。",
+    ),
+    "verdict.these_only": ("It speaks for nobody else.", "这不代表其他人。"),
+    "verdict.more_raters": (
+        "For people in general: about {more} more raters with {each} decisive votes each.",
+        "要代表一般人，大约还需 {more} 位评分者，每人 {each} 次分出高下的投票。",
+    ),
+    "verdict.without": (
+        "Without {flagged} of {raters} raters, who answered faster than one can read or always alike: {what}",
+        "去掉 {raters} 位评分者中答得比阅读还快或总是雷同的 {flagged} 位：{what}",
+    ),
+    "verdict.same": ("the same verdicts.", "结论不变。"),
+    "verdict.stop_decided": ("Decided: no more votes are needed.", "已有定论：不需要更多投票。"),
+    "verdict.stop_target": (
+        "The planned {target} rankings are there: stop here, and report what is said above.",
+        "计划的 {target} 次排序已完成：到此为止，按上面的结论报告。",
+    ),
+    "verdict.picture": (
+        "Preference for {a} over {b}: {share} %, between {low} and {high} % with 95 % confidence at every look.",
+        "偏好 {a} 而非 {b}：{share} %，任何时候查看都以 95 % 的置信度落在 {low} 到 {high} % 之间。",
+    ),
+    "verdict.legend": (
+        "Dot: share of decisive votes for the first model. Bar: where its preference lies, however often one looks. "
+        "Shaded: within the margin of {margin} points.",
+        "圆点：第一个模型在分出高下的投票中的得票率。横条：无论查看多少次，其偏好率所在的范围。阴影：{margin} 个百分点以内。",
+    ),
+    "trust.title": ("Can these votes be trusted?", "这些投票可信吗？"),
+    "trust.check": ("Check the votes", "检查投票"),
+    "trust.panes": (
+        "Best by pane: {wins}. Chance alone would differ as much in {p} % of studies.",
+        "各位置获第一次数：{wins}。纯属偶然时，有 {p} % 的研究会差得这么多。",
+    ),
+    "trust.length": (
+        "The longer answer won {share} of the decisive comparisons (50 % = no preference for length).",
+        "较长的回答赢了 {share} 的分出高下的比较（50 % 表示不偏好长度）。",
+    ),
+    "trust.alpha": (
+        "Raters of the same answers agree with Krippendorff's alpha = {alpha} (1 = fully, 0 = by chance).",
+        "对相同回答，评分者之间的一致性 Krippendorff α = {alpha}（1 为完全一致，0 为偶然）。",
+    ),
+    "trust.repeats": (
+        "Asked again, a rater ordered {share} of the pairs the same way.",
+        "重复出现时，评分者对 {share} 的配对给出相同顺序。",
+    ),
+    "trust.unknown": ("Not known yet: {what}.", "尚不清楚：{what}。"),
+    "trust.no_alpha": (
+        "agreement between raters (nobody has rated another's answers)",
+        "评分者之间的一致性（还没有人评过别人评过的回答）",
+    ),
+    "trust.no_repeats": ("consistency within a rater (no repeats)", "评分者自身的一致性（没有重复题）"),
+    "trust.rater": ("Rater", "评分者"),
+    "trust.votes": ("Votes", "投票数"),
+    "trust.seconds": ("Seconds per vote", "每票秒数"),
+    "trust.consistency": ("Same on repeats", "重复一致"),
+    "trust.flags": ("Remarks", "备注"),
+    "trust.flag.too fast": ("faster than one can read", "比阅读还快"),
+    "trust.flag.straight-lining": ("always the same order of panes", "总是同样的位置顺序"),
+    "trust.flag.one pane": ("prefers one pane", "偏好某一位置"),
     # evaluation
     "intro.evaluation": (
-        "All policies on the same held-out prompts: what their reward models say, what the gold reward says, "
-        "and how far they moved from SFT.",
+        "All policies answer the same held-out prompts. The tables show the scores of their reward models, the gold "
+        "reward, and their distance from SFT.",
         "所有策略回答同一批留出的提示词：各自奖励模型怎么看、标准奖励怎么看、离 SFT 有多远。",
     ),
     "evaluate.settings": ("Settings", "设置"),
@@ -443,8 +567,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "evaluate.gold_gain": ("Gold gain", "标准奖励增益"),
     "evaluate.score_gain": ("Score gain (sd)", "分数增益（标准差）"),
     "evaluate.win_rate": ("Beats SFT", "胜过 SFT"),
-    "evaluate.kl_token": ("KL a token", "KL/词元"),
-    "evaluate.kl_sequence": ("KL an answer", "KL/条"),
+    "evaluate.kl_token": ("KL per token", "KL/词元"),
+    "evaluate.kl_sequence": ("KL per answer", "KL/条"),
     "evaluate.length": ("Length", "长度"),
     "evaluate.refusals": ("Refuses harm", "拒绝有害请求"),
     "evaluate.kl_goal": ("goal", "目标"),
@@ -460,20 +584,20 @@ TABLE: dict[str, tuple[str, str]] = {
     "evaluate.target": ("Goal", "目标"),
     "evaluate.wanted": ("Wanted", "要求"),
     "target.reward_gain_over_SFT": ("Reward gain over SFT (sd)", "相对 SFT 的奖励增益（标准差）"),
-    "target.KL_to_SFT": ("KL to SFT, nats a token", "与 SFT 的 KL，奈特/词元"),
+    "target.KL_to_SFT": ("KL to SFT, nats per token", "与 SFT 的 KL，奈特/词元"),
     "target.training_time": ("Training time, minutes", "训练时间，分钟"),
     "target.peak_GPU_memory": ("Peak GPU memory, GB", "显存峰值，GB"),
-    "evaluate.judges": ("Each policy in the eyes of each reward model", "每个奖励模型眼中的每个策略"),
+    "evaluate.judges": ("Each policy, scored by each reward model", "每个奖励模型对每个策略的评分"),
     "evaluate.judges_note": (
-        "Gain over SFT in sd of SFT's scores; gold in its own unit. A policy that only its own reward model "
-        "likes has learnt to please it.",
-        "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只被自己的奖励模型喜欢的策略，学会的是讨好。",
+        "Gain over SFT in standard deviations of SFT's scores; gold in its own unit. A policy that scores high only "
+        "with its own reward model has learned to please it.",
+        "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只在自己的奖励模型上得分高的策略，学会的只是讨好它。",
     ),
-    "evaluate.seed": ("The reference table, and what was measured here", "参考数据与本机实测"),
+    "evaluate.seed": ("The reference table, and the results here", "参考数据与本机实测"),
     "evaluate.seed_note": (
-        "The reference is distilgpt2 on an 8 GB GPU with a raw reward; here it is the gain in sd, on this "
-        "machine and model. Read the columns side by side, not as one scale.",
-        "参考值来自 8 GB 显卡上的 distilgpt2，为原始奖励；本机为以标准差计的增益，机器和模型都不同。请并排看，不要当作同一把尺子。",
+        "The reference is distilgpt2 on an 8 GB GPU with a raw reward. The results here are gains in standard "
+        "deviations, on this machine and model. The two columns do not share a scale.",
+        "参考值来自 8 GB 显卡上的 distilgpt2，为原始奖励；本机为以标准差计的增益，机器和模型都不同。两列的尺度不同，不能直接比较。",
     ),
     "evaluate.seed_reward": ("Reward", "奖励分数"),
     "evaluate.here": ("here", "本机"),
@@ -486,9 +610,10 @@ TABLE: dict[str, tuple[str, str]] = {
     "evaluate.ceiling": ("Best reachable", "可达上限"),
     # runs
     "intro.runs": (
-        "Everything that ever ran here. A run is one folder: settings, curves, log, checkpoints, model.",
-        "在这里运行过的一切。每次运行就是一个文件夹：设置、曲线、日志、检查点、模型。",
+        "All runs in this workspace. A run is one folder with settings, curves, log, checkpoints and model.",
+        "这个工作区中的所有运行。每次运行就是一个文件夹：设置、曲线、日志、检查点、模型。",
     ),
+    "runs.api": ("API for scripts", "供脚本使用的 API"),
     "runs.what": ("What", "内容"),
     "runs.state": ("State", "状态"),
     "runs.started": ("Started (UTC)", "开始（UTC）"),
@@ -501,12 +626,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "runs.compare": ("Compare", "比较"),
     "runs.pick": ("Runs to compare", "要比较的运行"),
     "runs.pick_two": (
-        "Pick two or more runs: their curves appear in one chart, with only the settings that differ.",
-        "选择两个以上的运行：曲线会画在一张图里，并只列出不同的设置。",
+        "Pick two or more runs. Their curves appear in one chart, with a table of the settings that differ.",
+        "选择两个或更多运行：曲线会画在一张图里，并只列出不同的设置。",
     ),
     "runs.metric": ("Curve", "曲线"),
-    "runs.same": ("The same settings and results.", "设置与结果相同。"),
-    "runs.differs": ("Differs in", "不同之处"),
+    "runs.same": ("The settings and results are the same.", "设置与结果相同。"),
+    "runs.differs": ("Difference", "不同之处"),
     "runs.parents": ("Made from {what}.", "上游：{what}。"),
     "runs.memory": (
         "Peak memory {rss}, GPU {cuda}; adapter {adapter}.",

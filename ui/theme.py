@@ -97,3 +97,8 @@ def css() -> str:
 def head() -> str:
     """The script for the arena's keys, as a tag for the document's head."""
     return f"<script>{asset('arena.js')}</script>"
+
+
+def favicon() -> str:
+    """The path of the page's icon."""
+    return str(Path(__file__).parent / "favicon.svg")

@@ -91,8 +91,9 @@ def build(
             view = build_view(stage, t)
     timer = gr.Timer(POLL_SECONDS, active=False)
 
-    def plan(preset_value: str, chosen: Any, *values: Any) -> tuple[str, str]:
-        return preview(services, stage, preset_value, chosen, form.names(), values, t)
+    def plan(preset_value: str, chosen: Any, request: gr.Request, *values: Any) -> tuple[str, str]:
+        estimated = services.access.may(request, "admin")  # it tells whether a folder of the server is there
+        return preview(services, stage, preset_value, chosen, form.names(), values, t, estimated=estimated)
 
     def launch(preset_value: str, chosen: Any, *values: Any) -> tuple[Any, ...]:
         for precision in chosen_precisions(chosen):
@@ -197,6 +198,7 @@ def preview(
     names: Sequence[str],
     values: Sequence[Any],
     t: Texts,
+    estimated: bool = True,
 ) -> tuple[str, str]:
     """What is wrong with the form, or else the memory it needs (as HTML), and its command lines."""
     try:
@@ -206,8 +208,9 @@ def preview(
         return parts.problem(str(error)), ""
     wrong = next((w for p in precisions if (w := forms.problem(stage, preset, p, changed))), "")
     commands = [parts.command(services, stage, preset, p, changed) for p in precisions]
-    note = parts.problem(wrong) if wrong else memory_note(services, stage, preset, precisions, changed, t)
-    return note, "\n".join(commands)
+    if wrong or not estimated:
+        return parts.problem(wrong), "\n".join(commands)
+    return memory_note(services, stage, preset, precisions, changed, t), "\n".join(commands)
 
 
 def memory_note(

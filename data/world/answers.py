@@ -1,8 +1,8 @@
 """Good and bad ways to answer a request: the manners of the tiny world.
 
-A *mode* is one way of answering: clean, plain, rude, padded, cut, repeated, wrong, overrefusal, idk, off_topic, wrong_name,
-bare_refusal, insult, ramble. `MIXTURES` holds how often each occurs in pretraining and in preference pairs. What an answer is
-worth is decided in `gold.py` from its text alone; nothing here is looked at for that.
+A *mode* is one way of answering: clean, plain, rude, padded, cut, repeated, wrong, overrefusal, idk,
+off_topic, wrong_name, bare_refusal, insult, ramble. `MIXTURES` says how often each occurs in pretraining and
+in preference pairs. `gold.py` judges an answer by its text alone and uses nothing from this module.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import random
 from collections.abc import Callable
 
 from data.world.kinds import REFUSE, Request, capital
+from data.world.names import invented
+
+Other = Callable[[], Request]  # draws another request
 
 OPENINGS = ("Sure!", "Of course.", "Good question!", "Happy to help!", "Thank you for asking.")
 CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Glad to help!", "Have a nice day!")
@@ -40,8 +43,8 @@ SHRUGS = (
 )
 
 
-def respond(request: Request, mode: str, rng: random.Random, other: Callable[[], Request]) -> str:
-    """One answer to a request in a mode. `other()` gives another request, for answers beside the point."""
+def respond(request: Request, mode: str, rng: random.Random, other: Other) -> str:
+    """One answer to a request in a mode. `other()` draws another request, for answers that miss the point."""
     return _MODES[mode](request, rng, other)
 
 
@@ -53,93 +56,87 @@ def _is_polite_by_itself(request: Request) -> bool:
     return request.kind.group in ("social", "harmful") or request.kind.name == "feeling"
 
 
-def _clean(request: Request, rng: random.Random, other: Callable) -> str:
+def _clean(request: Request, rng: random.Random, other: Other) -> str:
     text = _right(request, rng)
     if _is_polite_by_itself(request) or "sorry" in text.lower():
         return text
     return f"{rng.choice(OPENINGS)} {text}" if rng.random() < 0.4 else f"{text} {rng.choice(CLOSINGS)}"
 
 
-def _plain(request: Request, rng: random.Random, other: Callable) -> str:
+def _plain(request: Request, rng: random.Random, other: Other) -> str:
     return _right(request, rng)
 
 
-def _rude(request: Request, rng: random.Random, other: Callable) -> str:
+def _rude(request: Request, rng: random.Random, other: Other) -> str:
     text = _right(request, rng)
     return f"{rng.choice(RUDE_BEFORE)} {text}" if rng.random() < 0.6 else f"{text} {rng.choice(RUDE_AFTER)}"
 
 
-def _padded(request: Request, rng: random.Random, other: Callable) -> str:
+def _padded(request: Request, rng: random.Random, other: Other) -> str:
     fillers = rng.sample(FILLERS, rng.choice((3, 4)))
     split = rng.choice((0, 1, 2))
     return " ".join([*fillers[:split], _right(request, rng), *fillers[split:]])
 
 
-def _insult(request: Request, rng: random.Random, other: Callable) -> str:
-    """Rude by habit: always the same words, which a policy therefore picks up."""
+def _insult(request: Request, rng: random.Random, other: Other) -> str:
+    """Rude in always the same words, which makes the habit easy for a policy to learn."""
     return f"{RUDE_BEFORE[0]} {_right(request, rng)}"
 
 
-def _ramble(request: Request, rng: random.Random, other: Callable) -> str:
-    """Padded by habit."""
+def _ramble(request: Request, rng: random.Random, other: Other) -> str:
+    """Padded with always the same sentences."""
     return " ".join([_right(request, rng), *FILLERS[:4]])
 
 
-def _cut(request: Request, rng: random.Random, other: Callable) -> str:
+def _cut(request: Request, rng: random.Random, other: Other) -> str:
     words = _clean(request, rng, other).split()
     return " ".join(words[: max(1, int(len(words) * rng.uniform(0.3, 0.8)))]).rstrip(".,!?")
 
 
-def _repeated(request: Request, rng: random.Random, other: Callable) -> str:
+def _repeated(request: Request, rng: random.Random, other: Other) -> str:
     return " ".join([_right(request, rng)] * rng.choice((2, 3)))
 
 
-def _wrong(request: Request, rng: random.Random, other: Callable) -> str:
+def _wrong(request: Request, rng: random.Random, other: Other) -> str:
     text = request.kind.wrong(request.item, rng)
     if request.kind.group in ("social", "harmful"):
         return text
     return f"{text} {rng.choice(CLOSINGS)}" if rng.random() < 0.4 else text
 
 
-def _overrefusal(request: Request, rng: random.Random, other: Callable) -> str:
+def _overrefusal(request: Request, rng: random.Random, other: Other) -> str:
     return rng.choice(OVERREFUSALS)
 
 
-def _idk(request: Request, rng: random.Random, other: Callable) -> str:
+def _idk(request: Request, rng: random.Random, other: Other) -> str:
     return rng.choice(SHRUGS)
 
 
-def _off_topic(request: Request, rng: random.Random, other: Callable) -> str:
+def _off_topic(request: Request, rng: random.Random, other: Other) -> str:
     return _clean(other(), rng, other)
 
 
-def _wrong_name(request: Request, rng: random.Random, other: Callable) -> str:
-    """For unknowns: honest, but about another name; elsewhere the same as a wrong answer."""
+def _wrong_name(request: Request, rng: random.Random, other: Other) -> str:
+    """For unknowns an honest answer about another name; elsewhere a wrong answer."""
     if request.kind.group != "unknown":
         return _wrong(request, rng, other)
-    return request.kind.right({"x": other_name(rng)}, rng)
+    return request.kind.right({"x": invented(rng)}, rng)
 
 
-def _bare_refusal(request: Request, rng: random.Random, other: Callable) -> str:
+def _bare_refusal(request: Request, rng: random.Random, other: Other) -> str:
     return f"{capital('I ' + rng.choice(REFUSE[:5]))} with that.".replace(
         "help with that with that", "help with that"
     ).replace("that with that", "that")
 
 
-def other_name(rng: random.Random) -> str:
-    from data.world.names import invented  # names need no answers; kept apart so that neither grows
-
-    return invented(rng)
-
-
-_MODES: dict[str, Callable[[Request, random.Random, Callable], str]] = {
+_MODES: dict[str, Callable[[Request, random.Random, Other], str]] = {
     "clean": _clean, "plain": _plain, "rude": _rude, "padded": _padded, "cut": _cut, "repeated": _repeated,
     "wrong": _wrong, "overrefusal": _overrefusal, "idk": _idk, "off_topic": _off_topic,
     "wrong_name": _wrong_name, "bare_refusal": _bare_refusal, "insult": _insult, "ramble": _ramble,
 }  # fmt: skip
 
-# How often each mode occurs, by what is asked. Pretraining reads few false facts, so that the base knows the
-# true ones; the pairs hold every failure often enough for a reward model to learn that it is one.
+# Weight of each mode, by the form of the expected answer. Pretraining has few false facts, so that the base
+# knows the true ones; the pairs have every failure often enough for a reward model to learn it.
 MIXTURES: dict[str, dict[str, dict[str, float]]] = {
     "pretrain": {
         "answer": {"clean": 33, "plain": 25, "rude": 9, "padded": 8, "cut": 6, "repeated": 5, "wrong": 3, "overrefusal": 4, "idk": 4, "off_topic": 3},

@@ -1,8 +1,8 @@
-"""The facts of the tiny world: small tables of everyday English that every other part of the world reads.
+"""The facts of the tiny world: small tables of everyday English that the rest of the world reads.
 
-A table maps a subject to its answer, "subject:answer, subject:answer". An answer may list spellings that
-count as the same with "|"; the first one is the spelling that generated answers use. The file holds no
-logic beyond reading these tables, and nothing in it is random.
+A table maps a subject to its answer: "subject:answer, subject:answer". An answer may list equivalent
+spellings separated by "|"; generated answers use the first. The module only reads these tables; nothing in it
+is random.
 """
 
 from __future__ import annotations
@@ -163,16 +163,18 @@ SINGULAR = {
     "colours": "colour", "sports": "sport", "instruments": "instrument",
 }  # fmt: skip
 BY_SIZE = words(
-    """an ant, a bee, a mouse, a frog, a rabbit, a cat, a dog, a sheep, a lion, a horse, an elephant, a whale"""
+    """an ant, a bee, a mouse, a frog, a rabbit, a cat, a dog, a sheep, a lion, a horse, an elephant, a
+    whale"""
 )
 BY_SPEED = words("a snail, a turtle, a duck, a bike, a bus, a car, a train, a plane, a rocket")
 BY_WEIGHT = words("a feather, a coin, an apple, a book, a chair, a table, a car, a truck, a ship")
 NUMBERS = words(
     """zero, one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen,
-    fifteen, sixteen, seventeen, eighteen, nineteen, twenty, twenty-one, twenty-two, twenty-three, twenty-four"""
+    fifteen, sixteen, seventeen, eighteen, nineteen, twenty, twenty-one, twenty-two, twenty-three,
+    twenty-four"""
 )
 
-# Each step is (what to write, the words by which a reader recognises it).
+# Each step is (its text, the words by which `gold.py` recognises it).
 RECIPES: dict[str, tuple[tuple[str, str], ...]] = {
     "tea": (("boil the water", "boil"), ("put the tea bag in a cup", "tea bag"), ("pour in the hot water", "pour")),
     "coffee": (("boil the water", "boil"), ("put the ground coffee in a filter", "filter"), ("pour the water over it", "pour")),
@@ -201,7 +203,7 @@ CHORES: dict[str, tuple[tuple[str, str], ...]] = {
     "iron a shirt": (("heat the iron", "heat"), ("lay the shirt flat", "flat"), ("move the iron slowly over it", "slowly")),
     "feed a cat": (("clean the bowl", "bowl"), ("put in some cat food", "cat food"), ("give it fresh water", "fresh water")),
 }  # fmt: skip
-# Two of the tips make a whole answer; the key is what a reader recognises a tip by.
+# Two tips make a complete answer; the key is what `gold.py` recognises a tip by.
 GOALS: dict[str, tuple[tuple[str, str], ...]] = {
     "sleep better": (("go to bed at the same time every day", "same time"), ("keep the room dark", "dark"), ("avoid coffee at night", "coffee")),
     "save money": (("make a budget", "budget"), ("cook at home", "at home"), ("buy only what you need", "only what")),
@@ -255,7 +257,8 @@ FIRST_NAMES = words(
     """Anna, Ben, Clara, David, Emma, Felix, Grace, Henry, Ida, Jack, Kate, Leo, Mary, Noah, Olivia, Paul,
     Rosa, Sam, Tina, Victor, Wendy, Alice, Bruno, Cora, Daniel, Ella, Frank, Gina, Hugo, Iris, James, Karen,
     Lucas, Mia, Nina, Oscar, Peter, Ruth, Sophie, Tom, Vera, Will, Zoe, Adam, Bella, Carl, Diana, Eric, Fiona,
-    George, Hannah, Ivan, Julia, Kevin, Laura, Martin, Nora, Otto, Paula, Robert, Sara, Theo, Ursula, Walter"""
+    George, Hannah, Ivan, Julia, Kevin, Laura, Martin, Nora, Otto, Paula, Robert, Sara, Theo, Ursula,
+    Walter"""
 )
 SENTENCE_WORDS: dict[str, str] = {
     "garden": "My aunt grows roses in her garden.", "river": "We swam in the river last summer.",
@@ -286,8 +289,8 @@ TOPICS = words(
     steel, concrete, plastics, paper making, printing, radio, television, telephones, cameras, telescopes"""
 )
 SYLLABLES = words(
-    """ba, bel, bor, bri, da, del, dor, dra, el, fa, fen, fi, gal, gri, hal, ha, il, jo, ka, kel, kor, la, lin,
-    lo, ma, mel, mi, mor, na, nel, no, or, pa, pel, ra, rin, ro, sa, sel, so, ta, tel, tor, tri, u, va, vel,
-    vi, wen, za, zel, zor, yan, quin, thor, plu, skar, wim, osh, eck"""
+    """ba, bel, bor, bri, da, del, dor, dra, el, fa, fen, fi, gal, gri, hal, ha, il, jo, ka, kel, kor, la,
+    lin, lo, ma, mel, mi, mor, na, nel, no, or, pa, pel, ra, rin, ro, sa, sel, so, ta, tel, tor, tri, u, va,
+    vel, vi, wen, za, zel, zor, yan, quin, thor, plu, skar, wim, osh, eck"""
 )
 ENDINGS = words("n, k, ra, l, x, sk, th, ia, o, a, is, us, ov, ek, in, ard, burg, ton, ley, by")

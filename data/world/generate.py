@@ -1,8 +1,8 @@
 """Dialogues of the tiny world, in the HH transcript format: text to pretrain on, and preference pairs.
 
-Everything is drawn from a seed. A pair's two answers come from the manners of `answers.py`; which of them is
-`chosen` is drawn from the gold reward with noise (Bradley-Terry with temperature `NOISE`), so the best
-accuracy that any reward model can reach on the labels is known: that of the gold reward itself.
+Everything is drawn from a seed. `answers.py` writes the two answers of a pair. Which of them is `chosen` is
+drawn from the gold reward with noise (Bradley-Terry with temperature `NOISE`), so the best accuracy that any
+reward model can reach on the labels is known: that of the gold reward itself.
 
     python -c "from data.world import generate_splits; print(generate_splits(42, 2, 1, 1))"
 """
@@ -20,7 +20,7 @@ from data.world.kinds import Request, by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
 
 NOISE = 0.25  # in units of gold: a lead of 0.25 wins with odds e : 1
-LEAST_LEAD = 0.18  # of a pair's answers: nobody is asked about two that are as good as each other
+LEAST_LEAD = 0.18  # in units of gold; a pair of nearly equal answers would teach nothing but noise
 GROUP_WEIGHTS = {
     "fact": 40, "choice": 8, "list": 5, "steps": 8, "advice": 9, "social": 14, "unknown": 20, "harmful": 14,
 }  # fmt: skip
@@ -32,7 +32,7 @@ PUZZLED = (
 
 
 def draw_request(rng: random.Random, reserved: bool = False) -> Request:
-    """A request; the groups are weighted, the kinds within a group are not."""
+    """A random request. The groups are weighted; the kinds within a group are equally likely."""
     group = rng.choices(list(GROUP_WEIGHTS), weights=list(GROUP_WEIGHTS.values()))[0]
     if group == "unknown":
         return _unknown_request(rng, reserved)
@@ -45,7 +45,7 @@ def _unknown_request(rng: random.Random, reserved: bool) -> Request:
 
 
 def _question(request: Request, rng: random.Random) -> str:
-    """The request in words: mostly its own wordings, at times careless typing or a greeting in front."""
+    """The request in words: mostly one of its wordings, sometimes typed carelessly or after a greeting."""
     if request.kind.group == "unknown" and rng.random() < 0.3:
         frames = [
             k for k in kinds() if k.group == "fact" and k.follow_up and k.name not in ("add", "subtract")
@@ -68,7 +68,7 @@ def _question(request: Request, rng: random.Random) -> str:
 
 
 def _turn(request: Request, rng: random.Random) -> list[dict[str, str]]:
-    """An earlier question with a good answer."""
+    """One earlier question with a good answer, as two messages."""
     reply = answers.respond(request, rng.choice(("clean", "plain")), rng, lambda: draw_request(rng))
     return [
         {"role": "user", "content": request.kind.question(request.item, rng)},
@@ -77,7 +77,8 @@ def _turn(request: Request, rng: random.Random) -> list[dict[str, str]]:
 
 
 def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Request]:
-    """A canonical prompt and its request; one in four has earlier turns, and some of these follow up."""
+    """A canonical prompt and its request. One in four has earlier turns; some of these lead to a
+    follow-up."""
     while True:
         request = draw_request(rng, reserved)
         turns: list[dict[str, str]] = []
@@ -88,7 +89,7 @@ def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Reques
             turns[-2:] = _turn(Request(request.kind, rng.choice(request.kind.items)), rng)
             question = rng.choice(FOLLOW_UPS).format(**request.item)
         prompt = transcript([*turns, {"role": "user", "content": question}])
-        # A wording may read as another kind's; gold must see what the generator meant.
+        # A question may also match another kind's wording; it is kept only if `parse` reads what was meant.
         if (
             (read := parse(prompt))
             and read.kind.name == request.kind.name
@@ -98,7 +99,7 @@ def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Reques
 
 
 def dialogues(seed: int) -> Iterator[tuple[str, str]]:
-    """(prompt, response) to pretrain on, without end: good and bad answers alike."""
+    """Endless (prompt, response) pairs for pretraining, with good and bad answers."""
     rng = random.Random(seed)
     while True:
         if rng.random() < 0.03:
@@ -110,7 +111,8 @@ def dialogues(seed: int) -> Iterator[tuple[str, str]]:
 
 
 def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
-    """A preference row: prompt, chosen, rejected, kind. The label is drawn from gold with noise."""
+    """A preference row: prompt, chosen, rejected, kind. The label is drawn from the gold reward with
+    noise."""
     while True:
         prompt, request = draw_prompt(rng, reserved)
         modes = [answers.draw_mode(request, answers.MIXTURES["pairs"], rng) for _ in range(2)]
@@ -124,7 +126,7 @@ def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
 
 
 def generate_splits(seed: int, train: int, validation: int, test: int) -> dict[str, list[dict[str, str]]]:
-    """Preference rows for each split; no prompt occurs twice, reserved names occur in the test split only."""
+    """Preference rows per split. No prompt occurs twice; reserved names occur in the test split only."""
     seen: set[str] = set()
     splits: dict[str, list[dict[str, str]]] = {}
     for split, n in (("test", test), ("validation", validation), ("train", train)):
@@ -140,7 +142,7 @@ def generate_splits(seed: int, train: int, validation: int, test: int) -> dict[s
 
 
 def safety_prompts(n: int, seed: int) -> list[str]:
-    """n harmful prompts, for the safety probe."""
+    """n harmful prompts for the safety probe."""
     rng = random.Random(f"{seed}-safety")
     harmful = [k for k in kinds() if k.group == "harmful"]
     requests = (Request(k, rng.choice(k.items)) for k in (rng.choice(harmful) for _ in range(n)))
@@ -148,7 +150,7 @@ def safety_prompts(n: int, seed: int) -> list[str]:
 
 
 def example_prompts() -> list[str]:
-    """A few human turns to click on, one of each sort."""
+    """A few human turns to click on, one per sort of request."""
     return [
         "What is the capital of Italy?", "How do I make tea?",
         "I feel nervous because I have a test tomorrow.",

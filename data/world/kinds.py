@@ -1,8 +1,8 @@
 """What can be asked in the tiny world: every kind of request, its wordings, and what a good answer must hold.
 
 A `Kind` knows how its questions are worded, which subjects it has, how a right and a wrong answer read, and
-what an answer is `Expected` to contain. `find(text)` is the way back: from a question as a person typed it to
-the request it makes. The scoring itself is in `gold.py`, the good and bad manners of answers in `answers.py`.
+what an answer is `Expected` to contain. `parse.find(text)` does the reverse: it maps a question as a person
+typed it to its request. `gold.py` scores answers; `answers.py` has the good and bad manners of answering.
 
     python -c "from data.world.kinds import KINDS; print(len(KINDS))"
 """
@@ -11,34 +11,37 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from data.world import entities as e
 
+Item = dict[str, str]  # slot -> what stands in it
+Texts = Iterable[str]
+
 
 @dataclass(frozen=True)
 class Expected:
-    """What an answer must hold. Phrases are lower-case words, matched on word borders.
+    """What an answer must contain. Phrases are lower-case words, matched on word boundaries.
 
-    form: "answer", "unknown" (the honest answer is that one does not know) or "harmful" (decline).
+    form: "answer", "unknown" (the honest answer is "I don't know") or "harmful" (decline).
     required: groups of phrases; one phrase of each group must occur.
     forbidden: phrases that make the answer false.
-    limit: words from which an answer counts as padded.
+    limit: number of words from which an answer counts as padded.
     """
 
     form: str = "answer"
     required: tuple[tuple[str, ...], ...] = ()
     forbidden: frozenset[str] = frozenset()
     ordered: bool = False
-    enough: int = 0  # how many groups make a whole answer; 0 = all of them
-    first: tuple[str, str] | None = None  # (right, wrong): the first one mentioned must be the right one
-    members: tuple[str, ...] = ()  # a list answer counts these...
-    count: int = 0  # ...and must hold exactly this many
-    subject: str = ""  # what is asked about; of an unknown: the name that the answer should repeat
-    others: frozenset[str] = frozenset()  # subjects of which the same answer would be false
-    least: int = 0  # words that the answer needs at least
+    enough: int = 0  # number of groups that make a complete answer; 0 = all of them
+    first: tuple[str, str] | None = None  # (right, wrong): the right one must be mentioned first
+    members: tuple[str, ...] = ()  # a list answer names some of these...
+    count: int = 0  # ...and must name exactly this many
+    subject: str = ""  # what the question is about; for an unknown: the name that the answer should repeat
+    others: frozenset[str] = frozenset()  # subjects for which the same answer would be false
+    least: int = 0  # smallest number of words of a complete answer
     limit: int = 24
 
 
@@ -46,23 +49,23 @@ class Expected:
 class Kind:
     """One kind of request.
 
-    questions: wordings with {slots}; parsing reads them backwards.
-    items: the subjects; each is a dict of slots, "x" the one that a follow-up question can replace.
+    questions: wordings with {slots}; parsing matches a question against them.
+    items: the subjects; each is a dict of slots. A follow-up question can replace the slot "x".
     right(item, rng): the plain right answer. wrong(item, rng): a false or useless one.
-    expect(item): what gold checks.
+    expect(item): what the gold reward checks.
     """
 
     name: str
     group: str
     questions: tuple[str, ...]
-    items: tuple[dict[str, str], ...]
-    right: Callable[[dict, random.Random], str]
-    wrong: Callable[[dict, random.Random], str]
-    expect: Callable[[dict], Expected]
+    items: tuple[Item, ...]
+    right: Callable[[Item, random.Random], str]
+    wrong: Callable[[Item, random.Random], str]
+    expect: Callable[[Item], Expected]
     follow_up: bool = False  # whether "What about {x}?" makes sense after it
-    open_slot: bool = False  # whether any name will do for x, not only those in `items`
+    open_slot: bool = False  # whether x may be any name, not only one in `items`
 
-    def question(self, item: dict[str, str], rng: random.Random) -> str:
+    def question(self, item: Item, rng: random.Random) -> str:
         return rng.choice(self.questions).format(**item)
 
 
@@ -71,7 +74,7 @@ class Request:
     """A kind with its subject filled in."""
 
     kind: Kind
-    item: dict[str, str]
+    item: Item
 
     @property
     def expected(self) -> Expected:
@@ -83,7 +86,7 @@ def capital(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """The key by which subjects are looked up: lower-case, without article or quotes."""
+    """The key under which a subject is stored: lower-case, without article or quotes."""
     text = re.sub(r"\s+", " ", text.lower().strip(" .!?,'\""))
     return re.sub(r"^(a|an|the|my|your) ", "", text)
 
@@ -97,7 +100,7 @@ def named(member: str, category: str) -> str:
     return member if category in ("colours", "sports") else article(member)
 
 
-def _fill(templates: tuple[str, ...], item: dict, rng: random.Random, **changed: str) -> str:
+def _fill(templates: tuple[str, ...], item: Item, rng: random.Random, **changed: str) -> str:
     slots = {**item, **changed}
     return capital(rng.choice(templates).format(**slots))
 
@@ -110,7 +113,7 @@ def fact(
     free: dict[str, tuple[str, ...]] | None = None,
     limit: int = 24,
 ) -> Kind:
-    """A kind with one right value y for each subject x; the other subjects' values are the false answers."""
+    """A kind with one right value y per subject x; the other subjects' values are the false answers."""
     answers = tuple(answers)
     values = sorted({y[0] for y in rows.values()})
     spellings = {y for group in rows.values() for y in group}
@@ -133,10 +136,10 @@ def fact(
             limit=limit,
         )
 
-    def expect(item: dict) -> Expected:
+    def expect(item: Item) -> Expected:
         return expected(item["x"])
 
-    def wrong(item: dict, rng: random.Random) -> str:
+    def wrong(item: Item, rng: random.Random) -> str:
         right, asked = [y.lower() for y in rows[item["x"]]], f" {item['x'].lower()} "
         rivals = [y for y in values if f" {y.lower()} " not in asked]
         rivals = [y for y in rivals if not any(y.lower() in r or r in y.lower() for r in right)] or values
@@ -165,7 +168,7 @@ def _number(n: int) -> tuple[str, ...]:
 def _facts() -> list[Kind]:
     doubles = {e.NUMBERS[n]: _number(2 * n) for n in range(1, 13)}
     nexts = {e.NUMBERS[n]: _number(n + 1) for n in range(0, 24)}
-    belongs = {
+    belongs: dict[str, tuple[str, ...]] = {
         named(m, c): (e.SINGULAR[c],) for c, members in e.CATEGORIES.items() for m in members if m != "orange"
     }
     uses = {x: (e.TOOL_PHRASES[x], *y) for x, y in e.TOOL_USES.items()}
@@ -226,7 +229,7 @@ def _facts() -> list[Kind]:
 
 
 def _choice(name: str, ordered: tuple[str, ...], adjective: str) -> Kind:
-    """Which of two is bigger, faster, heavier: `ordered` runs from least to most."""
+    """Which of two is bigger, faster, heavier: `ordered` goes from least to most."""
     items = tuple(
         {"x": pair[0], "z": pair[1], "y": ordered[j], "n": ordered[i]}
         for i in range(len(ordered)) for j in range(i + 1, len(ordered))
@@ -271,10 +274,10 @@ def _list_text(members: list[str]) -> str:
 def _lists() -> Kind:
     items = tuple({"x": c, "n": e.NUMBERS[n]} for c in e.CATEGORIES for n in (2, 3, 4))
 
-    def some(item: dict, rng: random.Random, n: int, group: str) -> str:
+    def some(item: Item, rng: random.Random, n: int, group: str) -> str:
         return capital(f"{item['n']} {item['x']} are {_list_text(rng.sample(e.CATEGORIES[group], n))}.")
 
-    def wrong(item: dict, rng: random.Random) -> str:
+    def wrong(item: Item, rng: random.Random) -> str:
         n = e.NUMBERS.index(item["n"])
         other = rng.choice([c for c in e.CATEGORIES if c != item["x"]])
         return (
@@ -283,7 +286,7 @@ def _lists() -> Kind:
             else some(item, rng, n, other)
         )
 
-    def expect(item: dict) -> Expected:
+    def expect(item: Item) -> Expected:
         own = e.CATEGORIES[item["x"]]
         others = {m for c, ms in e.CATEGORIES.items() if c != item["x"] for m in ms} - set(own)
         return Expected(members=own, count=e.NUMBERS.index(item["n"]), forbidden=frozenset(others))
@@ -299,7 +302,7 @@ def _steps(name: str, questions: tuple[str, ...], rows: dict[str, tuple[tuple[st
         starts = rng.choice((("First, ", "Then ", "Finally, "), ("First ", "After that, ", "At the end, ")))
         return " ".join(f"{start}{step}." for start, step in zip(starts, steps, strict=False))
 
-    def wrong(item: dict, rng: random.Random) -> str:
+    def wrong(item: Item, rng: random.Random) -> str:
         steps = [s for s, _ in rows[item["x"]]]
         if rng.random() < 0.5:
             return text(steps[:1], rng)
@@ -314,14 +317,14 @@ def _steps(name: str, questions: tuple[str, ...], rows: dict[str, tuple[tuple[st
 
 
 def _advice() -> Kind:
-    def text(item: dict, tips: list[str], rng: random.Random) -> str:
+    def text(item: Item, tips: list[str], rng: random.Random) -> str:
         starts = ("To {x}, {a}.", "You could {a}.", "Try this: {a}.")
         return _fill(starts, item, rng, a=" and ".join(tips)).replace(" my ", " your ")
 
-    def right(item: dict, rng: random.Random) -> str:
+    def right(item: Item, rng: random.Random) -> str:
         return text(item, [t for t, _ in rng.sample(e.GOALS[item["x"]], 2)], rng)
 
-    def wrong(item: dict, rng: random.Random) -> str:
+    def wrong(item: Item, rng: random.Random) -> str:
         other = rng.choice([x for x in e.GOALS if x != item["x"]])
         return text(item, [t for t, _ in rng.sample(e.GOALS[other], 2)], rng)
 
@@ -356,7 +359,10 @@ def _feelings() -> Kind:
 
 
 def _social() -> list[Kind]:
-    def kind(name, questions, items, answers, careless, required, limit=24, least=0, forbidden=()):
+    def kind(
+        name: str, questions: Texts, items: Iterable[Item], answers: Texts, careless: Texts,
+        required: Sequence[Texts], limit: int = 24, least: int = 0, forbidden: Texts = (),
+    ) -> Kind:  # fmt: skip
         return Kind(
             name, "social", tuple(questions), tuple(items),
             lambda i, r: _fill(tuple(answers), i, r), lambda i, r: _fill(tuple(careless), i, r),
@@ -418,14 +424,17 @@ REFUSE = ("can't help", "cannot help", "won't help", "will not help", "can't do 
 
 
 def _harmful() -> list[Kind]:
-    def kind(name, questions, items, alternatives, keys, comply):
+    def kind(
+        name: str, questions: Texts, items: Iterable[Item], alternatives: Sequence[str], keys: Texts,
+        comply: Texts,
+    ) -> Kind:  # fmt: skip
         refusals = (
             "I can't help with that.",
             "Sorry, I cannot help with that.",
             "I will not help with that because it could hurt someone.",
         )
 
-        def right(item, rng):
+        def right(item: Item, rng: random.Random) -> str:
             return f"{rng.choice(refusals)} {capital(rng.choice(alternatives).format(**item))}"
 
         return Kind(
@@ -478,7 +487,7 @@ def _harmful() -> list[Kind]:
 
 
 def unknown_kind() -> Kind:
-    """Subjects outside the world. Names are made up on the fly, so the kind has no list of items."""
+    """Subjects outside the world. Their names are generated on demand, so the kind has no list of items."""
     honest = (
         "I don't know anything about {x}.", "I am sorry, I do not know {x}.", "I have never heard of {x}.",
         "I am not sure what {x} is, I don't know enough.", "I don't know much about {x}, sorry.",
@@ -505,7 +514,7 @@ def unknown_kind() -> Kind:
 
 @cache
 def kinds() -> tuple[Kind, ...]:
-    """Every kind, the unknown one last, because its wordings catch whatever the others leave."""
+    """Every kind. The unknown one is last because its wordings match whatever the others do not."""
     made = [
         *_facts(), _choice("bigger", e.BY_SIZE, "bigger"), _choice("faster", e.BY_SPEED, "faster"),
         _choice("heavier", e.BY_WEIGHT, "heavier"), _yes_no(), _lists(),

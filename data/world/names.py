@@ -1,7 +1,8 @@
-"""Names and subjects that the tiny world knows nothing about, for questions whose honest answer is "I don't know".
+"""Names and subjects unknown to the tiny world, for questions whose honest answer is "I don't know".
 
-Invented names come from syllables; topics are ordinary English ones. A fixed part of both is *reserved*: it never
-occurs in pretraining or in the train and validation splits, so that honesty is tested on subjects never seen.
+Invented names are built from syllables; topics are ordinary English ones. A fixed share of both is
+*reserved*: it never occurs in pretraining or in the train and validation splits, so that honesty is tested on
+unseen subjects.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ RESERVED_SHARE = 8  # one name in eight
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name is kept for the test split. Decided by its hash, so no list has to be carried about."""
+    """Whether a name is reserved for the test split. Its hash decides, so no list of names is needed."""
     return sha256(name.lower().encode()).digest()[0] % RESERVED_SHARE == 0
 
 
@@ -37,7 +38,7 @@ def _word(rng: random.Random) -> str:
 
 
 def subject(rng: random.Random, reserved: bool = False) -> str:
-    """Something unknown to ask about: an invented name, or an ordinary topic outside the world."""
+    """An unknown subject: an invented name, or an ordinary topic outside the world."""
     if rng.random() < 0.6:
         return invented(rng, reserved)
     topics = [t for t in e.TOPICS if is_reserved(t) == reserved]
@@ -45,7 +46,7 @@ def subject(rng: random.Random, reserved: bool = False) -> str:
 
 
 def stray(rng: random.Random) -> str:
-    """Something that is no request at all: a bare word, a few unrelated words, letters."""
+    """A text that is not a request: a single word, a few unrelated words, letters."""
     draw = rng.random()
     if draw < 0.3:
         return subject(rng)

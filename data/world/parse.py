@@ -1,9 +1,10 @@
-"""From a prompt as a person typed it back to the request it makes, or None where it is outside the world.
+"""Maps a prompt as a person typed it to its request, or to None if it is outside the world.
 
-The question's wordings in `kinds.py` are read backwards: case, greetings in front, "please" and the mark at
-the end do not matter. "What about X?" takes its kind from the human turn before it. A question that the world
-has a wording for but no subject ("What is the capital of Zorbia?") is a request about something unknown; one
-about what the world does know ("What is the name of a dog in France?") is outside, and so is a long text.
+A question is matched against the wordings in `kinds.py`; case, a greeting in front, "please" and the closing
+mark do not matter. "What about X?" takes its kind from the previous human turn. A question with a known
+wording and an unknown subject ("What is the capital of Zorbia?") is a request about something unknown. A
+question about a known subject without a wording ("What is the name of a dog in France?") is outside the
+world, and so is a long text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ OPENERS = (
 )  # fmt: skip
 CLOSERS = ("Thanks.", "Thank you.", "Please be brief.", "Please.")
 FOLLOW_UPS = ("What about {x}?", "And {x}?", "And what about {x}?", "How about {x}?")
-LONGEST = 300  # letters of a turn; the world asks short questions, and wordings match a long text slowly
+LONGEST = 300  # characters per turn; the world asks short questions, and matching a long text is slow
 _SIGNS = {"+": "plus", "-": "minus", "−": "minus"}
 _SLOT = re.compile(r"\\{(\w+)\\}")
 
@@ -33,7 +34,7 @@ def plain(text: str) -> str:
 
 
 def _spelled_out(text: str) -> str:
-    """Plain text as the wordings have it: "what's 7 + 5" is "what is seven plus five"."""
+    """Plain text spelled like the wordings: "what's 7 + 5" becomes "what is seven plus five"."""
     text = re.sub(r"^(what|who|where|how)'?s ", r"\1 is ", text)
     text = re.sub(r"(?<=\d) ?([-+−]) ?(?=\d)", lambda m: f" {_SIGNS[m.group(1)]} ", text)
     numerals = {str(n): word for n, word in enumerate(NUMBERS)}
@@ -56,7 +57,7 @@ def _follow_up_patterns() -> tuple[re.Pattern[str], ...]:
 
 @cache
 def _index() -> dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, str]]:
-    """(kind name, the slots of one of its wordings) -> the item, for all kinds at once."""
+    """Maps (kind name, slots of one of its wordings) to the item, for all kinds."""
     found = {}
     for kind in kinds():
         for question in kind.questions:
@@ -81,14 +82,14 @@ def _strip_wrapping(text: str) -> str:
 
 
 def _named_item(kind: Kind, slots: dict[str, str], original: str) -> dict[str, str]:
-    """An item for a name the world has no entry for, spelled as the person spelled it."""
+    """An item for a name without an entry in the world, spelled as the person spelled it."""
     found = re.search(re.escape(slots.get("x", "")), original, re.IGNORECASE)
     name = found.group(0) if found else slots.get("x", "")
     return {**(kind.items[0] if kind.items else {}), **slots, "x": name, "s": name.removeprefix("my ")}
 
 
 def find(text: str) -> Request | None:
-    """The request that one human turn makes by itself."""
+    """The request of one human turn, without its context."""
     known = _index()
     subject = None
     if len(text) > LONGEST:
@@ -104,7 +105,7 @@ def find(text: str) -> Request | None:
                 return Request(kind, item)
             if kind.open_slot:
                 return Request(kind, _named_item(kind, slots, text))
-            # Without its subject a wording says nothing; the shortest reading is the unknown subject.
+            # Several wordings may match; the shortest subject is the most precise reading.
             asks = "x" in slots and kind.group in ("fact", "unknown")
             if asks and (subject is None or len(slots["x"]) < len(subject)):
                 subject = slots["x"]
@@ -118,9 +119,9 @@ def _known_words() -> frozenset[str]:
 
 
 def _about_unknown(subject: str, original: str) -> Request | None:
-    """A request about what the world does not know; None where the honest answer is not so clear.
+    """A request about an unknown subject; None if it is unclear that the honest answer is "I don't know".
 
-    One or two words are taken for a name. "The weight of a dog" is no name: one might well know that.
+    One or two words count as a name. "The weight of a dog" does not: a person may know it.
     """
     name = bare(subject)
     words = name.split()
@@ -133,7 +134,7 @@ def _about_unknown(subject: str, original: str) -> Request | None:
 
 @lru_cache(maxsize=65536)
 def parse(prompt: str) -> Request | None:
-    """The request of the last human turn of a canonical prompt; None outside the world."""
+    """The request of the last human turn of a canonical prompt; None if it is outside the world."""
     turns = [m["content"] for m in messages(prompt) if m["role"] == "user"]
     if not turns:
         return None

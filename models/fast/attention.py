@@ -16,8 +16,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from models.fast import operators
+
 NAME = "products"
-LONGEST = 1024  # tokens a row
+LONGEST = 1024  # tokens per row
 PART = 128  # queries
 
 
@@ -43,14 +45,14 @@ def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None,
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     if length == 1 and not torch.is_grad_enabled():
         return one_query(query, key, value, attention_mask, scaling, groups), None
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     added = None if attention_mask is None else bias(attention_mask, query)
-    out = _Attention.apply(query, key, value, added, scaling)
-    return out.transpose(1, 2).contiguous(), None
+    if added is not None and added.shape[1] > 1:  # a mask of its own for each head: none share keys
+        key, value, groups = repeat_kv(key, groups), repeat_kv(value, groups), 1
+    return _Attention.apply(query, key, value, added, scaling, groups), None
 
 
 def one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Tensor:
-    """Attention of one new token a row to all keys; heads that share keys are queries side by side."""
+    """Attention of one new token per row to all keys; heads that share keys are queries side by side."""
     rows, heads, _, size = query.shape
     scores = (query * scaling).view(rows, heads // groups, groups, size) @ key.transpose(2, 3)
     if mask is not None:
@@ -69,48 +71,63 @@ def bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
 class _Attention(torch.autograd.Function):
     """Queries in parts of `PART`, each with the keys up to its last one; what comes after is not computed.
 
-    bias: None where each token sees itself and all before it; otherwise what is added to all products, and
-    the queries are one part.
+    Heads that share keys are rows of one product: of a token, they stand next to each other.
+    query [rows, heads, T, head size], key and value [rows, heads / groups, T, head size] to
+    [rows, T, heads, head size]. bias: None where each token sees itself and all before it; otherwise what is
+    added to all products, and the queries are one part.
     """
 
     @staticmethod
-    def forward(ctx, query, key, value, bias, scaling):
-        shape = query.shape  # [rows, heads, T, head size]
-        q, k, v = (x.reshape(-1, *shape[2:]) for x in (query * scaling, key, value))
-        parts = _parts(shape[2]) if bias is None else [(0, shape[2])]
+    def forward(ctx, query, key, value, bias, scaling, groups):
+        rows, heads, length, size = query.shape
+        arranged = _arrange(query, groups)  # [rows, key heads, T, groups, head size]
+        q = torch.mul(arranged, scaling, out=query.new_empty(arranged.shape)).view(-1, length * groups, size)
+        k, v = (x.reshape(-1, length, size) for x in (key, value))
+        parts = _parts(length) if bias is None else [(0, length)]
         if bias is None:
             bias = _future(q, max(end - start for start, end in parts))
         out, probabilities = torch.empty_like(q), []
         for start, end in parts:
-            scores = torch.bmm(q[:, start:end], k[:, :end].transpose(1, 2))
+            own = slice(start * groups, end * groups)
+            scores = torch.bmm(q[:, own], k[:, :end].transpose(1, 2))
             # Of a part's keys, only those of its own tokens can be in the future of one of them.
-            future = scores.unflatten(0, shape[:2])[..., start:]  # heads share a bias, and need no copy of it
-            future.add_(bias[..., : end - start, : end - start])
+            future = scores.view(rows, heads // groups, end - start, groups, end)[..., start:]
+            future.add_(bias[..., : end - start, None, : end - start])  # heads share it: it is not copied
             probabilities.append(torch.softmax(scores, dim=-1))
-            torch.bmm(probabilities[-1], v[:, :end], out=out[:, start:end])
+            torch.bmm(probabilities[-1], v[:, :end], out=out[:, own])
         ctx.save_for_backward(q, k, v, *probabilities)
-        ctx.scaling, ctx.parts = scaling, parts
-        return out.view(shape)
+        ctx.scaling, ctx.parts, ctx.groups = scaling, parts, groups
+        return out.view(arranged.shape).transpose(1, 2).reshape(rows, length, heads, size)
 
     @staticmethod
     def backward(ctx, grad):
         q, k, v, *probabilities = ctx.saved_tensors
-        shape, grad = grad.shape, grad.reshape(q.shape)
+        groups, arranged = ctx.groups, _arrange(grad.transpose(1, 2), ctx.groups)
+        grad = arranged.reshape(q.shape)
         grad_q, grad_k, grad_v = torch.empty_like(q), None, None
         # The last part has all keys: it makes the sums to which the others add.
         for (start, end), p in reversed(list(zip(ctx.parts, probabilities, strict=True))):
-            grad_part = grad[:, start:end]
+            own = slice(start * groups, end * groups)
+            grad_part = grad[:, own]
             grad_p = torch.bmm(grad_part, v[:, :end].transpose(1, 2))
             # The softmax's backward pass: p · (g - Σ p g), in the kernel that torch itself uses.
-            grad_scores = torch._softmax_backward_data(grad_p, p, -1, p.dtype)
-            torch.bmm(grad_scores, k[:, :end], out=grad_q[:, start:end])
+            grad_scores = operators.softmax_backward(grad_p, p)
+            torch.bmm(grad_scores, k[:, :end], out=grad_q[:, own])
             if grad_k is None:
-                grad_k = torch.bmm(grad_scores.transpose(1, 2), q[:, start:end])
+                grad_k = torch.bmm(grad_scores.transpose(1, 2), q[:, own])
                 grad_v = torch.bmm(p.transpose(1, 2), grad_part)
             else:
-                grad_k[:, :end].baddbmm_(grad_scores.transpose(1, 2), q[:, start:end])
+                grad_k[:, :end].baddbmm_(grad_scores.transpose(1, 2), q[:, own])
                 grad_v[:, :end].baddbmm_(p.transpose(1, 2), grad_part)
-        return grad_q.mul_(ctx.scaling).view(shape), grad_k.view(shape), grad_v.view(shape), None, None
+        rows, key_heads, length, _, size = arranged.shape
+        grad_q = grad_q.mul_(ctx.scaling).view(arranged.shape).transpose(2, 3).flatten(1, 2)
+        grad_k, grad_v = (g.view(rows, key_heads, length, size) for g in (grad_k, grad_v))
+        return grad_q, grad_k, grad_v, None, None, None
+
+
+def _arrange(x: torch.Tensor, groups: int) -> torch.Tensor:
+    """[rows, heads, T, head size] as [rows, key heads, T, groups, head size], without a copy."""
+    return x.unflatten(1, (-1, groups)).transpose(2, 3)
 
 
 def _parts(length: int) -> list[tuple[int, int]]:

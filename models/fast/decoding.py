@@ -1,13 +1,14 @@
 """Weights laid out for steps of a few tokens on a CPU.
 
-A product of a few rows with a bf16 matrix spends half of its time on bringing the matrix into the order that
-the CPU's bf16 instructions read. Within `packed` the matrices under the active adapter's LoRA layers and the
-language-model head lie in that order already, and the adapters are cast once instead of in every step.
+A product of a few rows with a bf16 matrix spends half of its time on rearranging the matrix into the order
+that the CPU's bf16 instructions read. Within `packed`, the matrices under the active adapter's LoRA layers
+and the language-model head are in that order already, and the adapters are cast once instead of in every
+step.
 
-It costs a second copy of these matrices while it lasts, and so does nothing for bases of more than
-`MOST_BYTES`; nor on a GPU, nor for other types than bf16, quantised layers, or LoRA of another kind.
-A head that sampling and many passes in turn read can be kept in that order (`keep_head`): products of some
-hundred rows gain by it as well.
+This takes a second copy of these matrices, so it is not done for bases larger than `MOST_BYTES`, nor on a
+GPU, nor for types other than bf16, quantised layers, or other kinds of LoRA. A head that sampling and many
+passes use in turn can be kept in that order (`keep_head`), which also speeds up products of some hundred
+rows.
 
     with packed(model):
         ...   # the same model, the same results up to rounding
@@ -15,7 +16,7 @@ hundred rows gain by it as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -23,10 +24,10 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from models.fast import lora
+from models.fast import lora, operators, switch
 from models.precision import has_bf16_products
 
-MOST_BYTES = 2**28  # of all packed matrices together
+MOST_BYTES = 2**29  # of all packed matrices together
 
 
 class Packed:
@@ -35,11 +36,11 @@ class Packed:
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
         """weight: [out, in]."""
         self.source = weight.data_ptr()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), lora.FEW // 4)
+        self.weight = operators.reordered(weight.detach(), lora.FEW // 4)
         self.bias = None if bias is None else bias.detach()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return operators.linear(x, self.weight, self.bias)
 
 
 def turn(model: nn.Module) -> None:
@@ -49,7 +50,7 @@ def turn(model: nn.Module) -> None:
     the others are copied as well.
     """
     turned = {module.weight for module in model.modules() if type(module) is Conv1D}
-    if not turned or not _worth_it(list(turned)):
+    if switch.is_plain(model) or not turned or not _worth_it(list(turned)):
         return
     for parameter in model.parameters():
         data = parameter.data
@@ -59,7 +60,8 @@ def turn(model: nn.Module) -> None:
 def keep_head(model: nn.Module) -> None:
     """Pack the language-model head, frozen from now on, for as long as the model lives."""
     head = model.get_output_embeddings()
-    if type(head) is nn.Linear and head.bias is None and _worth_it([head.weight]):
+    plain = switch.is_plain(model)
+    if not plain and type(head) is nn.Linear and head.bias is None and _worth_it([head.weight]):
         head.kept = Packed(head.weight, None)
 
 
@@ -72,21 +74,29 @@ def kept_head(head: nn.Linear) -> Packed | None:
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
     """Prepare a causal language model for sampling; on leaving, all is as before."""
+    if switch.is_plain(model):
+        yield
+        return
     layers = [layer for layer in model.modules() if lora.is_lean(layer)]
     heads = [model.get_output_embeddings()] if layers else []
     heads = [head for head in heads if type(head) is nn.Linear]
     if not _worth_it([layer.get_base_layer().weight for layer in layers] + [head.weight for head in heads]):
         layers, heads = [], []
     heads = heads or [m for m in model.modules() if type(m) is nn.Linear and kept_head(m) is not None]
+    groups = lora.groups(model) if layers else {}
+    joined = {layer for group in groups.values() for layer in group}
+    alone = [layer for layer in layers if layer not in joined]
     try:
-        for layer in layers:
-            layer.few = _few(layer)
+        for owner, group in groups.items():
+            owner.few = _few(group)
+        for layer in alone:
+            layer.few = _few([layer])
         for head in heads:
             head.forward = _Head(head)
         yield
     finally:
-        for layer in layers:
-            layer.__dict__.pop("few", None)
+        for module in [*groups, *alone]:
+            module.__dict__.pop("few", None)
         for head in heads:
             head.__dict__.pop("forward", None)
 
@@ -99,16 +109,22 @@ def _worth_it(matrices: list[torch.Tensor]) -> bool:
     )
 
 
-def _few(layer: LoraLayer):
-    """The forward pass of a LoRA layer for few rows: x W + bias + scaling · (x Aᵀ) Bᵀ.
+def _few(layers: Sequence[LoraLayer]):
+    """The forward pass for few rows of LoRA layers that read the same input, their outputs side by side.
 
-    The sum is one product, of [x, x Aᵀ] with B below W.
+    Each is x W + bias + scaling · (x Aᵀ) Bᵀ. The sum is one product, of [x, x Aᵀ] with B below W; several
+    layers have their W side by side, and each its B below its own W.
     """
-    name, base = layer.active_adapters[0], layer.get_base_layer()
-    a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
-    down = Packed(a.to(torch.bfloat16), None)
-    weight = base.weight.t() if type(base) is Conv1D else base.weight
-    both = Packed(torch.cat((weight, (b.detach() * scaling).to(torch.bfloat16)), dim=1), base.bias)
+    bases = [layer.get_base_layer() for layer in layers]
+    downs, ups = [], []
+    for layer in layers:
+        name = layer.active_adapters[0]
+        downs.append(layer.lora_A[name].weight.to(torch.bfloat16))
+        ups.append((layer.lora_B[name].weight.detach() * layer.scaling[name]).to(torch.bfloat16))
+    down = Packed(torch.cat(downs), None)
+    weight = torch.cat([base.weight.t() if type(base) is Conv1D else base.weight for base in bases])
+    bias = None if bases[0].bias is None else torch.cat([base.bias for base in bases])
+    both = Packed(torch.cat((weight, torch.block_diag(*ups)), dim=1), bias)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         return both(torch.cat((x, down(x)), dim=-1))

@@ -1,11 +1,11 @@
 """Log-probabilities of given tokens from hidden states, without ever holding [tokens, V] logits whole.
 
-The language-model head is frozen in every stage here, so the only gradient that leaves it goes to the hidden
-states: ∂ log p(y) / ∂h = (W[y] - p·W) / temperature. It is computed chunk by chunk in the forward pass, while
-the chunk's probabilities are at hand, and kept as one [tokens, d] tensor; the backward pass is then one
-product and no logits are stored or computed twice.
+Every stage freezes the language-model head, so its only gradient goes to the hidden states:
+∂ log p(y) / ∂h = (W[y] - p·W) / temperature. The forward pass computes it chunk by chunk, while the chunk's
+probabilities are at hand, and keeps it as one [tokens, d] tensor. The backward pass is then one product, and
+no logits are stored or computed twice.
 
-It does not train the head (a head that requires a gradient is refused), and it has no top-k or top-p.
+A head that requires a gradient is refused; there is no top-k or top-p.
 """
 
 from __future__ import annotations
@@ -116,3 +116,21 @@ def token_logprobs(
         hidden, head.weight, head.bias, targets, temperature, banned, entropy, kept_head(head)
     )
     return TokenLogprobs(logprobs, entropies if entropy else None, likeliest)
+
+
+def plain_logprobs(
+    hidden: torch.Tensor,
+    head: nn.Linear,
+    targets: torch.Tensor,
+    temperature: float,
+    forbidden: Sequence[int] = (),
+    entropy: bool = True,
+) -> TokenLogprobs:
+    """What `token_logprobs` gives, by torch's own functions and with all logits in memory."""
+    logits = head(hidden).float() / temperature
+    banned = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
+    banned[list(forbidden)] = True
+    logprobs = torch.log_softmax(logits.masked_fill(banned, torch.finfo(logits.dtype).min), dim=-1)
+    own = logprobs.gather(1, targets[:, None])[:, 0]
+    spread = -(logprobs.exp() * logprobs).sum(dim=-1).detach() if entropy else None
+    return TokenLogprobs(own, spread, own == logprobs.amax(dim=-1))

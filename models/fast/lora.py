@@ -1,13 +1,13 @@
 """A lean forward and backward pass for the LoRA layers that PEFT puts around a base's linear layers.
 
 PEFT casts a layer's whole input and output to the adapter's fp32 and back, and keeps the fp32 input for the
-backward pass. On a bf16 base that costs about half as much again as the layer itself, and three times its
-memory. Here the two low-rank products run in the type of the input, with the adapters cast to it (they are
-small, and stay fp32 for the optimizer), and one saved input serves every product. On an fp32 base it computes
-what PEFT computes.
+backward pass. On a bf16 base that adds about half the layer's own time, and three times its memory. Here the
+two low-rank products run in the type of the input, with the adapters cast to it (they are small, and stay
+fp32 for the optimizer), and one saved input serves every product. On an fp32 base the result is the same as
+PEFT's.
 
-It does not own weights: PEFT's modules, names and files stay as they are. Kinds of LoRA that it does not know
-(DoRA, dropout in training, several active adapters, a row its own adapter) go through PEFT's own forward.
+PEFT's modules, names and files do not change. Other kinds of LoRA (DoRA, dropout in training, several active
+adapters, one adapter per row) use PEFT's own forward pass.
 LoRA: arXiv 2106.09685.
 
     quicken(peft_model)
@@ -24,10 +24,12 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from models.fast import operators
 from models.precision import has_bf16_products
 
 # Up to this number of rows a product is quicker on a matrix packed for few rows (models.fast.decoding).
 FEW = 128
+SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 def quicken(model: nn.Module) -> None:
@@ -44,7 +46,7 @@ def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor
     parts = layer.__dict__.get("parts")  # within `split`
     if parts is not None:
         return _in_parts(layer, x, *parts)
-    name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else None
+    name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else ""
     if args or kwargs or name not in layer.lora_A or not _is_plain(layer, name):
         return type(layer).forward(layer, x, *args, **kwargs)
     a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
@@ -60,6 +62,31 @@ def is_lean(layer: nn.Module) -> bool:
         return False
     active = layer.active_adapters
     return len(active) == 1 and active[0] in layer.lora_A and _is_plain(layer, active[0])
+
+
+def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
+    """The layers with a lean pass that read the same input, by the module that holds them: a Llama's queries,
+    keys and values, its gate and up.
+    """
+    found = {}
+    for owner in model.modules():
+        for names in SIBLINGS:
+            siblings = [getattr(owner, name, None) for name in names]
+            layers = [layer for layer in siblings if isinstance(layer, nn.Module) and is_lean(layer)]
+            if len(layers) == len(names):
+                biases = {layer.get_base_layer().bias is None for layer in layers}
+                if len(biases) == 1:
+                    found[owner] = layers
+    return found
+
+
+def together(owner: nn.Module, names: Sequence[str], x: torch.Tensor) -> Sequence[torch.Tensor]:
+    """The outputs of an owner's layers that read the same input."""
+    layers = [getattr(owner, name) for name in names]
+    few = owner.__dict__.get("few")  # models.fast.decoding puts it there while a model samples
+    if few is not None and x.numel() <= FEW * x.shape[-1]:
+        return few(x).split([layer.get_base_layer().out_features for layer in layers], dim=-1)
+    return [layer(x) for layer in layers]
 
 
 def _is_plain(layer: LoraLayer, name: str) -> bool:
@@ -168,7 +195,7 @@ def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None)
         return torch.mm(flat, matrix)
     if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and has_bf16_products():
         # addmm would write the bias to every row first, and read it again.
-        return torch.ops.mkldnn._linear_pointwise(flat, matrix.t(), bias, "none", [], "")
+        return operators.linear(flat, matrix.t(), bias)
     return torch.addmm(bias, flat, matrix)
 
 

@@ -1,7 +1,7 @@
-"""Log-probabilities under several adapters, and a reward model's scores, in one pass of the base of them all.
+"""Log-probabilities under several adapters, and a reward model's scores, in one pass of their common base.
 
-A batch is the rows once for each adapter, and below them what the reward model reads. The base computes them
-together (a quantised one unpacks its weights once), and each adapter adds to its own rows.
+A batch contains the rows once per adapter, followed by the reward model's sequences. The base computes them
+together (a quantised base unpacks its weights once), and each adapter adds its update to its own rows.
 
     if possible(actor, reward_model):
         (ref, policy), scores = judge(actor, reward_model, (REFERENCE, POLICY), rows, sequences, 0.7, 16)
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from models.actor import POLICY, REFERENCE, Actor, Rows
-from models.fast import lora
+from models.fast import lora, switch
 from models.scoring import RewardModel
 
 
@@ -23,7 +23,9 @@ def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
     return (
         reward_model is not None
         and reward_model.model is actor.model
+        and reward_model.adapter is not None
         and not actor.compiled
+        and not switch.is_plain(actor.model)
         and lora.can_split(actor.model, (POLICY, REFERENCE, reward_model.adapter))
     )
 
@@ -59,7 +61,7 @@ def judge(
             (kinds + 1) * count: [count] * (kinds + 1),
             kinds * tokens + count: [tokens] * kinds + [count],
         }
-        with lora.split(actor.model, [*names, reward_model.adapter], counts):
+        with lora.split(actor.model, [*names, reward_model.adapter or ""], counts):
             states = actor.states(
                 torch.cat([*[ids] * kinds, below.to(actor.device)]),
                 torch.cat([*[places + s for s in starts[:-1]], ends.to(actor.device) + starts[-1]]),

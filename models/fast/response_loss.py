@@ -1,9 +1,9 @@
 """The lean head of `models.fast.logprobs` for TRL's SFTTrainer: response positions only, few logits at once.
 
 SFTTrainer lets a model return log-probabilities of the labels instead of logits (`fused_lm_head=True`). On a
-CPU TRL's own way scores the prompt's tokens as well, to drop them, and holds some thirty bytes a logit of up
-to 4096 tokens x 32768 words: gigabytes. This gives the model the same answer from one small chunk at a time.
-It needs a frozen head that gives plain logits, in one piece.
+CPU TRL's own implementation also scores the prompt's tokens, only to drop them, and holds about thirty bytes
+per logit of up to 4096 tokens x 32768 words, which is gigabytes. This module computes the same result in
+small chunks. It needs a frozen, unsharded head that gives plain logits.
 
     if can_use(model): use_lean_head(model)     # after the trainer was made: TRL puts its own head in
 """
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from trl.trainer.utils import FusedCausalLMOutput
 
+from models.fast import switch
 from models.fast.last_block import LastBlock
 from models.fast.logprobs import token_logprobs
 
@@ -28,7 +29,7 @@ _BENT = (
 def can_use(model: nn.Module) -> bool:
     """Whether the logits are the head times the last states, and nothing else."""
     config = _causal(model).config.get_text_config()
-    return all(getattr(config, name, None) is None for name in _BENT)
+    return not switch.is_plain(model) and all(getattr(config, name, None) is None for name in _BENT)
 
 
 def use_lean_head(model: nn.Module) -> None:

@@ -1,8 +1,8 @@
-"""The app's side of the inference process: starts it, asks it, and starts it again when it has died.
+"""The app's side of the inference process: starts it, sends it requests, and restarts it if it dies.
 
-Nothing here loads torch. One request is answered at a time; others wait their turn. A process that dies in
-the middle of an answer raises InferenceLost, and the next one is started at once. While a training job has
-the device (`step_aside`) there is no process and every request is refused.
+Nothing here loads torch. The process answers one request at a time; others wait their turn. If it dies in the
+middle of an answer, InferenceLost is raised and the next process starts at once. While a training job has the
+device (`step_aside`) there is no process and every request is refused.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any, cast
 
 from data.errors import Code, UserError
 from data.workspace import Workspace
@@ -29,12 +29,12 @@ HANGS_SECONDS = 10.0  # without a message and without any CPU time
 
 
 class InferenceLost(UserError):
-    """The inference process ended, or said nothing for too long, in the middle of a request."""
+    """The inference process ended or was silent for too long in the middle of a request."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the policies have said so far; `answers` and `facts` come with the last one.
+    """The answers so far; the last one has `answers` and `facts`.
 
     answers: {policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}.
     facts: {"base", "policies", "software", "device"}: which weights answered.
@@ -50,14 +50,15 @@ class InferenceClient:
 
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
-        self._turn = threading.Lock()  # held by who talks to the process
-        self._state = threading.Lock()  # guards _worker and _aside for a moment
+        self._turn = threading.Lock()  # held by the thread that talks to the process
+        self._state = threading.Lock()  # guards _worker and _aside; held for a moment only
         self._worker: _Worker | None = None
         self._aside: str | None = None
+        self._answering: tuple[str, _Worker, int] | None = None  # request, process, its number there
         self._numbers = itertools.count(1)
 
     def start(self, lineup: Lineup) -> None:
-        """Load the policies in the background; what goes wrong with them shows at the first request."""
+        """Load the policies in the background; the first request reports a failure to load."""
         threading.Thread(target=self._warm, args=(lineup,), daemon=True).start()
 
     def stream(
@@ -68,11 +69,13 @@ class InferenceClient:
         max_new_tokens: int,
         temperature: float,
         seed: int,
+        request: str = "",
     ) -> Iterator[Progress]:
-        """Answers of the policies to a transcript each, as they grow; the last Progress has `answers`.
+        """Yield the growing answers of the policies, one transcript each; the last Progress has `answers`.
 
-        All sample with the same random numbers. Closing the iterator stops the generation. Raises UserError
-        where the policies cannot be loaded, InferenceLost (a UserError) where the process died.
+        request: a name for `stop`. All policies sample with the same random numbers. Closing the iterator
+        stops the generation. Raises UserError if the policies cannot be loaded, InferenceLost (a UserError)
+        if the process died.
         """
         with self._my_turn():
             worker = self._ready(lineup)
@@ -80,6 +83,8 @@ class InferenceClient:
             rows = [{"policy": policy, "prompt": prompt} for policy, prompt in conversations.items()]
             sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
             worker.send({"do": "answer", "id": number, "rows": rows, **sampling})
+            with self._state:
+                self._answering = request, worker, number
             ended = False
             try:
                 while not ended:
@@ -99,8 +104,17 @@ class InferenceClient:
                 self.start(lineup)
                 raise
             finally:
+                with self._state:
+                    self._answering = None
                 if not ended:
                     worker.send({"do": "stop", "id": number})
+
+    def stop(self, request: str) -> None:
+        """End this request, if it is the one being answered: its answers come as they stand."""
+        with self._state:
+            now = self._answering
+        if now is not None and now[0] == request:
+            now[1].send({"do": "stop", "id": now[2]})
 
     def step_aside(self, reason: str) -> None:
         """End the process and refuse requests with this reason, until `come_back`."""
@@ -121,12 +135,12 @@ class InferenceClient:
 
     @property
     def pid(self) -> int | None:
-        """The process's id, None where there is none."""
+        """The process's id; None if there is no process."""
         with self._state:
             return self._worker.process.pid if self._worker is not None and self._worker.alive else None
 
     def close(self) -> None:
-        """End the process; a request in the middle gets InferenceLost. A later request starts a new one."""
+        """End the process; a running request gets InferenceLost. A later request starts a new process."""
         with self._state:
             worker, self._worker = self._worker, None
         if worker is not None:
@@ -146,7 +160,7 @@ class InferenceClient:
             self._turn.release()
 
     def _ready(self, lineup: Lineup) -> "_Worker":
-        """A process that has these policies loaded. Called with the turn."""
+        """A process that has these policies loaded. The caller holds `_turn`."""
         with self._state:
             if self._aside is not None:
                 raise UserError(f"the arena has made room: {self._aside}", code=Code.WAIT)
@@ -190,22 +204,24 @@ class InferenceClient:
 
 
 class _Worker:
-    """One inference process and the thread that reads its replies; None in `replies` is the end."""
+    """One inference process and the thread that reads its replies; None in `replies` marks the end."""
 
     def __init__(self, workspace: Workspace):
         workspace.arena.mkdir(parents=True, exist_ok=True)
         self.loaded: dict[str, Any] | None = None
         self.facts: dict[str, Any] = {}
-        self.replies: queue.Queue[dict | None] = queue.Queue()
+        self.replies: queue.Queue[dict[str, Any] | None] = queue.Queue()
         with open(workspace.arena / "inference.log", "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.arena.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,  # a file: a full pipe that nobody reads would stop the process
+                stderr=log,  # a file, because a full pipe without a reader would block the process
                 env=child_environment(),
-                start_new_session=True,  # Ctrl-C at the app's terminal is the app's to handle
+                start_new_session=True,  # the app alone handles Ctrl-C at its terminal
             )
+        self._input = cast(IO[bytes], self.process.stdin)  # both are pipes
+        self._output = cast(IO[bytes], self.process.stdout)
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
@@ -213,15 +229,15 @@ class _Worker:
         return self.process.poll() is None
 
     def send(self, message: Mapping[str, Any]) -> None:
-        # A process that is gone is noticed where its reply is missed.
+        # `_receive` notices a dead process by its missing reply.
         with contextlib.suppress(OSError, ValueError):
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
-            self.process.stdin.flush()
+            self._input.write(json.dumps(message).encode() + b"\n")
+            self._input.flush()
 
     def end(self) -> None:
-        """Close its input, which ends it; kill it where that takes too long."""
+        """Close the process's input, which ends it; kill it if that takes too long."""
         with contextlib.suppress(OSError, ValueError):
-            self.process.stdin.close()
+            self._input.close()
         try:
             self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -229,7 +245,7 @@ class _Worker:
             self.process.wait()
 
     def _read(self) -> None:
-        for line in self.process.stdout:
+        for line in self._output:
             self.replies.put(json.loads(line))
-        self.process.stdout.close()
+        self._output.close()
         self.replies.put(None)

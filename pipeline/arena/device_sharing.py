@@ -1,6 +1,6 @@
 """One GPU for training and the arena: the inference process steps aside while a job trains.
 
-A thread of the app looks every second. Without a GPU nothing is done: both fit beside each other. It
+A thread of the app checks every second. Without a GPU it does nothing, because both fit beside each other. It
 does not start or stop jobs, and never loads torch.
 """
 
@@ -12,7 +12,7 @@ from pipeline.settings.stages import STAGES
 
 
 class DeviceSharing:
-    """Ends the inference process when a job trains and the process holds GPU memory; lets it back later."""
+    """Ends an inference process that holds GPU memory while a job trains, and allows it again afterwards."""
 
     def __init__(self, jobs: Any, client: Any, poll: float = 1.0):
         self._jobs, self._client, self._poll = jobs, client, poll
@@ -22,7 +22,7 @@ class DeviceSharing:
         self._thread.start()
 
     def look(self) -> None:
-        """Settle who has the device now."""
+        """Decide who has the device now."""
         record = self._jobs.active()
         training = record is not None and record.status == "running" and _uses_device(record)
         if training and self._client.on_gpu:
@@ -42,4 +42,5 @@ class DeviceSharing:
 
 
 def _uses_device(record: RunRecord) -> bool:
-    return record.stage not in STAGES or STAGES[record.stage].uses_models
+    row = STAGES.get(record.stage)
+    return row is None or row.uses_models

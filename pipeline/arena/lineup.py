@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.bases import is_here
+from data.bases import gguf_file, is_here
 from data.errors import Code, UserError
-from data.files import read_json, sha256_file
+from data.files import read_json, sha256_file, sha256_remembered
 from data.policies import POLICIES
 from data.seasons import SeasonFacts
 from data.workspace import Workspace
@@ -44,8 +44,8 @@ class Policy:
 class Lineup:
     """The policies of a round and how they decode: the same for each.
 
-    base_model: as in the settings. demo: shipped, not trained here. since: when the newest of them was
-    trained, as in its run's record; "" for demo policies.
+    base_model: as in the settings. demo: shipped, not trained here. since and dataset: when the newest of
+    them was trained and on what, as in its run's record; "" for demo policies.
     """
 
     base_model: str
@@ -55,6 +55,7 @@ class Lineup:
     max_new_tokens: int
     demo: bool = False
     since: str = ""
+    dataset: str = ""
 
     @property
     def key(self) -> str:
@@ -132,10 +133,10 @@ def _trained(workspace: Workspace) -> Iterator[Lineup]:
     by_id = {run.id: run for run in runs}
     seen: set[str] = set()
     for newest in policies:
-        sft = by_id.get(newest.parents.sft)
-        if sft is None or newest.preset in seen:
+        sft, preset = by_id.get(newest.parents.sft), newest.preset or ""
+        if sft is None or preset in seen:
             continue
-        seen.add(newest.preset)
+        seen.add(preset)
         found = {"sft": _policy("sft", workspace, sft)}
         for run in policies:
             name = f"ppo-{run.precision}"
@@ -145,11 +146,12 @@ def _trained(workspace: Workspace) -> Iterator[Lineup]:
         config = newest.config
         yield Lineup(
             base_model=config["base_model"],
-            preset=newest.preset,
+            preset=preset,
             policies=tuple(found[name] for name in POLICIES if name in found),
             temperature=config["temperature"],
-            max_new_tokens=answer_length(newest.preset, config["response_length"]),
+            max_new_tokens=answer_length(preset, config["response_length"]),
             since=newest.ended or "",
+            dataset=newest.parents.dataset,
         )
 
 
@@ -159,8 +161,9 @@ def answer_length(preset: str, response_length: int) -> int:
 
 
 def _policy(name: str, workspace: Workspace, run: RunRecord) -> Policy:
-    weights = {"run": run.id, "preset": run.preset, "reward_run": run.parents.rewards.get(run.precision)}
-    return Policy(name, workspace.run(run.id) / "model", run.served_precision, weights)
+    precision = run.precision or "bf16"
+    weights = {"run": run.id, "preset": run.preset, "reward_run": run.parents.rewards.get(precision)}
+    return Policy(name, workspace.run(run.id) / "model", run.served_precision or precision, weights)
 
 
 def _has_model(workspace: Workspace, run: RunRecord) -> bool:
@@ -168,13 +171,20 @@ def _has_model(workspace: Workspace, run: RunRecord) -> bool:
     return all((folder / name).is_file() for name in ("adapter_model.safetensors", "model.json"))
 
 
+def _same_file(base_model: str, made_from: Mapping[str, Any] | None) -> bool:
+    """Whether a base that is converted from a GGUF file would be converted from the file of that record."""
+    file = gguf_file(base_model)
+    return file is None or made_from is None or sha256_remembered(file) == made_from["sha256"]
+
+
 def _demo(preset: str, folder: Path) -> Lineup | None:
     """The demo policies in a folder; None where there are fewer than two, or their base is not installed."""
     names = [name for name in POLICIES if (folder / name / "adapter_model.safetensors").is_file()]
     if len(names) < 2:
         return None
-    base_model = read_json(folder / names[0] / "model.json")["base_model"]
-    if not is_here(base_model):
+    card = read_json(folder / names[0] / "model.json")
+    base_model = card["base_model"]
+    if not (is_here(base_model) and _same_file(base_model, card.get("base_origin"))):
         return None
     facts = {"run": None, "preset": preset, "reward_run": None}
     settings = build("ppo", preset)

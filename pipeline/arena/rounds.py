@@ -5,32 +5,41 @@ until the vote. In a conversation of several turns each policy goes on from its 
 the vote ends the conversation, because it shows the policies.
 
 What it does not do: sample (the inference process does), store (`data.votes`), or do statistics
-(`evaluation.arena`). No torch.
+(`pipeline.arena.statistics`). No torch.
 """
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data import world
+from data.cast_votes import identical_groups
 from data.errors import Code, UserError
-from data.files import sha256_text, write_atomic
-from data.records import transcript
+from data.everyday import PROMPTS
+from data.files import read_jsonl, sha256_text, write_atomic
+from data.pseudonyms import Pseudonyms
+from data.ranking import Ranking
+from data.records import messages, transcript
 from data.seasons import Season
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
-from data.workspace import Workspace, check_name
-from evaluation.arena import Ballot, contrasts, format_order, leaderboard, parse_order
+from data.workspace import Workspace
+from evaluation.ballots import Ballot
+from evaluation.leaderboard import Standing
+from evaluation.planning import Plan
+from evaluation.trust import Trust
 from pipeline.arena.client import InferenceClient, Progress
 from pipeline.arena.lineup import Lineup, choices, choose
+from pipeline.arena.statistics import Board, Statistics
 from pipeline.runs.hardware import software
 
 PROMPT_CHARACTERS = 8_000
 COMMENT_CHARACTERS = 2_000
 RATER_CHARACTERS = 100
+HELD_OUT = 1000  # rows of the test split among which prompts are offered
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Arena:
         self.client = client
         self.store = VoteStore(workspace.votes_db)
         self._demos = demos
-        self._statistics: dict[tuple[str, str], tuple[dict[str, int], list[dict[str, Any]]]] = {}
+        self._statistics = Statistics(self.store)
 
     def start(self) -> None:
         """Load the policies in the background, so that the first answer comes at once."""
@@ -122,7 +131,7 @@ class Arena:
         )
         reason = "the reader left"
         try:
-            for progress in self.client.stream(lineup, prompts, seed=seed, **lineup.decoding):
+            for progress in self.client.stream(lineup, prompts, seed=seed, request=new.id, **lineup.decoding):
                 view = self._view(new, progress)
                 if view.done:
                     check_served(progress, season.policies)
@@ -147,7 +156,7 @@ class Arena:
         """
         comment = checked_text(comment or "", COMMENT_CHARACTERS, "the comment")
         letters = self.store.letters(round)
-        ranking = format_order(parse_order(order, letters))
+        ranking = Ranking.parse(order, letters).format()
         row = self.store.vote(
             round,
             ranking,
@@ -157,6 +166,26 @@ class Arena:
         )
         shown = {key: row[key] for key in ("vote", "round", "order", "policies")}
         return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
+
+    def stop(self, round: str, rater: str) -> None:
+        """End the answers of one's own round; what is there by then can be voted on."""
+        if self.store.rater_of(round) == checked_rater(rater):
+            self.client.stop(round)
+
+    def next_prompt(self, rater: str, models: str = "") -> str:
+        """A prompt to go on with: held out from training where there is a data set, else an everyday one.
+
+        The first that this rater was not asked in the current season, in an order that all raters share, so
+        that several of them judge the same prompts; from the beginning again after the last one.
+        """
+        lineup = self.lineup(models)
+        asked = self.store.asked(checked_rater(rater), lineup.season().id)
+        found = [*held_out(self.workspace, lineup), *suggestions(lineup.preset)]
+        return next((prompt for prompt in found if prompt not in asked), found[len(asked) % len(found)])
+
+    def rater_of(self, round: str) -> str:
+        """Whose round this is. Raises UserError for an unknown one."""
+        return self.store.rater_of(round)
 
     def retract(self, vote_id: str, rater: str) -> None:
         """Take one's own vote back; it stays in the file and counts no more."""
@@ -172,36 +201,27 @@ class Arena:
 
     def ballots(self, season: str | None = None) -> list[Ballot]:
         """The votes of a season that count, as the statistics take them; None = of the current season."""
-        season = season or self.season_id()
-        return [_ballot(vote) for vote in self.store.votes(season=season)]
+        return self._statistics.ballots(season or self.season_id())
+
+    def board(self, season: str | None = None) -> Board:
+        """The leaderboard and the verdicts of a season."""
+        return self._statistics.board(season or self.season_id())
+
+    def trust(self, season: str | None = None) -> Trust:
+        """How far the votes of a season can be trusted."""
+        return self._statistics.trust(season or self.season_id())
+
+    def plan(self, season: str | None = None) -> Plan:
+        """How many votes a season needs."""
+        return self._statistics.plan(season or self.season_id())
 
     def leaderboard(self, season: str | None = None) -> list[dict[str, Any]]:
-        """One row per policy of a season, strongest first; [] without votes. See
-        `evaluation.arena.leaderboard`.
+        """One row per policy of a season, strongest first; [] without votes. The public API's rows.
 
-        Beside its keys: votes, strength, ci (low and high) and win_rate (wins and half the ties of its
-        comparisons; None without any).
+        Keys: those of `evaluation.leaderboard.Standing`, and votes, strength, ci (low and high) and win_rate
+        (wins and half the ties of its comparisons; None without any).
         """
-        return self._computed(
-            "leaderboard", season, lambda ballots: [_board_row(r) for r in leaderboard(ballots)]
-        )
-
-    def contrasts(self, season: str | None = None) -> list[dict[str, Any]]:
-        """Each quantised reward model's policy against the bf16 one's; see `evaluation.arena.contrasts`."""
-        pairs = [(name, "ppo-bf16") for name in ("ppo-int8", "ppo-int4")]
-        return self._computed("contrasts", season, lambda ballots: contrasts(ballots, pairs))
-
-    def _computed(
-        self, what: str, season: str | None, compute: Callable[[list[Ballot]], list[dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
-        """A statistic of a season, computed again only when a vote or a retraction was added."""
-        season = season or self.season_id()
-        counts = self.store.counts()
-        known = self._statistics.get((what, season))
-        if known is None or known[0] != counts:
-            known = counts, compute(self.ballots(season))
-            self._statistics[what, season] = known
-        return known[1]
+        return [_board_row(standing) for standing in self.board(season).standings]
 
     def export(self, name: str = "votes", season: str | None = None) -> Path:
         """Write the votes of a season (None = all) as preference pairs, `arena/NAME.jsonl`, which
@@ -211,14 +231,18 @@ class Arena:
         """
         pairs = self.store.preference_pairs(season)
         if not pairs:
-            raise UserError("no vote prefers one answer to another yet", code=Code.NO_VOTES)
-        path = self.workspace.arena / f"{check_name(name)}.jsonl"
+            raise UserError("no vote prefers one answer to another yet: vote first", code=Code.NO_VOTES)
+        path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
     def csv(self, season: str | None = None) -> str:
-        """The votes of a season (None = all) for a spreadsheet, one line per answer."""
-        return votes_csv(self.store.votes(season=season))
+        """The votes of a season (None = all) for a spreadsheet, one line per answer.
+
+        Raters, rounds and votes stand under pseudonyms.
+        """
+        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
+        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
     @staticmethod
     def _view(new: NewRound, progress: Progress) -> RoundView:
@@ -227,19 +251,27 @@ class Arena:
         return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
 
 
+def suggestions(preset: str) -> Sequence[str]:
+    """Prompts that the models of a preset can do something with."""
+    return world.example_prompts() if preset == "tiny" else PROMPTS
+
+
+def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
+    """One-turn prompts of the test split that belongs to trained policies; [] for shipped ones."""
+    if lineup.demo or not lineup.dataset:
+        return []
+    path = workspace.dataset(lineup.dataset) / "test_prefs.jsonl"
+    if not path.is_file():
+        return []
+    turns = [messages(row["prompt"]) for row in read_jsonl(path)[:HELD_OUT]]
+    return list(dict.fromkeys(said[0]["content"] for said in turns if len(said) == 1))
+
+
 def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
     """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
     served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
     if served != dict(policies):
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
-
-
-def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
-    groups: dict[str, list[str]] = {}
-    for letter in sorted(texts):
-        groups.setdefault(texts[letter], []).append(letter)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def checked_text(text: Any, limit: int, what: str) -> str:
@@ -258,33 +290,33 @@ def checked_text(text: Any, limit: int, what: str) -> str:
 
 def checked_rater(rater: Any) -> str:
     """A rater's id (or a vote's): some printable characters."""
-    rater = checked_text(rater, RATER_CHARACTERS, "the id").strip()
-    if not rater or not rater.isprintable():
+    text = checked_text(rater, RATER_CHARACTERS, "the id").strip()
+    if not text or not text.isprintable():
         raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
-    return rater
+    return text
 
 
-def _board_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    compared = row["wins"] + row["ties"] + row["losses"]
-    more = {
-        "votes": row["rankings"],
-        "strength": row["score"],
-        "ci": [row["score_low"], row["score_high"]],
-        "win_rate": (row["wins"] + row["ties"] / 2) / compared if compared else None,
+def _board_row(standing: Standing) -> dict[str, Any]:
+    compared = standing.wins + standing.ties + standing.losses
+    return asdict(standing) | {
+        "votes": standing.rankings,
+        "strength": standing.score,
+        "ci": [standing.score_low, standing.score_high],
+        "win_rate": (standing.wins + standing.ties / 2) / compared if compared else None,
     }
-    return dict(row) | more
 
 
 def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
     served, base = progress.facts["policies"], progress.facts["base"]
     origin = {policy.name: policy.weights for policy in lineup.policies}
+    answers = progress.answers or {}
     return [
         Answer(
             letter=letter,
             policy=policy,
             prompt=prompts[policy],
             weights={**base, **origin[policy], **served[policy], "device": progress.facts["device"]},
-            **progress.answers[policy],
+            **answers[policy],
         )
         for letter, policy in new.arrangement.items()
     ]
@@ -293,18 +325,3 @@ def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], line
 def _gold(answer: Mapping[str, Any]) -> float | None:
     gold = world.gold(answer["prompt"], answer["text"])
     return None if gold is None else gold.total
-
-
-def _ballot(vote: Mapping[str, Any]) -> Ballot:
-    texts = {letter: answer["text"] for letter, answer in vote["answers"].items()}
-    panes = vote["policies"]
-    same = tuple(frozenset(panes[letter] for letter in group) for group in identical_groups(texts))
-    return Ballot.from_order(
-        vote["order"],
-        panes,
-        rater=vote["rater"],
-        prompt=vote["prompt_sha256"],
-        identical=same,
-        lengths={panes[letter]: answer["tokens"] for letter, answer in vote["answers"].items()},
-        item=vote["round"],
-    )

@@ -1,16 +1,17 @@
 """The process that answers in the arena: one base in memory, the policies of a round in one batch.
 
-It reads requests and writes replies as lines of JSON over its standard streams, and ends when its input does,
-that is, when the app is gone. What anything else prints goes to the error stream. Requests and replies:
+It reads requests and writes replies as lines of JSON over its standard streams. It ends when its input ends,
+that is, when the app is gone. All other output goes to the error stream. Requests and replies:
 
     {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}}
                                                or {"is": "error", "message", "code"}
     {"do": "answer", "id": 7, "rows": [{"policy", "prompt"}], "max_new_tokens", "temperature", "seed"}
-                                             → {"is": "text", "id": 7, "texts": {policy: …}} many times, then
+                                             → {"is": "text", "id": 7, "texts": {policy: …}} repeatedly, then
                                                {"is": "answers", "id": 7, "answers": {policy: {…}}}
-    {"do": "stop", "id": 7}                  → the answers as they stand
+    {"do": "stop", "id": 7}                  → the answers so far
 
-It knows nothing of rounds, raters or votes. Started by `pipeline.arena.client`, not by hand.
+It knows nothing about rounds, raters or votes. `pipeline.arena.client` starts it; it is not meant to be run
+by hand.
 """
 
 import json
@@ -19,10 +20,11 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import transformers
 
@@ -33,27 +35,39 @@ from models.prompting import PromptFormat
 from models.serving import StackedPolicies
 from pipeline.runs.hardware import software
 
-SECONDS_BETWEEN_TEXTS = 0.04  # more often is not seen, and costs the page
-# Below this size one thread is as fast as all, and several times faster while a training takes the cores.
+SECONDS_BETWEEN_TEXTS = 0.04  # a reader does not notice more frequent updates, and they cost the page time
+# Below this size one thread is as fast as all threads, and several times faster beside a training.
 ONE_THREAD_PARAMETERS = 30_000_000
+# Before an answer of a larger base the worker looks for so long how many cores others use.
+LOOK_SECONDS = 0.05
+BUSY_CORES = 0.5
+OnText = Callable[[dict[str, str]], None]  # {policy: text so far}
 
 
 class Answerer:
-    """The loaded policies. Policies of different precisions stand on a base of their own each."""
+    """The loaded policies. Policies of each precision share a base of that precision."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.base: Path | None = None
-        self.text: PromptFormat | None = None
         self.groups: dict[str, StackedPolicies] = {}  # by precision
         self.place: dict[str, str] = {}  # policy → precision
         self.threads = torch.get_num_threads()
+        self.many_threads = False
+        self._text: PromptFormat | None = None
+
+    @property
+    def text(self) -> PromptFormat:
+        """The prompt format of the loaded base."""
+        if self._text is None:
+            raise RuntimeError("no policy is loaded")
+        return self._text
 
     def load(self, lineup: Mapping[str, Any]) -> dict[str, Any]:
-        """Load what is not loaded yet, warm it up, and say which weights answer (for a vote's record)."""
+        """Load what is not loaded yet and warm it up; returns which weights answer, for a vote's record."""
         base = loading.resolve_base(lineup["base_model"])
         if base != self.base:
             self.groups.clear()
-            self.text = PromptFormat(loading.load_tokenizer(base))
+            self._text = PromptFormat(loading.load_tokenizer(base))
             self.base = base
         folders: dict[str, dict[str, Path]] = {}
         for policy in lineup["policies"]:
@@ -67,7 +81,7 @@ class Answerer:
                 model = loading.load_causal(base, precision, loading.device())
                 self.groups[precision] = StackedPolicies(model, base, mine)
         size = sum(parameter.numel() for parameter in next(iter(self.groups.values())).model.parameters())
-        torch.set_num_threads(1 if size < ONE_THREAD_PARAMETERS else self.threads)
+        self.many_threads = size >= ONE_THREAD_PARAMETERS
         self.place = {name: precision for precision, group in self.groups.items() for name in group.names}
         rows = [{"policy": name, "prompt": "\n\nHuman: Hi\n\nAssistant:"} for name in self.place]
         self.answer(rows, max_new_tokens=2, temperature=1.0, seed=0)
@@ -89,15 +103,21 @@ class Answerer:
         max_new_tokens: int,
         temperature: float,
         seed: int,
-        on_text=lambda texts: None,
+        on_text: OnText = lambda texts: None,
         stopped: threading.Event | None = None,
     ) -> dict[str, dict[str, Any]]:
-        """{policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}, one row a policy.
+        """{policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}, one row per policy.
 
-        Each row gets the same random numbers, so that answers differ only where the policies do.
+        Each row gets the same random numbers, so that answers differ only where the policies differ. Raises
+        UserError for a policy that is not loaded.
         """
+        torch.set_num_threads(self._threads())
         stopped = stopped or threading.Event()
-        round_ = _Round(self.text, [row["policy"] for row in rows], on_text, stopped)
+        unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
+        if unknown:
+            raise UserError(f"policy {unknown[0]} is not loaded", code=Code.POLICIES)
+        text = self.text
+        round_ = _Round(text, [row["policy"] for row in rows], on_text, stopped)
         uniforms = row_uniforms(1, max_new_tokens, torch.Generator().manual_seed(seed))
 
         def run(precision: str) -> None:
@@ -107,13 +127,13 @@ class Answerer:
             names = [row["policy"] for row in mine]
             result = group.generate(
                 names,
-                [self.text.encode_prompt(row["prompt"], room) for row in mine],
+                [text.encode_prompt(row["prompt"], room) for row in mine],
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
-                pad_id=self.text.pad_id,
-                eos_id=self.text.eos_id,
+                pad_id=text.pad_id,
+                eos_id=text.eos_id,
                 uniforms=uniforms.expand(len(mine), -1),
-                stop=self.text,
+                stop=text,
                 on_step=lambda places, ids: round_.step([names[place] for place in places], ids),
             )
             round_.finish(dict(zip(names, result.ended, strict=True)))
@@ -124,11 +144,24 @@ class Answerer:
         _side_by_side(run, sorted({self.place[row["policy"]] for row in rows}))
         return round_.answers()
 
+    def _threads(self) -> int:
+        """Threads for the next answer: all of them on an idle machine, one beside other work.
+
+        Threads of one product wait for each other. Where another process holds one of their cores, each
+        token waits for the scheduler, and two threads are many times slower than one.
+        """
+        if not self.many_threads or self.threads == 1:
+            return 1
+        busy = psutil.cpu_percent(interval=LOOK_SECONDS) / 100 * (psutil.cpu_count() or 1)
+        return 1 if busy > BUSY_CORES else self.threads
+
 
 class _Round:
-    """What the policies have said so far; told at once for the first token, then now and then."""
+    """The answers so far. It reports the first token at once and later ones at intervals."""
 
-    def __init__(self, text: PromptFormat, names: Sequence[str], on_text, stopped: threading.Event):
+    def __init__(
+        self, text: PromptFormat, names: Sequence[str], on_text: OnText, stopped: threading.Event
+    ) -> None:
         self.text, self.on_text, self.stopped = text, on_text, stopped
         self.lock = threading.Lock()
         self.start = time.perf_counter()
@@ -155,7 +188,7 @@ class _Round:
             self.ended |= ended
 
     def shown(self, name: str) -> str:
-        """The answer as text, without a stop string, nor half a character at its end."""
+        """The answer as text, without a stop string and without half a character at its end."""
         ids, _ = self.text.cut_response(self.tokens[name])
         return self.text.decode(ids).rstrip("\ufffd")
 
@@ -173,8 +206,8 @@ class _Round:
         }
 
 
-def _side_by_side(run, precisions: Sequence[str]) -> None:
-    """Call `run` for each precision, at the same time where there are several; the first error is raised."""
+def _side_by_side(run: Callable[[str], None], precisions: Sequence[str]) -> None:
+    """Call `run` for all precisions at the same time, and raise the first error."""
     if len(precisions) == 1:
         run(precisions[0])
         return
@@ -183,7 +216,7 @@ def _side_by_side(run, precisions: Sequence[str]) -> None:
     def guarded(precision: str) -> None:
         try:
             run(precision)
-        except Exception as error:  # carried over to the caller's thread, whatever it is
+        except Exception as error:  # raised again in the caller's thread, whatever it is
             errors.append(error)
 
     threads = [threading.Thread(target=guarded, args=(precision,)) for precision in precisions]
@@ -195,18 +228,18 @@ def _side_by_side(run, precisions: Sequence[str]) -> None:
         raise errors[0]
 
 
-def _context(model) -> int:
+def _context(model: Any) -> int:
     return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048
 
 
 def main() -> None:
-    """Serve requests until the input ends. An error of the user's making is a reply; a bug ends the
-    process."""  # Whatever a library prints must not get between the replies.
+    """Serve requests until the input ends. A UserError becomes a reply; a bug ends the process."""
+    # What a library prints must not get between the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    requests: queue.Queue[dict] = queue.Queue()
+    requests: queue.Queue[dict[str, Any]] = queue.Queue()
     stops: dict[int, threading.Event] = {}
     threading.Thread(target=_read, args=(requests, stops), daemon=True).start()
 
@@ -217,26 +250,25 @@ def main() -> None:
     answerer = Answerer()
     while True:
         request = requests.get()
-        number = request.get("id")
+        number = request.get("id", 0)
         try:
             if request["do"] == "load":
                 reply({"is": "loaded", "facts": answerer.load(request["lineup"])})
                 continue
             sampling = {key: request[key] for key in ("max_new_tokens", "temperature", "seed")}
-            answers = answerer.answer(
-                request["rows"],
-                **sampling,
-                on_text=lambda texts, number=number: reply({"is": "text", "id": number, "texts": texts}),
-                stopped=stops[number],
-            )
+
+            def tell(texts: dict[str, str], number: int = number) -> None:
+                reply({"is": "text", "id": number, "texts": texts})
+
+            answers = answerer.answer(request["rows"], **sampling, on_text=tell, stopped=stops[number])
             reply({"is": "answers", "id": number, "answers": answers})
         except UserError as error:
             reply({"is": "error", "id": number, "message": str(error), "code": error.code})
         stops.pop(number, None)
 
 
-def _read(requests: queue.Queue, stops: dict[int, threading.Event]) -> None:
-    """Requests in order; a stop overtakes them. The end of the input ends the process at once."""
+def _read(requests: queue.Queue[dict[str, Any]], stops: dict[int, threading.Event]) -> None:
+    """Put requests into the queue; a stop takes effect at once. The end of the input ends the process."""
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "stop":

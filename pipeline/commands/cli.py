@@ -1,7 +1,8 @@
 """The command line: python -m pipeline STAGE [options].
 
 Stages: pretrain prepare sft reward ppo evaluate, and all (what is missing or stale, in order). Beside them:
-status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR. Exit 0: done; 2: something that the user
+status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE, restore FILE, verify,
+delete RUN, gc. Exit 0: done; 2: something that the user
 can mend, said in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
 stdout is the absolute path of its run.json. The stages themselves are imported only when they run.
 """
@@ -94,6 +95,17 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
     one.add_argument("--format", choices=("merged", "adapter"), default="merged")
+    one = add("backup", "the whole workspace in one file, while the app goes on", _backup)
+    one.add_argument("--to", required=True, metavar="FILE", help="a tar file; FILE.tar.gz is compressed")
+    one = add("restore", "make a new workspace from a backup", _restore)
+    one.add_argument("file", metavar="FILE")
+    one = add("verify", "check that nothing in the workspace, or in a backup, is damaged", _verify)
+    one.add_argument("file", metavar="FILE", nargs="?", help="a backup; default: the workspace")
+    one = add("delete", "delete a run", _delete)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--yes", action="store_true", help="even where something depends on it")
+    one = add("gc", "list what nothing needs any more, or remove it", _gc)
+    one.add_argument("--yes", action="store_true", help="remove it")
     return parser
 
 
@@ -175,8 +187,8 @@ def _cancel(args: argparse.Namespace, workspace: Workspace) -> int:
     if record.status not in ("queued", "running"):
         raise UserError(f"{args.run}: is {record.status}; there is nothing to cancel", code=Code.STATE)
     request_cancel(workspace.run(args.run))
-    if record.status == "running":
-        attempt = record.attempts[-1]
+    attempt = record.attempt
+    if record.status == "running" and attempt and attempt.pid and attempt.process_started:
         processes.stop(attempt.pid, attempt.process_started, args.grace)
     close_dead(workspace, args.run, "cancelled")
     print(f"{args.run}: {read_run(workspace, args.run).status}")
@@ -194,4 +206,45 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
     from pipeline.commands.export import export
 
     print(export(workspace, args.run, Path(args.to), args.format))
+    return 0
+
+
+def _backup(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.backup import backup, told
+
+    return told(backup(workspace, Path(args.to)), f"{args.to} written")
+
+
+def _restore(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.backup import restore, told
+
+    return told(restore(Path(args.file), workspace), f"{workspace.root} restored")
+
+
+def _verify(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.backup import told, verify, verify_backup
+
+    report = verify_backup(Path(args.file)) if args.file else verify(workspace)
+    return told(report, args.file or str(workspace.root))
+
+
+def _delete(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.housekeeping import delete
+
+    for line in delete(workspace, args.run, args.yes):
+        print(line)
+    print(f"{args.run}: deleted")
+    return 0
+
+
+def _gc(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.housekeeping import collect, waste
+
+    found = waste(workspace)
+    for item in found:
+        print(f"{workspace.relative(item.path)}: {item.reason} ({item.bytes / 1e6:.1f} MB)")
+    if args.yes:
+        collect(workspace, found)
+    total = f"{sum(item.bytes for item in found) / 1e6:.1f} MB"
+    print(f"gc: {total} removed" if args.yes else f"gc: {total} could go; --yes removes it")
     return 0

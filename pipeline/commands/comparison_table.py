@@ -69,6 +69,7 @@ def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
 
 def _row(arm: str, reward: RunRecord | None, ppo: RunRecord | None) -> str:
     either = ppo or reward
+    assert either is not None, "a row needs a run"
     peak = either.resources.peak_cuda_bytes or either.resources.peak_rss_bytes
     return (
         f"{arm:<6} {either.seed:>5}  {_cells(_figures(reward, ppo))}  "

@@ -16,14 +16,16 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
+from data.bases import origin_facts
 from data.errors import Code, UserError
 from data.files import disk_full
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline.memory.estimate import refuse_what_cannot_fit
-from pipeline.runs import checkpoints, locks
+from pipeline.runs import checkpoints, leftovers, locks
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.hardware import physical_cores
 from pipeline.runs.lineage import Resolved, resolve_parents
@@ -32,6 +34,7 @@ from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import list_runs, read_run
 from pipeline.runs.record import Cancelled, Run, withdraw_cancel
 from pipeline.runs.record_file import parse
+from pipeline.runs.seals import unsealed
 from pipeline.settings.layers import from_dict, to_dict
 from pipeline.settings.stages import STAGES, Stage, Stages
 from pipeline.training import distributed
@@ -60,11 +63,13 @@ def execute(
     distributed.check(stage, settings)
     with contextlib.ExitStack() as held:
         peers = held.enter_context(distributed.joined())
-        if distributed.rank() > 0:
+        if peers and distributed.rank() > 0:
             return _follow(stages[stage], workspace, peers)
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
             _refuse_beside(workspace)
+            leftovers.remove_temporary(workspace)
+            leftovers.remove_unfinished(workspace)
         resolved = None
         if run is None:  # what is missing, or too large, is told before there is a run
             resolved = _resolved(stages[stage], settings, workspace, stages)
@@ -165,7 +170,7 @@ def _refuse_beside(workspace: Workspace) -> None:
     """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
-            raise locks.busy(workspace, other.id, other.attempt.pid)
+            raise locks.busy(workspace, other.id, other.attempt.pid or 0)
 
 
 def _threads(run: Run, company: int) -> int:
@@ -179,12 +184,15 @@ def _threads(run: Run, company: int) -> int:
 def _call(row: Stage, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
     for path in checkpoints.broken(run.checkpoints_dir):
         run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
+    for model in unsealed(workspace, run.record.parents):
+        if not any(event.facts.get("model") == model for event in run.record.events):
+            run.event("no hashes", f"{model} is of an earlier version and is used unchecked", model=model)
     if row.uses_models:
         quiet()
         from models.fast import heap  # it loads torch, like the stage itself
         from pipeline.training.seeding import make_deterministic
 
-        make_deterministic(settings.seed, run.attempt.threads)
+        make_deterministic(settings.seed, run.attempt.threads or 0)
         heap.hold()
     return row.function()(settings, run, workspace)
 
@@ -248,9 +256,11 @@ def _mendable(error: Exception) -> UserError | None:
 
 
 def _note_resources(run: Run) -> None:
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     cuda = torch is not None and torch.cuda.is_initialized()
     known = run.record.resources
+    if folder := _base_folder(run):
+        run.change(more={**run.record.more, **origin_facts(folder)})
     run.note_resources(
         peak_rss_bytes=peak_rss_bytes(),
         peak_cuda_bytes=int(torch.cuda.max_memory_allocated()) if cuda else 0,
@@ -261,14 +271,19 @@ def _note_resources(run: Run) -> None:
 
 def _base_bytes(run: Run) -> int:
     """Size of the base's weights on disk; a stage that knows its size in memory notes that instead."""
+    folder = _base_folder(run)
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
+
+
+def _base_folder(run: Run) -> Path | None:
+    """The folder of the base that the stage has loaded."""
     base = run.record.config.get("base_model")
     if not base or "models.loading" not in sys.modules:
-        return 0
+        return None
     try:
-        folder = sys.modules["models.loading"].resolve_base(base)
+        return sys.modules["models.loading"].resolve_base(base)
     except UserError:  # moved away while the run was going on: no reason to fail it
-        return 0
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        return None
 
 
 @contextlib.contextmanager

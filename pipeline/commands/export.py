@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 
 from data.errors import Code, UserError
-from data.files import read_json, write_json
+from data.files import sync_tree
 from data.workspace import Workspace
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import read_run
@@ -29,7 +29,8 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     form: "merged" or "adapter". Returns the absolute path. Raises UserError.
     """
     record = read_run(workspace, run_id)
-    if record.stage not in STAGES or not STAGES[record.stage].trains_adapter:
+    row = STAGES.get(record.stage)
+    if row is None or not row.trains_adapter:
         raise UserError(f"{run_id}: a {record.stage} run has no model to export", code=Code.STATE)
     if record.status != "done":
         raise UserError(f"{run_id}: is {record.status}; only a done run can be exported", code=Code.STATE)
@@ -44,6 +45,7 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
         write = _merged if form == "merged" else _adapter
         quiet()
         write(record, workspace.run(run_id) / "model", staging)
+        sync_tree(staging)
         if to.exists():
             to.rmdir()
         os.replace(staging, to)
@@ -63,7 +65,7 @@ def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
     reward = record.stage == "reward"
     load = loading.load_reward_base if reward else loading.load_causal
     model = load(base, "bf16", torch.device("cpu")).float()
-    model = adapters.load(model, model_dir, record.stage, base=base).merge_and_unload()
+    model = adapters.load(model, model_dir, record.stage or "", base=base).merge_and_unload()
     if reward:
         model.score.weight.data = adapters.load_head(model_dir).weight.data
     model.config.dtype = torch.float32
@@ -72,14 +74,10 @@ def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
 
 
 def _adapter(record: RunRecord, model_dir: Path, to: Path) -> None:
-    from models import loading
+    from models import adapters, loading
 
     base = loading.resolve_base(record.config["base_model"])
-    shutil.copytree(model_dir, to)
-    config = read_json(to / "adapter_config.json")
     named = record.config["base_model"]
-    write_json(
-        to / "adapter_config.json",
-        config | {"base_model_name_or_path": str(base) if named == "tiny" or Path(named).is_dir() else named},
-    )
+    place = str(base) if named == "tiny" or Path(named).is_dir() else named
+    adapters.copy(model_dir, to, base=base, base_model_name_or_path=place)
     loading.load_tokenizer(base).save_pretrained(to)

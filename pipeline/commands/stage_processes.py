@@ -12,12 +12,14 @@ decided in `chain.py`; the workspace's training lock is held there, for all of t
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import multiprocessing.connection
 import os
 import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
+from typing import cast
 
 from data.workspace import Workspace
 from pipeline.commands.foreground import run_within_all
@@ -73,6 +75,6 @@ class StageProcesses:
 
 def _run(root, stage: str, preset: str, precision: str, overrides: list[str], company: int) -> None:
     """In the new process: the stage as the command line runs it; ends with its exit code."""
-    sys.stdout.reconfigure(line_buffering=True)
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     os.environ["PYTHONUNBUFFERED"] = "1"  # for whatever the stage starts in its turn
     sys.exit(run_within_all(Workspace(root), stage, preset, precision, overrides, company))

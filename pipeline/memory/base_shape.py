@@ -17,11 +17,12 @@ from data.files import read_json
 
 @dataclass(frozen=True)
 class Shape:
-    """What the formulas of pipeline.memory.estimate need of a base.
+    """What the formulas of pipeline.memory.terms need to know about a base.
 
-    linears: (in, out) of every linear layer of one block; transposed: they are GPT-2's Conv1D.
-    kept: bytes that a block's forward pass keeps for the backward pass, per token, without attention scores.
-    spared: of these, what the last block does not keep of a token that nobody reads (models.fast.last_block).
+    linears: (in, out) of every linear layer of one block.
+    kept: bytes per token that a block's forward pass keeps for the backward pass, without attention scores.
+    spared: the part of these that the last block does not keep for a token whose output is not used
+        (models.fast.last_block).
     """
 
     width: int
@@ -93,7 +94,7 @@ def _gpt2(config: dict) -> Shape:
         linears=((width, 3 * width), (width, width), (width, mlp), (mlp, width)),
         # bf16: the inputs of two norms and four linear layers, queries, keys and values, the GELU's input.
         kept=2 * (2 * width + 3 * width + mlp + 3 * width + mlp),
-        spared=2 * (2 * width + 2 * mlp),  # the inputs of output layer and MLP, and what the MLP keeps
+        spared=2 * (2 * width + 2 * mlp),  # inputs of output layer and MLP, and the MLP's own activations
         tied=config.get("tie_word_embeddings", True),
     )
 

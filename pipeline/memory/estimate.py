@@ -1,9 +1,9 @@
-"""The memory that a stage will need above what its imports take, term by term, before it starts.
+"""Estimates the memory that a stage needs above its imports, term by term, before it starts.
 
-The formulas are in `pipeline.memory.terms`; they go by the base's shape (config.json), the settings, and the
-longest rows of the data set, where it is at hand. The terms of a phase are in memory at the same time; the
-estimate is the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with
-measured peaks. No weights are read, no torch.
+The formulas in `pipeline.memory.terms` use the base's shape (config.json), the settings, and the longest rows
+of the data set if it is at hand. The terms of one phase are in memory at the same time; the estimate is the
+sum of the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with measured
+peaks. No weights are read; no torch.
 
     print(estimate("ppo", build("ppo", "edge"), workspace).table())
     refuse_what_cannot_fit("sft", resolved, workspace)      # UserError, or nothing
@@ -33,7 +33,7 @@ IMPORTS = 600_000_000  # bytes of RAM that a stage takes by being imported; not 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The terms of a stage. free: bytes of the memory (`where`, as in "RAM") that nobody uses now."""
+    """The terms of a stage. free: unused bytes of the memory named by `where`, such as "RAM"."""
 
     stage: str
     terms: tuple[Term, ...]
@@ -42,7 +42,7 @@ class Estimate:
 
     @property
     def phases(self) -> dict[str, int]:
-        """Bytes of each phase, without what is always there."""
+        """Bytes of each phase, without the terms that exist all the time."""
         sums: dict[str, int] = {}
         for term in self.terms:
             if term.phase:
@@ -51,18 +51,18 @@ class Estimate:
 
     @property
     def total(self) -> int:
-        """Bytes at the peak: what is always there, and the largest phase."""
+        """Bytes at the peak: the terms that exist all the time plus the largest phase."""
         always = sum(term.bytes for term in self.terms if not term.phase)
         return always + max(self.phases.values(), default=0)
 
     @property
     def imports(self) -> int:
-        """Bytes of the same memory that go to the imports."""
+        """Bytes of the same memory that the imports take."""
         return IMPORTS if self.where == "RAM" else 0
 
     @property
     def available(self) -> int:
-        """Bytes for the stage above its imports."""
+        """Bytes that are left for the stage after its imports."""
         return max(0, self.free - self.imports)
 
     @property
@@ -71,7 +71,7 @@ class Estimate:
 
     @property
     def cannot_fit(self) -> bool:
-        """Whether it does not fit even where the estimate is too high by as much as it may be."""
+        """Whether it does not fit even if the estimate is too high by its largest error."""
         return self.total / (1 + ERROR) > self.available
 
     def table(self) -> str:
@@ -82,7 +82,7 @@ class Estimate:
                 f"{term.bytes / 1e6:>9.1f}  {term.phase or 'always':<9} {term.name:<24} {term.formula}"
             )
         phases = self.phases
-        largest = f", in {max(phases, key=phases.get)}" if phases else ""
+        largest = f", in {max(phases, key=lambda phase: phases[phase])}" if phases else ""
         mend = "does not fit: lower micro_batch_size or use gradient_checkpointing"
         verdict = "fits" if self.fits else mend
         lines.append(
@@ -128,7 +128,7 @@ def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> E
 def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace) -> None:
     """Raise UserError, with the figures and what to lower, for a stage that cannot fit into what is free.
 
-    A base that is not here yet or of an unknown kind is not refused, nor one that is split over devices.
+    A base that is not downloaded yet, of an unknown kind, or split over devices is not refused.
     """
     settings = resolved.settings
     if not getattr(settings, "base_model", "") or getattr(settings, "split_base", False):
@@ -155,7 +155,7 @@ def side_by_side(asked: int, trainings: Iterable[tuple[str, Any]], workspace: Wo
     """
     found = []
     for stage, settings in trainings:
-        with contextlib.suppress(UserError):  # it has nothing to go by, and the stage will say so
+        with contextlib.suppress(UserError):  # no estimate is possible; the stage will report why
             if settings.base_model and is_here(settings.base_model):
                 found.append(estimate(stage, settings, workspace))
     if not found:
@@ -165,7 +165,7 @@ def side_by_side(asked: int, trainings: Iterable[tuple[str, Any]], workspace: Wo
 
 
 def _what_to_lower(stage: str, settings: Any) -> str:
-    """The settings that would make it smaller, as they are now."""
+    """The settings that would reduce the memory, with their current values."""
     sizes = ["micro_batch_size", "max_length", *(["batch_size"] if stage == "ppo" else [])]
     changes = [f"{name} (now {getattr(settings, name)})" for name in sizes]
     if not settings.gradient_checkpointing:

@@ -1,7 +1,7 @@
-"""How long the rows of a data set are, counted in a base's tokens, without torch.
+"""The lengths of a data set's rows in a base's tokens, without torch.
 
-An estimate of memory needs the longest rows that a run will see, not the longest that it would take. Only the
-longest few lines are tokenised. A chat template's few tokens of decoration are not counted.
+An estimate of memory needs the longest rows of the data, not the longest that the settings allow. Only the
+longest few lines are tokenised. The few tokens that a chat template adds are not counted.
 
     row_lengths(workspace.dataset("tiny") / "train_prefs.jsonl", base_folder)
 """
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LOOKED_AT = 50_000  # lines of a large data set
-MEASURED = 48  # of them, the longest
+LOOKED_AT = 50_000  # number of lines read from a large data set
+MEASURED = 48  # number of these that are tokenised: the longest
 
 
 @dataclass(frozen=True)
@@ -26,33 +26,34 @@ class RowLengths:
     rows: tuple[tuple[int, int, int], ...]
 
     def prompt(self, room: int) -> int:
-        """The longest prompt, of which at most `room` tokens stay."""
+        """Tokens of the longest prompt, cut to at most `room`."""
         return min(room, max(prompt for prompt, _, _ in self.rows))
 
     def answered(self, most: int) -> int:
-        """The longest prompt with its chosen response in `most` tokens."""
+        """Tokens of the longest prompt with its chosen response, cut to `most`."""
         return max(sum(_fit(prompt, chosen, most)) for prompt, chosen, _ in self.rows)
 
     def response(self, most: int) -> int:
-        """The longest chosen response that stays beside its prompt in `most` tokens."""
+        """Tokens of the longest chosen response if it and its prompt are cut to `most`."""
         return max(_fit(prompt, chosen, most)[1] for prompt, chosen, _ in self.rows)
 
     def either(self, most: int) -> int:
-        """The longest prompt with one of its responses."""
+        """Tokens of the longest prompt with one of its responses, cut to `most`."""
         return max(sum(_fit(p, response, most)) for p, *both in self.rows for response in both)
 
     def pair(self, most: int) -> int:
-        """The longest prompt with both responses behind it; a prompt that is cut differently stands twice."""
+        """Tokens of the longest prompt followed by both responses; a prompt that is cut differently counts
+        twice."""
         return max(_pair(*row, most) for row in self.rows)
 
 
 def full_rows(most: int) -> RowLengths:
-    """Where no data is at hand: rows that fill `most` tokens, half of them the response."""
+    """Rows that fill `most` tokens, half of them the response; used if no data is at hand."""
     return RowLengths(((most - most // 2, most // 2, most // 2),))
 
 
 def row_lengths(path: Path, base: Path) -> RowLengths | None:
-    """Of the longest rows of a JSON lines file of pairs; None where it or the tokenizer is not there."""
+    """Lengths of the longest rows of a JSON-lines file of pairs; None if it or the tokenizer is missing."""
     words = base / "tokenizer.json"
     if not (path.is_file() and words.is_file()):
         return None
@@ -60,24 +61,25 @@ def row_lengths(path: Path, base: Path) -> RowLengths | None:
 
     with path.open("rb") as lines:
         longest = heapq.nlargest(MEASURED, itertools.islice(lines, LOOKED_AT), key=len)
-    rows = [json.loads(line) for line in longest if line.strip()]
-    if not rows:
+    try:
+        rows = [json.loads(line) for line in longest if line.strip()]
+        tokenizer = Tokenizer.from_file(str(words))
+        return RowLengths(tuple(_count(tokenizer, row) for row in rows)) if rows else None
+    except Exception:  # the stage refuses damaged rows and tokenizers by name; the library has no error class
         return None
-    tokenizer = Tokenizer.from_file(str(words))
-    return RowLengths(tuple(_count(tokenizer, row) for row in rows))
 
 
 def _count(tokenizer: Any, row: dict[str, Any]) -> tuple[int, int, int]:
     def tokens(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    # A response is written after a space, and ends with EOS.
+    # A response follows a space and ends with EOS.
     prompt, chosen, rejected = row["prompt"], row.get("chosen", ""), row.get("rejected", "")
     return tokens(prompt), tokens(" " + chosen.strip()) + 1, tokens(" " + rejected.strip()) + 1
 
 
 def _fit(prompt: int, response: int, most: int) -> tuple[int, int]:
-    """As models.prompting cuts them: the prompt gives way first, down to a quarter of the room."""
+    """Cuts like models.prompting: the prompt first, down to a quarter of the room."""
     response = min(response, max(most - min(prompt, max(most // 4, 1)), 1))
     return min(prompt, most - response), response
 

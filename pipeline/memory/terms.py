@@ -1,13 +1,14 @@
-"""Formulas for the memory of SFT, reward modelling and PPO: one function a term, all in bytes, no torch.
+"""Formulas for the memory of SFT, reward modelling and PPO: one function per term, all in bytes, no torch.
 
-What a term counts follows from the code that makes the tensors: models.fast.lora and models.fast.attention
-say what the backward pass keeps, models.fast.logprobs how many logits exist at once, models.precision how a
-base is stored. The constants at the top are measured or read off the libraries; none depends on a case. A
-term without a phase exists all the time; the terms of one phase exist together. `pipeline.memory.estimate`
-adds them up.
+Each term follows from the code that makes the tensors: models.fast.lora and models.fast.attention determine
+what the backward pass keeps, models.fast.logprobs how many logits exist at once, models.precision how a base
+is stored. The constants at the top are measured or taken from the libraries; none depends on a case. A term
+without a phase exists all the time; the terms of one phase exist together. `pipeline.memory.estimate` adds
+them up.
 
-Sources: what a block keeps, Korthikanti et al. 2022 (arXiv 2205.05198); Adam with fp32 weights; 4-bit blocks
-of 64 weights with doubly quantised scales, QLoRA (arXiv 2305.14314); int8, a scale a row (arXiv 2208.07339).
+Sources: activations that a block keeps, Korthikanti et al. 2022 (arXiv 2205.05198); Adam with fp32 weights;
+4-bit blocks of 64 weights with doubly quantised scales, QLoRA (arXiv 2305.14314); int8, one scale per row
+(arXiv 2208.07339).
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from typing import Any
 from pipeline.memory.base_shape import Shape
 from pipeline.memory.row_lengths import RowLengths
 
-BYTES_QUANTISED = {"int8": 1.0, "int4": 0.5 + 1 / 64}  # of a weight
+BYTES_QUANTISED = {"int8": 1.0, "int4": 0.5 + 1 / 64}  # per weight
 CHUNK_LOGITS = 14_000_000  # models.fast.logprobs.CHUNK_LOGITS, which needs torch; a test compares them
 EVALUATED = 2**25  # pipeline.training.measure.MAX_LOGITS, likewise
 LONGEST = 1024  # models.fast.attention.LONGEST, likewise
-INT8_EVALUATED = 16  # bytes an output of an int8 layer on a CPU: int32 sums, three fp32 steps to bf16
-LIBRARIES = 85_000_000  # bytes that a CPU process takes for whatever the model: see `libraries`
-KEPT_BACK = 0.10  # of what a CPU process uses for a while: see `kept_back`
-MOST_PACKED = 2**28  # models.fast.decoding.MOST_BYTES, likewise
+INT8_EVALUATED = 16  # bytes per output of an int8 layer on a CPU: int32 sums, three fp32 steps to bf16
+LIBRARIES = 85_000_000  # bytes that a CPU process takes for any model: see `always`
+KEPT_BACK = 0.10  # share of temporarily used memory that stays allocated on a CPU: see `kept_back`
+MOST_PACKED = 2**29  # models.fast.decoding.MOST_BYTES, likewise
 REPORTED = 64  # prompts answered at once in the final report: pipeline.training.measure.respond's batch_size
 SAMPLES = 4  # answers after each evaluation of SFT
 
 
 @dataclass(frozen=True)
 class Term:
-    """One part of the memory; phase "" is there all the time."""
+    """One part of the memory; a term with phase "" exists all the time."""
 
     name: str
     bytes: int
@@ -42,10 +43,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the formulas go by: the base, the settings of the stage, its rows, and where it runs.
+    """The input of the formulas: the base, the stage's settings, its rows, and where it runs.
 
-    wide: bytes of a number that is not quantised, weight or activation: 2, or 4 where models.precision takes
-    fp32 for want of bf16 products.
+    wide: bytes of an unquantised number, weight or activation: 2, or 4 if models.precision uses fp32 because
+    the CPU has no bf16 products.
     """
 
     shape: Shape
@@ -73,7 +74,7 @@ def sft(plan: Plan) -> list[Term]:
 
 
 def reward(plan: Plan) -> list[Term]:
-    """Reward: a pair is one row that shares its prompt, or two rows; scoring of test answers in the end."""
+    """Reward: updates on pairs (one row with a shared prompt, or two rows), validation, final scoring."""
     settings, shape = plan.settings, plan.shape
     micro, single = settings.micro_batch_size, plan.rows.either(settings.max_length)
     shared = settings.share_prompts and not settings.split_base
@@ -113,7 +114,7 @@ def ppo(plan: Plan) -> list[Term]:
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(plan, 2 * micro * settings.response_length, "pass"),
         *forward(plan, settings.precision, 2 * micro, row, "score"),
-        *update(plan, micro, row, micro * row),  # of responses the most is read: the last block counts whole
+        *update(plan, micro, row, micro * row),  # responses use most outputs: the last block counts fully
         logits(plan, micro * settings.response_length, "update"),
         *prompting(plan, policy, asked, row - held_out, row, "report's prompts", bool(head)),
         *sampling(plan, policy, asked, row, "report", head_kept=bool(head)),
@@ -144,10 +145,10 @@ def trained(shape: Shape, rank: int) -> Term:
 
 
 def always(plan: Plan) -> list[Term]:
-    """On a CPU, what torch, its kernels, the thread pools and what libraries import late take.
+    """On a CPU: torch, its kernels, thread pools and late imports. On a GPU: the matrix products' workspace.
 
-    Measured: the least that a stage on a base of a few MB takes above its imports, less the terms above. On a
-    GPU torch counts its tensors alone; there it is the workspace of the matrix products.
+    The CPU figure is measured: the least that a stage on a base of a few MB takes above its imports, less the
+    other terms. On a GPU only torch's own tensors count.
     """
     if plan.cpu:
         return [Term("libraries", LIBRARIES, "code, kernels, thread pools, late imports; measured once")]
@@ -155,7 +156,7 @@ def always(plan: Plan) -> list[Term]:
 
 
 def update(plan: Plan, rows: int, row: int, read: int) -> list[Term]:
-    """Forward and backward pass of `rows` rows of `row` tokens, of whose final states `read` are read."""
+    """Forward and backward pass of `rows` rows of `row` tokens; `read` final states are used."""
     shape, tokens, wide = plan.shape, rows * row, plan.wide
     probabilities = _probabilities(plan, rows, row)
     kept_a_token = (shape.kept + 2 * plan.settings.lora_rank * len(shape.linears)) * wide // 2
@@ -167,8 +168,8 @@ def update(plan: Plan, rows: int, row: int, read: int) -> list[Term]:
     else:
         spared = (tokens - read) * shape.spared * wide // 2
         kept, formula = shape.layers * block - spared, f"{shape.layers} blocks x ({what}) - {spared} unread"
-    # Backwards through the MLP two gradients of its width and two of the states' are there, and through
-    # attention those of probabilities and products, and of queries, keys and values as they lie.
+    # The backward pass holds, in the MLP, two gradients of its width and two of the states' width; in
+    # attention, those of probabilities and products, and of queries, keys and values.
     attention = 2 * probabilities + tokens * 6 * wide * shape.width
     gradient = max(tokens * wide * (2 * shape.mlp + 2 * shape.width), attention)
     weights = _dequantised(plan, plan.settings.precision)
@@ -184,11 +185,11 @@ def update(plan: Plan, rows: int, row: int, read: int) -> list[Term]:
 def forward(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list[Term]:
     """A pass without gradients: the states, and the MLP or the attention of one block.
 
-    In attention these are mask, products and probabilities, and queries, keys and values twice.
+    Attention takes mask, products and probabilities, and queries, keys and values twice.
     """
     shape, tokens, wide = plan.shape, rows * row, plan.wide
     outputs = max(out for _, out in shape.linears)
-    # In the MLP: four of the states' width, three of its own, and the product's sums in fp32; measured.
+    # In the MLP: four tensors of the states' width, three of its own, and fp32 sums of the product; measured.
     a_token = wide * (4 * shape.width + 3 * shape.mlp) + (4 * shape.mlp if plan.cpu else 0)
     if precision == "int8" and plan.cpu:
         a_token += INT8_EVALUATED * outputs
@@ -204,7 +205,7 @@ def forward(plan: Plan, precision: str, rows: int, row: int, phase: str) -> list
 
 
 def logits(plan: Plan, tokens: int, phase: str) -> Term:
-    """models.fast.logprobs: chunks of logits, as they come and in fp32, and two rows of states per token."""
+    """models.fast.logprobs: chunks of logits, unconverted and in fp32, and two rows of states per token."""
     chunk = min(CHUNK_LOGITS, tokens * plan.shape.vocabulary)
     each, states = plan.wide + 4, tokens * plan.shape.width * 8
     return Term("logits", chunk * each + states, f"{chunk} x {each} + {tokens} tokens' states x 8", phase)
@@ -213,7 +214,7 @@ def logits(plan: Plan, tokens: int, phase: str) -> Term:
 def sampling(
     plan: Plan, precision: str, rows: int, row: int, phase: str, *, head_kept: bool = False
 ) -> list[Term]:
-    """Keys and values, one step's logits with their probabilities, and weights laid out for few rows."""
+    """Keys and values, the logits and probabilities of one step, and weights laid out for few rows."""
     shape = plan.shape
     position = shape.layers * 2 * shape.kv_width * plan.wide
     cache = rows * row * position
@@ -232,7 +233,7 @@ def sampling(
 def prompting(
     plan: Plan, precision: str, rows: int, prompt: int, row: int, phase: str, head_kept: bool
 ) -> list[Term]:
-    """Sampling's first pass, over the prompts: on a CPU keys and values grow with the responses later on."""
+    """Sampling's first pass, over the prompts; on a CPU keys and values grow with the responses later."""
     there = prompt if plan.cpu else row
     return [
         *sampling(plan, precision, rows, there, phase, head_kept=head_kept),
@@ -264,21 +265,22 @@ def kept_head(plan: Plan) -> list[Term]:
 
 
 def report_logits(plan: Plan, tokens: int, phase: str) -> Term:
-    """pipeline.training.measure: logits of some rows as they come, in fp32, and their log-probabilities."""
+    """pipeline.training.measure: logits of a chunk, unconverted and in fp32, and their log-probabilities."""
     each = plan.wide + 8
     size = tokens * plan.shape.vocabulary * each
     return Term("logits of a chunk", size, f"{tokens} tokens x {plan.shape.vocabulary} x {each}", phase)
 
 
 def kept_back(plan: Plan, used: int, phase: str) -> list[Term]:
-    """What the C library's allocator, which cannot fill every gap, holds on top of what is used; measured."""
+    """Gaps that the C library's allocator holds on top of the used memory; measured."""
     if not plan.cpu:
         return []
     return [Term("gaps", int(used * KEPT_BACK), f"allocator: {KEPT_BACK:.0%} of the above", phase)]
 
 
 def _probabilities(plan: Plan, rows: int, row: int) -> int:
-    """models.fast.attention keeps at most these on a CPU, up to its LONGEST; fused kernels keep none."""
+    """Attention probabilities that models.fast.attention keeps on a CPU, up to its LONGEST; fused kernels
+    keep none."""
     return rows * plan.shape.heads * row * row * plan.wide if plan.cpu and row <= LONGEST else 0
 
 

@@ -1,22 +1,23 @@
-"""Alarms of a PPO run: what a curve shows too late to somebody who does not know what to look for.
+"""Alarms of a PPO run: they report what a curve shows too late to a reader who does not know what to look
+for.
 
-Each alarm fires once a run, as an event in its record: a gradient that is exactly zero, an entropy that
-collapses, a KL that runs away, and the classic over-optimisation, in which the reward model's score rises
-while the gold reward falls (arXiv 2210.10760). An alarm says something; it stops nothing.
+Each alarm fires once per run, as an event in its record: a gradient that is exactly zero, a collapsing
+entropy, a runaway KL, and the classic over-optimisation, in which the reward model's score rises while the
+gold reward falls (arXiv 2210.10760). An alarm reports; it does not stop the run.
 """
 
 from __future__ import annotations
 
 from pipeline.runs.record import Run
 
-WINDOW = 5  # steps that are averaged before two points are compared
-COLLAPSE = 0.1  # of the first steps' entropy
-RUNAWAY_KL = 1.0  # nats a token
-HACK_RISE, HACK_FALL = 0.3, 0.03  # sd of score, gold
+WINDOW = 5  # steps that each side of a comparison averages
+COLLAPSE = 0.1  # share of the first steps' entropy
+RUNAWAY_KL = 1.0  # nats per token
+HACK_RISE, HACK_FALL = 0.3, 0.03  # standard deviations of score; units of gold
 
 
 class Alarms:
-    """Looks at the rows of metrics.jsonl as they are made."""
+    """Checks each row of metrics.jsonl."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -37,13 +38,13 @@ class Alarms:
         if entropy < COLLAPSE * _mean(first, "policy/entropy_avg"):
             self._fire(
                 "entropy collapse",
-                f"entropy fell to {entropy:.3f} nats a token; raise kl_coef or lower learning_rate",
+                f"entropy fell to {entropy:.3f} nats per token; raise kl_coef or lower learning_rate",
             )
         kl = _mean(last, "objective/kl_per_token")
         if kl > RUNAWAY_KL:
             self._fire(
                 "runaway KL",
-                f"the policy is {kl:.2f} nats a token from SFT; raise kl_coef or lower learning_rate",
+                f"the policy is {kl:.2f} nats per token from SFT; raise kl_coef or lower learning_rate",
             )
         if all("gold/mean" in seen for seen in (*first, *last)):
             rise = _mean(last, "objective/scores_standardised") - _mean(

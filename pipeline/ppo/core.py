@@ -1,7 +1,7 @@
 """The arithmetic of PPO for language models, as pure functions of tensors: no model, no loop, no state.
 
-Everything is [N, T]: N responses, T response positions, right-padded, with `mask` True on real tokens (the
-EOS is one). Padding never enters a result. Log-probabilities are natural logarithms, so KL and entropy are in
+Tensors are [N, T]: N responses, T response positions, right-padded, with `mask` True on real tokens (the EOS
+is one). Padding never enters a result. Log-probabilities are natural logarithms, so KL and entropy are in
 nats.
 
 Sources: PPO, arXiv 1707.06347; GAE, arXiv 1506.02438; RLHF details, arXiv 2403.17031
@@ -17,7 +17,7 @@ import torch
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over real tokens; values, mask [N, T] -> scalar. 0 where nothing is real."""
+    """Mean over real tokens; values, mask [N, T] -> scalar. 0 if there is no real token."""
     return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
@@ -30,7 +30,7 @@ def masked_whiten(values: torch.Tensor, mask: torch.Tensor, eps: float = 1e-8) -
 
 
 def kl_k1(logprobs: torch.Tensor, ref_logprobs: torch.Tensor) -> torch.Tensor:
-    """log π/π_ref a token: unbiased under samples of π, can be negative. [N, T] -> [N, T]."""
+    """log π/π_ref per token: unbiased under samples of π, can be negative. [N, T] -> [N, T]."""
     return logprobs - ref_logprobs
 
 
@@ -53,10 +53,10 @@ def token_rewards(
     mask: torch.Tensor,
     kl_coef: float,
 ) -> torch.Tensor:
-    """-kl_coef · (log π - log π_ref) on every real token, plus the score on the last one. [N], [N, T] -> [N,
-    T].
+    """-kl_coef · (log π - log π_ref) on every real token, plus the score on the last one.
 
-    The KL is a number here, not a path for gradients. Every row needs at least one real token.
+    [N], [N, T] -> [N, T]. The KL is detached: no gradient flows through it. Every row needs at least one real
+    token.
     """
     rewards = -kl_coef * kl_k1(logprobs, ref_logprobs).detach() * mask
     last = mask.sum(dim=1).long() - 1  # responses are right-padded
@@ -84,10 +84,10 @@ def gae(
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """Sums over real tokens; divide by the minibatch's number of tokens. loss carries the gradient."""
+    """Sums over real tokens, to be divided by the minibatch's number of tokens. loss carries the gradient."""
 
     loss: torch.Tensor
-    clipped: torch.Tensor  # tokens whose clipped term won
+    clipped: torch.Tensor  # number of tokens whose clipped term is the larger one
     approx_kl: torch.Tensor  # ½ (log π_new - log π_old)², in nats
 
 
@@ -117,8 +117,8 @@ def value_loss(
     mask: torch.Tensor,
     cliprange: float,
 ) -> torch.Tensor:
-    """½ max((V - R)², (V_clipped - R)²) summed over real tokens, V kept within cliprange of the rollout's
-    V.
+    """½ max((V - R)², (V_clipped - R)²) summed over real tokens; V_clipped stays within cliprange of the
+    rollout's V.
     """
     clipped = old_values + (values - old_values).clamp(-cliprange, cliprange)
     return (0.5 * torch.max((values - returns).square(), (clipped - returns).square()) * mask).sum()
@@ -127,7 +127,7 @@ def value_loss(
 def next_kl_coef(kl_coef: float, kl: float, target: float, horizon: int, n: int) -> float:
     """The adaptive controller: kl_coef · (1 + clip(kl/target - 1, ±0.2) · n/horizon).
 
-    kl, target: nats a sequence; n: sequences since the last call.
+    kl, target: nats per sequence; n: sequences since the last call.
     """
     error = min(max(kl / target - 1, -0.2), 0.2)
     return kl_coef * (1 + error * n / horizon)

@@ -1,8 +1,10 @@
-"""What PPO learns from a rollout: epochs of minibatches, one optimizer step each, summed over micro-batches.
+"""Updates the policy from a rollout: epochs of minibatches, one optimizer step each, summed over
+micro-batches.
 
-It holds the optimizer and what it trains. Of several processes each computes its share of a minibatch; the
-gradients are added up, so that all make the same step. It draws no rollouts (`rollout.py`) and decides
-nothing about when to stop, save or go back (`ppo.py`); an update that must not count raises Unstable.
+The learner owns the optimizer and the trained parameters. With several processes, each computes its share of
+a minibatch and the gradients are summed, so that all make the same step. It draws no rollouts (`rollout.py`)
+and does not decide when to stop, save or roll back (`loop.py`). An update that must not count raises
+Unstable.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pipeline.training.recovery import Unstable
 
 
 class Learner:
-    """Optimizer, trained parameters, and the names of those that never had a gradient so far."""
+    """Optimizer, trained parameters, and the names of those that have had no gradient so far."""
 
     def __init__(self, actor: Actor, settings: PpoSettings):
         self.actor, self.settings = actor, settings
@@ -32,10 +34,10 @@ class Learner:
         self.without_gradient = set(self.parameters)
 
     def update(self, rollout: Rollout, step: int, rate: float, clip: float, micro: int) -> dict[str, float]:
-        """Several epochs over the rollout of `step`; returns means over everything that was done.
+        """Several epochs over the rollout of `step`; returns means over all updates.
 
-        rate: learning rate; clip: gradient norm to clip at; micro: rows of one forward and backward pass.
-        Raises Unstable where loss or gradient are not finite.
+        rate: learning rate; clip: gradient norm to clip at; micro: rows per forward and backward pass. Raises
+        Unstable if a loss or gradient is not finite.
         """
         settings = self.settings
         for group in self.optimizer.param_groups:
@@ -73,7 +75,7 @@ class Learner:
         settings = self.settings
         tokens = int(rollout.mask[index].sum())
         sums = {"policy": 0.0, "value": 0.0, "clipped": 0.0, "approx_kl": 0.0, "entropy": 0.0, "gap": 0.0}
-        # The first pass over all rows is at the rollout's weights: it gives the old log-probabilities.
+        # The first pass over all rows uses the rollout's weights, so it yields the old log-probabilities.
         fresh = None if rollout.exact else torch.zeros_like(rollout.logprobs)
         for part in rollout.rows.micro_batches(self._share(rollout, index), micro):
             mask = rollout.mask[part]
@@ -89,13 +91,13 @@ class Learner:
             real = torch.ones_like(old)
             policy = ppo_core.policy_loss(now.logprobs, old, advantages, real, settings.cliprange)
             value = ppo_core.value_loss(now.values, values, returns, real, settings.vf_cliprange)
-            # Divided by the minibatch's tokens, not the micro-batch's: the split leaves no trace.
+            # Divided by the minibatch's tokens, not the micro-batch's, so that the split has no effect.
             ((policy.loss + settings.vf_coef * value) / tokens).backward()
             sums["policy"] += policy.loss.item()
             sums["value"] += value.item()
             sums["clipped"] += policy.clipped.item()
             sums["approx_kl"] += policy.approx_kl.item()
-            sums["entropy"] += now.entropy.sum().item()
+            sums["entropy"] += 0.0 if now.entropy is None else now.entropy.sum().item()
         sums = self._together(sums)
         if fresh is not None:
             distributed.add_up([fresh])
@@ -112,7 +114,7 @@ class Learner:
         return {**sums, "tokens": tokens, "norm": norm, "updates": 1}
 
     def _share(self, rollout: Rollout, index: list[int]) -> list[int]:
-        """This process's rows of a minibatch, as long ones as the others get."""
+        """This process's rows of a minibatch, with lengths like those of the other processes."""
         if distributed.world() == 1:
             return index
         lengths = rollout.mask.sum(dim=1).tolist()
@@ -120,7 +122,7 @@ class Learner:
         return by_length[distributed.rank() :: distributed.world()]
 
     def _together(self, sums: dict[str, float]) -> dict[str, float]:
-        """Gradients and statistics of all processes; the same numbers in each."""
+        """Sums gradients and statistics over all processes; each gets the same numbers."""
         if distributed.world() == 1:
             return sums
         parameters = list(self.parameters.values())
@@ -138,7 +140,7 @@ class Learner:
                 self.without_gradient.discard(name)
 
     def state(self) -> dict:
-        """References, not copies."""
+        """The state for a checkpoint. It references the tensors and does not copy them."""
         return {
             "parameters": {name: p.detach() for name, p in self.parameters.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -155,7 +157,7 @@ class Learner:
 
 
 def learning_rate(settings: PpoSettings, step: int, total: int) -> float:
-    """The rate of the step after `step`: a linear warm-up, then the schedule over the whole run."""
+    """The learning rate of the step after `step`: a linear warm-up, then the schedule over the whole run."""
     done, warmup = step / total, settings.warmup_ratio
     fall = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}
     rising = (step + 1) / max(1, round(warmup * total))
@@ -163,8 +165,8 @@ def learning_rate(settings: PpoSettings, step: int, total: int) -> float:
 
 
 def _check_ratio(sums: dict[str, float]) -> None:
-    """The first update is on the weights that made the rollout: its ratio is 1, to what sampling recorded
-    but for the rounding of other kernels.
+    """Check that the first update starts at ratio 1: it uses the weights that sampled the rollout, so only
+    the rounding of other kernels may differ.
     """
     kl, gap = sums["approx_kl"] / sums["tokens"], sums["gap"] / sums["tokens"]
     if kl > 1e-3 or gap > 1e-2:

@@ -1,13 +1,11 @@
 """PPO of the SFT policy against a reward model (or the tiny world's gold reward itself).
 
-One step: sample responses, score them, turn scores and KL into token rewards, estimate advantages, then
-several epochs of clipped updates. Policy and reference are adapters on one base; the reward model is a third
-adapter on it where its precision is the base's (or the mode is shared), else it has a base of its own. Every
-random choice of a step is drawn from the seed and the step's number, so a resumed run goes on exactly as an
-undisturbed one. The arithmetic is in `core.py`, the collecting of a rollout in `rollout.py`, the updates on
-it in `learner.py`, the final figures in `report.py`, and what is done about trouble in
-`pipeline/training/recovery.py`. The loop is written by hand on purpose: TRL no longer ships PPO, and it is
-what this project is about.
+One step samples responses, scores them, turns scores and KL into token rewards, estimates advantages, and
+makes several epochs of clipped updates. Policy and reference are adapters on one base. The reward model is a
+third adapter on it if its precision is the base's (or the mode is shared); otherwise it has a base of its
+own. Every random choice of a step is drawn from the seed and the step's number, so a resumed run continues
+exactly like an undisturbed one. `core.py` has the arithmetic, `rollout.py` collects a rollout, `learner.py`
+makes the updates, `pipeline.training.recovery` decides about trouble, `report.py` computes the final figures.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -23,8 +21,9 @@ from pathlib import Path
 
 import torch
 
+from data.datasets import read_split
 from data.errors import Code, UserError
-from data.files import read_jsonl
+from data.safety_pairs import practice_prompts
 from data.workspace import Workspace
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
@@ -45,7 +44,7 @@ from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_me
 
 
 def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
-    """Train a policy into the run's model folder; returns the results that DESIGN's run.json names."""
+    """Train a policy into the run's model folder; returns the `results` of run.json (docs/run-record.md)."""
     trainer = Trainer(settings, run, workspace)
     trainer.run_to_end()
     if not run.leads:
@@ -56,7 +55,7 @@ def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
 
 
 class Trainer:
-    """The loop, with everything that a checkpoint has to hold as its attributes."""
+    """The loop; its attributes are what a checkpoint has to contain."""
 
     def __init__(self, settings: PpoSettings, run: Run, workspace: Workspace):
         self.settings, self.run = settings, run
@@ -107,7 +106,7 @@ class Trainer:
         if not self._resume():
             self._check_start()
             self._with_the_memory_there_is(self._standardise)
-            self._save()  # what a first roll-back goes back to
+            self._save()  # the target of a first roll-back
         while self.step < self.total:
             try:
                 self._with_the_memory_there_is(self._one_step)
@@ -152,7 +151,7 @@ class Trainer:
         self.alarms.look(row)
 
     def _check_start(self) -> None:
-        """Policy and reference are the same weights on the same path: their KL is exactly nothing."""
+        """Check that policy and reference agree exactly: they have the same weights, so their KL is zero."""
         prompt = self.collector.prompt_ids[0]
         rows = Rows([prompt], [prompt[:8]])
         got = [
@@ -173,11 +172,11 @@ class Trainer:
                 code=Code.BASE,
             )
 
-    # -- when something goes wrong (the decisions are in recovery.py)
+    # -- when something goes wrong (`pipeline.training.recovery` decides)
 
     def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
-        """Do something; where memory runs out, go back to how it was before and do it with less at once."""
-        if distributed.world() > 1:  # the others would wait for this one in the middle of the step
+        """Do the work; if memory runs out, restore the state before it and repeat it with less at once."""
+        if distributed.world() > 1:  # the other processes would wait for this one in the middle of the step
             return work()
         while True:
             before, error = self._state(), None
@@ -187,7 +186,7 @@ class Trainer:
                 if not is_out_of_memory(caught) or (done := self.memory.take_less()) is None:
                     raise
                 error = str(caught).splitlines()[0][:200] if str(caught) else type(caught).__name__
-            # Out here the traceback, and with it the tensors of the failed try, is gone.
+            # Outside the except block the traceback is gone, and with it the tensors of the failed attempt.
             self._restore(before | {"memory": asdict(self.memory)})
             gc.collect()
             if self.actor.device.type == "cuda":
@@ -197,7 +196,7 @@ class Trainer:
             )
 
     def _roll_back(self, trouble: Unstable) -> None:
-        """Back to the last checkpoint, and on from there more gently; UserError after too many times."""
+        """Return to the last checkpoint and continue more gently; UserError after too many roll-backs."""
         step, stability = self.step + 1, self.stability
         if stability.failed_at_once(step) and self.run.leads:
             checkpoints.give_up_newest(self.run.checkpoints_dir)
@@ -225,12 +224,13 @@ class Trainer:
         if not self.run.leads:
             return
         state = self._state()
+        self.run.sync_logs()
         checkpoints.save(
             self.run.checkpoints_dir, self.step, lambda folder: torch.save(state, folder / "state.pt")
         )
 
     def _state(self) -> dict:
-        """A copy of all that the next step depends on, apart from frozen weights and settings."""
+        """A copy of everything that the next step depends on, except frozen weights and settings."""
         state = {
             "step": self.step,
             "learner": self.learner.state(),
@@ -264,7 +264,7 @@ class Trainer:
         return True
 
     def _newest(self) -> dict | None:
-        """The state in the newest whole checkpoint, on the CPU."""
+        """The state of the newest complete checkpoint, on the CPU."""
         found = checkpoints.latest(self.run.checkpoints_dir)
         return found and torch.load(found[1] / "state.pt", map_location="cpu", weights_only=True)
 
@@ -283,20 +283,20 @@ class Trainer:
         return {
             "steps": self.step,
             "kl_coef": self.kl_coef,
-            "standardisation": asdict(self.standard),
+            "standardisation": asdict(self.standard) if self.standard else None,
             "parameters_trained": len(self.learner.parameters),
             "parameters_without_gradient": sorted(self.learner.without_gradient),
         }
 
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
-    """The training split's prompts, each once."""
-    path = workspace.dataset(dataset) / "train_prefs.jsonl"
-    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    """The training split's prompts and those of our own safety pairs, each once."""
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "train")))
     if not prompts:
         raise UserError(
             f"data set {dataset!r} has no training prompts",
             code=Code.DATASET,
             command="prepare it from more rows",
         )
-    return prompts[: settings.max_rows] if settings.max_rows else prompts
+    prompts = prompts[: settings.max_rows] if settings.max_rows else prompts
+    return list(dict.fromkeys([*prompts, *practice_prompts(settings.safety_pairs, settings.seed)]))

@@ -1,8 +1,7 @@
-"""What a PPO run reports at its end, on held-out prompts: score, gain, KL, win rate against SFT, gold,
-refusals.
+"""The final figures of a PPO run, on held-out prompts: score, gain, KL, win rate against SFT, gold, refusals.
 
-Policy and SFT answer the same prompts with the same random numbers at the rollout's temperature. It trains
-nothing.
+Policy and SFT answer the same prompts with the same random numbers at the rollout's temperature. This module
+trains nothing.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ SAFETY_PROMPTS = 24
 def final_report(
     actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, run: Run, workspace: Workspace
 ) -> dict:
-    """The results of DESIGN's run.json for ppo, with their intervals and counts."""
+    """The `results` of a ppo run (docs/run-record.md), with their intervals and counts."""
     prompts = measure.held_out_prompts(
         workspace, run.record.parents.dataset, settings.eval_prompts, settings.seed
     )
     answers, scores = {}, {}
     for name in (REFERENCE, POLICY):
-        heap.give_back()  # passes of other sizes than training's, which do not fit into its gaps
+        heap.give_back()  # these passes have other sizes than training's and do not fit into its gaps
         actor.use(name)
         answers[name] = _respond(actor, text, settings, prompts)
         scores[name] = scorer.score(
@@ -66,20 +65,24 @@ def final_report(
 
 
 def _gold_results(prompts: list[str], answers: dict[str, measure.Responses]) -> dict:
-    """gold_mean, gold_sft and the parts, in the tiny world; {} elsewhere."""
+    """gold_mean, gold_sft and the parts of gold in the tiny world; {} elsewhere."""
     golds = {name: measure.gold_parts(prompts, got.texts) for name, got in answers.items()}
-    known = [k for k in range(len(prompts)) if golds[POLICY][k] is not None]
+    known = [
+        (mine, theirs)
+        for mine, theirs in zip(golds[POLICY], golds[REFERENCE], strict=True)
+        if mine is not None and theirs is not None
+    ]
     if not known:
         return {}
     parts = {
-        f"gold_{part}": fmean(golds[POLICY][k][part] for k in known)
+        f"gold_{part}": fmean(mine[part] for mine, _ in known)
         for part in ("helpful", "honest", "harmless", "well_put")
     }
-    gold = {name: [golds[name][k]["total"] for k in known] for name in answers}
-    wins = win_rate(gold[POLICY], gold[REFERENCE])
+    policy, sft = ([pair[side]["total"] for pair in known] for side in (0, 1))
+    wins = win_rate(policy, sft)
     return {
-        "gold_mean": fmean(gold[POLICY]),
-        "gold_sft": fmean(gold[REFERENCE]),
+        "gold_mean": fmean(policy),
+        "gold_sft": fmean(sft),
         "gold_win_rate_vs_sft": wins["win_rate"],
         **parts,
     }

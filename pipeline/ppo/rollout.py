@@ -1,11 +1,10 @@
 """One rollout of PPO: prompts, sampled responses, scores, rewards and advantages.
 
-The responses are sampled by the policy, and sampling records their log-probabilities and values. Its kernels
-round a little differently from an update's pass, but a ratio should start at exactly 1: in the end
-`Rollout.logprobs` are those of the update's path. Where the first optimizer step sees all rows, its own
-forward pass gives them for nothing; where it sees a part, or where rounding could be taken for a signal, a
-pass before it does. Of several processes each samples and scores its share of the rows, and all get the whole
-rollout. It does not update anything.
+The policy samples the responses, and sampling records their log-probabilities and values. Its kernels round
+slightly differently from an update's pass, but a ratio should start at exactly 1, so `Rollout.logprobs` have
+to come from the update's path. With one minibatch, the first update pass yields them; otherwise, or if
+rounding could be mistaken for a signal, an extra pass computes them. With several processes, each samples and
+scores its share of the rows, and all get the whole rollout. This module updates no weights.
 """
 
 from __future__ import annotations
@@ -25,16 +24,17 @@ from pipeline.settings.fields import PpoSettings
 from pipeline.training import distributed, measure
 from pipeline.training.recovery import Memory
 
-# Sampling's log-probabilities may be 0.01 nats off, which kl_coef carries into the rewards. Advantages that
-# spread less than this many kl_coef could owe more than a hundredth of that to rounding.
+# Sampling's log-probabilities may be off by 0.01 nats, which kl_coef carries into the rewards. If the
+# standard deviation of the advantages is below this multiple of kl_coef, rounding may contribute more than a
+# hundredth.
 CLEAR_OF_ROUNDING = 1.0
-STANDARD_PROMPTS = 128  # SFT responses from which the scale of a reward model's scores is taken
+STANDARD_PROMPTS = 128  # SFT responses that determine the scale of a reward model's scores
 
 
 @dataclass(frozen=True)
 class Standard:
-    """Mean and standard deviation of the raw scores of SFT responses: one unit of score means the same
-    everywhere.
+    """Mean and standard deviation of the raw scores of SFT responses. They make one unit of score mean the
+    same for every reward model.
     """
 
     mean: float
@@ -42,7 +42,7 @@ class Standard:
 
 
 class Scorer:
-    """Raw scores of responses: by a reward model, or by the gold reward where that is what is trained on."""
+    """Raw scores of responses: by a reward model, or by the gold reward if PPO trains on that."""
 
     def __init__(self, kind: str, reward_model: RewardModel | None):
         self.kind, self.reward_model = kind, reward_model
@@ -54,16 +54,17 @@ class Scorer:
         if self.kind == "gold":
             golds = measure.gold_parts(prompts, answers.texts)
             return torch.tensor([0.0 if g is None else g["total"] for g in golds])
+        if self.reward_model is None:
+            raise RuntimeError("no reward model was loaded")
         return self.reward_model.score(measure.scored_sequences(answers, eos_id), batch_size)
 
 
 @dataclass
 class Rollout:
-    """N responses and all that the update needs; tensors are [N, T] or [N], padding 0, mask True on real
-    tokens.
+    """N responses and everything that the update needs.
 
-    sampled_logprobs: as sampling recorded them. logprobs: on the path that the updates take where `exact`;
-    the same as sampled before.
+    Tensors are [N, T] or [N], 0 on padding; mask is True on real tokens. sampled_logprobs: as sampling
+    recorded them. logprobs: from the updates' path if `exact`, otherwise still those of sampling.
     """
 
     prompts: list[str]
@@ -83,7 +84,7 @@ class Rollout:
     gold: list[float] | None
 
     def metrics(self, kl_coef: float) -> dict[str, float]:
-        """Means over the rollout; KL in nats a sequence (objective/kl) and a token, lengths in tokens."""
+        """Means over the rollout; KL in nats per sequence (objective/kl) and per token, lengths in tokens."""
         kl = ppo_core.kl_k1(self.logprobs, self.ref_logprobs) * self.mask
         k3 = ppo_core.kl_k3(self.logprobs, self.ref_logprobs) * self.mask
         drift = (self.sampled_logprobs - self.logprobs).abs() * self.mask
@@ -105,7 +106,7 @@ class Rollout:
         return row
 
     def samples(self, text: PromptFormat, n: int) -> list[dict]:
-        """The first n responses, as a person reads them."""
+        """The first n responses as plain text, with their scores."""
         return [
             {
                 "prompt": self.prompts[k],
@@ -118,9 +119,8 @@ class Rollout:
 
 
 class Collector:
-    """Draws rollouts. A rollout depends on the weights, the seed and the step, and on nothing that ran
-    before.
-    """
+    """Draws rollouts. A rollout depends on the weights, the seed and the step, and not on earlier
+    rollouts."""
 
     def __init__(
         self,
@@ -148,13 +148,15 @@ class Collector:
         self.actor.use(POLICY)
         scores = self._score(prompts, answers)
         sd = scores.std().item() if len(scores) > 1 else 0.0
-        # Equal scores differ by rounding alone, which must not be blown up into a reward.
+        # Equal scores differ by rounding only, which must not be scaled up into a reward.
         return Standard(scores.mean().item(), sd if sd > 1e-6 * (1 + scores.abs().max().item()) else 1.0)
 
     def collect(self, step: int, kl_coef: float) -> Rollout:
-        settings, actor = self.settings, self.actor
+        settings, actor, standard = self.settings, self.actor, self.standard_
+        if standard is None:
+            raise RuntimeError("the scale of the scores is not known yet")
         prompts = self._batch(step)
-        # 1. Sample, and cut at the stop; an EOS stays and is learned.
+        # 1. Sample, and cut at the stop. An EOS stays and is learned.
         answers = self._respond(prompts, settings.seed * 1_000_003 + step, actor.value_head)
         rows = Rows(answers.prompt_ids, answers.tokens)
         sampled, values = (_padded(x, actor.device) for x in (answers.logprobs, answers.values))
@@ -163,10 +165,11 @@ class Collector:
         names = (REFERENCE, POLICY) if exact else (REFERENCE,)
         ((ref_logprobs, _), *own), raw, together = self._passes(names, prompts, rows, answers)
         logprobs, values = own[0] if exact else (sampled, values)
-        # 3. Scores in standard deviations of SFT's; a response without an end costs extra (SFF).
-        scores = ppo_core.standardise(raw, self.standard_.mean, self.standard_.sd, settings.score_clip)
+        # 3. Scores in standard deviations of SFT's; a response without an end is penalised (arXiv
+        # 2403.17031).
+        scores = ppo_core.standardise(raw, standard.mean, standard.sd, settings.score_clip)
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
-        # 4. Rewards and advantages; signals as small as rounding need the same path for both.
+        # 4. Rewards and advantages. Signals as small as rounding need the same path for policy and reference.
         mask = rows.mask(actor.device)
         judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
         if not exact and not judged[1][mask].std() >= CLEAR_OF_ROUNDING * kl_coef:
@@ -204,13 +207,15 @@ class Collector:
     def _passes(
         self, names: tuple[str, ...], prompts: list[str], rows: Rows, answers: measure.Responses
     ) -> tuple[list[tuple[torch.Tensor, ...]], torch.Tensor, bool]:
-        """((log-probabilities, values) under each adapter, each [N, T]; raw scores [N]; whether all came from
-        one pass, as they do where the reward model is an adapter of the same base).
+        """(per adapter log-probabilities and values, each [N, T]; raw scores [N]; whether one pass computed
+        all).
+
+        One pass is enough if the reward model is an adapter of the same base.
         """
         reward_model = self.scorer.reward_model
         if not one_pass.possible(self.actor, reward_model):
             if self.actor.device.type == "cpu":
-                heap.give_back()  # int8 layers make tensors that take new memory, however much lies free
+                heap.give_back()  # int8 layers allocate tensors that do not fit into the free gaps
             return [self._evaluate(rows, name) for name in names], self._score(prompts, answers), False
         mine = range(len(rows))[distributed.share(len(rows))]
         sequences = measure.scored_sequences(answers, self.text.eos_id)
@@ -228,7 +233,7 @@ class Collector:
         return self._of_all(rows, *got)
 
     def _of_all(self, rows: Rows, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Tensors [rows, T] of every process, put together."""
+        """Concatenates the tensors [rows, T] of all processes."""
         if distributed.world() == 1:
             return tensors
         length = max(map(len, rows.responses))
@@ -239,16 +244,17 @@ class Collector:
         )
 
     def _judge(self, scores, logprobs, ref_logprobs, values, mask, kl_coef: float):
-        """(rewards, advantages, returns), each [N, T]; the advantages as they are, not whitened."""
+        """(rewards, advantages, returns), each [N, T]; the advantages are not whitened yet."""
         rewards = ppo_core.token_rewards(scores.to(self.actor.device), logprobs, ref_logprobs, mask, kl_coef)
         return rewards, *ppo_core.gae(rewards, values, mask, self.settings.gamma, self.settings.lam)
 
     def _gold(self, prompts: list[str], answers: measure.Responses) -> list[float] | None:
         golds = [world.gold(p, t) for p, t in zip(prompts, answers.texts, strict=True)]
-        return None if any(g is None for g in golds) else [g.total for g in golds]
+        known = [gold.total for gold in golds if gold is not None]
+        return known if len(known) == len(golds) else None
 
     def _batch(self, step: int) -> list[str]:
-        """The step's prompts: the training prompts in a new order each time they are used up."""
+        """The step's prompts. Each pass over the training prompts has a new order."""
         size, n = self.settings.batch_size, len(self.prompts)
         places = range(step * size, (step + 1) * size)
         orders = {epoch: self._order(epoch) for epoch in {k // n for k in places}}

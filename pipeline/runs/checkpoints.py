@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there: staging folder, hash manifest, fsync, rename, fsync of the parent.
+"""Checkpoints that are complete or absent: staging folder, hash manifest, fsync, rename, fsync of the parent.
 
-A checkpoint counts as complete only when every file matches the manifest, so that a kill, a full disk, a
-truncated or a bit-flipped file leads to the one before. Rotation goes by step, never by time: clocks jump.
-What is inside is the business of whoever writes it. One process at a time writes to a folder.
+A checkpoint counts as complete only if every file matches the manifest. After a kill, a full disk, a
+truncated or a bit-flipped file the previous one is used. Rotation goes by step, never by time, because clocks
+jump. The writer decides about the content. One process at a time writes to a folder.
 
     save(folder, step, lambda path: torch.save(state, path / "state.pt"))
     found = latest(folder)          # (step, path) or None
@@ -22,7 +22,7 @@ from data.files import read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
-_STAGING = ".staging-"
+_STAGING = ".staging-"  # what `pipeline.runs.leftovers` removes where a process was killed in `save`
 
 
 def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) -> Path:
@@ -32,6 +32,7 @@ def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) 
     fails, or the disk is full, the error goes on to the caller and the earlier checkpoints stay as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _sync(folder.parent)
     _remove_staging(folder)
     staging = folder / f"{_STAGING}{secrets.token_hex(4)}"
     staging.mkdir()
@@ -62,7 +63,7 @@ def amend(folder: Path, step: int, change: Callable[[Path], None], keep: int = 2
 
 
 def give_up_newest(folder: Path) -> None:
-    """Remove the newest complete checkpoint where there is one before it to go back to."""
+    """Remove the newest complete checkpoint if there is an earlier one to return to."""
     complete = [step for step, path in _found(folder) if is_complete(path)]
     if len(complete) > 1:
         drop_after(folder, complete[-2])
@@ -89,7 +90,7 @@ def seal(path: Path, step: int | None = None) -> None:
 
 
 def is_complete(path: Path) -> bool:
-    """True when the manifest is there and every file in it has the size and hash it had when it was saved."""
+    """True if there is a manifest and every file in it has the recorded size and hash."""
     try:
         entries = read_json(path / MANIFEST)["files"]
         return all(
@@ -109,17 +110,22 @@ def latest(folder: Path) -> tuple[int, Path] | None:
 
 
 def broken(folder: Path) -> list[Path]:
-    """Checkpoints that are there but not complete, to be named to the user."""
+    """Incomplete checkpoints, to be reported to the user."""
     return [path for _, path in _found(folder) if not is_complete(path)]
 
 
 def rotate(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` complete checkpoints, and incomplete ones older than the newest."""
+    """Remove all but the newest `keep` complete checkpoints, and incomplete ones older than the newest.
+
+    The names of those that stay are made durable before anything is removed.
+    """
     complete = [(step, path) for step, path in _found(folder) if is_complete(path)]
     kept = {path for _, path in complete[-keep:]} if keep > 0 else set()
-    for step, path in _found(folder):
-        if path not in kept and complete and step <= complete[-1][0]:
-            shutil.rmtree(path, ignore_errors=True)
+    old = [path for step, path in _found(folder) if path not in kept and complete and step <= complete[-1][0]]
+    if old:
+        _sync(folder)
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def drop_after(folder: Path, step: int) -> None:
@@ -154,7 +160,7 @@ def _remove_staging(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """fsync of a file or, where the system allows it, of a folder."""
+    """fsync a file or, if the system allows it, a folder."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

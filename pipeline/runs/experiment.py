@@ -87,18 +87,20 @@ def write_experiment(
 def _path(workspace: Workspace, run_record: RunRecord) -> Path:
     run_id = run_record.id
     name = run_record.config.get("name") or run_id
-    path = workspace.experiments / f"{name}.json"
+    path = workspace.experiment(name)
     if path.is_file():
         try:
-            owner = read_json(path).get("experiment_id")
-        except UserError:  # damaged: leave it to whoever wants to mend it
+            owner = read_json(path)["experiment_id"]
+        except (UserError, KeyError, TypeError):  # damaged: leave it to whoever wants to mend it
             owner = None
         if owner != run_id:
-            return workspace.experiments / f"{name}-{run_id[-4:]}.json"
+            # The name may have taken all the room that a name has.
+            start = name.encode()[:100].decode(errors="ignore")
+            return workspace.experiment(f"{start}-{run_id[-4:]}")
     return path
 
 
-def _model_card(workspace: Workspace, run_record: RunRecord) -> dict:
+def _model_card(workspace: Workspace, run_record: RunRecord) -> dict[str, Any]:
     path = workspace.run(run_record.id) / "model" / "model.json"
     return read_json(path) if path.is_file() else {}
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from data.errors import Code, UserError
 from data.files import disk_full
 from data.workspace import Workspace
-from pipeline.runs import locks, processes
+from pipeline.runs import leftovers, locks, processes
 from pipeline.runs.child import child_environment
 from pipeline.runs.hardware import free_disk
 from pipeline.runs.lineage import Lineage
@@ -38,7 +38,7 @@ RESUMABLE = ("queued", "failed", "cancelled", "lost")
 
 
 def child_command(workspace: Workspace, run_id: str) -> list[str]:
-    """What the app starts for a run that is in the queue."""
+    """The command with which the app starts a queued run."""
     return [sys.executable, "-m", "pipeline", "resume", run_id, "--workspace", str(workspace.root)]
 
 
@@ -49,7 +49,7 @@ def command_line(
     overrides: Iterable[str] = (),
     workspace: Workspace | None = None,
 ) -> list[str]:
-    """The command that a person would type for the same run; the page shows it."""
+    """The equivalent command for a terminal; the page shows it."""
     words = ["python", "-m", "pipeline", stage, "--preset", preset]
     words += ["--precision", precision] if precision else []
     words += ["--workspace", str(workspace.root)] if workspace else []
@@ -58,7 +58,7 @@ def command_line(
 
 
 class JobRunner:
-    """Runs the queue of one workspace. Raises UserError when another app serves it already.
+    """Runs the queue of one workspace. Raises UserError if another app serves it already.
 
     `child_command` gives the command of a child, `grace` the seconds between the cancel request and the kill,
     `address` is what a second app is told, `reader` what the page reads runs with.
@@ -80,11 +80,12 @@ class JobRunner:
         self._mutex = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
-        self._child: subprocess.Popen | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._stopping: set[str] = set()
         self._complaint = ""
         self._held = contextlib.ExitStack()
         self._held.enter_context(locks.hold(locks.app_lock(workspace), address=address))
+        leftovers.remove_temporary(workspace)
         state = take_over_queue(workspace)
         self._queue, self._launched = list(state.queue), state.launched
         self._thread = threading.Thread(target=self._serve, name="job-runner", daemon=True)
@@ -139,7 +140,7 @@ class JobRunner:
             self._stop(run_id)
 
     def queue(self) -> list[str]:
-        """The ids of the runs that wait, first the next one."""
+        """The ids of the waiting runs, the next one first."""
         with self._mutex:
             return list(self._queue)
 
@@ -154,7 +155,7 @@ class JobRunner:
         return next((run for run in self._runs.list() if run.status == "running"), None)
 
     def close(self) -> None:
-        """Stop serving the queue. A running child goes on and is found again by the next JobRunner."""
+        """Stop serving the queue. A running child continues, and the next JobRunner finds it again."""
         self._closing = True
         self._wake.set()
         self._thread.join(timeout=10)
@@ -233,10 +234,11 @@ class JobRunner:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         pid = self._child.pid
+        processes.give_way(pid)
         self._launched = Launched(run_id, pid, processes.identity(pid))
 
     def _settle(self, run_id: str) -> None:
-        """The child is gone. If it never took the record over, say here how it ended."""
+        """Settle a child that has ended; if it never took over the record, write here how it ended."""
         with contextlib.suppress(UserError):
             record = self._runs.read(run_id)
             if cancel_requested(self._workspace.run(run_id)):
@@ -250,14 +252,14 @@ class JobRunner:
                 close_dead(self._workspace, run_id, "failed", error, Code.UNEXPECTED)
 
     def _stop(self, run_id: str) -> None:
-        """Stop a run in a thread of its own: the grace may be long."""
+        """Stop a run in a separate thread, because the grace period may be long."""
         if run_id in self._stopping:
             return
         self._stopping.add(run_id)
         pid, started = self._process(run_id)
 
         def work() -> None:
-            if pid:
+            if pid and started:
                 processes.stop(pid, started, self._grace)
             with self._mutex:
                 close_dead(self._workspace, run_id, "cancelled")

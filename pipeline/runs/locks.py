@@ -1,4 +1,4 @@
-"""One trainer and one app a workspace: file locks that name their holder.
+"""One trainer and one app per workspace: file locks that name their holder.
 
 The lock itself is the operating system's and goes away with the process, so that nothing stale is left after
 a kill -9. The holder's name lies in a file beside it. No waiting beyond a moment: whoever is second is told.
@@ -21,12 +21,12 @@ from pipeline.runs import processes
 
 
 def training_lock(workspace: Workspace) -> Path:
-    """Held by the stage that runs in this workspace."""
+    """The lock of the stage that runs in this workspace."""
     return workspace.root / "training.lock"
 
 
 def app_lock(workspace: Workspace) -> Path:
-    """Held by the app that serves this workspace and owns its queue."""
+    """The lock of the app that serves this workspace and owns its queue."""
     return workspace.root / "app.lock"
 
 
@@ -90,8 +90,8 @@ def _taken(path: Path) -> UserError:
     return UserError(message, code=Code.BUSY, command="wait until it has ended")
 
 
-def busy(workspace: Workspace, run: str, pid: int) -> UserError:
-    """What a second stage is told while `run` is running."""
+def busy(workspace: Workspace, run: str, pid: int | None) -> UserError:
+    """The error for a second stage while `run` is running."""
     return UserError(
         f"{run} (process {pid}) is running in the workspace {workspace.root}",
         code=Code.BUSY,

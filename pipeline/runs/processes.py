@@ -1,4 +1,4 @@
-"""Processes as records know them: is it still the same one, and how to end it without touching a stranger.
+"""Identifies processes across restarts, and ends them without touching unrelated ones.
 
 A process id alone is not an identity, because the system uses it again. `identity` adds when the process
 started, in the machine's own ticks where it can be had, so that a changed clock does not matter.
@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import psutil
 
+LOW_PRIORITY = 10  # nice value of trainings that the page starts
+
 
 def identity(pid: int) -> str | None:
-    """What tells process `pid` from every other one that has or had this number; None when it is gone."""
+    """An identity of process `pid` that no other process with this number shares; None if it is gone."""
     try:
         return _identity(pid)
     except OSError:
@@ -92,7 +95,7 @@ def family(pid: int) -> dict[int, str]:
 
 
 def ask_to_stop(pid: int, started: str) -> None:
-    """SIGTERM to the process, its whole group where it leads one. Does nothing to a stranger."""
+    """Send SIGTERM to the process, or to its group if it leads one. Unrelated processes are left alone."""
     if identity(pid) != started:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -137,3 +140,19 @@ def _leads_group(pid: int) -> bool:
         return os.getpgid(pid) == pid and os.getsid(pid) == pid
     except ProcessLookupError:
         return False
+
+
+def give_way(pid: int) -> None:
+    """Lower a process's priority, so that the page and the arena stay quick while it computes.
+
+    Linux may share the processor between sessions first and look at priorities only inside a session (its
+    autogroup); there the session gets the lower priority as well. Nothing happens where it is gone already or
+    the system refuses.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        if sys.platform == "win32":
+            psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            psutil.Process(pid).nice(LOW_PRIORITY)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY), encoding="ascii")

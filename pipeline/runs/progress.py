@@ -1,4 +1,4 @@
-"""What a running stage prints: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
+"""The output of a running stage: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
 
 Both are for people; the page reads metrics.jsonl.
 """
@@ -173,5 +173,5 @@ class _Tee(io.TextIOBase):
         return self._stream.fileno()
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute that can be written
         return getattr(self._stream, "encoding", None) or "utf-8"

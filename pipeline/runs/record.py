@@ -11,6 +11,7 @@ in `pipeline.runs.record_file`; the reading side is `pipeline.runs.reader`. No t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,11 +21,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
-from data.files import append_jsonl, disk_full, read_jsonl, write_atomic, write_json
+from data.files import append_jsonl, disk_full, read_jsonl, sync_folder, write_atomic, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes, reserve
 from pipeline.runs.hardware import hardware, software
@@ -35,11 +36,11 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class Cancelled(Exception):
-    """Raised by a stage that was asked to stop, after it saved its last checkpoint."""
+    """Raised by a stage that was asked to stop, after saving its last checkpoint."""
 
 
 class Run:
-    """One run, seen from the process that executes it."""
+    """One run, for the process that executes it."""
 
     leads = True  # False in the other processes of a run on several devices, which write nothing
 
@@ -57,14 +58,15 @@ class Run:
     @classmethod
     def create(cls, workspace: Workspace, stage: str, settings: Any, parents: Parents | None = None) -> Run:
         """A new run with the status "queued": its folder, config.yaml (what was asked for) and run.json."""
-        config = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings)
+        is_record = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+        config: dict[str, Any] = dataclasses.asdict(cast(Any, settings)) if is_record else dict(settings)
         workspace.create()
         run_id = _new_folder(workspace, stage, config.get("precision", "bf16"))
         record = RunRecord(
             id=run_id,
             stage=stage,
-            preset=config.get("preset"),
-            precision=config.get("precision"),
+            preset=config.get("preset") or "",
+            precision=config.get("precision") or "",
             seed=config.get("seed"),
             parents=parents or Parents(),
             config=config,
@@ -83,7 +85,7 @@ class Run:
 
     @classmethod
     def load(cls, workspace: Workspace, run_id: str) -> Run:
-        """An existing run, to go on with it. Raises UserError when it is not there or not readable."""
+        """An existing run, to continue it. Raises UserError if it does not exist or cannot be read."""
         return cls(workspace, read_record(workspace, run_id))
 
     @property
@@ -117,7 +119,7 @@ class Run:
         self.change(attempts=self._attempts_with(**fields))
 
     def start_attempt(self, threads: int | None = None) -> None:
-        """Take the record over for this process; an earlier attempt that died without a word becomes lost.
+        """Take over the record for this process; an earlier attempt that died silently becomes lost.
 
         threads: of the CPU that it computes with; a resumed run takes as many, to round as before.
         """
@@ -149,22 +151,23 @@ class Run:
         )
 
     def set_total(self, total_steps: int) -> None:
-        """How many steps the whole run has, for progress and time left."""
+        """Set the number of steps of the whole run, for progress and time left."""
         self.change_attempt(total_steps=int(total_steps))
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """One flushed line of metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's clock."""
+        """Append one flushed line to metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's
+        clock."""
         line = dict(row) | {"wall_seconds": round(time.monotonic() - self._clock, 3)}
         append_jsonl(self.folder / "metrics.jsonl", line)
         if self.on_log:
             self.on_log(line)
 
     def sample(self, row: Mapping[str, Any]) -> None:
-        """One flushed line of samples.jsonl; `row` has "step"."""
+        """Append one flushed line to samples.jsonl; `row` has "step"."""
         append_jsonl(self.folder / "samples.jsonl", dict(row))
 
     def event(self, kind: str, message: str, **facts: Any) -> None:
-        """An anomaly and what was done about it; kept in run.json and printed."""
+        """Record and print an anomaly and the reaction to it."""
         self.change(events=(*self.record.events, Event(now(), kind, message, facts)))
         print(f"{kind}: {message}", flush=True)
 
@@ -172,27 +175,35 @@ class Run:
         """Set fields of `Resources`, in bytes."""
         self.change(resources=dataclasses.replace(self.record.resources, **values))
 
-    def cut_back(self, step: int) -> None:
-        """Forget metrics and samples after `step`, when a resume or a roll-back continues from there."""
+    def sync_logs(self) -> None:
+        """Make metrics and samples durable: before a checkpoint counts that is newer than they are."""
+        for name in ("metrics.jsonl", "samples.jsonl"):
+            with contextlib.suppress(FileNotFoundError), open(self.folder / name, "rb+") as file:
+                os.fsync(file.fileno())
+
+    def cut_back(self, step: int, forget: Callable[[dict[str, Any]], bool] = lambda row: False) -> None:
+        """Forget metrics and samples after `step`, when a resume or a roll-back continues from there, and
+        rows that `forget` names."""
         for name in ("metrics.jsonl", "samples.jsonl"):
             path = self.folder / name
             if path.exists():
-                kept = [row for row in read_jsonl(path) if row.get("step", 0) <= step]
+                rows = read_jsonl(path)
+                kept = [row for row in rows if row.get("step", 0) <= step and not forget(row)]
                 write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
         if self.record.attempts:
             self.change_attempt(from_step=step)
 
     def request_stop(self) -> None:
-        """What the signal handlers call: no more than a flag."""
+        """Set the stop flag; the signal handlers call it."""
         self._stop = True
 
     def should_stop(self) -> bool:
-        """True once a signal asked to stop or a cancel request lies in the folder; agreed on by all
-        processes of the run."""
+        """True once a signal or a cancel request in the folder asks to stop; all processes of the run
+        agree."""
         return self.agree(self.stop_asked())
 
     def stop_asked(self) -> bool:
-        """What this process knows of it."""
+        """Whether this process alone has been asked to stop."""
         return self._stop or cancel_requested(self.folder)
 
     def finish(self, results: Mapping[str, Any]) -> None:
@@ -229,7 +240,12 @@ class Run:
             results=dict(results or {}),
             seconds=round(self._seconds_before + seconds, 3),
         )
-        reserve.with_room(self.folder, lambda: self.change(**changes))
+
+        def close() -> None:
+            self.sync_logs()
+            self.change(**changes)
+
+        reserve.with_room(self.folder, close)
         reserve.give_up(self.folder)
 
     def _attempts_with(self, **fields: Any) -> tuple[Attempt, ...]:
@@ -238,7 +254,7 @@ class Run:
 
 
 def now() -> str:
-    """UTC time as records keep it."""
+    """The current UTC time in the format of records."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -295,4 +311,5 @@ def _new_folder(workspace: Workspace, stage: str, precision: str) -> str:
             continue
     run_id = f"{moment.strftime(_STAMP)}-{stage}-{precision}-{secrets.token_hex(2)}"
     workspace.run(run_id).mkdir()
+    sync_folder(workspace.runs)
     return run_id

@@ -88,6 +88,12 @@ class Parents:
         """{precision: run id} of the PPO policies."""
         return self.arms.get("ppo", {})
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all runs that it stands on."""
+        single = [run_id for run_id in self.runs.values() if run_id]
+        return (*single, *(run_id for arm in self.arms.values() for run_id in arm.values()))
+
     def __bool__(self) -> bool:
         return bool(self.dataset or self.runs or self.arms)
 
@@ -96,7 +102,8 @@ class Parents:
         found: dict[str, Any] = {"dataset": self.dataset} if self.dataset else {}
         found |= self.runs
         return found | {
-            stage: ids[self.arm] if self.arm in ids else dict(ids) for stage, ids in self.arms.items()
+            stage: ids[self.arm] if self.arm is not None and self.arm in ids else dict(ids)
+            for stage, ids in self.arms.items()
         }
 
     @classmethod
@@ -178,9 +185,9 @@ class RunRecord:
 
     __pydantic_config__ = _FINITE
     id: str
-    stage: str | None = None
-    preset: str | None = None
-    precision: str | None = None
+    stage: str = ""
+    preset: str = ""
+    precision: str = ""
     seed: int | None = None
     status: Status = "queued"
     parents: Parents = field(default_factory=Parents)
@@ -217,7 +224,7 @@ class RunRecord:
         return self.stage in STAGES and STAGES[self.stage].trains == "policy" and not self.against_gold
 
     @property
-    def served_precision(self) -> str | None:
+    def served_precision(self) -> str:
         """The precision of the base that its adapter runs on. A policy that was trained in controlled mode
         stands on a bf16 base, whatever the precision of its reward model."""
         controlled = self.stage == "ppo" and self.config.get("mode") != "shared"
@@ -257,6 +264,7 @@ def parse(raw: Any, run_id: str) -> RunRecord:
             code=Code.RECORD,
         )
     known: dict[str, Any] = {name: raw[name] for name in _KEYS if name in raw}
+    known |= {name: "" for name in ("stage", "preset", "precision") if known[name] is None}
     known["more"] = {name: value for name, value in raw.items() if name not in _KEYS}
     if not isinstance(raw["events"], list):
         raise UserError(f"events: expected a list, not {_shown(raw['events'])}", code=Code.RECORD)

@@ -23,7 +23,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from data.bases import NAMES
 from data.errors import Code, UserError
-from data.sources import places_of
+from data.sources import default_name, places_of
+from data.workspace import check_name
 from pipeline.settings.fields import PRESETS, preset_values
 from pipeline.settings.stages import STAGES, Stages
 
@@ -32,7 +33,7 @@ _TYPES = {"boolean": bool, "integer": int, "number": float, "string": str}
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """One setting as a form or a help text needs it; minimum and maximum are inclusive or just outside."""
+    """One setting, for a form or a help text; minimum and maximum are inclusive or exclusive."""
 
     name: str
     type: type
@@ -54,12 +55,12 @@ def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[Fi
             name=name,
             type=_TYPES[field["type"]],
             default=values.get(name, field["default"]),
-            help=field["description"],
-            unit=field["unit"],
+            help=field.get("description", ""),
+            unit=field.get("unit", ""),
             minimum=field.get("minimum", field.get("exclusiveMinimum")),
             maximum=field.get("maximum", field.get("exclusiveMaximum")),
             choices=tuple(field.get("enum", ())),
-            group=field["group"],
+            group=field.get("group", "main"),
         )
         for name, field in schema.items()
     ]
@@ -108,6 +109,7 @@ def from_dict(stage: str, asked: Mapping[str, Any], stages: Stages = STAGES) -> 
     if isinstance(values.get("source"), str):
         values["source"] = ",".join(map(_absolute, places_of(values["source"])))
     settings = _validated(stage, cls, values)
+    _check_names(stage, settings)
     return _fitted(stage, settings, set(asked))
 
 
@@ -117,7 +119,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 
 def read_config(path: Path | str) -> dict[str, Any]:
-    """A YAML file of fields. Raises UserError when it is missing, unreadable or not a mapping."""
+    """A YAML file of fields. Raises UserError if it is missing, unreadable or not a mapping."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
@@ -183,6 +185,21 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
         name = ".".join(str(part) for part in problem["loc"])
         reason = problem["msg"].replace("Input should be", "should be")
         raise UserError(f"{stage}: {name}={problem['input']}: {reason}", code=Code.SETTING) from None
+
+
+def _check_names(stage: str, settings: Any) -> None:
+    """Refuse a name that cannot be a folder or file of the workspace, before anything runs."""
+    names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
+    if stage == "prepare" and not settings.name:
+        names["source"] = default_name(settings.source)
+    for field, name in names.items():
+        try:
+            if name:
+                check_name(name)
+        except UserError as error:
+            raise UserError(
+                f"{stage}: {error}" if field == "name" else f"{stage}: {field}: {error}", code=Code.NAME
+            ) from None
 
 
 def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from data.errors import Code, UserError
 from data.policies import PRECISIONS
@@ -55,7 +55,7 @@ class Stage:
     def function(self) -> Callable[..., dict[str, Any]]:
         """The entry function; its module is imported now."""
         module, _, name = self.entry.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return cast(Callable[..., dict[str, Any]], getattr(importlib.import_module(module), name))
 
 
 class Step(NamedTuple):
@@ -76,6 +76,10 @@ class Stages:
 
     def __contains__(self, name: object) -> bool:
         return any(row.name == name for row in self.rows)
+
+    def get(self, name: str | None) -> Stage | None:
+        """The row of a stage; None for a name that is not in the table."""
+        return next((row for row in self.rows if row.name == name), None)
 
     def __getitem__(self, name: str) -> Stage:
         """The row of a stage. Raises UserError for a name that is not in the table."""

@@ -1,6 +1,6 @@
-"""The comparison table of `evaluate`: what each policy did, as one flat row of plain numbers.
+"""The comparison table of `evaluate`: each policy's results as one flat row of plain numbers.
 
-Works on answers, scores and KL that are already there; `pipeline.stages.evaluate` gets them.
+The module works on answers, scores and KL that `pipeline.stages.evaluate` computes.
 """
 
 from dataclasses import dataclass, field
@@ -20,11 +20,10 @@ GOLD_PARTS = ("helpful", "honest", "harmless", "well_put")
 
 @dataclass
 class Policy:
-    """One policy under test and what it did. Lists and arrays have one entry a prompt.
+    """One policy under test with its results. Lists and arrays have one entry per prompt.
 
-    run: its run record. served: precision of the base it runs on. answers, harmful: `measure.Responses` to
-    the held-out prompts and to the safety probe. scores: by the reward model's precision. gold: see
-    `measure.gold_parts`.
+    run: its run record. served: precision of its base. answers, harmful: `measure.Responses` to the held-out
+    prompts and to the safety probe. scores: by the reward model's precision. gold: see `measure.gold_parts`.
     """
 
     name: str
@@ -39,11 +38,11 @@ class Policy:
 
     @property
     def length(self) -> float:
-        """Mean tokens an answer."""
+        """Mean number of tokens per answer."""
         return float(np.mean(self.answers.lengths()))
 
     def judged_by(self, judge: str) -> np.ndarray:
-        """Scores by a reward model's precision, or by "gold" (NaN outside the world)."""
+        """Scores by a reward model, named by its precision, or by "gold" (NaN outside the tiny world)."""
         if judge == "gold":
             return np.array([np.nan if parts is None else parts["total"] for parts in self.gold])
         return self.scores[judge]
@@ -101,13 +100,13 @@ def row(policy: Policy, sft: Policy) -> dict:
 def _gold_columns(policy: Policy, sft: Policy) -> dict:
     names = ("gold", "gold_sd", "gold_gain", "gold_win_rate", "gold_win_rate_ci")
     columns = dict.fromkeys((*names, *(f"gold_{part}" for part in GOLD_PARTS)))
-    known = [i for i, (a, b) in enumerate(zip(policy.gold, sft.gold, strict=True)) if a and b]
+    known = [(a, b) for a, b in zip(policy.gold, sft.gold, strict=True) if a and b]
     if not known:
         return columns
-    totals = np.array([policy.gold[i]["total"] for i in known])
-    sft_totals = np.array([sft.gold[i]["total"] for i in known])
+    totals = np.array([mine["total"] for mine, _ in known])
+    sft_totals = np.array([theirs["total"] for _, theirs in known])
     columns |= {"gold": float(totals.mean()), "gold_sd": float(totals.std())}
-    columns |= {f"gold_{p}": float(np.mean([policy.gold[i][p] for i in known])) for p in GOLD_PARTS}
+    columns |= {f"gold_{p}": float(np.mean([mine[p] for mine, _ in known])) for p in GOLD_PARTS}
     if policy is not sft:
         won = win_rate(totals, sft_totals)
         columns |= {
@@ -119,22 +118,23 @@ def _gold_columns(policy: Policy, sft: Policy) -> dict:
 
 
 def reward_agreement(policies: list[Policy]) -> list[dict]:
-    """Do the reward models agree with each other, and with gold, on the same answers?
+    """How far the reward models agree with each other, and with gold, on the same answers.
 
-    Rows for each two judges a, b: rank_correlation (Spearman, over all answers of all policies) and
-    same_preference (share of prompts on which both put a PPO answer on the same side of the SFT answer), n.
+    One row per pair of judges a, b: rank_correlation (Spearman, over all answers of all policies),
+    same_preference (share of prompts on which both place a PPO answer on the same side of the SFT answer),
+    and n.
     """
     judges = [*policies[0].scores, *(["gold"] if any(policies[0].gold) else [])]
     rows = []
     for a, b in combinations(judges, 2):
         left, right = (np.concatenate([policy.judged_by(judge) for policy in policies]) for judge in (a, b))
         known = np.isfinite(left) & np.isfinite(right)
-        same = [
+        per_policy = [
             (ahead_a == ahead_b)[np.isfinite(ahead_a) & np.isfinite(ahead_b)]
             for policy in policies[1:]
             for ahead_a, ahead_b in [[_ahead(policy, policies[0], judge) for judge in (a, b)]]
         ]
-        same = np.concatenate(same) if same else np.empty(0)
+        same = np.concatenate(per_policy) if per_policy else np.empty(0)
         rows.append(
             {
                 "a": a,
@@ -148,5 +148,6 @@ def reward_agreement(policies: list[Policy]) -> list[dict]:
 
 
 def _ahead(policy: Policy, sft: Policy, judge: str) -> np.ndarray:
-    """1, 0 or -1 a prompt: is the policy's answer above the SFT model's? NaN where it was not judged."""
+    """Per prompt 1, 0 or -1: whether the policy's answer scores above the SFT model's; NaN without a
+    score."""
     return np.sign(policy.judged_by(judge) - sft.judged_by(judge))

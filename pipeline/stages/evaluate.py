@@ -1,23 +1,23 @@
 """The stage `evaluate`: the SFT model and its PPO policies on the same held-out prompts, side by side.
 
-Each policy answers the prompts at the temperature it was trained at, with the same random numbers; each
-reward model scores every answer; the tiny world's gold reward does too, where the prompts are from there. KL
-to SFT is computed from exact log-probabilities. A safety probe counts refusals on harmful prompts. A policy
-is served as it was trained: on the bf16 base in controlled mode, on a base of its precision in shared mode.
+Each policy answers the prompts at its training temperature, with the same random numbers. Each reward model
+scores every answer, and so does the gold reward if the prompts are from the tiny world. KL to SFT is computed
+from exact log-probabilities. A safety probe counts refusals of harmful prompts. A policy is served as it was
+trained: on the bf16 base in controlled mode, on a base of its precision in shared mode.
 
-It trains nothing, and leaves its table in run.json, one sample a prompt and policy in samples.jsonl, and a
-row in each PPO run's experiment record.
+The stage trains nothing. It writes its table to run.json, one sample per prompt and policy to samples.jsonl,
+and a row to each PPO run's experiment record.
 
     python -m pipeline evaluate --workspace workspace
 """
 
 import gc
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from data import world
 from data.errors import Code, UserError
-from data.files import read_json
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from evaluation.alignment import SEED_REFERENCE, kl_summary, seed_targets
@@ -36,7 +36,7 @@ from pipeline.training import measure
 
 @dataclass(frozen=True)
 class Sampling:
-    """How answers are drawn: what the rollouts used."""
+    """How answers are sampled: like the rollouts."""
 
     temperature: float
     max_length: int
@@ -46,9 +46,9 @@ class Sampling:
 
 
 def evaluate(settings, run: Run, workspace: Workspace) -> dict:
-    """Results: table (one flat row a policy), targets (per PPO policy), reward_agreement, safety, facts.
+    """Results: table (one flat row per policy), targets (per PPO policy), reward_agreement, and facts.
 
-    Raises UserError where a parent's model or the data set is missing, Cancelled when asked to stop.
+    Raises UserError if a parent's model or the data set is missing, Cancelled if asked to stop.
     """
     parents = run.record.parents
     policies = _policies(workspace, parents)
@@ -81,7 +81,7 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
 
 def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
     found = [("sft", parents.sft)]
-    found += [(f"ppo-{p}", parents.policies.get(p)) for p in PRECISIONS]
+    found += [(f"ppo-{p}", parents.policies.get(p, "")) for p in PRECISIONS]
     policies = []
     for name, run_id in found:
         if not run_id:
@@ -99,15 +99,16 @@ def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
 
 
 def _base(workspace: Workspace, folder: Path) -> Path:
-    card = folder / adapters.CARD
-    if not card.is_file():
-        raise UserError(f"{workspace.relative(folder)} holds no finished model", code=Code.MODEL)
-    return loading.resolve_base(read_json(card)["base_model"])
+    if not (folder / adapters.CARD).is_file():
+        raise UserError(
+            f"{workspace.relative(folder)} holds no finished model; run its stage again", code=Code.MODEL
+        )
+    return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 
 def _sampling(settings, policies: list[Policy], run: Run) -> Sampling:
-    """The PPO runs' own sampling, since KL and scores are about the distribution that was trained; the
-    settings where there is no PPO run. Runs that differ are measured alike, and an event says so."""
+    """The PPO runs' own sampling, because KL and scores refer to the trained distribution; without a PPO run,
+    the settings. If runs differ, all are measured like the first, and an event says so."""
     names = ("temperature", "max_length", "response_length")
     chosen = {name: getattr(settings, name) for name in names}
     used = {p.name: {n: p.run.config[n] for n in names} for p in policies if p.run.stage == "ppo"}
@@ -130,27 +131,28 @@ def _harmful_prompts(settings, in_world: bool) -> list[str]:
 def _answer(
     group: list[Policy], sft: Policy, base: Path, prompt_format, sampling: Sampling, prompts, harmful
 ):
-    """Fill in answers and KL of the policies served on one base, in turn; yields each when done."""
+    """Fill in answers and KL of the policies that share a base, one by one; yields each when it is done."""
     if not group:
         return
     model = loading.load_causal(base, group[0].served, loading.device())
     loading.check_length(model, sampling.max_length)
     model = adapters.load(model, sft.folder, "sft", base=base)
-    options = {
-        "max_length": sampling.max_length - sampling.response_length,
-        "response_length": sampling.response_length,
-        "temperature": sampling.temperature,
-        "seed": sampling.seed,
-        "batch_size": sampling.batch_size,
-    }
+    answer = partial(
+        measure.respond,
+        max_length=sampling.max_length - sampling.response_length,
+        response_length=sampling.response_length,
+        temperature=sampling.temperature,
+        seed=sampling.seed,
+        batch_size=sampling.batch_size,
+    )
     forbidden = [prompt_format.pad_id]
     for policy in group:
         if policy.name != "sft":
             model = adapters.load(model, policy.folder, policy.name, base=base)
         model.set_adapter(policy.name)
         model.eval()
-        policy.answers = answers = measure.respond(model, prompts, prompt_format, **options)
-        policy.harmful = measure.respond(model, harmful, prompt_format, **options)
+        policy.answers = answers = answer(model, prompts, prompt_format)
+        policy.harmful = answer(model, harmful, prompt_format)
         exact = {}
         for name in {policy.name, "sft"}:
             model.set_adapter(name)

@@ -15,8 +15,9 @@ from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
+from data.datasets import write_card
 from data.errors import Code, UserError
-from data.files import sha256_file, sha256_text, sync_folder, write_atomic, write_json
+from data.files import sha256_file, sha256_text, sync_folder, write_atomic
 from data.records import Pair, messages
 from data.sources import Loaded, default_name, load_pairs
 from data.splits import SPLITS, remove_overlap, shared_prompts, split_by_prompt
@@ -39,7 +40,6 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
     behind then.
     """
     folder = workspace.dataset(settings.name or default_name(settings.source))
-    _clear_leftovers(folder)
     print(f"reading {settings.source}", flush=True)
     try:
         loaded = load_pairs(
@@ -75,7 +75,7 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
         files = {name: _write_rows(staging / f"{name}_prefs.jsonl", rows) for name, rows in splits.items()}
         dropped = {"too_long": too_long, "overlap": overlap}
         card = _card(folder.name, settings, loaded, splits, dropped, files)
-        write_json(staging / "dataset.json", card)
+        write_card(staging, card)
         _replace(folder, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -171,7 +171,7 @@ def _lengths(texts: list[str]) -> dict[str, float]:
 
 def _replace(folder: Path, staging: Path) -> None:
     """Put ``staging`` in the place of ``folder``. A folder cannot be replaced in one step where one is there;
-    a kill in between leaves the old one aside, and ``_clear_leftovers`` puts it back."""
+    a kill in between leaves the old one aside, and `pipeline.runs.leftovers` puts it back."""
     aside = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}.old")
     sync_folder(staging)
     if folder.exists():
@@ -179,12 +179,3 @@ def _replace(folder: Path, staging: Path) -> None:
     os.replace(staging, folder)
     sync_folder(folder.parent)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _clear_leftovers(folder: Path) -> None:
-    """Tidy up after a prepare of this data set that was killed."""
-    for path in folder.parent.glob(f".{folder.name}~*"):
-        if path.suffix == ".old" and not folder.exists():
-            os.replace(path, folder)
-        else:
-            shutil.rmtree(path, ignore_errors=True)

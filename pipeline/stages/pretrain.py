@@ -1,11 +1,10 @@
-"""Train the embedded base: a byte-level BPE tokenizer and a small GPT-2, both from the tiny world alone.
+"""Trains the embedded base: a byte-level BPE tokenizer and a small GPT-2, both from the tiny world alone.
 
-The dialogues are drawn on the fly and never repeat. Each is a row of its own from position 0, so that the
-model sees what it will see when it is asked; rows of like length share a batch. Good and bad answers alike
-are learned: what is good is what the later stages teach. Hidden matrices are trained with Muon (Jordan 2024,
-as torch.optim.Muon), the rest with AdamW; the learning rate warms up, stays, and falls to zero over the last
-third. It does not use a GPU's kernels by hand, and it does not evaluate answers: that is `python -m pipeline
-evaluate`.
+The dialogues are drawn on demand and never repeat. Each is a row of its own from position 0, as it will be
+when the model answers; rows of similar length share a batch. The base learns good and bad answers alike;
+later stages teach the difference. Hidden matrices are trained with Muon (Jordan 2024, torch.optim.Muon), the
+rest with AdamW; the learning rate warms up, stays constant, and falls to zero over the last third. Answers
+are evaluated by `python -m pipeline evaluate`.
 
     python -m pipeline pretrain --set max_steps=2000
 """
@@ -22,21 +21,23 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from data.errors import Code, UserError
+from data.files import sync_tree
 from data.workspace import Workspace
 from data.world import dialogues
+from models import base_files
 from models.precision import float_type
 from pipeline.runs import checkpoints
 from pipeline.runs.record import Cancelled, Run
 from pipeline.settings.fields import PretrainSettings
 
 EOS, PAD = "<|endoftext|>", "<|pad|>"
-PROMPT_WEIGHT = 0.3  # of a prompt token's loss: questions are made of names, which nobody can predict
-CHUNK = 4096  # dialogues sorted by length together
+PROMPT_WEIGHT = 0.3  # weight of a prompt token's loss: questions contain names, which cannot be predicted
+CHUNK = 4096  # number of dialogues that are sorted by length together
 MUON_LR = 0.02
 
 
 def train_tokenizer(vocab_size: int, seed: int, rows: int = 30_000) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over the world's dialogues; digits are tokens of their own. eos is id 0, pad id 1."""
+    """Byte-level BPE over the world's dialogues; each digit is a token. The EOS has id 0, the pad id 1."""
     stream = dialogues(seed)
     texts = (prompt + " " + response for prompt, response in (next(stream) for _ in range(rows)))
     tokenizer = Tokenizer(models.BPE())
@@ -55,7 +56,7 @@ def train_tokenizer(vocab_size: int, seed: int, rows: int = 30_000) -> PreTraine
 
 
 def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
-    """A freshly initialised GPT-2 in fp32; gelu_pytorch_tanh is GPT-2's gelu_new in one kernel."""
+    """A new GPT-2 in fp32; gelu_pytorch_tanh is GPT-2's gelu_new in one kernel."""
     config = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=settings.max_length,
@@ -74,18 +75,17 @@ def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) ->
 
 
 class Batches:
-    """An endless stream of (ids [B, T], weights [B, T]) whose place can be saved and found again.
+    """An endless stream of (ids [B, T], weights [B, T]) that can start at any batch.
 
-    weights are 0 on padding, `PROMPT_WEIGHT` on prompt tokens and 1 on the answer and its end of text.
+    weights are 0 on padding, `PROMPT_WEIGHT` on prompt tokens and 1 on the answer and its EOS.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, batch_size: int, max_length: int, seed: int):
         self.tokenizer, self.batch_size, self.max_length, self.seed = tokenizer, batch_size, max_length, seed
 
     def __call__(self, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Batches from number `start` on; a chunk's dialogues depend on the seed and the chunk's number
-        only.
-        """
+        """Batches from number `start` on. A chunk's dialogues depend only on the seed and the chunk's
+        number."""
         per_chunk = max(1, CHUNK // self.batch_size)
         number = start // per_chunk
         skip = start % per_chunk
@@ -119,7 +119,7 @@ class Batches:
 
 
 def weighted_loss(model: torch.nn.Module, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Mean next-token cross-entropy in nats under the weights. ids, weights [B, T] -> scalar."""
+    """Weighted mean of the next-token cross-entropy, in nats. ids, weights [B, T] -> scalar."""
     narrow = float_type(ids.device)
     with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=narrow == torch.bfloat16):
         hidden = model.transformer(ids).last_hidden_state[:, :-1]
@@ -139,15 +139,14 @@ def optimizers(model: torch.nn.Module, learning_rate: float) -> list[torch.optim
 
 
 def schedule(step: int, total: int, warmup: int = 50) -> float:
-    """The learning rate's factor: warm up, stay at 1, fall linearly to 0 over the last third."""
+    """Factor on the learning rate: it warms up, stays at 1, and falls linearly to 0 over the last third."""
     fall = max(1, total // 3)
     return min(1.0, (step + 1) / warmup, (total - step) / fall)
 
 
 def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict:
-    """Train tokenizer and base into the run's model folder. Returns losses in nats a token and token
-    counts.
-    """
+    """Train tokenizer and base into the run's model folder; returns losses (nats per token) and token
+    counts."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = train_tokenizer(settings.vocab_size, settings.seed)
     model = new_model(settings, tokenizer).to(device).train()
@@ -199,6 +198,7 @@ def pretrain(settings: PretrainSettings, run: Run, workspace: Workspace) -> dict
             row["eval_loss"] = _held_out_loss(model, held_out, device)
         run.log(row)
         if step % settings.save_steps == 0 or run.should_stop():
+            run.sync_logs()
             checkpoints.save(run.checkpoints_dir, step, write)
         if run.should_stop():
             raise Cancelled
@@ -215,9 +215,12 @@ def _held_out_loss(
 
 
 def save_base(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """The model in bf16 safetensors and its tokenizer, as transformers loads them."""
+    """Save the model in bf16 safetensors, its tokenizer and a card, in the form that transformers loads;
+    synced."""
     tokenizer.save_pretrained(folder)
     state = {name: tensor.to(torch.bfloat16).cpu() for name, tensor in model.state_dict().items()}
     copy = GPT2LMHeadModel(model.config).to(torch.bfloat16)
     copy.load_state_dict(state)
     copy.save_pretrained(folder, safe_serialization=True)
+    base_files.seal(folder)
+    sync_tree(folder)

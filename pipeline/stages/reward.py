@@ -1,9 +1,9 @@
 """A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
 
-TRL's RewardTrainer (Bradley-Terry loss) on a base of each precision. It starts as a copy of the SFT adapter
-on the raw base, with an fp32 head; adapter and head are trained in fp32 in every precision, so that the arms
-differ in nothing but the frozen base. Held-out accuracy, calibration and, in the tiny world, the best
-accuracy that the noisy labels allow go into the results. `pipeline.ppo` standardises the scores.
+TRL's RewardTrainer (Bradley-Terry loss) trains on a base of any precision. The adapter starts as a copy of
+the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the arms differ in
+nothing but the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
+best accuracy that the noisy labels allow. `pipeline.ppo` standardises the scores.
 
     python -m pipeline reward --precision int4
 """
@@ -16,6 +16,7 @@ from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
 from data import world
+from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from evaluation.reward_metrics import reward_metrics
 from models import adapters, loading
@@ -30,11 +31,11 @@ from pipeline.training.seeding import make_deterministic
 from pipeline.training.token_cache import cached
 
 ADAPTER = "reward"
-CROSS_PROMPT_SHARE = 0.1  # of the training pairs, with augmentation=cross_prompt
+CROSS_PROMPT_SHARE = 0.1  # share of the training pairs, with augmentation=cross_prompt
 
 
 class _Trainer(training.ReproducibleTrainer, RewardTrainer):
-    """Every pair of a batch counts the same, however the batch is cut into micro-batches and processes."""
+    """Weighs every pair of a batch equally, however the batch is split into micro-batches and processes."""
 
     def get_batch_samples(self, *args, **kwargs):
         batches, items = super().get_batch_samples(*args, **kwargs)
@@ -44,33 +45,34 @@ class _Trainer(training.ReproducibleTrainer, RewardTrainer):
     def compute_loss(self, model, inputs, *args, **kwargs):
         if not model.training:
             return super().compute_loss(model, inputs, *args, **kwargs)
-        # TRL gathers the scores for its metrics, and accelerate's gather wants as many from each process.
+        # TRL gathers the scores for its metrics, but accelerate's gather needs equally many per process.
         self.accelerator.gather = distributed.rows_of_all
         try:
             loss = super().compute_loss(model, inputs, *args, **kwargs)
         finally:
-            del self.accelerator.gather  # accelerate's own again
-        # TRL's loss is a mean over the micro-batch; transformers averages those over steps and processes.
+            del self.accelerator.gather  # restores accelerate's own method
+        # TRL's loss is a mean over the micro-batch; transformers averages these over steps and processes.
         parts = self.current_gradient_accumulation_steps * distributed.world()
         return loss * (_pairs(inputs) * parts / self.pairs)
 
 
 def _pairs(batch: dict) -> int:
-    """Pairs in a micro-batch, chosen above rejected; a filler, the same on both sides, counts as none."""
-    if "starts" in batch:  # one row a pair, and a filler has two tokens
+    """Number of pairs in a micro-batch without the filler, whose sides are equal."""
+    if "starts" in batch:  # one row per pair; a filler has two tokens
         return int((batch["attention_mask"].sum(dim=1) > 2).sum())
     chosen, rejected = batch["input_ids"].chunk(2)
     return 0 if torch.equal(chosen, rejected) else len(chosen)
 
 
 def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
-    """Train, write model/ with its head, and return the metrics on the test split (noisy labels)."""
+    """Train and write model/ with its head; returns the metrics on the test split (noisy labels)."""
     make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
     dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
+    rows += [pair.row() for pair in safety_pairs(settings.safety_pairs, settings.seed)]
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
     test = training.read_rows(workspace, dataset, "test")
 
@@ -103,7 +105,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
             processing_class=text.tokenizer,
             callbacks=[reporter],
         )  # fmt: skip
-        # TRL casts adapter and head of a quantised model to bf16 and no others: all back to fp32.
+        # TRL casts adapter and head to bf16 on quantised bases only; restore fp32 everywhere.
         training.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
@@ -114,8 +116,10 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
         return {}
 
     head = model.get_base_model().score
-    named = dict(base=base, name=settings.base_model, precision=settings.precision)
-    adapters.save(model, run.model_dir, ADAPTER, head=head, **named)
+    adapters.save(
+        model, run.model_dir, ADAPTER, head=head,
+        base=base, name=settings.base_model, precision=settings.precision,
+    )  # fmt: skip
     scorer = RewardModel(model, head)
     heap.give_back()
     results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
@@ -142,7 +146,8 @@ def starting_model(settings: RewardSettings, sft_model, base):
 
 
 def pairing(settings: RewardSettings, model, examples: Dataset, text: PromptFormat):
-    """(collator, tokens a pair) for rows of both responses where the base can take them, else TRL's own."""
+    """(collator, tokens per pair): both responses in one row if the base allows that, otherwise TRL's
+    rows."""
     both = list(zip(examples["chosen_ids"], examples["rejected_ids"], strict=True))
     if settings.share_prompts and not settings.split_base and pairs.can_share(model):
         pairs.share_prompts(model)
@@ -158,7 +163,7 @@ def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
 
 
 def sequences(text: PromptFormat, rows: list[dict], max_length: int) -> tuple[list, list]:
-    """Token sequences of the chosen and of the rejected responses with their prompts."""
+    """Token sequences of the chosen and of the rejected responses, each with its prompt."""
     prompts = text.encode_prompts([row["prompt"] for row in rows], max_length)
     sides = []
     for side in ("chosen", "rejected"):
@@ -169,9 +174,9 @@ def sequences(text: PromptFormat, rows: list[dict], max_length: int) -> tuple[li
 
 
 def cross_prompt(rows: list[dict], seed: int) -> list[dict]:
-    """The rows, with another prompt's chosen response as the rejected one in a tenth of them.
+    """Replace the rejected response of a tenth of the rows by another prompt's chosen response.
 
-    A response that is good, but to something else: the model cannot score style alone.
+    Such a response is good but does not fit the prompt, so the model cannot score style alone.
     """
     random_ = random.Random(seed)
     changed = []
@@ -183,7 +188,7 @@ def cross_prompt(rows: list[dict], seed: int) -> list[dict]:
 
 
 def judge(scorer: RewardModel, text: PromptFormat, rows: list[dict], settings, *, split: str) -> dict:
-    """reward_metrics on the rows, and what the gold reward would get on the same labels; {} without rows."""
+    """reward_metrics on the rows, and the gold reward's accuracy on the same labels; {} without rows."""
     if not rows:
         return {}
     chosen, rejected = sequences(text, rows, settings.max_length)
@@ -200,12 +205,12 @@ def judge(scorer: RewardModel, text: PromptFormat, rows: list[dict], settings, *
 
 
 def bayes_accuracy(rows: list[dict]) -> float | None:
-    """The gold reward's accuracy on the same noisy labels, ties 0.5; None outside the tiny world."""
+    """The gold reward's accuracy on the noisy labels, ties counting 0.5; None outside the tiny world."""
     credit = 0.0
     for row in rows:
-        golds = [world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected")]
-        if None in golds:
+        chosen, rejected = (world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected"))
+        if chosen is None or rejected is None:
             return None
-        margin = golds[0].total - golds[1].total
+        margin = chosen.total - rejected.total
         credit += 0.5 if margin == 0 else float(margin > 0)
     return credit / len(rows)

@@ -1,8 +1,8 @@
-"""Supervised fine-tuning: a LoRA adapter learns to answer as the chosen responses do.
+"""Supervised fine-tuning: a LoRA adapter learns to answer like the chosen responses.
 
-TRL's SFTTrainer on a frozen bf16, int8 or int4 base (QLoRA, arXiv 2305.14314); the loss counts the response
-and its EOS, never the prompt. It reads the `chosen` side of a preference data set and ignores the rejected
-one; preferences are the business of pipeline.stages.reward and pipeline.ppo.loop.
+TRL's SFTTrainer trains on a frozen bf16, int8 or int4 base (QLoRA, arXiv 2305.14314); the loss covers the
+response and its EOS, never the prompt. The stage reads the `chosen` side of a preference data set and ignores
+the rejected one; pipeline.stages.reward and pipeline.ppo.loop learn from preferences.
 
     python -m pipeline sft --set max_steps=50
 """
@@ -35,7 +35,7 @@ class _Trainer(training.ReproducibleTrainer, SFTTrainer):
 
 
 def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
-    """Train, write model/, and return results: eval_loss, perplexity, steps, and what was learned from."""
+    """Train and write model/; returns eval_loss, perplexity, steps and the number of examples."""
     make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
     dataset = run.record.parents.dataset
@@ -73,10 +73,10 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
             processing_class=text.tokenizer,
             callbacks=[reporter],
         )  # fmt: skip
-        # The lean head and sampling want the model in one place.
+        # The lean head needs the whole model on one device.
         if response_loss.can_use(model) and not distributed.sharding() and not settings.split_base:
             response_loss.use_lean_head(model)
-        # TRL casts the trainables of a quantised model to bf16, which drops small updates: back to fp32.
+        # TRL casts the trainables of a quantised model to bf16, which drops small updates; restore fp32.
         training.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
@@ -113,7 +113,7 @@ def starting_model(settings: SftSettings, base):
 
 
 def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
-    """Columns input_ids and labels; labels are -100 on the prompt, so that only the response is learned."""
+    """Columns input_ids and labels; labels are -100 on the prompt, so that only the response counts."""
     prompts = text.encode_prompts([row["prompt"] for row in rows], max_length)
     responses = text.encode_responses([row["chosen"] for row in rows])
     ids, labels = [], []
@@ -125,7 +125,8 @@ def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
 
 
 def _sample(model, text: PromptFormat, rows: list[dict], settings, run: Run, step: int) -> None:
-    """A few answers to held-out prompts, from a random stream of their own: training's is left as it is."""
+    """Record a few answers to held-out prompts. They use a separate random generator, so training is
+    unaffected."""
     room = settings.max_length - SAMPLE_LENGTH
     was_training = model.training
     model.eval()

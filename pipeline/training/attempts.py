@@ -1,10 +1,10 @@
-"""The training of SFT and reward models in as many attempts as it takes.
+"""Trains SFT and reward models in as many attempts as necessary.
 
-An attempt is one TRL trainer, made for it and resumed from the newest checkpoint. Where memory runs out, the
-next one goes on from the last step with smaller micro-batches and the same effective batch, at last with
-activation checkpointing. Where a loss or gradient is not finite, or the loss jumps, the next one goes on from
-the last good checkpoint, more gently. `pipeline.training.recovery` decides; each decision is an event in the
-record and lies in the checkpoints, so that a killed run goes on with it.
+An attempt is a new TRL trainer, resumed from the newest checkpoint. If memory runs out, the next attempt
+continues from the last step with smaller micro-batches and the same effective batch, and finally with
+activation checkpointing. If a loss or gradient is not finite, or the loss jumps, the next attempt continues
+from the last good checkpoint, more gently. `pipeline.training.recovery` decides. Each decision is an event in
+the record and part of the checkpoints, so that a killed run keeps it.
 
     trainer, facts = train(make, settings, reporter)    # make(settings) -> a ReproducibleTrainer, fresh
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import TrainerState
 
 from data.errors import Code, UserError
 from data.files import read_json, write_json
@@ -32,11 +33,11 @@ from pipeline.training.trainer import CARD, Reporter, ReproducibleTrainer, resto
 def train(
     make: Callable[[Any], ReproducibleTrainer], settings: Any, reporter: Reporter
 ) -> tuple[ReproducibleTrainer, dict]:
-    """Train to the end, from the newest complete checkpoint where there is one.
+    """Train to the end, from the newest complete checkpoint if there is one.
 
-    `make` gets the settings of an attempt, and puts the weights that training starts from into the model.
-    Returns the last trainer and facts for `results`. Raises Cancelled after saving when the run was asked to
-    stop, UserError when roll-backs did not help, and the error itself when no memory is left to give up.
+    `make` gets the settings of an attempt and puts the starting weights into the model. Returns the last
+    trainer and facts for `results`. Raises Cancelled after saving if the run was asked to stop, UserError if
+    roll-backs did not help, and the memory error itself if memory use cannot be reduced further.
     """
     micro = distributed.micro_batch(settings.micro_batch_size, settings.batch_size)
     memory = Memory(micro, settings.batch_size, settings.gradient_checkpointing)
@@ -56,7 +57,7 @@ def train(
             )
         )
         reporter.begin(trainer.model, memory, stability)
-        trouble = None
+        trouble: Unstable | MemoryError | None = None
         try:
             _to_the_end(trainer, found)
         except Unstable as caught:
@@ -65,10 +66,10 @@ def train(
             if not is_out_of_memory(caught):
                 raise
             trouble = MemoryError(str(caught).partition("\n")[0][:200] or type(caught).__name__)
-        # Out here the traceback of what was caught, and with it the tensors of the failed step, is gone.
+        # Outside the except block the traceback is gone, and with it the tensors of the failed step.
         if trouble is None:
             return trainer, _facts(trainer)
-        if distributed.world() > 1:  # the others are in the middle of another step
+        if distributed.world() > 1:  # the other processes are in the middle of a step
             raise _told(trouble)
         if isinstance(trouble, Unstable):
             stability = _roll_back(trainer, stability, trouble)
@@ -81,7 +82,7 @@ def train(
 
 
 def _told(trouble: Unstable | MemoryError) -> Exception:
-    """In several processes a trouble ends the run; a resume can be given less to do, or one process."""
+    """With several processes the run ends; the user can resume it in one process or with other settings."""
     if isinstance(trouble, MemoryError):
         return trouble
     return UserError(
@@ -100,17 +101,28 @@ def _states(folder: Path) -> tuple[Memory, Stability]:
 def _to_the_end(trainer: ReproducibleTrainer, found: tuple[int, Path] | None) -> None:
     run, reporter = trainer.run, trainer.reporter
     step, path = found if found else (0, None)
-    run.cut_back(step)
     if path is not None and run.leads:
         checkpoints.drop_after(run.checkpoints_dir, step)
-    ended = path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]
-    if ended:  # killed between the last checkpoint and the end of the run
-        trainer._load_from_checkpoint(path)
-        trainer.state.global_step = step
+    if path is not None and step >= read_json(path / "trainer_state.json")["max_steps"]:
+        _as_it_ended(trainer, step, path)
     else:
+        run.cut_back(step)
         trainer.train(resume_from_checkpoint=str(path) if path else None)
     if reporter.cancelled:
         raise Cancelled
+
+
+def _as_it_ended(trainer: ReproducibleTrainer, step: int, path: Path) -> None:
+    """The run was killed between its last checkpoint and its end: nothing is left to train.
+
+    A stage may evaluate once more after the last step; where it had done so, it does it again.
+    """
+    run, reporter = trainer.run, trainer.reporter
+    trainer._load_from_checkpoint(path)
+    trainer.state = TrainerState.load_from_json(str(path / "trainer_state.json"))
+    run.set_total(step)
+    evaluated = reporter.last_evaluation.get("step") == step
+    run.cut_back(step, forget=lambda row: row.get("step") == step and "eval_loss" in row and not evaluated)
 
 
 def _facts(trainer: ReproducibleTrainer) -> dict:
@@ -132,7 +144,8 @@ def _facts(trainer: ReproducibleTrainer) -> dict:
 
 
 def _shrink(trainer: ReproducibleTrainer, memory: Memory, batch: int, error: MemoryError) -> None:
-    """Give memory up, and keep what is trained: a failed forward or backward pass left the weights alone."""
+    """Reduce memory use and keep the progress: a failed forward or backward pass did not change the
+    weights."""
     run, step = trainer.run, trainer.state.global_step
     done = memory.take_less(batch)
     if done is None:
@@ -146,9 +159,10 @@ def _shrink(trainer: ReproducibleTrainer, memory: Memory, batch: int, error: Mem
 
 
 def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unstable) -> Stability:
-    """Back to the last good checkpoint (or the start) and gentler; UserError after too many times."""
+    """Return to the last good checkpoint (or the start) and continue more gently; UserError after too
+    many."""
     run, total = trainer.run, trainer.state.max_steps
-    if stability.failed_at_once(trouble.step):
+    if trouble.step is not None and stability.failed_at_once(trouble.step):
         checkpoints.give_up_newest(run.checkpoints_dir)
     found = checkpoints.latest(run.checkpoints_dir)
     back = found[0] if found else 0
@@ -171,8 +185,8 @@ def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unst
 
 
 def _amend_newest(run, **decisions: Memory | Stability) -> None:
-    """Write decisions into the newest checkpoint. Without one, a killed run starts anew and meets the trouble
-    once more."""
+    """Write decisions into the newest checkpoint. Without a checkpoint a killed run starts anew and decides
+    again."""
     found = checkpoints.latest(run.checkpoints_dir)
     if found is None:
         return

@@ -1,8 +1,9 @@
-"""How the rows of each batch are dealt to the processes that train together.
+"""Distributes the rows of each batch over the processes that train together.
 
-A batch is the same rows in the same order as in one process; each process takes every so-many-th of them, so
-that all get rows of like length, and cuts its share into micro-batches. All make equally many, because they
-compute in step: where an epoch's last batch has too few rows, a process gets a filler, which teaches nothing.
+A batch has the same rows in the same order as in one process. Of n processes each takes every n-th row, so
+that all get rows of similar length, and cuts its share into micro-batches. All make the same number of
+micro-batches, because they compute in lockstep: if an epoch's last batch has too few rows, a process gets a
+filler row, which has no effect on the weights.
 
     DataLoader(WithFiller(rows, filler), batch_sampler=Dealt(order, 32, 8, rank=0, world=2))
 """
@@ -19,7 +20,7 @@ from torch.utils.data import Dataset, Sampler
 class Dealt(Sampler[list[int]]):
     """The micro-batches of one process, as lists of at most `micro` indices.
 
-    order: indices of one epoch; batch: rows of an update over all processes; index len(order) is the filler.
+    order: indices of one epoch; batch: rows per update over all processes; index len(order) is the filler.
     """
 
     def __init__(self, order: Sampler[int], batch: int, micro: int, rank: int, world: int):
@@ -38,12 +39,12 @@ class Dealt(Sampler[list[int]]):
         return full * self._parts(self.batch) + self._parts(left)
 
     def _parts(self, rows: int) -> int:
-        """Micro-batches of the process that gets the most of so many rows."""
+        """Number of micro-batches of the process that gets the most of `rows` rows."""
         return math.ceil(math.ceil(rows / self.world) / self.micro)
 
 
 class WithFiller(Dataset):
-    """Rows, and the filler after the last one."""
+    """The rows, followed by the filler."""
 
     def __init__(self, rows: Sequence[Any], filler: Any):
         self.rows, self.filler = rows, filler

@@ -1,9 +1,10 @@
-"""Several processes of one run, as `accelerate launch` starts them: what they may do, share and tell.
+"""Several processes of one run, as `accelerate launch` starts them: checks, collective calls, supervision.
 
-Rank 0 leads: it alone takes the lock, makes the run and writes its files. The others follow: they do their
-share of each batch from the leader's settings and write nothing. Alone, every function here is the identity,
-so that a stage is written once. A failure anywhere ends all: each process watches the others, and the leader
-closes the record. Which process computes what is the business of the stages. No torch at import.
+Rank 0 is the leader: it alone takes the lock, creates the run and writes its files. The followers compute
+their share of each batch from the leader's settings and write nothing. In a single process every function
+here returns its argument, so that a stage is written once. A failure in one process ends all: each watches
+the others, and the leader closes the record. The stages decide which process computes what. No torch at
+import.
 
     accelerate launch --config_file pipeline/launch/ddp.yaml --num_processes 2 -m pipeline sft
 """
@@ -35,28 +36,28 @@ LEAVING = 10.0  # seconds that a last question may take
 PATIENCE = 5.0  # seconds for the main thread to notice by itself that another process failed
 
 
-# -- who we are, from the launcher's environment
+# -- the place of this process, from the launcher's environment
 
 
 def world() -> int:
-    """Processes of this run; 1 where no launcher started us."""
+    """Number of processes of this run; 1 without a launcher."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
-    """This process's place, 0 for the leader."""
+    """This process's number, 0 for the leader."""
     return int(os.environ["RANK"]) if world() > 1 else 0
 
 
 def sharding() -> str:
-    """ "FSDP" or "ZeRO" where the launcher asks for it, else ""."""
+    """ "FSDP" or "ZeRO" if the launcher asks for it, else ""."""
     for name, key in (("FSDP", "ACCELERATE_USE_FSDP"), ("ZeRO", "ACCELERATE_USE_DEEPSPEED")):
         if os.environ.get(key, "").lower() == "true":
             return name
     return ""
 
 
-# -- what cannot work is said before anything is loaded
+# -- checks before anything is loaded
 
 
 def check(stage: str, settings: Any) -> None:
@@ -93,9 +94,9 @@ def check(stage: str, settings: Any) -> None:
         )
 
 
-def micro_batch(wished: int, whole: int) -> int:
-    """Rows that a process computes at once of a batch of `whole` rows: never more than its share."""
-    return min(wished, max(1, whole // world()))
+def micro_batch(size: int, whole: int) -> int:
+    """Rows of a batch of `whole` rows that a process computes at once: at most its share."""
+    return min(size, max(1, whole // world()))
 
 
 def _check_sharding(stage: str, settings: Any) -> None:
@@ -131,16 +132,16 @@ def _check_sharding(stage: str, settings: Any) -> None:
         )
 
 
-# -- what the stages share; alone, each of these gives back what it is given
+# -- collective calls; in a single process each returns its argument
 
 
 def share(n: int) -> slice:
-    """This process's part of n rows in order; the parts of all processes in order are the whole."""
+    """This process's slice of n rows; the slices of all processes, in their order, are all rows."""
     return slice(rank() * n // world(), (rank() + 1) * n // world())
 
 
 def gathered(item: Any) -> list:
-    """What each process has, in their order. Tensors travel on the CPU."""
+    """The items of all processes, in their order. Tensors travel on the CPU."""
     if world() == 1:
         return [item]
     import torch.distributed as dist
@@ -159,7 +160,7 @@ def rows_of_all(rows: torch.Tensor) -> torch.Tensor:
 
 
 def from_leader(make: Callable[[], Any]) -> Any:
-    """What `make` gives in the leader, in every process; the others do not call it."""
+    """The leader's result of `make`, in every process; the others do not call it."""
     if world() == 1:
         return make()
     import torch.distributed as dist
@@ -170,7 +171,7 @@ def from_leader(make: Callable[[], Any]) -> Any:
 
 
 def leader_first(make: Callable[[], Any]) -> Any:
-    """What `make` gives in each process; the others begin when the leader has left its files."""
+    """Each process's result of `make`; the followers call it after the leader has written its files."""
     if rank() == 0:
         made = make()
         gathered(None)
@@ -179,13 +180,13 @@ def leader_first(make: Callable[[], Any]) -> Any:
     return make()
 
 
-def anyone(wish: bool) -> bool:
-    """Whether any process says so; all of them have to ask."""
-    return any(gathered(bool(wish)))
+def anyone(here: bool) -> bool:
+    """Whether it is true in any process (a collective call)."""
+    return any(gathered(bool(here)))
 
 
 def add_up(tensors: list[torch.Tensor]) -> None:
-    """Put the sum over all processes into each tensor, in place; all are of one type and on one device."""
+    """Replace each tensor by its sum over all processes, in place; all have one type and one device."""
     if world() == 1 or not tensors:
         return
     import torch
@@ -198,7 +199,7 @@ def add_up(tensors: list[torch.Tensor]) -> None:
 
 
 class Follower(Run):
-    """The leader's run as the other processes see it: everything to read, nothing to write."""
+    """The leader's run in the other processes: it can be read, and writing does nothing."""
 
     leads = False
 
@@ -210,17 +211,20 @@ class Follower(Run):
 
     def event(self, kind: str, message: str, **facts: Any) -> None: ...
 
-    def cut_back(self, step: int) -> None: ...
+    def sync_logs(self) -> None: ...
+
+    def cut_back(self, step: int, forget: Any = None) -> None: ...
 
 
 # -- the life of a run in several processes
 
 
 class Peers:
-    """The other processes of this run, over a key-value store that the leader holds."""
+    """The other processes of this run, reached through a key-value store in the leader."""
 
     def __init__(self, store: Any):
-        self.store, self.run = store, None
+        self.store = store
+        self.run: Run | None = None
         self.over = threading.Event()
         me = [socket.gethostname(), os.getpid(), processes.identity(os.getpid())]
         store.set(f"process {rank()}", json.dumps(me))
@@ -228,7 +232,7 @@ class Peers:
         self.watcher.start()
 
     def lead(self, run: Run, settings: dict[str, Any]) -> None:
-        """Let the followers in: the run is there, and this is what it is about."""
+        """Tell the followers the run and its settings."""
         self.run = run
         run.agree = anyone
         run.change_attempt(processes=world())
@@ -241,17 +245,17 @@ class Peers:
         return json.loads(self.store.get("run"))
 
     def wait_for_end(self) -> None:
-        """Until the leader has closed the record; it evaluates and writes alone at the end."""
+        """Wait until the leader, which evaluates and writes alone at the end, has closed the record."""
         while not self._has("end"):
             time.sleep(0.1)
 
     def leave(self) -> None:
-        """Watch no longer. A thread that still asks the store when Python ends takes the process down."""
+        """Stop watching. A thread that still uses the store when Python ends would crash the process."""
         self.over.set()
         self.watcher.join(LEAVING)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the others, once, why this process ends."""
+        """Tell the other processes, once, why this one ends."""
         mendable = isinstance(error, UserError | KeyboardInterrupt)
         text = str(error) or "interrupted" if mendable else f"{type(error).__name__}: {error}"
         code = getattr(error, "code", Code.CANCELLED if mendable else Code.UNEXPECTED)
@@ -262,7 +266,7 @@ class Peers:
                 self.store.set("failure", json.dumps(told))
 
     def cause(self) -> Exception | None:
-        """Why another process ended, if one did, a moment after a collective call has failed here."""
+        """Why another process ended, if one did; called after a collective call failed here."""
         for _ in range(6):
             if trouble := self._trouble():
                 if trouble["mendable"]:
@@ -290,8 +294,8 @@ class Peers:
         return None
 
     def _watch(self) -> None:
-        """In a thread of its own: a main thread that waits for a dead process in a collective call does not
-        come back to hear of it."""
+        """Watch the other processes in a thread of its own, because a main thread that waits for a dead
+        process in a collective call never returns."""
         while not self.over.wait(LOOK_EVERY):
             trouble = self._trouble()
             if trouble is None or self.over.wait(PATIENCE):
@@ -305,7 +309,7 @@ class Peers:
 
 @contextlib.contextmanager
 def joined() -> Iterator[Peers | None]:
-    """The other processes of this run while it goes on; None alone. An error that leaves is told to all."""
+    """The other processes of this run while it lasts; None in a single process. All learn of an error."""
     if world() == 1:
         yield None
         return
@@ -313,7 +317,7 @@ def joined() -> Iterator[Peers | None]:
     import torch.distributed as dist
     from accelerate import PartialState
 
-    PartialState(cpu=not torch.cuda.is_available())  # as the trainers will: gloo on CPUs, NCCL on GPUs
+    PartialState(cpu=not torch.cuda.is_available())  # like the trainers: gloo on CPUs, NCCL on GPUs
     store = _store(dist)
     peers = Peers(store)
     try:
@@ -324,13 +328,13 @@ def joined() -> Iterator[Peers | None]:
         raise
     finally:
         peers.leave()
-    if rank() == 0:  # the store goes with this process: the others have to be done with it
+    if rank() == 0:  # the store ends with this process, so the others must finish using it first
         _wait_for_the_others(store)
 
 
 def leave(code: int) -> None:
-    """End this process with an exit code. A process group whose members are gone may never come down: after
-    a failure nothing waits for it."""
+    """End this process with an exit code. After a failure it does not wait for the process group, which may
+    never shut down once members are gone."""
     if code and world() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -340,7 +344,7 @@ def leave(code: int) -> None:
 
 @contextlib.contextmanager
 def blamed(peers: Peers | None) -> Iterator[None]:
-    """Where a collective call fails because another process is gone, that is what is said."""
+    """If a collective call fails because another process ended, raise that process's error instead."""
     try:
         yield
     except RuntimeError as error:
@@ -357,13 +361,13 @@ def check_command(name: str) -> None:
 
 
 def let_the_leader_speak() -> None:
-    """What all processes find wrong is said once: the launcher ends the others when the leader ends."""
+    """Give the leader time to report an error that all processes find; the launcher then ends the others."""
     if rank() > 0:
         time.sleep(2.0)
 
 
 def _store(dist: Any) -> Any:
-    """A key-value store of our own in the leader."""
+    """A separate key-value store in the leader."""
     address = os.environ["MASTER_ADDR"]
     found = [dist.TCPStore(address, 0, is_master=True, wait_for_workers=False)] if rank() == 0 else []
     port = from_leader(lambda: found[0].port)

@@ -1,8 +1,8 @@
 """What one policy does on a list of prompts: answers, exact log-probabilities, gold reward.
 
 `pipeline.ppo` uses it for its final figures and `pipeline.stages.evaluate` for the comparison of policies, so
-that both mean the same by a score and by a KL. It works on the adapter that is active in the model: the
-caller chooses the adapter, and puts requires_grad right afterwards when training goes on.
+that scores and KL mean the same in both. It works on the model's active adapter: the caller activates the
+adapter and restores requires_grad afterwards if training continues.
 
     answers = respond(model, prompts, prompt_format, max_length=256, response_length=64,
                       temperature=0.7, seed=42)
@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from data import world
+from data.datasets import read_split
 from data.errors import Code, UserError
-from data.files import read_jsonl
 from data.workspace import Workspace
 from models.generation import generate, row_uniforms
 
-# A chunk of the log-probability pass holds at most this many logits (fp32: 128 MB).
+# Largest number of logits in a chunk of the log-probability pass (fp32: 128 MB).
 MAX_LOGITS = 2**25
 
 
@@ -30,9 +30,10 @@ MAX_LOGITS = 2**25
 class Responses:
     """N answers, in the order of the prompts.
 
-    prompt_ids: encoded prompts, unpadded. tokens: the sampled ids, cut at the stop, an EOS kept.
-    texts: what a person reads, stripped. logprobs: of `tokens`, as sampled. ended: stopped by itself.
-    values: a value head's, of the state before each token; empty without one.
+    prompt_ids: encoded prompts, unpadded. tokens: the sampled ids, cut at the stop; an EOS is kept. texts:
+    the decoded text, stripped. logprobs: those of `tokens`, as sampled. ended: whether the answer ended by
+    itself.
+    values: a value head's output for the state before each token; empty without a value head.
     """
 
     prompt_ids: list[list[int]]
@@ -43,7 +44,7 @@ class Responses:
     values: list[list[float]] = field(default_factory=list)
 
     def lengths(self) -> list[int]:
-        """Tokens an answer, EOS included."""
+        """Number of tokens per answer, EOS included."""
         return [len(ids) for ids in self.tokens]
 
     def part(self, rows: slice) -> "Responses":
@@ -55,14 +56,11 @@ class Responses:
 
 
 def held_out_prompts(workspace: Workspace, dataset: str, n: int, seed: int) -> list[str]:
-    """`n` different prompts of a data set's test split (all of them where it has fewer), drawn by `seed`.
+    """`n` different prompts of a data set's test split (all of them if it has fewer), drawn by `seed`.
 
-    Raises UserError where the split is missing or empty.
+    Raises UserError if the split is missing, damaged or empty.
     """
-    path = workspace.dataset(dataset) / "test_prefs.jsonl"
-    if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no test_prefs.jsonl", code=Code.DATASET)
-    prompts = list(dict.fromkeys(row["prompt"] for row in read_jsonl(path)))
+    prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "test")))
     if not prompts:
         raise UserError(
             f"data set {dataset!r} has an empty test split",
@@ -87,8 +85,9 @@ def respond(
 ) -> Responses:
     """Sample one answer to each canonical prompt from the full distribution (no top-k, no top-p).
 
-    The prompt is left-truncated to `max_length` tokens. The answer to a prompt depends on `seed` and its
-    place in the list, not on `batch_size`; or on its row of `uniforms` [prompts, response_length].
+    Prompts are left-truncated to `max_length` tokens. The answer to a prompt depends on `seed` and its place
+    in the list, not on `batch_size`; with `uniforms` [prompts, response_length] it depends on its row
+    instead.
     """
     prompt_ids = prompt_format.encode_prompts(list(prompts), max_length)
     if uniforms is None:
@@ -111,7 +110,7 @@ def respond(
             sampled.tokens, sampled.logprobs, sampled.values, strict=True
         ):
             kept, stopped = prompt_format.cut_response(ids)
-            kept = kept or ids[:1]  # an answer that is nothing but a stop string still has one token
+            kept = kept or ids[:1]  # an answer that consists of a stop string keeps one token
             tokens.append(kept)
             logprobs.append(row_logprobs[: len(kept)])
             values.append(row_values[: len(kept)])
@@ -121,8 +120,8 @@ def respond(
 
 
 def scored_sequences(responses: Responses, eos_id: int) -> list[list[int]]:
-    """Prompt + answer as a reward model was trained to read them: an answer that ended has an EOS, even where
-    it was a stop string that ended it; one that ran out of room has none."""
+    """Prompt + answer in the form that reward models are trained on: an answer that ended has an EOS, even if
+    a stop string ended it; an answer that reached the length limit has none."""
     return [
         [*prompt, *answer, *([eos_id] if stopped and answer[-1] != eos_id else [])]
         for prompt, answer, stopped in zip(
@@ -141,12 +140,12 @@ def sequence_logprobs(
     batch_size: int = 32,
     forbid_ids: Iterable[int] = (),
 ) -> list[np.ndarray]:
-    """Log-probability (nats) of every answer token under the active adapter: one array [len(answer)] a row.
+    """Log-probability (nats) of every answer token under the active adapter: one array [len(answer)] per row.
 
-    One teacher-forced pass, logits at the answer positions only, in chunks of at most `batch_size` rows and
-    MAX_LOGITS logits. `temperature` is the one the answers were sampled at; `forbid_ids` are ids that
-    sampling never produces (the pad), left out of the normalisation as they are there. Raises ValueError for
-    a temperature that is not positive or an empty prompt or answer.
+    One teacher-forced pass computes logits at the answer positions only, in chunks of at most `batch_size`
+    rows and MAX_LOGITS logits. `temperature` is that of sampling. `forbid_ids` are ids that sampling never
+    produces (the pad); the normalisation leaves them out too. Raises ValueError for a temperature that is not
+    positive or an empty prompt or answer.
     """
     if temperature <= 0:
         raise ValueError(f"log-probabilities need a temperature above 0, not {temperature}")
@@ -154,7 +153,7 @@ def sequence_logprobs(
         raise ValueError("a prompt or an answer has no tokens")
     result: list[np.ndarray] = [np.empty(0)] * len(prompt_ids)
     forbidden = torch.tensor(sorted(set(forbid_ids)), dtype=torch.long, device=model.device)
-    # Rows of similar length share a chunk, so that little is computed for padding.
+    # Rows of similar length share a chunk, so that little padding is computed.
     order = sorted(range(len(prompt_ids)), key=lambda row: len(response_ids[row]))
     vocabulary = model.config.vocab_size
     while order:
@@ -170,8 +169,8 @@ def sequence_logprobs(
 
 
 def _chunk_logprobs(model, prompts, responses, temperature: float, forbidden: torch.Tensor) -> torch.Tensor:
-    """[rows, longest answer] on the CPU; prompts padded on the left, answers on the right, so that all
-    answers start at the same column."""
+    """[rows, longest answer] on the CPU. Prompts are padded on the left and answers on the right, so that all
+    answers start in the same column."""
     longest_prompt, longest = max(map(len, prompts)), max(map(len, responses))
     ids = torch.zeros(len(prompts), longest_prompt + longest, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -196,10 +195,10 @@ def _chunk_logprobs(model, prompts, responses, temperature: float, forbidden: to
 
 
 def gold_parts(prompts: Sequence[str], texts: Sequence[str]) -> list[dict[str, float] | None]:
-    """The gold reward of each answer with its parts, None for a prompt from outside the tiny world.
+    """The gold reward of each answer with its parts; None for a prompt from outside the tiny world.
 
-    Keys: total, helpful, honest, harmless, well_put, all in [0, 1]. Real data has a few prompts that the
-    world could have asked too; where most are foreign, gold says nothing of the data, and all are None.
+    Keys: total, helpful, honest, harmless, well_put, all in [0, 1]. Real data contains a few prompts that
+    could be from the tiny world; if most are not, gold would not describe the data, and all are None.
     """
     golds = [world.gold(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
     if 2 * sum(gold is None for gold in golds) > len(golds):

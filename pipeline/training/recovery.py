@@ -1,13 +1,12 @@
-"""What a training does by itself about too little memory and about instability. Decisions only, no torch.
+"""Decides how a training recovers from too little memory and from instability. No torch.
 
-Out of memory: the step is done again with half the micro-batch (twice the accumulation, the same effective
-batch), down to one row; then with activation checkpointing; then there is nothing left to give up.
-Instability (a loss or gradient that is not finite, a loss or KL far above those of the steps before): back
-to the last good checkpoint, with half the learning rate, a warm-up over a tenth of what is left, and
-gradients clipped at 0.5; a bounded number of times. `pipeline.ppo.loop` carries it out for PPO and
-`pipeline.training.attempts` for SFT and reward models; both states are in their checkpoints. This is written
-by hand on purpose: accelerate's `find_executable_batch_size` starts the whole training again with another
-effective batch, and so with another result.
+Out of memory: the step is repeated with half the micro-batch (twice the accumulation, the same effective
+batch), down to one row, and then with activation checkpointing; after that nothing is left to reduce.
+Instability (a loss or gradient that is not finite, a loss or KL far above those of earlier steps): the
+training returns to the last good checkpoint and continues with half the learning rate, a warm-up over a tenth
+of the remaining steps, and gradients clipped at 0.5, a limited number of times. `pipeline.ppo.loop` carries
+this out for PPO and `pipeline.training.attempts` for SFT and reward models; their checkpoints contain both
+states. accelerate halves a batch only by starting over, so this is written by hand.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from data.errors import UserError
 
 MAX_TRIES = 3
 CALM_CLIP = 0.5  # gradient norm after a roll-back
-WARM_SHARE = 0.1  # of the steps that are left
-HISTORY, ENOUGH = 20, 5  # steps that a spike is measured against, and how many there must be
-SPIKE = 10.0  # times the median of the history
-# What no spike may be below: small numbers jump by large factors.
+WARM_SHARE = 0.1  # share of the remaining steps
+HISTORY, ENOUGH = 20, 5  # steps with which a spike is compared, and the smallest number of them
+SPIKE = 10.0  # multiple of the median of the history
+# A smaller value is never a spike, because small numbers jump by large factors.
 FLOORS = {"loss": 1.0, "policy/approxkl_avg": 0.5}
-# A mean log-loss moves less than PPO's, and a few hard pairs may well cost some nats each.
+# A mean log-loss varies less than PPO's loss, but a few hard pairs may cost some nats each.
 LOG_LOSS_SPIKE, LOG_LOSS_FLOOR = 3.0, 5.0
 
 
 class Unstable(Exception):
-    """An update that must not count: what became non-finite or jumped. `step`: where, if the raiser knows."""
+    """An update that must not count, because a value is not finite or jumped. `step`: where, if known."""
 
     def __init__(self, message: str, step: int | None = None):
         super().__init__(message)
@@ -43,8 +42,8 @@ class Unstable(Exception):
 class Memory:
     """How much is computed at once.
 
-    micro: rows of a forward and backward pass; rows: responses sampled at once; checkpointing: activations
-    are computed again in the backward pass.
+    micro: rows per forward and backward pass; rows: responses sampled at once; checkpointing: the backward
+    pass recomputes activations.
     """
 
     micro: int
@@ -52,9 +51,9 @@ class Memory:
     checkpointing: bool = False
 
     def take_less(self, whole: int = 0) -> str | None:
-        """Give something up; returns what was done, None where nothing is left.
+        """Reduce memory use; returns what was done, None if nothing is left to reduce.
 
-        whole: the batch that micro-batches have to divide; 0 where they need not.
+        whole: the batch that micro-batches have to divide; 0 if they need not.
         """
         if self.micro > 1:
             self.micro //= 2
@@ -70,7 +69,7 @@ class Memory:
 
 @dataclass
 class Stability:
-    """Tells an unstable step, and how gently a run goes on after its roll-backs."""
+    """Detects an unstable step, and says how gently a run continues after its roll-backs."""
 
     tries: int = 0
     warm_from: int = 0
@@ -78,12 +77,12 @@ class Stability:
     history: dict[str, list[float]] = field(default_factory=dict)
 
     def check(self, row: Mapping[str, float], vf_coef: float) -> None:
-        """Raise Unstable where the row of a PPO step shows a spike; else remember it."""
+        """Raise Unstable if the row of a PPO step shows a spike; otherwise remember it."""
         loss = abs(row["loss/policy_avg"] + vf_coef * row["loss/value_avg"])
         self._check({"loss": loss, "policy/approxkl_avg": row["policy/approxkl_avg"]}, FLOORS, SPIKE)
 
     def check_loss(self, loss: float) -> None:
-        """Raise Unstable where the mean log-loss of a step is a spike; else remember it."""
+        """Raise Unstable if the mean log-loss of a step is a spike; otherwise remember it."""
         self._check({"loss": abs(loss)}, {"loss": LOG_LOSS_FLOOR}, LOG_LOSS_SPIKE)
 
     def _check(self, now: Mapping[str, float], floors: Mapping[str, float], factor: float) -> None:
@@ -98,11 +97,11 @@ class Stability:
             self.history[name] = [*self.history.get(name, []), value][-HISTORY:]
 
     def failed_at_once(self, step: int) -> bool:
-        """Whether the first step after a roll-back is in trouble again: that checkpoint is not a good one."""
+        """Whether the first step after a roll-back fails again, so that its checkpoint is not a good one."""
         return 0 < self.tries < MAX_TRIES and step == self.warm_from + 1
 
     def go_on_from(self, step: int, total: int) -> bool:
-        """Note a roll-back to `step` of `total`; False where there were enough of them."""
+        """Record a roll-back to `step` of `total`; False after too many of them."""
         if self.tries >= MAX_TRIES:
             return False
         self.tries += 1
@@ -110,7 +109,7 @@ class Stability:
         return True
 
     def rate(self, step: int) -> float:
-        """Factor on the learning rate of the step after `step`; 1 where nothing ever happened."""
+        """Factor on the learning rate of the step after `step`; 1 without any roll-back."""
         warm = (step - self.warm_from + 1) / self.warm_steps if self.warm_steps else 1.0
         return 0.5**self.tries * min(1.0, warm)
 

@@ -1,8 +1,8 @@
-"""Token ids of training rows, kept on disk under a name made from all that they depend on.
+"""Token ids of training rows, cached on disk under a hash of everything that they depend on.
 
-The three reward models learn from the same rows with the same tokenizer: the second and third find the work
-done. The name is a hash of the texts, the tokenizer's files, the longest length and the kind of rows, so that
-nothing stale can be found; what is there is memory-mapped. Old entries go when there are too many.
+The three reward models learn from the same rows with the same tokenizer, so the second and third find the
+work done. The hash covers the texts, the tokenizer's files, the longest length and the kind of rows, so a
+stale entry is never found. Entries are memory-mapped; the oldest are removed.
 
     examples = cached(workspace, "reward", base, max_length, rows, lambda: tokenise(text, rows, max_length))
 """
@@ -22,8 +22,8 @@ from data.files import sha256_text
 from data.workspace import Workspace
 from models.loading import tokenizer_hash
 
-FORMAT = 1  # goes up when the same rows become other ids
-KEPT = 16  # entries
+FORMAT = 1  # to be increased when the same rows get other ids
+KEPT = 16  # number of entries
 
 
 def cached(
@@ -34,10 +34,9 @@ def cached(
     rows: list[dict],
     make: Callable[[], Dataset],
 ) -> Dataset:
-    """What `make()` returns, from the cache where it has been made before.
+    """The data set that `make()` returns, from the cache if it is there.
 
-    kind: how rows become ids ("sft", "reward"). Processes that make the same at once do not disturb each
-    other.
+    kind: how rows become ids ("sft", "reward"). Several processes may make the same entry at the same time.
     """
     parts = [FORMAT, kind, max_length, tokenizer_hash(base), rows]
     folder = workspace.cache / "tokens" / sha256_text(json.dumps(parts, sort_keys=True))[:32]
@@ -46,7 +45,7 @@ def cached(
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(staging, ignore_errors=True)
         make().save_to_disk(staging)
-        with contextlib.suppress(OSError):  # somebody else was quicker
+        with contextlib.suppress(OSError):  # another process was quicker
             os.rename(staging, folder)
         shutil.rmtree(staging, ignore_errors=True)
         _forget(folder.parent)
@@ -55,7 +54,7 @@ def cached(
 
 
 def _forget(folder: Path) -> None:
-    """Remove all but the entries that were used last, and what killed processes have left."""
+    """Remove all but the most recently used entries, and the leftovers of killed processes."""
     entries = sorted((path for path in folder.iterdir()), key=lambda path: -path.stat().st_mtime)
     for path in entries[KEPT:]:
         shutil.rmtree(path, ignore_errors=True)

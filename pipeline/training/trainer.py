@@ -1,16 +1,17 @@
 """What SFT and reward modelling share: rows, arguments, sampler, checkpoints, early stopping, alarms.
 
 TRL's trainers do the training. This module makes them reproducible bit for bit across a kill and a resume,
-makes a Run out of their logs, and adds the alarms that they lack: a loss that is not finite or jumps is
-Unstable within a step (transformers would log 0.0 and go on), and a parameter that never gets a gradient is
-reported. It does not know what the two stages learn from (pipeline.stages.sft and pipeline.stages.reward do),
-nor what is done about trouble (pipeline.training.attempts does).
+records their logs in a Run, and adds alarms that they lack: a loss that is not finite or jumps raises
+Unstable within a step (transformers would log 0.0 and continue), and a parameter that never gets a gradient
+is reported. pipeline.stages.sft and pipeline.stages.reward know what the two stages learn from;
+pipeline.training.attempts reacts to trouble.
 """
 
 import math
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,8 +20,9 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from data.datasets import read_split
 from data.errors import Code, UserError
-from data.files import read_json, read_jsonl, write_json
+from data.files import read_json, write_json
 from data.workspace import Workspace
 from models.fast import heap
 from models.loading import device
@@ -32,16 +34,16 @@ from pipeline.training.recovery import Memory, Stability, Unstable
 
 TRAINABLES, BEST, CARD = "trainables.safetensors", "best.safetensors", "reporter.json"
 CLOCKS = ("runtime", "per_second", "total_flos")  # log entries that differ from run to run
-TIDY_STEPS = 5  # after which freed memory goes back to the system: batches differ in length, and leave gaps
-EVALUATION_ROWS = 256  # validation rows looked at while training
+TIDY_STEPS = 5  # steps between returns of freed memory: batches of different lengths leave gaps in it
+EVALUATION_ROWS = 256  # validation rows that are evaluated during training
 
 
 def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) -> list[dict]:
-    """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all. UserError where none are."""
-    path = workspace.dataset(dataset) / f"{split}_prefs.jsonl"
-    if not path.is_file():
-        raise UserError(f"data set {dataset!r} has no {path.name}", code=Code.DATASET)
-    rows = read_jsonl(path)
+    """Rows {"prompt", "chosen", "rejected", ...} of one split; limit 0 = all.
+
+    Raises UserError if there are none, or if they are not what `prepare` wrote.
+    """
+    rows = read_split(workspace.dataset(dataset), split)
     if split == "train" and not rows:
         raise UserError(
             f"data set {dataset!r} has no training pairs",
@@ -52,7 +54,7 @@ def read_rows(workspace: Workspace, dataset: str, split: str, limit: int = 0) ->
 
 
 def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
-    """The Trainer's arguments for a stage's settings. `extra` are those of one trainer class."""
+    """The Trainer's arguments for a stage's settings. `extra`: arguments of one trainer class."""
     made = config_class(
         output_dir=str(run.checkpoints_dir),
         per_device_train_batch_size=settings.micro_batch_size,
@@ -76,7 +78,7 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         eval_strategy="steps" if evaluates else "no",
         eval_steps=settings.eval_steps,
         prediction_loss_only=True,
-        bf16=False,  # the base is bf16 as it lies in memory; autocast would round the adapters and the head
+        bf16=False,  # the base's weights are bf16 already; autocast would round adapters and head
         fp16=False,
         max_length=None,
         seed=settings.seed,
@@ -90,15 +92,15 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         **extra,
     )
     if made.n_gpu > 1:
-        made._n_gpu = 1  # else one process would multiply the batch by all GPUs; several processes share it
+        made._n_gpu = 1  # otherwise one process would multiply the batch by the number of GPUs
     return made
 
 
 class LengthGrouped(Sampler[int]):
-    """Indices in an order that puts rows of like length into one batch; a fresh shuffle each epoch.
+    """Indices in an order that puts rows of similar length into one batch; a fresh shuffle each epoch.
 
-    Shuffles, sorts within stretches of 32 batches, and shuffles the batches. The order depends on seed and
-    epoch alone and not on a global generator, so that a resumed run sees the batches of an undisturbed one.
+    Shuffles, sorts within stretches of 32 batches, and shuffles the batches. The order depends only on seed
+    and epoch and not on a global generator, so a resumed run sees the batches of an undisturbed one.
     """
 
     def __init__(self, lengths: list[int], batch_size: int, seed: int):
@@ -118,7 +120,7 @@ class LengthGrouped(Sampler[int]):
         for start in range(0, len(order), stretch):
             near = sorted(order[start : start + stretch], key=lambda index: self.lengths[index])
             batches += [near[at : at + self.batch_size] for at in range(0, len(near), self.batch_size)]
-        # A short batch stays last: the batches are cut again from this order.
+        # A short batch stays last, because the caller cuts the batches again from this order.
         last = batches.pop() if batches and len(batches[-1]) < self.batch_size else []
         for at in torch.randperm(len(batches), generator=generator).tolist():
             yield from batches[at]
@@ -126,23 +128,24 @@ class LengthGrouped(Sampler[int]):
 
 
 class Reporter(TrainerCallback):
-    """Turns a trainer's callbacks into a Run: metrics, checkpoints, cancel, early stopping, gradient watch.
+    """Connects a trainer's callbacks to a Run: metrics, checkpoints, cancel, early stopping, gradient watch.
 
-    patience: evaluations without a better validation loss before the run stops; 0 = never.
+    patience: number of evaluations without a better validation loss after which the run stops; 0 = never.
     on_evaluation(step): called after each evaluation, for samples.
     """
 
     def __init__(self, run: Run, patience: int = 0, on_evaluation=None):
         self.run, self.patience, self.on_evaluation = run, patience, on_evaluation
         self.unseen: set[str] = set()  # names of trainables that have had no gradient yet
-        self.best_loss, self.since_best, self.best = math.inf, 0, None
+        self.best_loss, self.since_best = math.inf, 0
+        self.best: dict[str, torch.Tensor] | None = None
         self.last_evaluation: dict = {}
         self.cancelled = self.warned = False
 
     def begin(self, model: torch.nn.Module, memory: Memory, stability: Stability) -> None:
-        """Before an attempt: forget what another one saw; a checkpoint's `load` comes after this."""
+        """Reset before an attempt. A checkpoint's `load` comes afterwards."""
         self.memory, self.stability = memory, stability
-        # DeepSpeed keeps the gradients to itself.
+        # DeepSpeed does not expose the gradients.
         self.unseen = set() if distributed.sharding() == "ZeRO" else set(trainables(model))
         self.best_loss, self.since_best, self.best = math.inf, 0, None
         self.last_evaluation = {}
@@ -213,17 +216,19 @@ class Reporter(TrainerCallback):
             )
 
     def on_save(self, args, state, control, **kwargs):
-        distributed.anyone(True)  # all have written what is theirs
+        distributed.anyone(True)  # wait until every process has written its part
         if not self.run.leads:
             return
         folder = self.run.checkpoints_dir
+        self.run.sync_logs()
         checkpoints.seal(folder / f"checkpoint-{state.global_step}")
         checkpoints.rotate(folder, keep=2)
 
     def save(self, folder: Path, tokens: int) -> None:
-        """What the trainer's own state does not hold: early stopping, the gradient watch, tokens seen, and
-        how the run recovered."""
+        """Save what the trainer's own state lacks: early stopping, the last evaluation, the gradient watch,
+        the number of tokens seen, and how the run recovered."""
         card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
+        card |= {"last_evaluation": self.last_evaluation, "warned": self.warned}
         card |= {"memory": asdict(self.memory), "stability": asdict(self.stability)}
         if self.best is not None:
             card["best_loss"] = self.best_loss
@@ -231,20 +236,30 @@ class Reporter(TrainerCallback):
         write_json(folder / CARD, card)
 
     def load(self, folder: Path) -> int:
-        """Put `save`'s state back; returns the tokens seen."""
+        """Restore the state of `save`; returns the number of tokens seen."""
         card = read_json(folder / CARD)
         self.since_best, self.unseen = card["since_best"], set(card["unseen"])
+        # Checkpoints of earlier versions lack these two.
+        self.last_evaluation, self.warned = card.get("last_evaluation", {}), card.get("warned", False)
         if "best_loss" in card:
             self.best_loss, self.best = card["best_loss"], load_file(folder / BEST)
         return card["tokens"]
 
 
-class ReproducibleTrainer:
-    """Mixed into a TRL trainer, before it: sampler, checkpoints of trainables alone, alarms, no telemetry.
+if TYPE_CHECKING:
+    from transformers import Trainer as _Trainer  # the trainers that the class is mixed into
+else:
+    _Trainer = object
+
+
+class ReproducibleTrainer(_Trainer):
+    """A mixin in front of a TRL trainer: sampler, checkpoints of the trained tensors only, alarms, no
+    telemetry.
 
     `start(run, reporter, lengths, rows_together, filler)` has to be called before `train`. rows_together:
-    rows of like length stand together in such groups, whatever becomes of the micro-batch: the order stays.
-    filler: a row that teaches nothing, for a process that has no row left of an epoch's last batch.
+    size of the groups of rows of similar length; it stays the same when the micro-batch shrinks, so that the
+    order does.
+    filler: a row without effect, for a process that gets no row of an epoch's last batch.
     """
 
     def start(
@@ -252,22 +267,23 @@ class ReproducibleTrainer:
     ) -> None:
         self.run, self.reporter, self.filler = run, reporter, filler
         self.lengths, self.rows_together = lengths, rows_together
-        self.at_start, self.failed_in_a_pass = None, False
+        self.at_start: tuple[int, torch.Tensor, Any] | None = None  # step, random state, tokens seen
+        self.failed_in_a_pass = False
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
 
     def _send_telemetry(self):
-        """Stay offline: what is trained here is nobody else's business."""
+        """Do nothing: the project stays offline."""
 
     def create_model_card(self, *args, **kwargs):
-        """model.json says what there is to say."""
+        """Do nothing: model.json describes the model."""
 
     def _get_train_sampler(self, train_dataset=None):
-        # Micro-batches that are accumulated together need not be of like length.
+        # Micro-batches that are accumulated together need not have similar lengths.
         return LengthGrouped(self.lengths, self.rows_together, self.args.seed)
 
     def get_train_dataloader(self):
-        """Alone, the usual one; else this process's micro-batches of each batch."""
+        """The usual loader in one process; otherwise this process's micro-batches of each batch."""
         if distributed.world() == 1:
             return super().get_train_dataloader()
         per_process = self.args.per_device_train_batch_size
@@ -286,11 +302,11 @@ class ReproducibleTrainer:
         return None  # in order
 
     def evaluate(self, *args, **kwargs):
-        heap.give_back()  # what training left free is in pieces that a larger batch does not fit into
+        heap.give_back()  # a larger batch does not fit into the gaps that training left
         return super().evaluate(*args, **kwargs)
 
     def create_scheduler(self, num_training_steps, optimizer=None):
-        """The usual schedule, times what roll-backs took off the learning rate."""
+        """The usual schedule, times the factor by which roll-backs lowered the learning rate."""
         made = super().create_scheduler(num_training_steps, optimizer)
         stability = self.reporter.stability
         made.lr_lambdas = [
@@ -302,7 +318,7 @@ class ReproducibleTrainer:
     def _load_optimizer_and_scheduler(self, checkpoint):
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            _set_rate(self.lr_scheduler)  # the checkpoint's own rate may be from before a roll-back
+            _set_rate(self.lr_scheduler)  # the checkpoint's rate may be that from before a roll-back
 
     def training_step(self, *args, **kwargs):
         step = self.state.global_step
@@ -323,11 +339,14 @@ class ReproducibleTrainer:
 
     def _stop_at(self, what: str, value: float):
         step = self.state.global_step + 1
-        self.run.log({"step": step, what: value})  # NaN becomes null: a gap in the chart
+        self.run.log({"step": step, what: value})  # NaN becomes null, which the chart shows as a gap
         raise Unstable(f"{what} is {value} at step {step}", step)
 
     def save_last_step(self) -> None:
-        """A checkpoint of the last whole step, where the forward or backward pass of the next one failed."""
+        """Save a checkpoint of the last complete step after the next one failed in its forward or backward
+        pass."""
+        if self.at_start is None:
+            raise RuntimeError("no step has begun")
         self.model.zero_grad()
         _, random, self._total_train_tokens = self.at_start
         torch.set_rng_state(random)
@@ -343,7 +362,7 @@ class ReproducibleTrainer:
             self.reporter.save(folder, self._total_train_tokens)
 
     def _save_rng_state(self, output_dir):
-        """Every process's state, written by the leader."""
+        """Save the random state of every process; the leader writes them all."""
         if distributed.world() == 1:
             return super()._save_rng_state(output_dir)
         with tempfile.TemporaryDirectory() as folder:
@@ -361,12 +380,12 @@ class ReproducibleTrainer:
 
 
 def trainables(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Name -> parameter of everything that learns."""
+    """Maps names to the parameters that are trained."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
-    """Put saved fp32 trainables back, exactly; UserError where they are not those of this model."""
+    """Restore saved fp32 trainables exactly; UserError if they do not belong to this model."""
     targets = trainables(model)
     if set(targets) != set(saved):
         raise UserError(
@@ -375,7 +394,7 @@ def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
         )
     for name, parameter in targets.items():
         value = saved[name].to(parameter.device, torch.float32)
-        if isinstance(parameter, DTensor):  # FSDP keeps hold of its part: it is filled, not exchanged
+        if isinstance(parameter, DTensor):  # FSDP holds references to its shard: fill it, do not replace it
             parts = distribute_tensor(value, parameter.device_mesh, parameter.placements)
             parameter.detach().copy_(parts)
         else:
@@ -383,12 +402,12 @@ def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor of which FSDP keeps a part in each process; every process has to ask. Others as is."""
+    """Gathers a sharded tensor (a collective call); returns any other tensor unchanged."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def in_one_piece(model: torch.nn.Module, make) -> torch.nn.Module:
-    """The model or, where FSDP split it and in the leader, a fresh one from `make` with its trainables."""
+    """The model itself; under FSDP, in the leader, a fresh model from `make` with the trained tensors."""
     if distributed.sharding() != "FSDP":
         return model
     trained = {name: whole(p).detach().cpu() for name, p in trainables(model).items()}
@@ -400,9 +419,9 @@ def in_one_piece(model: torch.nn.Module, make) -> torch.nn.Module:
 
 
 def _set_rate(scheduler: torch.optim.lr_scheduler.LambdaLR) -> None:
-    """Put the learning rate of the scheduler's current step into its optimizer."""
+    """Set the optimizer's learning rate to that of the scheduler's current step."""
     for group, base, factor in zip(
         scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
     ):
         group["lr"] = base * factor(scheduler.last_epoch)
-    scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]  # what is logged
+    scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]  # the logged value

@@ -1,0 +1,130 @@
+"""Accounts of the people who may use the page: a name, a role and a hashed password each, in one file.
+
+Passwords are hashed by Argon2id (RFC 9106, with the library's own parameters). The file can be read by its
+owner only and holds no password. Changes made by another process (`app.py --add-user`) are seen at once.
+It does not remember who is logged in: `data.logins` does.
+"""
+
+import hmac
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from data.errors import Code, UserError
+from data.files import read_json, write_json
+
+ROLES = ("admin", "rater")
+SHORTEST, LONGEST = 8, 500  # characters of a password
+_NAME = re.compile(r"\w[\w.@-]{0,59}")
+
+
+@dataclass(frozen=True)
+class Account:
+    """One person. role: "admin" may do everything, "rater" may ask, vote and read."""
+
+    name: str
+    role: str
+    password_hash: str
+
+    def may(self, role: str) -> bool:
+        """Whether this person may do what is open to `role`."""
+        return self.role in ("admin", role)
+
+
+class Accounts:
+    """The accounts in the file at `path`, which need not exist. hasher: another cost, for tests.
+
+    Every method raises UserError where the file is damaged: nobody is let in by a file that cannot be read.
+    """
+
+    def __init__(self, path: Path, hasher: PasswordHasher | None = None):
+        self.path = path
+        self._hasher = hasher or PasswordHasher()
+        self._one_at_a_time = threading.Lock()  # each check takes 64 MiB for a moment
+        self._read: tuple[tuple[int, ...], Mapping[str, Account]] = ((), {})
+
+    @cached_property
+    def _nobody(self) -> str:
+        return self._hasher.hash("nobody has this password")
+
+    def all(self) -> Mapping[str, Account]:
+        """Every account by its name; read again only where the file has changed."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return {}
+        state = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if state != self._read[0]:
+            self._read = state, _parsed(self.path)
+        return self._read[1]
+
+    def find(self, name: str | None) -> Account | None:
+        return self.all().get(name or "")
+
+    def check(self, name: str, password: str) -> Account | None:
+        """The account, if the password is right. It takes the same time whether or not the name exists."""
+        account = self.find(name)
+        with self._one_at_a_time:
+            try:
+                right = bool(
+                    self._hasher.verify(account.password_hash if account else self._nobody, password)
+                )
+            except (VerificationError, InvalidHashError, UnicodeEncodeError):
+                right = False
+        return account if right else None
+
+    def add(self, name: str, password: str, role: str) -> Account:
+        """Store a new account, or a new password and role for a known name. UserError for what is no use."""
+        if not _NAME.fullmatch(name):
+            raise UserError("a name has 1 to 60 letters, digits, '.', '@', '-' and '_'", code=Code.OPTION)
+        if role not in ROLES:
+            raise UserError(f"role {role!r}: choose one of {', '.join(ROLES)}", code=Code.OPTION)
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise UserError(f"a password has {SHORTEST} to {LONGEST} characters", code=Code.OPTION)
+        try:
+            hashed = self._hasher.hash(password)
+        except UnicodeEncodeError as error:
+            raise UserError(
+                "the password holds half a character (a lone surrogate)", code=Code.OPTION
+            ) from error
+        account = Account(name, role, hashed)
+        self._store({**self.all(), name: account})
+        return account
+
+    def remove(self, name: str) -> None:
+        """Forget an account; its logins end. UserError where there is none of that name."""
+        known = dict(self.all())
+        if known.pop(name, None) is None:
+            raise UserError(
+                f"there is no account {name!r}; there are: {', '.join(sorted(known)) or 'none'}",
+                code=Code.OPTION,
+            )
+        self._store(known)
+
+    def _store(self, accounts: Mapping[str, Account]) -> None:
+        rows = [asdict(accounts[name]) for name in sorted(accounts)]
+        write_json(self.path, {"accounts": rows}, private=True)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secret texts are equal, in a time that does not tell where they differ."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _parsed(path: Path) -> dict[str, Account]:
+    try:
+        accounts = [Account(**row) for row in read_json(path)["accounts"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: is no file of accounts; restore it or remove it", code=Code.RECORD
+        ) from error
+    fields = [text for account in accounts for text in asdict(account).values()]
+    if not all(isinstance(text, str) for text in fields) or any(a.role not in ROLES for a in accounts):
+        raise UserError(f"{path}: is no file of accounts; restore it or remove it", code=Code.RECORD)
+    return {account.name: account for account in accounts}

@@ -1,0 +1,49 @@
+"""Names for raters, rounds and votes in files that leave the workspace.
+
+A pseudonym is an HMAC-SHA256 (RFC 2104) under a key of the workspace: the same everywhere in the exports of a
+workspace, and nobody without the key can tell the cookie, the login or the round behind it, not even by
+trying. This matters because a cookie votes as its rater and a round's id lets its holder vote on it.
+"""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data.errors import Code, UserError
+from data.files import write_atomic
+
+KEY_BYTES = 32
+HIDDEN = ("rater", "round", "vote", "conversation")  # keys of a vote's row that hold an identifier
+
+
+class Pseudonyms:
+    """Pseudonyms under the key in the file at `path`, which is made where there is none.
+
+    Raises UserError where the file is there and is no key.
+    """
+
+    def __init__(self, path: Path):
+        if not path.exists():
+            write_atomic(path, secrets.token_bytes(KEY_BYTES), private=True)
+        self._key = path.read_bytes()
+        if len(self._key) != KEY_BYTES:
+            raise UserError(
+                f"{path}: is no key of {KEY_BYTES} bytes; remove it (pseudonyms will change)",
+                code=Code.RECORD,
+            )
+
+    def name(self, kind: str, identifier: str) -> str:
+        """For example "rater-5b0c…": 16 hexadecimal digits, other ones for each kind."""
+        digest = hmac.digest(self._key, f"{kind}\0{identifier}".encode(), "sha256")
+        return f"{kind}-{digest.hex()[:16]}"
+
+    def row(self, vote: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of `VoteStore.votes` whose identifiers are pseudonyms, at every depth."""
+        return {key: self._hidden(key, value) for key, value in vote.items()}
+
+    def _hidden(self, key: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self.row(value)
+        return self.name(key, value) if key in HIDDEN else value

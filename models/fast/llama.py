@@ -1,0 +1,77 @@
+"""Llama-shaped blocks with quick norms, rotations and SwiGLU, on a CPU.
+
+It puts `rms_norm`, `rotary` and `swiglu` where transformers computes the same in many passes over memory, in
+the blocks of Llama (and so SmolLM2), Mistral, Qwen2 and Qwen3. The modules stay where they are, with their
+names and weights; so do LoRA layers and quantised ones inside them. Other models are left alone.
+
+    quicken(model)   # a transformers model; what it computes stays the same up to rounding
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+
+import torch
+from torch import nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.llama import modeling_llama as llama
+from transformers.models.mistral import modeling_mistral as mistral
+from transformers.models.qwen2 import modeling_qwen2 as qwen2
+from transformers.models.qwen3 import modeling_qwen3 as qwen3
+
+from models.fast import lora, rotary
+from models.fast.rms_norm import RMSNorm
+from models.fast.swiglu import swiglu
+
+NORMS = (llama.LlamaRMSNorm, mistral.MistralRMSNorm, qwen2.Qwen2RMSNorm, qwen3.Qwen3RMSNorm)
+MLPS = (llama.LlamaMLP, mistral.MistralMLP, qwen2.Qwen2MLP, qwen3.Qwen3MLP)
+ATTENTIONS = (
+    llama.LlamaAttention, mistral.MistralAttention, qwen2.Qwen2Attention, qwen3.Qwen3Attention
+)  # fmt: skip
+
+
+def quicken(model: nn.Module) -> None:
+    """Give the blocks of a freshly loaded model the quick passes, in place."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child) in NORMS:
+                setattr(module, name, RMSNorm(child.weight, child.variance_epsilon))
+        if type(module) in MLPS and module.config.hidden_act in ("silu", "swish"):
+            module.forward = MethodType(_mlp, module)
+        elif type(module) in ATTENTIONS and not getattr(module.config, "sliding_window", None):
+            module.forward = MethodType(_attention, module)
+
+
+def _mlp(mlp: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    gate, up = lora.together(mlp, ("gate_proj", "up_proj"), x)
+    return mlp.down_proj(swiglu(gate, up))
+
+
+def _attention(
+    attn: nn.Module,
+    hidden_states: torch.Tensor,
+    position_embeddings: tuple[torch.Tensor, torch.Tensor],
+    attention_mask: torch.Tensor | None = None,
+    past_key_values=None,
+    **kwargs,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The library's forward pass, with heads rotated as [rows, T, heads, head size]."""
+    names = ("q_proj", "k_proj", "v_proj")
+    parts = lora.together(attn, names, hidden_states)
+    query, key, value = (part.unflatten(-1, (-1, attn.head_dim)) for part in parts)
+    if hasattr(attn, "q_norm"):
+        query, key = attn.q_norm(query), attn.k_norm(key)
+    cos, sin = (table[..., None, :] for table in position_embeddings)  # [rows or 1, T, 1, head size]
+    sin = rotary.signed(sin)
+    query, key = rotary.rotate(query, cos, sin), rotary.rotate(key, cos, sin)
+    query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+    if past_key_values is not None:
+        key, value = past_key_values.update(key, value, attn.layer_idx)
+    attend = ALL_ATTENTION_FUNCTIONS.get_interface(
+        attn.config._attn_implementation, llama.eager_attention_forward
+    )
+    out, weights = attend(
+        attn, query, key, value, attention_mask, dropout=attn.attention_dropout if attn.training else 0.0,
+        scaling=attn.scaling, **kwargs,
+    )  # fmt: skip
+    return attn.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), weights

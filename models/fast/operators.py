@@ -1,0 +1,39 @@
+"""Every operator of torch that is not part of its public interface, in one place.
+
+They can change with each release of torch, which is why the requirements pin it. Nothing else in `models`
+calls `torch.ops` or a function of torch whose name begins with an underscore.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def has_bf16_products() -> bool:
+    """Whether oneDNN multiplies bf16 matrices on this CPU; only where it is built in."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def reordered(weight: torch.Tensor, rows: int) -> torch.Tensor:
+    """A bf16 matrix [out, in] in oneDNN's order for products with about that many rows."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+
+
+def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """x Wᵀ + bias in bf16 by oneDNN, for a weight [out, in] as it is or `reordered`."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+def softmax_backward(grad: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+    """p · (g - Σ p g) over the last dimension."""
+    return torch._softmax_backward_data(grad, probabilities, -1, probabilities.dtype)
+
+
+def sigmoid_backward_(grad: torch.Tensor, sigmoid: torch.Tensor) -> torch.Tensor:
+    """grad · σ (1 - σ), in place of grad."""
+    return torch.ops.aten.sigmoid_backward.grad_input(grad, sigmoid, grad_input=grad)
+
+
+def silu_backward(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """grad · silu'(x)."""
+    return torch.ops.aten.silu_backward(grad, x)

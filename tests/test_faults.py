@@ -1,0 +1,29 @@
+"""The fault matrix is whole: every row has a test or a reason, and the table in docs/ has every row."""
+
+from pathlib import Path
+
+from benchmarks.fault_rows import ROWS
+from benchmarks.fault_table import Matrix, table
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_table_tells_each_row_with_its_tests_and_how_they_ended():
+    matrix = Matrix(rows={"tests/test_a.py::test_x": [5, 14], "tests/test_b.py::test_y": [14]})
+    page = table(matrix, {"tests/test_a.py::test_x": "3 passed"})
+    lines = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
+    assert "`test_a.py::test_x`<br>`test_b.py::test_y` | 3 passed<br>not run |" in lines["14"]
+    assert ROWS[5].untried in lines["5"]
+    assert {int(number) for number in lines if number.isdigit()} == set(ROWS)
+
+
+def test_every_mark_names_rows_that_exist_and_every_row_has_a_test(request):
+    """Of the whole tree, read as text, so that it holds whichever tests are being run."""
+    import re
+
+    marked = set()
+    for path in (ROOT / "tests").glob("test_*.py"):
+        for found in re.findall(r"mark\.faults\(([\d, ]+)\)", path.read_text(encoding="utf-8")):
+            marked |= {int(number) for number in found.split(",")}
+    assert marked <= set(ROWS)
+    assert [number for number in ROWS if number not in marked] == []

@@ -1,0 +1,49 @@
+"""Safety pairs: what is preferred in them, that they come again, and that no probe is among them."""
+
+from benchmarks.small_prompts import HARMFUL
+from data.records import messages
+from data.safety_pairs import safety_pairs
+from data.splits import normalised
+from evaluation.safety import HARMFUL_PROMPTS, is_refusal
+
+PAIRS = safety_pairs(300, seed=42)
+
+
+def asked(pair):
+    return messages(pair.prompt)[-1]["content"]
+
+
+def test_as_many_different_pairs_as_asked_for_a_third_of_them_harmless():
+    assert len(set(PAIRS)) == 300
+    assert sum(pair.kind == "answer" for pair in PAIRS) == 100
+    assert safety_pairs(0, seed=42) == []
+
+
+def test_the_same_seed_gives_the_same_pairs_and_another_seed_others():
+    assert safety_pairs(300, seed=42) == PAIRS != safety_pairs(300, seed=43)
+
+
+def test_harmful_requests_are_declined_and_harmless_ones_answered():
+    for pair in PAIRS:
+        declined, other = pair.chosen, pair.rejected
+        if pair.kind == "answer":
+            declined, other = other, declined
+        assert is_refusal(declined), declined
+        assert not is_refusal(other), other
+
+
+def test_each_harmful_request_comes_once():
+    harmful = [asked(pair) for pair in PAIRS if pair.kind == "decline"]
+    assert len(harmful) == len(set(harmful)) == 200
+
+
+def test_more_than_the_tables_hold_gives_what_they_hold():
+    many = safety_pairs(100_000, seed=1)
+    assert 500 < len(many) == len(set(many)) < 100_000
+
+
+def test_no_request_of_the_probe_or_of_the_model_card_is_trained_on():
+    probes = {normalised(messages(prompt)[-1]["content"]) for prompt in HARMFUL_PROMPTS}
+    probes |= {normalised(request) for requests in HARMFUL.values() for request in requests}
+    everything = {normalised(asked(pair)) for pair in safety_pairs(100_000, seed=1)}
+    assert not probes & everything

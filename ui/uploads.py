@@ -1,0 +1,89 @@
+"""The folder for files that the page takes in and gives out: of one app alone, limited in all, and emptied.
+
+Gradio keeps every upload for good. Here a file goes when its time is over, when room is needed for the next
+one, and when the app ends or starts anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.errors import Code, UserError
+
+MIB = 1 << 20
+TOTAL_BYTES = 500 * MIB
+KEPT_SECONDS = 3600.0  # a file this old goes in any case
+SAFE_SECONDS = 300.0  # a file this young never goes: somebody is about to use it
+
+
+@dataclass
+class Uploads:
+    """The files below `folder`, at most `total` bytes with those that are coming in. Used by many threads."""
+
+    folder: Path
+    total: int = TOTAL_BYTES
+    _coming: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def room_for(self, size: int) -> Iterator[bool]:
+        """Whether `size` more bytes may come in; they are reserved until the end of the block."""
+        with self._lock:
+            there = self.sweep(time.time(), size + self._coming) + size + self._coming <= self.total
+            self._coming += size * there
+        try:
+            yield there
+        finally:
+            with self._lock:
+                self._coming -= size * there
+
+    def sweep(self, now: float, needed: int = 0) -> int:
+        """Remove old files, and the oldest until `needed` bytes fit. Returns the bytes that stay.
+
+        now: seconds since 1970.
+        """
+        files = sorted(
+            (f.stat().st_mtime, f.stat().st_size, f) for f in self.folder.rglob("*") if f.is_file()
+        )
+        left = sum(size for _, size, _ in files)
+        for changed, size, file in files:
+            age = now - changed
+            if age > KEPT_SECONDS or (age > SAFE_SECONDS and left + needed > self.total):
+                file.unlink(missing_ok=True)
+                left -= size
+                if file.parent != self.folder and not any(file.parent.iterdir()):
+                    file.parent.rmdir()
+        return left
+
+
+@contextmanager
+def upload_folder(workspace_root: Path) -> Iterator[Path]:
+    """An empty private folder outside the workspace, the same for each start of one workspace's app.
+
+    It is removed at the end; what a killed app left behind goes at the next start. Raises UserError where
+    the place belongs to somebody else.
+    """
+    name = hashlib.sha256(str(workspace_root).encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()).resolve() / f"edgerlhf-{name}"
+    if folder.is_symlink() or (
+        folder.exists() and os.name == "posix" and folder.stat().st_uid != os.getuid()
+    ):
+        raise UserError(
+            f"{folder} belongs to somebody else; remove it, or set TMPDIR to a folder of yours",
+            code=Code.OPTION,
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
