@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -69,6 +70,11 @@ def free_memory() -> tuple[int, str]:
     if gpu:
         return gpu["total_bytes"] - gpu["used_bytes"], "GPU memory"
     return min(psutil.virtual_memory().available, _left_in_group()), "RAM"
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that may still be written to the disk of `folder`."""
+    return shutil.disk_usage(folder).free
 
 
 def _left_in_group() -> int:

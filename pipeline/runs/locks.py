@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data.errors import Code, UserError
-from data.files import read_json, write_json
+from data.files import disk_full, read_json, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes
 
@@ -47,7 +47,11 @@ def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
 
     def tell(**more: Any) -> None:
         mine.update(more)
-        write_json(_holder_file(path), mine)
+        try:
+            write_json(_holder_file(path), mine)
+        except OSError as error:
+            if disk_full(error) is None:  # the system's lock holds without its holder's name
+                raise
 
     try:
         tell()

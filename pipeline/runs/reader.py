@@ -29,7 +29,7 @@ from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, pars
 from pipeline.settings.layers import from_dict, read_config
 from pipeline.settings.stages import STAGES, Stages
 
-_QUEUE_PATIENCE = 60  # seconds that a queued run may be outside the queue (it is being started)
+_QUEUE_PATIENCE = 60  # seconds that a run may be outside the queue before its first attempt
 
 
 class _Signature(NamedTuple):
@@ -201,12 +201,22 @@ def _status(found: _OnDisk, queue: Queue) -> Status:
         alive = attempt and processes.alive(attempt.pid, attempt.process_started)
         return "running" if alive else "lost"
     if record.status == "queued":
-        age = abs(time.time() - found.signature.modified_ns / 1e9)
-        launched = queue.launched and queue.launched.run == record.id
-        return "queued" if record.id in queue.queue or launched or age < _QUEUE_PATIENCE else "lost"
+        known = record.id in queue.queue or _is_being_started(found, queue)
+        return "queued" if known else "lost"
     if record.id in queue.queue and record.status != "done":
         return "queued"  # waits for its resume
     return record.status
+
+
+def _is_being_started(found: _OnDisk, queue: Queue) -> bool:
+    """Whether a queued run outside the queue is on its way to its first attempt: launched by the app, or
+    just made by a process that is still there."""
+    launched, maker = queue.launched, found.record.maker
+    if launched and launched.run == found.record.id:
+        return processes.alive(launched.pid, launched.process_started)
+    if maker and not processes.alive(maker.pid, maker.process_started):
+        return False
+    return abs(time.time() - found.signature.modified_ns / 1e9) < _QUEUE_PATIENCE
 
 
 def _read(path: Path, run_id: str) -> _OnDisk:

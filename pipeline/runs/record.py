@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,12 +25,12 @@ from typing import Any, cast
 
 import yaml
 
-from data.files import append_jsonl, read_jsonl, sync_folder, write_atomic, write_json
+from data.files import append_jsonl, disk_full, read_jsonl, sync_folder, write_atomic, write_json
 from data.workspace import Workspace
-from pipeline.runs import processes
+from pipeline.runs import processes, reserve
 from pipeline.runs.hardware import hardware, software
 from pipeline.runs.reader import read_record
-from pipeline.runs.record_file import TERMINAL, Attempt, Event, Parents, RunRecord, Status, to_json
+from pipeline.runs.record_file import TERMINAL, Attempt, Event, Maker, Parents, RunRecord, Status, to_json
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -69,10 +70,17 @@ class Run:
             seed=config.get("seed"),
             parents=parents or Parents(),
             config=config,
+            maker=Maker(os.getpid(), processes.identity(os.getpid())),
         )
         run = cls(workspace, record)
-        write_atomic(run.folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        run.write()
+        try:
+            reserve.keep(run.folder)
+            asked = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+            write_atomic(run.folder / "config.yaml", asked)
+            run.write()
+        except OSError:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
         return run
 
     @classmethod
@@ -102,8 +110,9 @@ class Run:
 
     def change(self, **fields: Any) -> None:
         """Set fields of the record and write it."""
-        self.record = dataclasses.replace(self.record, **fields)
-        self.write()
+        changed = dataclasses.replace(self.record, **fields)
+        write_json(self.folder / "run.json", to_json(changed))  # where this fails, nothing has changed
+        self.record = changed
 
     def change_attempt(self, **fields: Any) -> None:
         """Set fields of the newest attempt and write the record."""
@@ -118,6 +127,7 @@ class Run:
         if attempts and attempts[-1].status == "running":
             attempts = self._attempts_with(status="lost", ended=now())
         self._seconds_before = sum(attempt.seconds or 0.0 for attempt in attempts)
+        reserve.keep(self.folder)  # a resumed run gave it up when it ended
         self._clock = time.monotonic()
         attempt = Attempt(
             number=len(attempts) + 1,
@@ -221,8 +231,7 @@ class Run:
                 )
             seconds = round(time.monotonic() - self._clock, 3)
             attempts = self._attempts_with(status=status, ended=now(), seconds=seconds, error=error)
-        self.sync_logs()
-        self.change(
+        changes: dict[str, Any] = dict(
             attempts=attempts,
             status=status,
             ended=now(),
@@ -231,6 +240,13 @@ class Run:
             results=dict(results or {}),
             seconds=round(self._seconds_before + seconds, 3),
         )
+
+        def close() -> None:
+            self.sync_logs()
+            self.change(**changes)
+
+        reserve.with_room(self.folder, close)
+        reserve.give_up(self.folder)
 
     def _attempts_with(self, **fields: Any) -> tuple[Attempt, ...]:
         """The attempts, the newest with other fields."""
@@ -243,8 +259,13 @@ def now() -> str:
 
 
 def request_cancel(folder: Path) -> None:
-    """Ask the run in `folder` to stop. The caller writes the file, the run only reads it."""
-    write_json(folder / "cancel.json", {"asked": now()})
+    """Ask the run in `folder` to stop; whoever asks writes this file, the run only reads it."""
+    try:
+        write_json(folder / "cancel.json", {"asked": now()})
+    except OSError as error:
+        if disk_full(error) is None:
+            raise
+        (folder / "cancel.json").touch()  # that it is there says enough, and an empty file needs no room
 
 
 def withdraw_cancel(folder: Path) -> None:
@@ -272,7 +293,9 @@ def close_dead(
             return False
         ended = dataclasses.replace(attempt, status=status, ended=now(), error=error)
         attempts = (*attempts[:-1], ended)
-    run.change(attempts=attempts, status=status, ended=now(), error=error, error_code=code)
+    ends: dict[str, Any] = dict(attempts=attempts, status=status, ended=now(), error=error, error_code=code)
+    reserve.with_room(run.folder, lambda: run.change(**ends))
+    reserve.give_up(run.folder)
     return True
 
 

@@ -55,12 +55,12 @@ def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[Fi
             name=name,
             type=_TYPES[field["type"]],
             default=values.get(name, field["default"]),
-            help=field["description"],
-            unit=field["unit"],
+            help=field.get("description", ""),
+            unit=field.get("unit", ""),
             minimum=field.get("minimum", field.get("exclusiveMinimum")),
             maximum=field.get("maximum", field.get("exclusiveMaximum")),
             choices=tuple(field.get("enum", ())),
-            group=field["group"],
+            group=field.get("group", "main"),
         )
         for name, field in schema.items()
     ]
@@ -149,6 +149,8 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UserError(f"{text}: write field=value", code=Code.SETTING)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UserError(f"{text}: holds half a surrogate pair, which is no text", code=Code.SETTING)
         values[name.strip()] = value
     return values
 
