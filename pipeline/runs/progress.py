@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -83,7 +84,9 @@ class ProgressLine:
                 initial=step,
                 file=self._terminal,
                 bar_format=_BAR,
-                dynamic_ncols=True,
+                # A terminal need not say how large it is, and tqdm shows nothing on one of no size.
+                ncols=shutil.get_terminal_size().columns or 80,
+                nrows=20,
                 leave=False,
             )
         self._bar.n, self._bar.total = step, total
