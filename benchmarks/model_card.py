@@ -38,7 +38,7 @@ CARD = """# The embedded base
 A GPT-2 of {parameters:,} parameters ({layers} layers of width {width}, byte-level BPE of {vocabulary:,}
 tokens, context {context}) in bf16, trained by this project from nothing on the dialogues of its own tiny
 world (`data/world`): no text was taken from anywhere else. It is the base of the preset `tiny`, on which SFT,
-reward models and PPO are trained within minutes on a CPU. `demo/` holds LoRA adapters on it, one a policy,
+reward models and PPO are trained within minutes on a CPU. `demo/` holds LoRA adapters on it, one per policy,
 that answer in the arena before anything was trained.
 
 ## How to make it again

@@ -83,7 +83,7 @@ def draw(rows: list[dict], path: Path) -> None:
         points = [row for row in rows if row["sweep"] == name]
         sizes = [row["size"] for row in points]
         for line, key, title, scale in (
-            (1, "seconds", "seconds a step", 1),
+            (1, "seconds", "seconds per step", 1),
             (2, "peak_bytes", "peak MB", 1e6),
         ):
             values = [row[key] / scale for row in points]
@@ -115,7 +115,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sweeps", nargs="+", default=list(SWEEPS), choices=list(SWEEPS))
-    parser.add_argument("--steps", type=int, default=2, help="timed steps a process, after one to warm up")
+    parser.add_argument(
+        "--steps", type=int, default=2, help="timed steps per process, after one warm-up step"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--picture", type=Path, metavar="FILE.png")
     options = parser.parse_args()

@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 TEMPLATE = """# The demo policies on SmolLM2
 
-LoRA adapters (rank 8, bf16) on SmolLM2-135M-Instruct, one a policy: `sft` and three PPO policies that were
+LoRA adapters (rank 8, bf16) on SmolLM2-135M-Instruct, one per policy: `sft` and three PPO policies that were
 trained against reward models in bf16, int8 and int4. The arena answers with them where the base is installed
 (`make small`). They are for looking at what RLHF does to a small model, and for nothing else.
 

@@ -61,12 +61,14 @@ class Code(StrEnum):
 class UserError(Exception):
     """Something that the user can mend.
 
-    ``str(error)`` is one line: what is wrong and where, in words that fit the page and the command line.
+    ``str(error)`` is one line: what is wrong and where, in words that fit the page and the command line. What
+    it quotes and is no text, such as half a surrogate pair, is shown escaped, so that it can always be sent.
     `command` is what the command line adds instead of its general advice for the code, as in
     "run `reward --precision int8` first"; the page never shows it.
     """
 
     def __init__(self, message: str, code: Code = Code.REQUEST, command: str = ""):
-        super().__init__(" ".join(str(message).split()))
+        line = " ".join(str(message).split())
+        super().__init__(line.encode("utf-8", "backslashreplace").decode())
         self.code = Code(code)
         self.command = command

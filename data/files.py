@@ -5,6 +5,7 @@ that survive a truncated last line, and SHA-256 of files. It does not lock files
 two writers of one file.
 """
 
+import errno
 import functools
 import hashlib
 import json
@@ -16,6 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import Code, UserError
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+# Of the system as safetensors quotes it, of SQLite, and of torch.save, which writes by itself and has the
+# same words for any write that failed; a full disk is by far the most frequent reason.
+_FULL_WORDS = (
+    "No space left",
+    "disk is full",
+    "Disk quota exceeded",
+    "PytorchStreamWriter failed writing",
+    "] . unexpected pos ",
+)
 
 
 def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) -> None:
@@ -53,6 +65,20 @@ def sync_tree(folder: Path) -> None:
                 os.fsync(file.fileno())
     sync_folder(folder)
     sync_folder(folder.parent)
+
+
+def disk_full(error: BaseException) -> UserError | None:
+    """The error to show where a write failed because the disk is full or a quota is used up; else None.
+
+    Libraries wrap the system's error or only quote it, so the causes and the texts are looked at, too.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        number = seen.errno if isinstance(seen, OSError) else None
+        if number in _FULL or any(words in str(seen) for words in _FULL_WORDS):
+            return UserError("disk full", code=Code.DISK_FULL)
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,7 +23,8 @@ from yaml import YAMLError
 
 from data.errors import Code, UserError
 
-SILENCE_SECONDS = 9.0  # without a byte; then the cache is tried, and an error comes within 15 s
+START_SECONDS = 60.0  # for the process to load its libraries, which is no fault of the hub
+SILENCE_SECONDS = 9.0  # without a byte; then a look into the cache, and a clear error within 15 s
 _REPO = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 _TOKENIZER = (
     "tokenizer.json",
@@ -182,7 +183,9 @@ def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict
         reader.start()
         answer: dict[str, Any] = {}
         try:
-            while (line := lines.get(timeout=SILENCE_SECONDS)) is not None:
+            patience = START_SECONDS
+            while (line := lines.get(timeout=patience)) is not None:
+                patience = SILENCE_SECONDS
                 if line.startswith("{"):
                     answer = json.loads(line)
             if child.wait(timeout=SILENCE_SECONDS) < 0:  # by a signal to the whole process group

@@ -74,6 +74,7 @@ def fetch(kind: str, repo_id: str, folder: str) -> Path:
 
 
 def main(kind: str, repo_id: str, folder: str = "") -> None:
+    say(bytes=0)  # the libraries are loaded: from here on, silence is the hub's
     try:
         say(result="done", path=str(fetch(kind, repo_id, folder)))
     except LocalEntryNotFoundError as error:

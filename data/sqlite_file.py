@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from data.errors import Code, UserError
+from data.files import disk_full
 
 BUSY_SECONDS = 20.0
 Result = TypeVar("Result")
@@ -56,7 +57,7 @@ class SqliteFile:
             self._create(schema, application_id, version, migrations or {})
         except sqlite3.Error as error:
             self.close()
-            raise self._unreadable(error) from error
+            raise disk_full(error) or self._unreadable(error) from error
         except UserError:
             self.close()
             raise

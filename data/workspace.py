@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import Code, UserError
+from data.files import disk_full
 
 _NAME = re.compile(r"\w[\w.\-]*", re.UNICODE)
 _NAME_BYTES = 120
@@ -87,6 +88,8 @@ class Workspace:
                 with tempfile.TemporaryFile(dir=folder):
                     pass
         except OSError as error:
+            if full := disk_full(error):
+                raise full from error
             raise UserError(
                 f"workspace {self.root}: cannot be written to ({error.strerror or error})",
                 code=Code.WORKSPACE,

@@ -3,8 +3,8 @@
 A policy is a LoRA adapter. Each layer stacks the A and B matrices of all policies, [policies, in, rank] and
 [policies, rank, out]. A batch selects the matrices of its rows once, and two batched products per layer add
 all updates. PEFT's `adapter_names` loops over the adapters in every layer instead, which costs about as much
-as another pass. The result is the same as PEFT's: the update in fp32, added to the base's output and rounded
-once.
+as another pass; therefore the stacking is written by hand. The result is the same as PEFT's: the update in
+fp32, added to the base's output and rounded once.
 
 The module does not train, merge, or choose who answers.
 """

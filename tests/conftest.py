@@ -3,9 +3,13 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# The same examples in every run, and no limit on how long one takes: neither luck nor speed decides.
+settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
+settings.load_profile("same every time")
 
 TEXT = [
     "\n\nHuman: What is the capital of France?\n\nAssistant: The capital of France is Paris.",

@@ -53,7 +53,7 @@ def main(root, run_id):
     return 0
 
 
-GRANDCHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+GRANDCHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
 
 if __name__ == "__main__":
     sys.exit(main(*sys.argv[1:]))

@@ -4,11 +4,11 @@ import contextlib
 import os
 import socket
 import threading
-import time
 
 import uvicorn
 from argon2 import PasswordHasher
 from fake_policies import facts_of
+from waiting import eventually
 
 from data.accounts import Accounts
 from data.logins import Logins
@@ -95,10 +95,7 @@ def serving(config, listener, connections=None):
     accepting = Listener(listener, connections or within_handles())
     thread = threading.Thread(target=running.run, kwargs={"sockets": [accepting]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
-    while not running.started:
-        assert time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.05)
+    eventually(lambda: running.started, "the server's start")
     try:
         yield
     finally:

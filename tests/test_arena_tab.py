@@ -8,7 +8,7 @@ import pytest
 from fake_policies import fake_demo
 from served_page import FakeClient
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from data.policies import POLICIES
 from evaluation.ballots import Ballot, VoteTable
 from evaluation.contrasts import Contrast
@@ -140,11 +140,20 @@ def test_a_prompt_that_cannot_be_answered_leaves_the_unvoted_round_alone(service
     assert all(update == gr.skip() for update in sent[0])
 
 
-def test_a_prompt_that_is_too_long_empties_the_panes_and_says_so(services, panes, said):
-    sent = streamed(services, panes, "x" * 20_000)
-    assert "too long" in said[0]
-    shown = dict(zip(panes.outputs(), sent[-1], strict=True))
-    assert shown[panes.chats[0]] == [] and not shown[panes.vote].interactive
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "word"), [("x" * 20_000, "too long"), ("half \ud83d of a smile", "no text")]
+)
+def test_a_prompt_that_cannot_be_stored_is_a_message_and_never_reaches_the_panes(
+    services, panes, said, text, word
+):
+    sent = streamed(services, panes, text)
+    assert len(sent) == 1 and all(update == gr.skip() for update in sent[0])
+    assert word in said[0] and T("advice.prompt") in said[0]
+
+
+def test_what_an_error_quotes_can_always_be_sent():
+    assert str(UserError("name=a\ud800b: odd", code=Code.NAME)).encode("utf-8") == b"name=a\\ud800b: odd"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_kill_9_in_the_middle_of_a_save_leaves_the_earlier_one(tmp_path):
             def slow(path):
                 (path / "a").write_text("two")
                 print("writing", flush=True)
-                time.sleep(60)
+                time.sleep(3600)
             checkpoints.save(folder, 2, slow)
         """),
             str(tmp_path),

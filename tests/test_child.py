@@ -1,4 +1,4 @@
-"""A process of ours starts with what the C library has to know."""
+"""A process of the project starts with the allocator settings of the C library."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
 def test_what_a_process_starts_with_keeps_what_was_there():
-    wishes = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"
-    assert for_tensors({"A": "1"}) == {"A": "1", "GLIBC_TUNABLES": wishes}
+    tunables = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"
+    assert for_tensors({"A": "1"}) == {"A": "1", "GLIBC_TUNABLES": tunables}
     own = for_tensors({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"})
     assert own["GLIBC_TUNABLES"] == (
         "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"

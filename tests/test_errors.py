@@ -81,6 +81,19 @@ def test_record_without_a_code_or_with_one_of_a_later_version_is_shown_as_it_is(
         (OSError(28, "No space left on device"), Code.DISK_FULL),
         (RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory"), Code.OUT_OF_MEMORY),
         (MemoryError(), Code.OUT_OF_MEMORY),
+        (RuntimeError("could not create a primitive"), Code.OUT_OF_MEMORY),
+        (RuntimeError("std::bad_alloc"), Code.OUT_OF_MEMORY),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+            Code.OUT_OF_MEMORY,
+        ),
+        (
+            RuntimeError("unable to mmap 4096 bytes from file <a>: Cannot allocate memory (12)"),
+            Code.OUT_OF_MEMORY,
+        ),
+        (RuntimeError("can't start new thread"), Code.OUT_OF_MEMORY),
+        (ImportError("a.so: failed to map segment from shared object"), Code.OUT_OF_MEMORY),
+        (OSError(12, "Cannot allocate memory"), Code.OUT_OF_MEMORY),
     ],
 )
 def test_what_the_machine_lacks_is_advised_on_in_both_languages(error, code, language):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import NEVER
 
 from data.datasets import write_splits
 from data.errors import UserError
@@ -268,4 +269,4 @@ def command(workspace: Workspace, stage, dataset, base, *overrides):
     words = [sys.executable, "-m", "pipeline", stage, "--preset", "edge", "--workspace", str(workspace.root)]
     words += ["--set", *shape(base, f"dataset={dataset}", *overrides)]
     root = Path(__file__).resolve().parents[1]
-    return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=60)
+    return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=NEVER)

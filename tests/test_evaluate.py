@@ -133,7 +133,7 @@ def test_evaluate_refuses_more_tokens_than_the_base_has_positions(workspace, pip
 
 def test_evaluate_without_sft_says_what_to_run(workspace, pipeline_of_runs):
     settings, run = evaluation_run(workspace, pipeline_of_runs | {"sft": None})
-    with pytest.raises(UserError, match="sft"):
+    with pytest.raises(UserError, match="SFT"):
         evaluate(settings, run, workspace)
 
 

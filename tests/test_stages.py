@@ -156,7 +156,7 @@ def test_a_queued_run_finds_its_parents_when_it_starts(workspace, monkeypatch):
     run = Run.create(workspace, "sft", build("sft"))
     with pytest.raises(UserError, match="no data set"):
         stages.resume(workspace, run.id)
-    assert "`prepare`" in read_run(workspace, run.id).error
+    assert read_run(workspace, run.id).error_code == "dataset"
     assert read_run(workspace, run.id).status == "failed"
 
 

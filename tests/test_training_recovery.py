@@ -62,6 +62,11 @@ def short_of_memory(most, error=torch.OutOfMemoryError, after=0):
     return change
 
 
+def no_primitive(words):
+    """What oneDNN says when memory runs out."""
+    return RuntimeError("could not create a primitive")
+
+
 def newest(workspace):
     return Run.load(workspace, list_runs(workspace)[0].id)
 
@@ -79,7 +84,7 @@ def weights(run):
 
 
 @pytest.mark.faults(19)
-@pytest.mark.parametrize(("stage", "error"), [("sft", torch.OutOfMemoryError), ("reward", MemoryError)])
+@pytest.mark.parametrize(("stage", "error"), [("sft", no_primitive), ("reward", no_primitive)])
 def test_out_of_memory_goes_on_from_the_last_step_with_the_same_batches(
     little, random_base, monkeypatch, stage, error
 ):

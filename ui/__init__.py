@@ -1,1 +1,1 @@
-"""The Gradio page: one module a tab, and what they share. No torch here, and nothing happens at import."""
+"""The Gradio page: one module per tab, and what they share. No torch, and no side effects at import."""

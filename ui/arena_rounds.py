@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from data.errors import Code, UserError
 from data.ranking import LETTERS, Ranking
+from pipeline.arena.rounds import PROMPT_CHARACTERS, checked_text
 from ui import arena_tables, parts
 from ui.arena_panes import Message, PageRound, View
 from ui.parts import Services
@@ -37,6 +38,7 @@ def ask(
     message = (text or "").strip()
     if not message:
         raise UserError(t("arena.no_prompt"), code=Code.REQUEST)
+    checked_text(message, PROMPT_CHARACTERS, "the prompt")  # before the panes show it: they show only text
     if not is_latin(message):
         raise UserError(t("arena.english_only"), code=Code.REQUEST)
     if before and not before.histories:

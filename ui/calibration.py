@@ -105,7 +105,7 @@ def diagram(results: Results, t: Texts) -> go.Figure:
 
 
 def table(results: Results, t: Texts) -> str:
-    """One line a precision: accuracy with its interval, the best that noisy labels allow, and the rest."""
+    """One line per precision: accuracy with its interval, the best that noisy labels allow, and the rest."""
     body = [
         [
             Mark(parts.policy_mark(precision, COLOURS[precision])),

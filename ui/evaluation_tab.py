@@ -122,7 +122,7 @@ def mark(policy: str) -> Mark:
 
 
 def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """One line a policy: what its reward model says, what gold says, how far it went, how it behaves."""
+    """One line per policy: its reward model's score, gold, distance from SFT, and behaviour."""
     names = ("gold", "gold_gain", "score_gain", "win_rate", "kl_token", "kl_sequence", "length", "refusals")
     body = [
         [

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from data.errors import UserError
+from data.files import disk_full
 from pipeline.commands.advice import told
 from ui.texts import Texts
 
@@ -38,8 +39,11 @@ def shown(handler: Callable[..., Any], t: Texts) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
-        except UserError as error:
-            warn(error, t)
+        except (UserError, OSError) as error:
+            mendable = error if isinstance(error, UserError) else disk_full(error)
+            if mendable is None:
+                raise
+            warn(mendable, t)
             return gr.skip()
 
     return call

@@ -1,5 +1,6 @@
 # ruff: noqa: E501  (a table of prose reads best with one text a line)
-"""Names of the settings in both languages, and their help in Chinese (the English help lives with the settings).
+"""Names of the settings in both languages, and their help in Chinese (the English help lives with the
+settings).
 
 `FIELDS[name] = (English label, Chinese label, Chinese help)`; `GROUPS` and `UNITS` map English to Chinese.
 """
@@ -57,7 +58,7 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "eval_steps": ("Validate every", "验证间隔", "每隔这么多步在验证集上测一次"),
     "early_stopping_patience": (
         "Early stopping",
-        "早停耐心",
+        "早停",
         "验证损失连续这么多次没有改善就停止；0 表示关闭",
     ),
     "sft_run": ("SFT run", "SFT 运行", "从哪个 SFT 运行开始；留空为最新完成的"),
@@ -65,15 +66,15 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "split_base": (
         "Split the base",
         "拆分基座",
-        "把基座的各层分到所有 GPU 上，适合单个 GPU 放不下的基座；单进程",
+        "把基座的各层分配到所有 GPU 上，适合单个 GPU 放不下的基座；单进程",
     ),
-    "loader_workers": ("Loader processes", "加载进程数", "在训练之外准备批次的进程数；0 = 不用，小数据适合"),
+    "loader_workers": ("Loader processes", "加载进程数", "DataLoader 的工作进程数；数据量小时 0 最快"),
     "safety_pairs": (
         "Safety pairs",
         "安全偏好对",
         "另加这么多条自编的偏好对：拒绝有害请求，或回答无害请求；PPO 只用其提示词",
     ),
-    "share_prompts": ("Share prompts", "共用提示", "一对回答的提示只计算一次：得分相同，计算更少"),
+    "share_prompts": ("Share prompts", "共用提示词", "一对回答的提示词只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),
     "response_length": ("Response limit", "回答上限", "回答的最大长度"),
     "mode": (
@@ -88,7 +89,7 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "kl_coef": ("KL weight", "KL 权重", "奖励中 KL 惩罚的权重"),
     "adaptive_kl": ("Adaptive KL", "自适应 KL", "自动调节 KL 权重以接近目标"),
     "kl_target": ("KL target", "KL 目标", "自适应控制器的目标"),
-    "kl_horizon": ("KL horizon", "KL 时程", "自适应控制器的迟缓程度"),
+    "kl_horizon": ("KL horizon", "KL 时程", "自适应控制器的时间常数"),
     "cliprange": ("Clip range", "裁剪范围", "概率比的裁剪范围"),
     "vf_cliprange": ("Value clip", "价值裁剪", "价值更新的裁剪范围"),
     "vf_coef": ("Value weight", "价值权重", "价值损失的权重"),
@@ -132,8 +133,8 @@ UNITS: dict[str, str] = {
     "tokens": "词元",
     "prompts": "条",
     "per nat": "每奈特",
-    "nats a sequence": "奈特/条",
-    "nats a token": "奈特/词元",
+    "nats per sequence": "奈特/条",
+    "nats per token": "奈特/词元",
     "sequences": "条",
     "sd": "标准差",
 }

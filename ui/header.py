@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from data.policies import PRECISIONS
+from data.workspace import Workspace
 from pipeline.runs import hardware
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
@@ -27,6 +28,8 @@ from ui.texts import Texts
 from ui.visitors import LANGUAGES
 
 POLL_SECONDS = 2.0
+
+LITTLE_DISK = 100_000_000  # bytes; a checkpoint of the tiny preset takes some MB, one of a real base 100
 
 
 @dataclass
@@ -172,8 +175,8 @@ def next_text(
     return f"{escape(t(key))} <b>{escape(name)}</b>"
 
 
-def machine_html(t: Texts) -> str:
-    """One line on the machine's load."""
+def machine_html(workspace: Workspace, t: Texts) -> str:
+    """One line on the machine's load, and a warning where the workspace's disk is nearly full."""
     now = hardware.live()
     facts = [
         t("machine.cpu", percent=f"{now['cpu_percent']:.0f}"),
@@ -191,6 +194,9 @@ def machine_html(t: Texts) -> str:
         )
     else:
         facts.append(t("machine.no_gpu"))
+    free = hardware.free_disk(workspace.root)
+    if free < LITTLE_DISK:
+        facts.append(t("machine.disk", free=f"{free / 1e6:.0f}"))
     return '<div class="machine">' + "".join(f"<span>{escape(fact)}</span>" for fact in facts) + "</div>"
 
 
@@ -201,7 +207,7 @@ def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...
     states = " ".join(f"{r.id[-4:]}:{r.status}" for r in records)
     step = running.progress.step if running and running.progress else None
     now = f"{preset} {states} {step}"
-    machine = machine_html(t)
+    machine = machine_html(services.workspace, t)
     if now == seen:
         return (*[gr.skip()] * 5, machine)
     line = Lineage(services.runs, records)

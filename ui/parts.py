@@ -42,7 +42,8 @@ def command(
     services: Services, stage: str, preset: str, precision: str | None, changed: Sequence[str]
 ) -> str:
     """The command line for the same run, ready to be pasted into a shell."""
-    return shlex.join(command_line(stage, preset, precision, changed, services.workspace))
+    line = shlex.join(command_line(stage, preset, precision, changed, services.workspace))
+    return line.encode("utf-8", "backslashreplace").decode()  # what is no text could not be sent to the page
 
 
 def duration(seconds: float | None, t: Texts) -> str:

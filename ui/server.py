@@ -1,4 +1,4 @@
-"""The web server around the page: one Gradio app a language on one FastAPI app, guarded by `ui.guard`.
+"""The web server around the page: one Gradio app per language on one FastAPI app, guarded by `ui.guard`.
 
 English is served at /, Chinese at /zh (`ui.visitors`). Nothing is started here: `app.py` runs the server.
 """

@@ -75,6 +75,10 @@ TABLE: dict[str, tuple[str, str]] = {
         "{name}: {used} of {total} GB, {percent} %",
         "{name}：显存 {used} / {total} GB，{percent} %",
     ),
+    "machine.disk": (
+        "The disk is nearly full: {free} MB left. Make room before you train.",
+        "磁盘快满了：还剩 {free} MB。训练前请先腾出空间。",
+    ),
     "machine.no_gpu": ("no GPU", "无显卡"),
     "time.seconds": ("{n} s", "{n} 秒"),
     "time.minutes": ("{n} min", "{n} 分钟"),

@@ -19,7 +19,7 @@ from transformers.masking_utils import sdpa_mask
 from models.fast import operators
 
 NAME = "products"
-LONGEST = 1024  # tokens a row
+LONGEST = 1024  # tokens per row
 PART = 128  # queries
 
 
@@ -52,7 +52,7 @@ def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None,
 
 
 def one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Tensor:
-    """Attention of one new token a row to all keys; heads that share keys are queries side by side."""
+    """Attention of one new token per row to all keys; heads that share keys are queries side by side."""
     rows, heads, _, size = query.shape
     scores = (query * scaling).view(rows, heads // groups, groups, size) @ key.transpose(2, 3)
     if mask is not None:

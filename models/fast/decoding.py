@@ -1,13 +1,14 @@
 """Weights laid out for steps of a few tokens on a CPU.
 
-A product of a few rows with a bf16 matrix spends half of its time on bringing the matrix into the order that
-the CPU's bf16 instructions read. Within `packed` the matrices under the active adapter's LoRA layers and the
-language-model head lie in that order already, and the adapters are cast once instead of in every step.
+A product of a few rows with a bf16 matrix spends half of its time on rearranging the matrix into the order
+that the CPU's bf16 instructions read. Within `packed`, the matrices under the active adapter's LoRA layers
+and the language-model head are in that order already, and the adapters are cast once instead of in every
+step.
 
-It costs a second copy of these matrices while it lasts, and so does nothing for bases of more than
-`MOST_BYTES`; nor on a GPU, nor for other types than bf16, quantised layers, or LoRA of another kind.
-A head that sampling and many passes in turn read can be kept in that order (`keep_head`): products of some
-hundred rows gain by it as well.
+This takes a second copy of these matrices, so it is not done for bases larger than `MOST_BYTES`, nor on a
+GPU, nor for types other than bf16, quantised layers, or other kinds of LoRA. A head that sampling and many
+passes use in turn can be kept in that order (`keep_head`), which also speeds up products of some hundred
+rows.
 
     with packed(model):
         ...   # the same model, the same results up to rounding

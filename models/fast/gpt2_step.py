@@ -1,12 +1,12 @@
-"""A step of one token a row through GPT-2, without the library's own way from module to module.
+"""A step of one token per row through GPT-2, without the library's calls between modules.
 
-On a CPU a block of a small model computes for a fraction of a millisecond, and the library's calls, checks
-and switched-off dropouts between two blocks take long beside that. Here the same modules (LoRA layers,
-quantised ones, activation) are called one after the other with nothing between them, and the mask is made
-once for all layers. What comes out is the same to the last bit.
+On a CPU a block of a small model takes a fraction of a millisecond, and the library's calls, checks and
+disabled dropouts between two blocks take long in comparison. Here the same modules (LoRA layers, quantised
+layers, activation) are called directly one after the other, and one mask serves all layers. The result is the
+same to the last bit.
 
-It is for steps with a KV cache in `models.generation`, on a CPU; other models, other devices, and models
-whose blocks somebody listens to (hooks) go through the library.
+It serves steps with a KV cache in `models.generation` on a CPU; other models, other devices, and models with
+hooks on their blocks use the library.
 
     step = gpt2_step.of(model)      # None where it does not apply
     logits = step(ids, positions, mask, cache)

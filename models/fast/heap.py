@@ -1,11 +1,11 @@
-"""What becomes of memory that has been freed.
+"""Controls what the C library does with freed memory.
 
-Left to itself, the C library gives a large freed tensor back to the system at once, which then has to clear
-the same pages for the next one: some percent of a training step. With `hold` it keeps them. But sampling
-frees tensors that are a little larger in each step, and one phase's do not fit the next one's: without
-`give_back` now and then, and between phases, the process grows to several times what it uses.
-(What the C library has to know before a process starts is in `pipeline.runs.child`.)
-Does something where the C library is glibc, and nothing elsewhere; memory on a GPU is not its business.
+By default the C library returns a large freed tensor to the system at once, which then has to clear the same
+pages for the next one; that costs some percent of a training step. With `hold` it keeps them. But sampling
+frees slightly larger tensors in each step, and the tensors of one phase do not fit the next one's: without
+`give_back` at intervals and between phases, the process grows to several times the memory that it uses.
+`pipeline.runs.child` has the settings that must be known before a process starts. This works with glibc only
+and does nothing elsewhere; it does not affect GPU memory.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ LARGE = 2**25  # bytes of a tensor that is given back at once all the same: the 
 
 
 def hold() -> None:
-    """From now on, freed memory stays with the process until `give_back`."""
+    """Keep freed memory in the process until `give_back`."""
     for parameter, value in ((_TRIM_THRESHOLD, HELD), (_MMAP_THRESHOLD, LARGE)):
         _library("mallopt")(parameter, value)
 
 
 def give_back() -> None:
-    """Takes a few milliseconds."""
+    """Return freed memory to the system; takes a few milliseconds."""
     _library("malloc_trim")(0)
 
 

@@ -1,11 +1,12 @@
-"""Spares the last block what nobody reads.
+"""Computes the last block only at positions whose output is used.
 
-In the last block a position's attention output and MLP serve its own final state alone. Where only some
-states are read (those that predict a response, or a sequence's last one), the other positions need their keys
-and values there and nothing else: of a block of 12 d² weights, 9 d² are left out for them, forward and
-backward. What is read stays the same.
+In the last block a position's attention output and MLP affect only its own final state. If only some states
+are used (those that predict a response, or a sequence's last one), the other positions need only their keys
+and values
+there: of a block's 12 d² weights, 9 d² are skipped for them, forward and backward. The used states do not
+change.
 
-It knows the blocks of GPT-2 and Llama and their like; another kind of block computes everything.
+The module supports blocks like those of GPT-2 and Llama; any other block computes everything.
 
     inner = backbone(model)
     with LastBlock(inner).only(places):
@@ -41,9 +42,9 @@ class LastBlock:
 
     @contextmanager
     def only(self, places: torch.Tensor) -> Iterator[None]:
-        """Within it, final states are right at `places` (of [rows · T], none twice) and nowhere else.
+        """Within this context, final states are correct at `places` (distinct positions in [rows · T]) only.
 
-        Where activations are computed again in the backward pass, which runs outside, all are.
+        With activation checkpointing, whose backward pass runs outside the context, all states are correct.
         """
         if len(places) == 0 or self._computed_again():
             yield
@@ -72,7 +73,7 @@ def backbone(model: nn.Module) -> nn.Module:
 
 def _at(places: torch.Tensor, forward):
     def some(x: torch.Tensor) -> torch.Tensor:
-        # One token a row: with one place in each row, what a layer holds for each row still fits.
+        # One token per row: with one position in each row, a layer's state per row still fits.
         computed = forward(x.flatten(0, 1).index_select(0, places)[:, None])[:, 0]
         whole = computed.new_zeros(x.shape[0] * x.shape[1], computed.shape[-1])
         return whole.index_copy(0, places, computed).unflatten(0, x.shape[:2])

@@ -1,11 +1,11 @@
 """Log-probabilities of given tokens from hidden states, without ever holding [tokens, V] logits whole.
 
-The language-model head is frozen in every stage here, so the only gradient that leaves it goes to the hidden
-states: ∂ log p(y) / ∂h = (W[y] - p·W) / temperature. It is computed chunk by chunk in the forward pass, while
-the chunk's probabilities are at hand, and kept as one [tokens, d] tensor; the backward pass is then one
-product and no logits are stored or computed twice.
+Every stage freezes the language-model head, so its only gradient goes to the hidden states:
+∂ log p(y) / ∂h = (W[y] - p·W) / temperature. The forward pass computes it chunk by chunk, while the chunk's
+probabilities are at hand, and keeps it as one [tokens, d] tensor. The backward pass is then one product, and
+no logits are stored or computed twice.
 
-It does not train the head (a head that requires a gradient is refused), and it has no top-k or top-p.
+A head that requires a gradient is refused; there is no top-k or top-p.
 """
 
 from __future__ import annotations

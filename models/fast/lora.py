@@ -1,13 +1,13 @@
 """A lean forward and backward pass for the LoRA layers that PEFT puts around a base's linear layers.
 
 PEFT casts a layer's whole input and output to the adapter's fp32 and back, and keeps the fp32 input for the
-backward pass. On a bf16 base that costs about half as much again as the layer itself, and three times its
-memory. Here the two low-rank products run in the type of the input, with the adapters cast to it (they are
-small, and stay fp32 for the optimizer), and one saved input serves every product. On an fp32 base it computes
-what PEFT computes.
+backward pass. On a bf16 base that adds about half the layer's own time, and three times its memory. Here the
+two low-rank products run in the type of the input, with the adapters cast to it (they are small, and stay
+fp32 for the optimizer), and one saved input serves every product. On an fp32 base the result is the same as
+PEFT's.
 
-It does not own weights: PEFT's modules, names and files stay as they are. Kinds of LoRA that it does not know
-(DoRA, dropout in training, several active adapters, a row its own adapter) go through PEFT's own forward.
+PEFT's modules, names and files do not change. Other kinds of LoRA (DoRA, dropout in training, several active
+adapters, one adapter per row) use PEFT's own forward pass.
 LoRA: arXiv 2106.09685.
 
     quicken(peft_model)

@@ -1,7 +1,7 @@
-"""Log-probabilities under several adapters, and a reward model's scores, in one pass of the base of them all.
+"""Log-probabilities under several adapters, and a reward model's scores, in one pass of their common base.
 
-A batch is the rows once for each adapter, and below them what the reward model reads. The base computes them
-together (a quantised one unpacks its weights once), and each adapter adds to its own rows.
+A batch contains the rows once per adapter, followed by the reward model's sequences. The base computes them
+together (a quantised base unpacks its weights once), and each adapter adds its update to its own rows.
 
     if possible(actor, reward_model):
         (ref, policy), scores = judge(actor, reward_model, (REFERENCE, POLICY), rows, sequences, 0.7, 16)

@@ -1,11 +1,11 @@
 """Both responses to a prompt in one row, so that the prompt is computed once and not twice.
 
-A row is what chosen and rejected begin with alike, the rest of chosen, the rest of rejected. The rest of
-rejected counts its positions from the shared beginning on and does not see the rest of chosen: every token
-sees exactly what it would see in a row of its own, and the scores are the same up to rounding. Preference
-data repeats long prompts, so this saves a third of the work and more.
+A row consists of the common beginning of chosen and rejected, the rest of chosen, and the rest of rejected.
+The rest of rejected counts its positions from the common beginning and does not attend to the rest of chosen.
+Every token attends to exactly the same tokens as in a row of its own, so the scores are the same up to
+rounding. Preference data repeats long prompts, so this saves at least a third of the work.
 
-It knows nothing of losses: TRL's RewardTrainer gets its two scores a pair, chosen ones first, as ever.
+The module does not change the loss: TRL's RewardTrainer still gets two scores per pair, chosen ones first.
 
     if can_share(model): share_prompts(model); trainer(..., data_collator=PairCollator(eos_id))
 """

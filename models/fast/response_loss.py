@@ -1,9 +1,9 @@
 """The lean head of `models.fast.logprobs` for TRL's SFTTrainer: response positions only, few logits at once.
 
 SFTTrainer lets a model return log-probabilities of the labels instead of logits (`fused_lm_head=True`). On a
-CPU TRL's own way scores the prompt's tokens as well, to drop them, and holds some thirty bytes a logit of up
-to 4096 tokens x 32768 words: gigabytes. This gives the model the same answer from one small chunk at a time.
-It needs a frozen head that gives plain logits, in one piece.
+CPU TRL's own implementation also scores the prompt's tokens, only to drop them, and holds about thirty bytes
+per logit of up to 4096 tokens x 32768 words, which is gigabytes. This module computes the same result in
+small chunks. It needs a frozen, unsharded head that gives plain logits.
 
     if can_use(model): use_lean_head(model)     # after the trainer was made: TRL puts its own head in
 """

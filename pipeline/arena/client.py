@@ -12,6 +12,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
@@ -19,10 +20,12 @@ from typing import IO, Any, cast
 from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.arena.lineup import Lineup
+from pipeline.arena.pulse import Pulse
 from pipeline.runs.child import child_environment
 
 LOAD_SECONDS = 600.0  # a large base from a slow disk
-SILENT_SECONDS = 120.0  # between two tokens
+SILENT_SECONDS = 120.0  # between two tokens, while the process works
+HANGS_SECONDS = 10.0  # without a message and without any CPU time
 
 
 class InferenceLost(UserError):
@@ -178,10 +181,7 @@ class InferenceClient:
         return worker
 
     def _receive(self, worker: "_Worker", patience: float) -> dict[str, Any]:
-        try:
-            message = worker.replies.get(timeout=patience)
-        except queue.Empty:
-            message = None
+        message = self._wait(worker, patience)
         if message is None:
             with self._state:
                 if self._worker is worker:
@@ -192,6 +192,15 @@ class InferenceClient:
                 code=Code.ANSWERING,
             )
         return message
+
+    @staticmethod
+    def _wait(worker: "_Worker", patience: float) -> dict[str, Any] | None:
+        """The next message; None where the process has ended, hangs, or is silent for `patience` seconds."""
+        pulse, deadline = Pulse(worker.process.pid), time.monotonic() + patience
+        while time.monotonic() < deadline and pulse.idle_seconds() < HANGS_SECONDS:
+            with contextlib.suppress(queue.Empty):
+                return worker.replies.get(timeout=min(1.0, patience))
+        return None
 
 
 class _Worker:

@@ -24,7 +24,7 @@ ADVICE: dict[Code, str] = {
     Code.NOT_STARTED: "`resume RUN` starts it",
     Code.DOES_NOT_FIT: "lower micro_batch_size or set gradient_checkpointing=true",
     Code.OUT_OF_MEMORY: "halve micro_batch_size or set gradient_checkpointing=true, and start again",
-    Code.DISK_FULL: "make room on the disk, then `resume RUN` goes on from the last checkpoint",
+    Code.DISK_FULL: "make room on the disk; `resume RUN` goes on from the last checkpoint",
     Code.UNSTABLE: "lower learning_rate or max_grad_norm and start again",
     Code.CHECKPOINT: "start a new run",
     Code.UNEXPECTED: "this is a bug: its traceback is in the run's log.txt",

@@ -10,7 +10,6 @@ only when it is its turn; the table of stages (`pipeline.settings.stages`) names
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from typing import Any, TextIO
 
 from data.bases import origin_facts
 from data.errors import Code, UserError
+from data.files import disk_full
 from data.workspace import Workspace
 from evaluation.resources import adapter_bytes, peak_rss_bytes
 from pipeline.memory.estimate import refuse_what_cannot_fit
@@ -29,7 +29,7 @@ from pipeline.runs import checkpoints, leftovers, locks
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.hardware import physical_cores
 from pipeline.runs.lineage import Resolved, resolve_parents
-from pipeline.runs.progress import ProgressLine, logged
+from pipeline.runs.progress import ProgressLine, full_disk_ignored, logged
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import list_runs, read_run
 from pipeline.runs.record import Cancelled, Run, withdraw_cancel
@@ -78,7 +78,7 @@ def execute(
         if not company:
             tell(run=run.id)
         with logged(run.log_path) as log, _signals(run):
-            run.start_attempt(_threads(run, company))
+            _begin(run, company)
             with _closing(run, log):
                 if run.record.parents:  # they were found when the run began first
                     resolved = Resolved(settings, run.record.parents)
@@ -197,13 +197,28 @@ def _call(row: Stage, settings: Any, run: Run, workspace: Workspace) -> dict[str
     return row.function()(settings, run, workspace)
 
 
+def _begin(run: Run, company: int) -> None:
+    """Start an attempt. Where the disk is full, a run that waited ends as failed, and one that had ended
+    before stays as it was."""
+    try:
+        run.start_attempt(_threads(run, company))
+    except OSError as error:
+        full = disk_full(error)
+        if full is None:
+            raise
+        if not run.record.attempts:
+            run.fail(str(full), full.code)
+        raise full from error
+
+
 @contextlib.contextmanager
 def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
     """Whatever ends the stage, the attempt gets its terminal state, and the log says why."""
     try:
         yield
     except Cancelled:
-        _note_resources(run)
+        with full_disk_ignored():  # the figures are worth less than the end of the run
+            _note_resources(run)
         run.cancel()
     except KeyboardInterrupt:
         run.cancel()
@@ -214,10 +229,14 @@ def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
         raise
     except Exception as error:
         mendable = _mendable(error)
-        _write(log, traceback.format_exc())
+        if mendable and mendable.code == Code.DISK_FULL and run.stop_asked():
+            run.cancel()  # the checkpoint before stays the last one
+            return
         if mendable:
             run.fail(str(mendable), mendable.code)
+            _write(log, f"failed: {mendable}\n")
             raise mendable from error
+        _write(log, traceback.format_exc())
         run.fail(f"{type(error).__name__}: {error}", Code.UNEXPECTED)
         raise
 
@@ -225,17 +244,15 @@ def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
 def _write(log: TextIO | None, text: str) -> None:
     """To the log only: the command line prints to the terminal what belongs there."""
     if log:
-        log.write(text)
+        with full_disk_ignored():
+            log.write(text)
 
 
 def _mendable(error: Exception) -> UserError | None:
     """An error that is no bug of ours, in words for the user: a full disk, too little memory."""
-    text = str(error)
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in text:
-        return UserError("disk full; the last checkpoint is whole", code=Code.DISK_FULL)
-    if is_out_of_memory(error):
-        return UserError("out of memory", code=Code.OUT_OF_MEMORY)
-    return None
+    if full := disk_full(error):
+        return full
+    return UserError("out of memory", code=Code.OUT_OF_MEMORY) if is_out_of_memory(error) else None
 
 
 def _note_resources(run: Run) -> None:

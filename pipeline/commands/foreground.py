@@ -10,9 +10,11 @@ import traceback
 from collections.abc import Callable
 
 from data.errors import Code, UserError
+from data.files import disk_full
 from data.workspace import Workspace
 from pipeline.commands.advice import told
 from pipeline.commands.execute import execute
+from pipeline.runs.progress import full_disk_ignored
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 from pipeline.training import distributed
@@ -38,16 +40,24 @@ def exit_code(command: Callable[[], int]) -> int:
         return command()
     except UserError as error:
         distributed.let_the_leader_speak()
-        print(f"error: {told(error)}", file=sys.stderr)
+        _say(told(error))
         return 2
     except KeyboardInterrupt:
-        print("error: interrupted; `resume` goes on from the last checkpoint", file=sys.stderr)
+        _say("interrupted; `resume` goes on from the last checkpoint")
         return 2
     except BrokenPipeError:
         return 0
-    except Exception:  # the outermost place: a bug is shown whole
+    except Exception as error:  # the outermost place: a bug is shown whole
+        if full := disk_full(error):
+            _say(told(full))
+            return 2
         traceback.print_exc()
         return 1
+
+
+def _say(text: str) -> None:
+    with full_disk_ignored():
+        print(f"error: {text}", file=sys.stderr)
 
 
 def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
@@ -63,5 +73,6 @@ def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
             )
     finally:
         for run in begun:
-            print(run.folder / "run.json", flush=True)
+            with full_disk_ignored():
+                print(run.folder / "run.json", flush=True)
     return 0

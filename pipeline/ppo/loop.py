@@ -6,6 +6,7 @@ third adapter on it if its precision is the base's (or the mode is shared); othe
 own. Every random choice of a step is drawn from the seed and the step's number, so a resumed run continues
 exactly like an undisturbed one. `core.py` has the arithmetic, `rollout.py` collects a rollout, `learner.py`
 makes the updates, `pipeline.training.recovery` decides about trouble, `report.py` computes the final figures.
+TRL no longer ships PPO, and the loop is the subject of this project, so it is written by hand.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -182,7 +183,7 @@ class Trainer:
             before, error = self._state(), None
             try:
                 return work()
-            except (MemoryError, RuntimeError) as caught:
+            except (MemoryError, RuntimeError, OSError) as caught:
                 if not is_out_of_memory(caught) or (done := self.memory.take_less()) is None:
                     raise
                 error = str(caught).splitlines()[0][:200] if str(caught) else type(caught).__name__

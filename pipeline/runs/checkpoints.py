@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there: staging folder, hash manifest, fsync, rename, fsync of the parent.
+"""Checkpoints that are complete or absent: staging folder, hash manifest, fsync, rename, fsync of the parent.
 
-A checkpoint counts as complete only when every file matches the manifest, so that a kill, a full disk, a
-truncated or a bit-flipped file leads to the one before. Rotation goes by step, never by time: clocks jump.
-What is inside is the business of whoever writes it. One process at a time writes to a folder.
+A checkpoint counts as complete only if every file matches the manifest. After a kill, a full disk, a
+truncated or a bit-flipped file the previous one is used. Rotation goes by step, never by time, because clocks
+jump. The writer decides about the content. One process at a time writes to a folder.
 
     save(folder, step, lambda path: torch.save(state, path / "state.pt"))
     found = latest(folder)          # (step, path) or None
@@ -63,7 +63,7 @@ def amend(folder: Path, step: int, change: Callable[[Path], None], keep: int = 2
 
 
 def give_up_newest(folder: Path) -> None:
-    """Remove the newest complete checkpoint where there is one before it to go back to."""
+    """Remove the newest complete checkpoint if there is an earlier one to return to."""
     complete = [step for step, path in _found(folder) if is_complete(path)]
     if len(complete) > 1:
         drop_after(folder, complete[-2])
@@ -90,7 +90,7 @@ def seal(path: Path, step: int | None = None) -> None:
 
 
 def is_complete(path: Path) -> bool:
-    """True when the manifest is there and every file in it has the size and hash it had when it was saved."""
+    """True if there is a manifest and every file in it has the recorded size and hash."""
     try:
         entries = read_json(path / MANIFEST)["files"]
         return all(
@@ -110,7 +110,7 @@ def latest(folder: Path) -> tuple[int, Path] | None:
 
 
 def broken(folder: Path) -> list[Path]:
-    """Checkpoints that are there but not complete, to be named to the user."""
+    """Incomplete checkpoints, to be reported to the user."""
     return [path for _, path in _found(folder) if not is_complete(path)]
 
 
@@ -160,7 +160,7 @@ def _remove_staging(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """fsync of a file or, where the system allows it, of a folder."""
+    """fsync a file or, if the system allows it, a folder."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -1,11 +1,12 @@
-"""The environment that a process of ours starts with: the package on its path, and memory for tensors.
+"""The environment in which the project starts processes: the package on the path, and allocator settings.
 
-The C library (glibc; others do not listen) reads two wishes once, before a program begins:
-- No cache of small blocks for each thread. A tensor begins at a multiple of 64 bytes, and the crumbs before
-  and behind it go to that cache. While they lie there, what a freed tensor leaves is too small, by a crumb,
-  for a tensor of the same size.
-- Large pages, where the system has them to give: memory is handed out and looked up 2 MB at a time.
-What it is told while it runs is in `models.fast.heap`.
+glibc reads two `GLIBC_TUNABLES` settings once, before a program begins (other C libraries ignore them):
+- No per-thread cache of small blocks. A tensor starts at a multiple of 64 bytes, and the small remainders
+before
+  and after it go to that cache. While they are there, the gap of a freed tensor is slightly too small for a
+  tensor of the same size.
+- Large pages, if the system has them: memory is allocated and mapped 2 MB at a time.
+`models.fast.heap` has the settings that change while the program runs.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _TUNABLES = "GLIBC_TUNABLES"
-_WISHES = {"glibc.malloc.tcache_count": 0, "glibc.malloc.hugetlb": 1}
+_SETTINGS = {"glibc.malloc.tcache_count": 0, "glibc.malloc.hugetlb": 1}
 
 
 def child_environment() -> dict[str, str]:
-    """This environment with the project on PYTHONPATH, unbuffered output and the wishes for memory."""
+    """This environment with the project on PYTHONPATH, unbuffered output and the allocator settings."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root] + [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return for_tensors(os.environ) | {
@@ -30,19 +31,19 @@ def child_environment() -> dict[str, str]:
 
 
 def for_tensors(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment with the wishes for memory; what it says itself about one of them stays."""
+    """An environment with the allocator settings; values that it sets itself are kept."""
     tunables = environment.get(_TUNABLES, "").split(":")
     named = {tunable.partition("=")[0] for tunable in tunables}
-    added = [f"{name}={value}" for name, value in _WISHES.items() if name not in named]
+    added = [f"{name}={value}" for name, value in _SETTINGS.items() if name not in named]
     if sys.platform != "linux" or not added:
         return dict(environment)
     return {**environment, _TUNABLES: ":".join(filter(None, (*tunables, *added)))}
 
 
 def start_again() -> None:
-    """Start this program again, as the same process, where it was started without the wishes for memory.
+    """Restart this program, as the same process, if it was started without the allocator settings.
 
-    To be called first of all; where it starts again, it does not return. OSError where the system refuses.
+    To be called first; it does not return if it restarts. Raises OSError if the system refuses.
     """
     wanted = for_tensors(os.environ)
     if wanted != dict(os.environ):

@@ -1,4 +1,4 @@
-"""What the machine is and what it is doing now, without torch and without a CUDA context.
+"""The machine's hardware and current load, without torch and without a CUDA context.
 
 `hardware` and `software` go into every run's record; `live` is for the panel on the page. A machine without
 an NVIDIA driver simply has no GPU here.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -64,15 +65,20 @@ def live() -> dict[str, Any]:
 
 
 def free_memory() -> tuple[int, str]:
-    """(bytes that a new training could have, what they are of: "GPU memory", or "RAM" without a GPU)."""
+    """(bytes that a new training could use, their kind: "GPU memory", or "RAM" without a GPU)."""
     gpu = _gpu()
     if gpu:
         return gpu["total_bytes"] - gpu["used_bytes"], "GPU memory"
     return min(psutil.virtual_memory().available, _left_in_group()), "RAM"
 
 
+def free_disk(folder: Path) -> int:
+    """Bytes that may still be written to the disk of `folder`."""
+    return shutil.disk_usage(folder).free
+
+
 def _left_in_group() -> int:
-    """Bytes that the control group, as of a container, leaves; files in its cache count as free."""
+    """Bytes that the control group (of a container) leaves; cached files count as free."""
     group = Path("/sys/fs/cgroup")
     try:
         limit = (group / "memory.max").read_text().strip()
@@ -84,19 +90,19 @@ def _left_in_group() -> int:
 
 
 def physical_cores() -> int:
-    """Cores that this process may use, without hyper-threads: more threads than that only slow torch down."""
+    """Physical cores that this process may use; more threads than that slow torch down."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver shows a GPU."""
+    """Whether an NVIDIA driver reports a GPU."""
     return _gpu() is not None
 
 
 @functools.cache
 def has_bf16_products() -> bool:
-    """Whether the CPU multiplies bf16 matrices: what models.precision asks torch, for whoever has no torch.
+    """Whether the CPU multiplies bf16 matrices: the answer of models.precision, without torch.
 
     Where the two differ (any system but Linux), this one says no, and an estimate is too high.
     """

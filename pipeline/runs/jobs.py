@@ -20,21 +20,25 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from data.errors import Code, UserError
+from data.files import disk_full
 from data.workspace import Workspace
 from pipeline.runs import leftovers, locks, processes
 from pipeline.runs.child import child_environment
+from pipeline.runs.hardware import free_disk
 from pipeline.runs.lineage import Lineage
+from pipeline.runs.progress import full_disk_ignored
 from pipeline.runs.queue_file import Launched, Queue, take_over_queue, write_queue
 from pipeline.runs.reader import RunReader, tail_log
 from pipeline.runs.record import Run, cancel_requested, close_dead, request_cancel, withdraw_cancel
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 
+_ROOM = 2**20  # bytes; with less on the disk a child cannot even say why it ended
 RESUMABLE = ("queued", "failed", "cancelled", "lost")
 
 
 def child_command(workspace: Workspace, run_id: str) -> list[str]:
-    """What the app starts for a run that is in the queue."""
+    """The command with which the app starts a queued run."""
     return [sys.executable, "-m", "pipeline", "resume", run_id, "--workspace", str(workspace.root)]
 
 
@@ -45,7 +49,7 @@ def command_line(
     overrides: Iterable[str] = (),
     workspace: Workspace | None = None,
 ) -> list[str]:
-    """The command that a person would type for the same run; the page shows it."""
+    """The equivalent command for a terminal; the page shows it."""
     words = ["python", "-m", "pipeline", stage, "--preset", preset]
     words += ["--precision", precision] if precision else []
     words += ["--workspace", str(workspace.root)] if workspace else []
@@ -54,7 +58,7 @@ def command_line(
 
 
 class JobRunner:
-    """Runs the queue of one workspace. Raises UserError when another app serves it already.
+    """Runs the queue of one workspace. Raises UserError if another app serves it already.
 
     `child_command` gives the command of a child, `grace` the seconds between the cancel request and the kill,
     `address` is what a second app is told, `reader` what the page reads runs with.
@@ -78,6 +82,7 @@ class JobRunner:
         self._closing = False
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping: set[str] = set()
+        self._complaint = ""
         self._held = contextlib.ExitStack()
         self._held.enter_context(locks.hold(locks.app_lock(workspace), address=address))
         leftovers.remove_temporary(workspace)
@@ -122,9 +127,12 @@ class JobRunner:
             record = self._runs.read(run_id)
             if run_id in self._queue:
                 self._queue.remove(run_id)
-                self._save()
+                with full_disk_ignored():
+                    self._save()
                 if not record.attempts:
                     close_dead(self._workspace, run_id, "cancelled")
+                    with full_disk_ignored():  # a run that has ended gives some room up
+                        self._save()
                 return
             if record.status not in ("queued", "running"):
                 raise UserError(f"{run_id}: is {record.status}; there is nothing to cancel", code=Code.STATE)
@@ -132,7 +140,7 @@ class JobRunner:
             self._stop(run_id)
 
     def queue(self) -> list[str]:
-        """The ids of the runs that wait, first the next one."""
+        """The ids of the waiting runs, the next one first."""
         with self._mutex:
             return list(self._queue)
 
@@ -147,7 +155,7 @@ class JobRunner:
         return next((run for run in self._runs.list() if run.status == "running"), None)
 
     def close(self) -> None:
-        """Stop serving the queue. A running child goes on and is found again by the next JobRunner."""
+        """Stop serving the queue. A running child continues, and the next JobRunner finds it again."""
         self._closing = True
         self._wake.set()
         self._thread.join(timeout=10)
@@ -155,7 +163,11 @@ class JobRunner:
 
     def _enqueue(self, run_id: str) -> None:
         self._queue.append(run_id)
-        self._save()
+        try:
+            self._save()
+        except OSError:  # what cannot be kept must not be promised
+            self._queue.remove(run_id)
+            raise
         self._wake.set()
 
     def _serve(self) -> None:
@@ -163,10 +175,20 @@ class JobRunner:
             try:
                 with self._mutex:
                     self._tick()
-            except Exception:  # a full disk or the like must not end the queue; the next round tries again
-                traceback.print_exc()
+            except Exception as error:  # must not end the queue; the next round tries again
+                self._complain(error)
             self._wake.wait(self._poll)
             self._wake.clear()
+
+    def _complain(self, error: Exception) -> None:
+        """Say on the terminal what went wrong in a round: once, while it stays the same."""
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            full = disk_full(error)
+            if full:
+                print(f"{full}: the queue waits until there is room", file=sys.stderr)
+            else:
+                traceback.print_exc()
 
     def _tick(self) -> None:
         if self._launched:
@@ -180,11 +202,18 @@ class JobRunner:
             self._settle(run_id)
             self._launched = self._child = None
             self._save()
-        if self._queue and not locks.holder(locks.training_lock(self._workspace)):
-            run_id = self._queue.pop(0)
+        if self._queue and not self._somebody_trains():
+            run_id = self._queue[0]
             if self._wanted(run_id):
                 self._launch(run_id)
+            self._queue.remove(run_id)
             self._save()
+
+    def _somebody_trains(self) -> bool:
+        """Whether a stage runs in this workspace, be it one of a killed `all`, which holds no lock."""
+        if locks.holder(locks.training_lock(self._workspace)):
+            return True
+        return any(run.status == "running" for run in self._runs.list())
 
     def _wanted(self, run_id: str) -> bool:
         try:
@@ -209,18 +238,21 @@ class JobRunner:
         self._launched = Launched(run_id, pid, processes.identity(pid))
 
     def _settle(self, run_id: str) -> None:
-        """The child is gone. If it never took the record over, say here how it ended."""
+        """Settle a child that has ended; if it never took over the record, write here how it ended."""
         with contextlib.suppress(UserError):
             record = self._runs.read(run_id)
             if cancel_requested(self._workspace.run(run_id)):
                 close_dead(self._workspace, run_id, "cancelled")
             elif not record.attempts:
+                if free_disk(self._workspace.root) < _ROOM:
+                    close_dead(self._workspace, run_id, "failed", "disk full", Code.DISK_FULL)
+                    return
                 last = tail_log(self._workspace, run_id, 1).strip()
                 error = last.removeprefix("error: ") or "the process ended before it began"
                 close_dead(self._workspace, run_id, "failed", error, Code.UNEXPECTED)
 
     def _stop(self, run_id: str) -> None:
-        """Stop a run in a thread of its own: the grace may be long."""
+        """Stop a run in a separate thread, because the grace period may be long."""
         if run_id in self._stopping:
             return
         self._stopping.add(run_id)

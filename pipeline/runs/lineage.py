@@ -44,7 +44,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Missing:
-    """A step that is to be run, and why."""
+    """A step that has to run, and why."""
 
     stage: str
     precision: str
@@ -52,7 +52,7 @@ class Missing:
 
 
 class Lineage:
-    """The runs of a workspace at one moment, and how they stand on each other."""
+    """The runs of a workspace at one moment, and their parents."""
 
     def __init__(
         self, reader: RunReader, records: Sequence[RunRecord] | None = None, stages: Stages = STAGES
@@ -93,7 +93,7 @@ class Lineage:
         return {run_id: reason for run_id, reason in reasons.items() if reason}
 
     def stale_reason(self, run: RunRecord) -> str:
-        """Why a run is stale; "" where it is fresh, or not done, or stands on nothing."""
+        """Why a run is stale; "" if it is fresh, not done, or has no parents."""
         if run.id not in self._reasons:
             self._reasons[run.id] = ""  # a damaged record may name itself among its ancestors
             stands = run.stage in self._stages and self._stages[str(run.stage)].needs
@@ -247,7 +247,7 @@ class Lineage:
         return ""
 
     def _same_data(self, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-        """Preparing the same data again makes nothing stale."""
+        """Whether both data sets are the same; preparing the same data again makes nothing stale."""
         makers = [self._by_id.get(flat.get("prepare") or "") for flat in (now, then)]
         hashes = [run and run.results.get("sha256") for run in makers]
         return hashes[0] is not None and hashes[0] == hashes[1]
@@ -294,7 +294,7 @@ def _check_root(stage: str, settings: Any) -> None:
 
 
 def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
-    """Base and LoRA shape are the SFT run's; another value is refused rather than ignored."""
+    """Take base and LoRA shape from the SFT run; other values are refused, not ignored."""
     taken = {name: sft.config.get(name) for name in ("base_model", "lora_rank", "lora_alpha")}
     for name, value in taken.items():
         given = getattr(settings, name)

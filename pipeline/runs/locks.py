@@ -1,4 +1,4 @@
-"""One trainer and one app a workspace: file locks that name their holder.
+"""One trainer and one app per workspace: file locks that name their holder.
 
 The lock itself is the operating system's and goes away with the process, so that nothing stale is left after
 a kill -9. The holder's name lies in a file beside it. No waiting beyond a moment: whoever is second is told.
@@ -15,18 +15,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data.errors import Code, UserError
-from data.files import read_json, write_json
+from data.files import disk_full, read_json, write_json
 from data.workspace import Workspace
 from pipeline.runs import processes
 
 
 def training_lock(workspace: Workspace) -> Path:
-    """Held by the stage that runs in this workspace."""
+    """The lock of the stage that runs in this workspace."""
     return workspace.root / "training.lock"
 
 
 def app_lock(workspace: Workspace) -> Path:
-    """Held by the app that serves this workspace and owns its queue."""
+    """The lock of the app that serves this workspace and owns its queue."""
     return workspace.root / "app.lock"
 
 
@@ -47,7 +47,11 @@ def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
 
     def tell(**more: Any) -> None:
         mine.update(more)
-        write_json(_holder_file(path), mine)
+        try:
+            write_json(_holder_file(path), mine)
+        except OSError as error:
+            if disk_full(error) is None:  # the system's lock holds without its holder's name
+                raise
 
     try:
         tell()
@@ -87,7 +91,7 @@ def _taken(path: Path) -> UserError:
 
 
 def busy(workspace: Workspace, run: str, pid: int | None) -> UserError:
-    """What a second stage is told while `run` is running."""
+    """The error for a second stage while `run` is running."""
     return UserError(
         f"{run} (process {pid}) is running in the workspace {workspace.root}",
         code=Code.BUSY,

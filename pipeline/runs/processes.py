@@ -1,4 +1,4 @@
-"""Processes as records know them: is it still the same one, and how to end it without touching a stranger.
+"""Identifies processes across restarts, and ends them without touching unrelated ones.
 
 A process id alone is not an identity, because the system uses it again. `identity` adds when the process
 started, in the machine's own ticks where it can be had, so that a changed clock does not matter.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ LOW_PRIORITY = 10  # nice value of trainings that the page starts
 
 
 def identity(pid: int) -> str | None:
-    """What tells process `pid` from every other one that has or had this number; None when it is gone."""
+    """An identity of process `pid` that no other process with this number shares; None if it is gone."""
     try:
         return _identity(pid)
     except OSError:
@@ -94,7 +95,7 @@ def family(pid: int) -> dict[int, str]:
 
 
 def ask_to_stop(pid: int, started: str) -> None:
-    """SIGTERM to the process, its whole group where it leads one. Does nothing to a stranger."""
+    """Send SIGTERM to the process, or to its group if it leads one. Unrelated processes are left alone."""
     if identity(pid) != started:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -149,7 +150,9 @@ def give_way(pid: int) -> None:
     the system refuses.
     """
     with contextlib.suppress(psutil.Error, OSError):
-        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else LOW_PRIORITY
-        psutil.Process(pid).nice(low)
+        if sys.platform == "win32":
+            psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            psutil.Process(pid).nice(LOW_PRIORITY)
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY), encoding="ascii")

@@ -1,4 +1,4 @@
-"""What a running stage prints: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
+"""The output of a running stage: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
 
 Both are for people; the page reads metrics.jsonl.
 """
@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from data.files import disk_full
 from pipeline.runs.record_file import Attempt
 
 _SHOWN = {
@@ -64,7 +65,8 @@ class ProgressLine:
             if not self._draws:
                 print(line, flush=True)
             elif self._log:
-                print(line, file=self._log, flush=True)
+                with full_disk_ignored():
+                    print(line, file=self._log, flush=True)
         if self._draws and total:
             self._draw(step, total, "  ".join(facts + pace[:1]))
 
@@ -108,33 +110,61 @@ def clock_time(seconds: float) -> str:
 @contextlib.contextmanager
 def logged(path: Path) -> Iterator[TextIO | None]:
     """Copy stdout and stderr to log.txt as well; yields the log, or None where they are the log already."""
-    with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation):
-        if path.exists() and os.path.samestat(os.fstat(sys.stdout.fileno()), path.stat()):
+    if _is_stdout(path):
+        with _printing_to(sys.stdout, sys.stderr, None):
             yield None
-            return
-    out, err = sys.stdout, sys.stderr
-    with open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
-        sys.stdout, sys.stderr = _Tee(out, log), _Tee(err, log)
-        try:
-            yield log
-        finally:
-            sys.stdout, sys.stderr = out, err
+        return
+    with (
+        open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1) as log,
+        _printing_to(sys.stdout, sys.stderr, log),
+    ):
+        yield log
+
+
+def _is_stdout(path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), path.stat())
+    except (OSError, ValueError):  # not there yet, or a stream that is no file
+        return False
+
+
+@contextlib.contextmanager
+def full_disk_ignored() -> Iterator[None]:
+    """For words that may be lost: a full disk is told by the write that matters, not by a printed line."""
+    try:
+        yield
+    except OSError as error:
+        if disk_full(error) is None:
+            raise
+
+
+@contextlib.contextmanager
+def _printing_to(out: TextIO, err: TextIO, log: TextIO | None) -> Iterator[None]:
+    sys.stdout, sys.stderr = _Tee(out, log), _Tee(err, log)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
 
 
 class _Tee(io.TextIOBase):
-    """Writes to both; whatever redraws its line stays out of the log."""
+    """Writes to a stream and to the log, where there is one; whatever redraws its line stays out of the
+    log. On a full disk, what cannot be written is left out."""
 
-    def __init__(self, stream: TextIO, log: TextIO):
+    def __init__(self, stream: TextIO, log: TextIO | None):
         self._stream, self._log = stream, log
 
     def write(self, text: str) -> int:
-        self._stream.write(text)
-        if "\r" not in text:
-            self._log.write(text)
+        with full_disk_ignored():
+            self._stream.write(text)
+        if self._log and "\r" not in text:
+            with full_disk_ignored():
+                self._log.write(text)
         return len(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        with full_disk_ignored():
+            self._stream.flush()
 
     def isatty(self) -> bool:
         return self._stream.isatty()

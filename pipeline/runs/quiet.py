@@ -1,4 +1,4 @@
-"""Keeps out of logs and terminals what the pinned libraries say about each other and nobody here can change.
+"""Suppresses warnings of the pinned libraries about each other, which the project cannot change.
 
 To be called before they are imported: bitsandbytes complains while it is being imported.
 """
@@ -11,7 +11,8 @@ import warnings
 
 
 def quiet() -> None:
-    """No deprecations inside transformers and torch, of bitsandbytes errors alone, no bars of datasets."""
+    """Hide deprecations inside transformers and torch, bitsandbytes' warnings, and datasets' progress
+    bars."""
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

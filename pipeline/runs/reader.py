@@ -1,4 +1,4 @@
-"""Runs as the page and the command line see them: the reading side of a run's folder.
+"""The reading side of a run's folder, for the page and the command line.
 
 The status that is shown is derived from the record and the live process: a run whose process is gone without
 a terminal state is "lost". A record that cannot be read is shown as a damaged run and never hides the others.
@@ -29,11 +29,11 @@ from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, pars
 from pipeline.settings.layers import from_dict, read_config
 from pipeline.settings.stages import STAGES, Stages
 
-_QUEUE_PATIENCE = 60  # seconds that a queued run may be outside the queue (it is being started)
+_QUEUE_PATIENCE = 60  # seconds that a run may be outside the queue before its first attempt
 
 
 class _Signature(NamedTuple):
-    """What changes whenever a file is written."""
+    """A signature that changes whenever a file is written."""
 
     modified_ns: int
     size: int
@@ -45,7 +45,7 @@ class _Signature(NamedTuple):
 
 
 class _Unparsable(UserError):
-    """A file that was read whole and is not JSON."""
+    """A file that was read completely and is not JSON."""
 
     def __init__(self, message: str, signature: _Signature):
         super().__init__(message, code=Code.RECORD)
@@ -174,7 +174,7 @@ def read_run(workspace: Workspace, run_id: str) -> RunRecord:
 
 
 def read_record(workspace: Workspace, run_id: str) -> RunRecord:
-    """The record as it is on disk. Raises UserError when there is none or it is damaged."""
+    """The record on disk. Raises UserError if there is none or it is damaged."""
     return RunReader(workspace).on_disk(run_id).record
 
 
@@ -201,12 +201,22 @@ def _status(found: _OnDisk, queue: Queue) -> Status:
         alive = attempt and processes.alive(attempt.pid, attempt.process_started)
         return "running" if alive else "lost"
     if record.status == "queued":
-        age = abs(time.time() - found.signature.modified_ns / 1e9)
-        launched = queue.launched and queue.launched.run == record.id
-        return "queued" if record.id in queue.queue or launched or age < _QUEUE_PATIENCE else "lost"
+        known = record.id in queue.queue or _is_being_started(found, queue)
+        return "queued" if known else "lost"
     if record.id in queue.queue and record.status != "done":
         return "queued"  # waits for its resume
     return record.status
+
+
+def _is_being_started(found: _OnDisk, queue: Queue) -> bool:
+    """Whether a queued run outside the queue is on its way to its first attempt: launched by the app, or
+    just made by a process that is still there."""
+    launched, maker = queue.launched, found.record.maker
+    if launched and launched.run == found.record.id:
+        return processes.alive(launched.pid, launched.process_started)
+    if maker and not processes.alive(maker.pid, maker.process_started):
+        return False
+    return abs(time.time() - found.signature.modified_ns / 1e9) < _QUEUE_PATIENCE
 
 
 def _read(path: Path, run_id: str) -> _OnDisk:
@@ -240,7 +250,7 @@ def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
 
 
 def _damaged(name: str, error: str) -> RunRecord:
-    """A run of which nothing is known but its folder's name (which may hold bytes that are not text)."""
+    """A run of which only the folder's name is known (which may contain bytes that are not text)."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     return RunRecord(id=shown, status="failed", error=error, error_code=Code.RECORD, damaged=True)
 

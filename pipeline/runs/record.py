@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,22 +25,22 @@ from typing import Any, cast
 
 import yaml
 
-from data.files import append_jsonl, read_jsonl, sync_folder, write_atomic, write_json
+from data.files import append_jsonl, disk_full, read_jsonl, sync_folder, write_atomic, write_json
 from data.workspace import Workspace
-from pipeline.runs import processes
+from pipeline.runs import processes, reserve
 from pipeline.runs.hardware import hardware, software
 from pipeline.runs.reader import read_record
-from pipeline.runs.record_file import TERMINAL, Attempt, Event, Parents, RunRecord, Status, to_json
+from pipeline.runs.record_file import TERMINAL, Attempt, Event, Maker, Parents, RunRecord, Status, to_json
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class Cancelled(Exception):
-    """Raised by a stage that was asked to stop, after it saved its last checkpoint."""
+    """Raised by a stage that was asked to stop, after saving its last checkpoint."""
 
 
 class Run:
-    """One run, seen from the process that executes it."""
+    """One run, for the process that executes it."""
 
     leads = True  # False in the other processes of a run on several devices, which write nothing
 
@@ -69,15 +70,22 @@ class Run:
             seed=config.get("seed"),
             parents=parents or Parents(),
             config=config,
+            maker=Maker(os.getpid(), processes.identity(os.getpid())),
         )
         run = cls(workspace, record)
-        write_atomic(run.folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        run.write()
+        try:
+            reserve.keep(run.folder)
+            asked = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+            write_atomic(run.folder / "config.yaml", asked)
+            run.write()
+        except OSError:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
         return run
 
     @classmethod
     def load(cls, workspace: Workspace, run_id: str) -> Run:
-        """An existing run, to go on with it. Raises UserError when it is not there or not readable."""
+        """An existing run, to continue it. Raises UserError if it does not exist or cannot be read."""
         return cls(workspace, read_record(workspace, run_id))
 
     @property
@@ -102,15 +110,16 @@ class Run:
 
     def change(self, **fields: Any) -> None:
         """Set fields of the record and write it."""
-        self.record = dataclasses.replace(self.record, **fields)
-        self.write()
+        changed = dataclasses.replace(self.record, **fields)
+        write_json(self.folder / "run.json", to_json(changed))  # where this fails, nothing has changed
+        self.record = changed
 
     def change_attempt(self, **fields: Any) -> None:
         """Set fields of the newest attempt and write the record."""
         self.change(attempts=self._attempts_with(**fields))
 
     def start_attempt(self, threads: int | None = None) -> None:
-        """Take the record over for this process; an earlier attempt that died without a word becomes lost.
+        """Take over the record for this process; an earlier attempt that died silently becomes lost.
 
         threads: of the CPU that it computes with; a resumed run takes as many, to round as before.
         """
@@ -118,6 +127,7 @@ class Run:
         if attempts and attempts[-1].status == "running":
             attempts = self._attempts_with(status="lost", ended=now())
         self._seconds_before = sum(attempt.seconds or 0.0 for attempt in attempts)
+        reserve.keep(self.folder)  # a resumed run gave it up when it ended
         self._clock = time.monotonic()
         attempt = Attempt(
             number=len(attempts) + 1,
@@ -141,22 +151,23 @@ class Run:
         )
 
     def set_total(self, total_steps: int) -> None:
-        """How many steps the whole run has, for progress and time left."""
+        """Set the number of steps of the whole run, for progress and time left."""
         self.change_attempt(total_steps=int(total_steps))
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """One flushed line of metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's clock."""
+        """Append one flushed line to metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's
+        clock."""
         line = dict(row) | {"wall_seconds": round(time.monotonic() - self._clock, 3)}
         append_jsonl(self.folder / "metrics.jsonl", line)
         if self.on_log:
             self.on_log(line)
 
     def sample(self, row: Mapping[str, Any]) -> None:
-        """One flushed line of samples.jsonl; `row` has "step"."""
+        """Append one flushed line to samples.jsonl; `row` has "step"."""
         append_jsonl(self.folder / "samples.jsonl", dict(row))
 
     def event(self, kind: str, message: str, **facts: Any) -> None:
-        """An anomaly and what was done about it; kept in run.json and printed."""
+        """Record and print an anomaly and the reaction to it."""
         self.change(events=(*self.record.events, Event(now(), kind, message, facts)))
         print(f"{kind}: {message}", flush=True)
 
@@ -183,16 +194,16 @@ class Run:
             self.change_attempt(from_step=step)
 
     def request_stop(self) -> None:
-        """What the signal handlers call: no more than a flag."""
+        """Set the stop flag; the signal handlers call it."""
         self._stop = True
 
     def should_stop(self) -> bool:
-        """True once a signal asked to stop or a cancel request lies in the folder; agreed on by all
-        processes of the run."""
+        """True once a signal or a cancel request in the folder asks to stop; all processes of the run
+        agree."""
         return self.agree(self.stop_asked())
 
     def stop_asked(self) -> bool:
-        """What this process knows of it."""
+        """Whether this process alone has been asked to stop."""
         return self._stop or cancel_requested(self.folder)
 
     def finish(self, results: Mapping[str, Any]) -> None:
@@ -220,8 +231,7 @@ class Run:
                 )
             seconds = round(time.monotonic() - self._clock, 3)
             attempts = self._attempts_with(status=status, ended=now(), seconds=seconds, error=error)
-        self.sync_logs()
-        self.change(
+        changes: dict[str, Any] = dict(
             attempts=attempts,
             status=status,
             ended=now(),
@@ -231,19 +241,31 @@ class Run:
             seconds=round(self._seconds_before + seconds, 3),
         )
 
+        def close() -> None:
+            self.sync_logs()
+            self.change(**changes)
+
+        reserve.with_room(self.folder, close)
+        reserve.give_up(self.folder)
+
     def _attempts_with(self, **fields: Any) -> tuple[Attempt, ...]:
         """The attempts, the newest with other fields."""
         return (*self.record.attempts[:-1], dataclasses.replace(self.record.attempts[-1], **fields))
 
 
 def now() -> str:
-    """UTC time as records keep it."""
+    """The current UTC time in the format of records."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def request_cancel(folder: Path) -> None:
     """Ask the run in `folder` to stop; whoever asks writes this file, the run only reads it."""
-    write_json(folder / "cancel.json", {"asked": now()})
+    try:
+        write_json(folder / "cancel.json", {"asked": now()})
+    except OSError as error:
+        if disk_full(error) is None:
+            raise
+        (folder / "cancel.json").touch()  # that it is there says enough, and an empty file needs no room
 
 
 def withdraw_cancel(folder: Path) -> None:
@@ -271,7 +293,9 @@ def close_dead(
             return False
         ended = dataclasses.replace(attempt, status=status, ended=now(), error=error)
         attempts = (*attempts[:-1], ended)
-    run.change(attempts=attempts, status=status, ended=now(), error=error, error_code=code)
+    ends: dict[str, Any] = dict(attempts=attempts, status=status, ended=now(), error=error, error_code=code)
+    reserve.with_room(run.folder, lambda: run.change(**ends))
+    reserve.give_up(run.folder)
     return True
 
 

@@ -51,6 +51,14 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Maker:
+    """The process that made a run, which starts it or puts it into the queue; see `processes.identity`."""
+
+    pid: int
+    process_started: str | None
+
+
+@dataclass(frozen=True)
 class Parents:
     """What a run stands on.
 
@@ -169,7 +177,7 @@ class Progress:
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """A run as run.json has it. seconds: of all attempts. results: {} until the run is done. error_code: the
-    kind of the error (`data.errors`); on disk where there is one.
+    kind of the error (`data.errors`); maker: who made the run. Both are on disk where there is one.
 
     Not on disk: progress (of a running run, by the reader), damaged (the file could not be read; `error`
     says why, and `status` is "failed"). more: keys of the file that this version does not know.
@@ -195,6 +203,7 @@ class RunRecord:
     events: tuple[Event, ...] = ()
     error: str | None = None
     error_code: str | None = None
+    maker: Maker | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
     damaged: bool = False
@@ -224,7 +233,7 @@ class RunRecord:
 
 _NOT_ON_DISK = ("more", "progress", "damaged")
 _KEYS = tuple(item.name for item in dataclasses.fields(RunRecord) if item.name not in _NOT_ON_DISK)
-_OPTIONAL = ("error_code",)
+_OPTIONAL = ("error_code", "maker")
 _RECORD = TypeAdapter(RunRecord)
 
 
@@ -234,6 +243,8 @@ def to_json(record: RunRecord) -> dict[str, Any]:
     for name in _OPTIONAL:
         if content[name] is None:
             del content[name]
+    if record.maker:
+        content["maker"] = dataclasses.asdict(record.maker)
     return content | {
         "parents": record.parents.to_json(),
         "attempts": [_attempt_to_json(attempt) for attempt in record.attempts],

@@ -26,7 +26,7 @@ def _setting(default: Any, text: str, *, unit: str = "", group: str = "main", **
 
 @settings_class(frozen=True, config=_STRICT)
 class StageSettings:
-    """What every stage has."""
+    """The settings that every stage has."""
 
     preset: Preset = _setting(
         "tiny",
@@ -37,7 +37,7 @@ class StageSettings:
     seed: int = _setting(42, "Seed of every random number in this run", ge=0, le=2**31 - 1)
     name: str = _setting(
         "",
-        "A name for the result; of a data set: its folder (empty = from its source)",
+        "Name of the result; for a data set, its folder (empty = derived from its source)",
         group="naming",
         max_length=100,
     )
@@ -63,34 +63,34 @@ class PrepareSettings(StageSettings):
     test_rows: int = _setting(2000, "Test pairs (tiny world)", unit="pairs", group="tiny world", ge=1)
     validation_fraction: float = _setting(
         0.05,
-        "Share of prompts for validation where the source has no such split",
+        "Share of prompts for validation if the source has no such split",
         group="splits",
         gt=0,
         lt=0.5,
     )
     test_fraction: float = _setting(
-        0.1, "Share of prompts for the test where the source has no such split", group="splits", gt=0, lt=0.5
+        0.1, "Share of prompts for the test if the source has no such split", group="splits", gt=0, lt=0.5
     )
     judge_fraction: float = _setting(
         0.0,
-        "Share of the training prompts set aside for a judge: none of the reward models sees them",
+        "Share of the training prompts reserved for a judge; no other reward model sees them",
         group="splits",
         ge=0,
         lt=0.9,
     )
     tokens_of: str = _setting(
-        "", "Base whose tokens count in the two limits; empty = no limits", group="lengths", max_length=1000
+        "", "Base whose tokens the two limits count; empty = no limits", group="lengths", max_length=1000
     )
     longest_prompt: int = _setting(
         0,
-        "Drop pairs with a longer prompt, where half of them or more are left; 0 = no limit",
+        "Drop pairs with a longer prompt, if at least half of them remain; 0 = no limit",
         unit="tokens",
         group="lengths",
         ge=0,
     )
     longest_pair: int = _setting(
         0,
-        "Drop pairs whose prompt with the longer response is longer; 0 = no limit",
+        "Drop pairs whose prompt and longer response exceed this; 0 = no limit",
         unit="tokens",
         group="lengths",
         ge=0,
@@ -99,14 +99,14 @@ class PrepareSettings(StageSettings):
 
 @settings_class(frozen=True, config=_STRICT)
 class _Training(StageSettings):
-    """What the stages that train have in common."""
+    """The settings that all training stages share."""
 
     max_steps: int = _setting(0, "Stop after this many updates; 0 = from epochs", unit="steps", ge=0)
     epochs: float = _setting(1.0, "Passes over the data", unit="passes", gt=0, le=1000)
-    batch_size: int = _setting(32, "Examples an update", unit="examples", ge=1, le=65536)
+    batch_size: int = _setting(32, "Examples per update", unit="examples", ge=1, le=65536)
     micro_batch_size: int = _setting(
         16,
-        "Examples in memory at once; the rest is accumulated",
+        "Examples in memory at once; gradients of the rest are accumulated",
         unit="examples",
         group="memory",
         ge=1,
@@ -114,19 +114,17 @@ class _Training(StageSettings):
     )
     learning_rate: float = _setting(1e-3, "Peak learning rate", gt=0, le=1)
     max_length: int = _setting(
-        192, "Longest prompt with response; longer prompts lose their start", unit="tokens", ge=8, le=131072
+        192, "Longest prompt with response; a longer prompt loses its start", unit="tokens", ge=8, le=131072
     )
     warmup_ratio: float = _setting(
-        0.05, "Share of the steps with a rising learning rate", group="optimizer", ge=0, le=1
+        0.05, "Share of the steps in which the learning rate rises", group="optimizer", ge=0, le=1
     )
     lr_scheduler: Literal["linear", "cosine", "constant"] = _setting(
-        "cosine", "How the learning rate falls after the warm-up", group="optimizer"
+        "cosine", "How the learning rate decays after the warm-up", group="optimizer"
     )
     max_grad_norm: float = _setting(1.0, "Clip the gradient to this norm", group="optimizer", gt=0)
     weight_decay: float = _setting(0.0, "Weight decay of AdamW", group="optimizer", ge=0, le=1)
-    save_steps: int = _setting(
-        50, "Save a checkpoint every so many steps", unit="steps", group="checkpoints", ge=1
-    )
+    save_steps: int = _setting(50, "Steps between checkpoints", unit="steps", group="checkpoints", ge=1)
     gradient_checkpointing: bool = _setting(
         False, "Recompute activations in the backward pass: less memory, more time", group="memory"
     )
@@ -148,7 +146,7 @@ class PretrainSettings(_Training):
 
 @settings_class(frozen=True, config=_STRICT)
 class _Adapter(_Training):
-    """What the stages that train a LoRA adapter have in common."""
+    """The settings that all stages with a LoRA adapter share."""
 
     dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
     base_model: str = _setting(
@@ -167,27 +165,27 @@ class _Adapter(_Training):
 
 @settings_class(frozen=True, config=_STRICT)
 class _Supervised(_Adapter):
-    """What the stages that learn from given answers have in common."""
+    """The settings that SFT and reward models, which learn from given answers, share."""
 
     split_base: bool = _setting(
         False,
-        "Deal the base's blocks to all GPUs, for a base that one cannot hold; in one process",
+        "Distribute the base's blocks over all GPUs, for a base that one GPU cannot hold; one process",
         group="memory",
     )
     loader_workers: int = _setting(
         0,
-        "Processes that put batches together beside the training; 0 is best for small data",
+        "DataLoader workers; 0 is best for small data",
         unit="processes",
         group="memory",
         ge=0,
         le=64,
     )
     eval_steps: int = _setting(
-        25, "Measure on the validation data every so many steps", unit="steps", group="evaluation", ge=1
+        25, "Steps between evaluations on the validation data", unit="steps", group="evaluation", ge=1
     )
     early_stopping_patience: int = _setting(
         0,
-        "Stop after so many evaluations without a better validation loss; 0 = off",
+        "Stop after this many evaluations without a better validation loss; 0 = off",
         group="evaluation",
         ge=0,
     )
@@ -213,12 +211,12 @@ class RewardSettings(_Supervised):
     )
     augmentation: Literal["off", "cross_prompt"] = _setting(
         "off",
-        "cross_prompt: now and then another prompt's chosen response stands as the rejected one",
+        "cross_prompt: sometimes use another prompt's chosen response as the rejected one",
         group="regularisation",
     )
     safety_pairs: int = _setting(
         0,
-        "Add so many pairs of our own in which a harmful request is declined, or a harmless one answered",
+        "Number of built-in pairs to add: harmful requests declined, harmless ones answered",
         unit="pairs",
         group="safety",
         ge=0,
@@ -226,14 +224,14 @@ class RewardSettings(_Supervised):
     )
     share_prompts: bool = _setting(
         True,
-        "Compute the prompt of a pair once for both responses: the same scores, less work",
+        "Compute a pair's prompt once for both responses: same scores, less work",
         group="memory",
     )
 
 
 @settings_class(frozen=True, config=_STRICT)
 class PpoSettings(_Adapter):
-    """PPO against a reward model. batch_size counts prompts a step, epochs the passes over a rollout."""
+    """PPO against a reward model. batch_size counts prompts per step, epochs the passes over a rollout."""
 
     epochs: int = _setting(4, "Passes over each rollout", unit="passes", ge=1, le=100)
     response_length: int = _setting(48, "Longest response", unit="tokens", ge=1, le=8192)
@@ -244,7 +242,7 @@ class PpoSettings(_Adapter):
     )
     reward: Literal["model", "gold"] = _setting(
         "model",
-        "gold: train on the tiny world's gold reward itself, to see how much is possible",
+        "gold: train on the tiny world's gold reward itself, which shows how much is possible",
         group="parents",
     )
     sft_run: str = _setting(
@@ -255,7 +253,7 @@ class PpoSettings(_Adapter):
     )
     safety_pairs: int = _setting(
         0,
-        "Add the prompts of so many safety pairs of our own to the training prompts",
+        "Number of built-in safety pairs whose prompts are added to the training prompts",
         unit="pairs",
         group="safety",
         ge=0,
@@ -268,16 +266,16 @@ class PpoSettings(_Adapter):
         gt=0,
         le=10,
     )
-    num_minibatches: int = _setting(2, "Updates an epoch", group="ppo", ge=1, le=1024)
+    num_minibatches: int = _setting(2, "Updates per epoch", group="ppo", ge=1, le=1024)
     kl_coef: float = _setting(
         0.1, "Weight of the KL penalty in the reward", unit="per nat", group="ppo", ge=0
     )
     adaptive_kl: bool = _setting(False, "Steer kl_coef towards kl_target", group="ppo")
     kl_target: float = _setting(
-        6.0, "Target of the adaptive controller", unit="nats a sequence", group="ppo", gt=0
+        6.0, "Target of the adaptive controller", unit="nats per sequence", group="ppo", gt=0
     )
     kl_horizon: int = _setting(
-        10000, "Slowness of the adaptive controller", unit="sequences", group="ppo", ge=1
+        10000, "Time constant of the adaptive controller", unit="sequences", group="ppo", ge=1
     )
     cliprange: float = _setting(0.2, "Clip range of the probability ratio", group="ppo", gt=0, le=1)
     vf_cliprange: float = _setting(0.2, "Clip range of the value update", group="ppo", gt=0)
@@ -287,7 +285,7 @@ class PpoSettings(_Adapter):
     target_kl: float = _setting(
         0.05,
         "End a step's epochs when the approximate KL to the rollout passes this; 0 = never",
-        unit="nats a token",
+        unit="nats per token",
         group="ppo",
         ge=0,
     )
@@ -296,16 +294,16 @@ class PpoSettings(_Adapter):
         5.0, "Clip standardised scores at this; 0 = off", unit="sd", group="ppo", ge=0
     )
     missing_eos_penalty: float = _setting(
-        1.0, "Taken off the score of a response that does not end", unit="sd", group="ppo", ge=0
+        1.0, "Subtracted from the score of a response without an end", unit="sd", group="ppo", ge=0
     )
     eval_prompts: int = _setting(
         256, "Held-out prompts of the final evaluation", unit="prompts", group="evaluation", ge=1
     )
     sample_steps: int = _setting(
-        5, "Keep sample responses every so many steps", unit="steps", group="evaluation", ge=1
+        5, "Steps between recorded sample responses", unit="steps", group="evaluation", ge=1
     )
     safety_steps: int = _setting(
-        10, "Run the safety probe every so many steps; 0 = off", unit="steps", group="evaluation", ge=0
+        10, "Steps between safety probes; 0 = off", unit="steps", group="evaluation", ge=0
     )
 
     @property
@@ -315,7 +313,7 @@ class PpoSettings(_Adapter):
 
 @settings_class(frozen=True, config=_STRICT)
 class EvaluateSettings(StageSettings):
-    """SFT and the PPO policies on held-out prompts, by every reward model and gold."""
+    """Evaluate SFT and the PPO policies on held-out prompts, with every reward model and gold."""
 
     dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
     sft_run: str = _setting("", "SFT run; empty = the newest done", group="parents", max_length=100)
@@ -324,13 +322,11 @@ class EvaluateSettings(StageSettings):
     batch_size: int = _setting(64, "Responses generated at once", unit="prompts", group="memory", ge=1)
     max_length: int = _setting(192, "Longest prompt with response", unit="tokens", group="sampling", ge=8)
     response_length: int = _setting(48, "Longest response", unit="tokens", group="sampling", ge=1)
-    temperature: float = _setting(
-        0.7, "Sampling temperature, that of the rollout", group="sampling", gt=0, le=10
-    )
+    temperature: float = _setting(0.7, "Sampling temperature; the rollout's", group="sampling", gt=0, le=10)
 
 
 def preset_values(stage: str, preset: str) -> dict[str, Any]:
-    """What a preset sets apart from the fields' defaults: the one table to tune."""
+    """The values in which a preset differs from the fields' defaults: the only table to tune."""
     table: dict[str, dict[str, dict[str, Any]]] = {
         "tiny": {
             "prepare": dict(source="tiny", train_rows=15_000),

@@ -33,7 +33,7 @@ _TYPES = {"boolean": bool, "integer": int, "number": float, "string": str}
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """One setting as a form or a help text needs it; minimum and maximum are inclusive or just outside."""
+    """One setting, for a form or a help text; minimum and maximum are inclusive or exclusive."""
 
     name: str
     type: type
@@ -55,12 +55,12 @@ def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[Fi
             name=name,
             type=_TYPES[field["type"]],
             default=values.get(name, field["default"]),
-            help=field["description"],
-            unit=field["unit"],
+            help=field.get("description", ""),
+            unit=field.get("unit", ""),
             minimum=field.get("minimum", field.get("exclusiveMinimum")),
             maximum=field.get("maximum", field.get("exclusiveMaximum")),
             choices=tuple(field.get("enum", ())),
-            group=field["group"],
+            group=field.get("group", "main"),
         )
         for name, field in schema.items()
     ]
@@ -119,7 +119,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 
 def read_config(path: Path | str) -> dict[str, Any]:
-    """A YAML file of fields. Raises UserError when it is missing, unreadable or not a mapping."""
+    """A YAML file of fields. Raises UserError if it is missing, unreadable or not a mapping."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
@@ -149,6 +149,8 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UserError(f"{text}: write field=value", code=Code.SETTING)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UserError(f"{text}: holds half a surrogate pair, which is no text", code=Code.SETTING)
         values[name.strip()] = value
     return values
 
@@ -186,7 +188,7 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
 
 
 def _check_names(stage: str, settings: Any) -> None:
-    """Refuse a name that cannot be a folder or a file of the workspace, before anything runs."""
+    """Refuse a name that cannot be a folder or file of the workspace, before anything runs."""
     names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
     if stage == "prepare" and not settings.name:
         names["source"] = default_name(settings.source)

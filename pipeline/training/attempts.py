@@ -62,7 +62,7 @@ def train(
             _to_the_end(trainer, found)
         except Unstable as caught:
             trouble = Unstable(str(caught), caught.step)
-        except (MemoryError, RuntimeError) as caught:
+        except (MemoryError, RuntimeError, OSError) as caught:
             if not is_out_of_memory(caught):
                 raise
             trouble = MemoryError(str(caught).partition("\n")[0][:200] or type(caught).__name__)

@@ -94,9 +94,9 @@ def check(stage: str, settings: Any) -> None:
         )
 
 
-def micro_batch(wished: int, whole: int) -> int:
+def micro_batch(size: int, whole: int) -> int:
     """Rows of a batch of `whole` rows that a process computes at once: at most its share."""
-    return min(wished, max(1, whole // world()))
+    return min(size, max(1, whole // world()))
 
 
 def _check_sharding(stage: str, settings: Any) -> None:

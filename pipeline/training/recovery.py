@@ -11,10 +11,13 @@ states. accelerate halves a batch only by starting over, so this is written by h
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
+
+from data.errors import UserError
 
 MAX_TRIES = 3
 CALM_CLIP = 0.5  # gradient norm after a roll-back
@@ -115,12 +118,34 @@ class Stability:
         return min(asked, CALM_CLIP) if self.tries else asked
 
 
+# What libraries say when memory runs out, here or on a GPU, without a MemoryError.
+_NO_MEMORY = (
+    "can't allocate memory",  # torch's allocator
+    "not enough memory",  # the same on Windows
+    "annot allocate memory",  # the system, as Python, safetensors and mmap quote it
+    "out of memory",  # CUDA
+    "ALLOC_FAILED",  # cuBLAS and cuDNN
+    "std::bad_alloc",  # C++
+    "could not create a primitive",  # oneDNN, which has no other words for it
+    "could not create a memory",
+    "could not execute a primitive",
+    "failed to map segment",  # the loader, for a library that does not fit any more
+    "can't start new thread",  # its stack does not fit
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or on the CPU; torch reports it in several ways."""
-    text = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in text
-        or "not enough memory" in text
-    )
+    """Whether memory ran out, on a GPU or here: by the kind of error, or by a library's words for it.
+
+    The causes are looked at, too. A UserError says by itself what it is.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, UserError):
+        if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":
+            return True
+        if (isinstance(seen, OSError) and seen.errno == errno.ENOMEM) or any(
+            words in str(seen) for words in _NO_MEMORY
+        ):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -1,0 +1,14 @@
+"""Waiting for what happens in other threads and processes, on a machine of any speed."""
+
+import time
+
+NEVER = 300.0  # seconds after which something is taken never to happen; it decides nothing else
+
+
+def eventually(condition, what="it"):
+    """Wait until `condition()` is true and return what it returned."""
+    deadline = time.monotonic() + NEVER
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} never happened"
+        time.sleep(0.02)
+    return found
