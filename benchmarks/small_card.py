@@ -180,8 +180,7 @@ trained against reward models in bf16, int8 and int4. The arena answers with the
 - **Base**: SmolLM2-135M-Instruct by Hugging Face, Apache-2.0, from {origin}.
   The weights of the package are quantised; the exact ones are on the hub and give another base, which these
   adapters refuse.
-- **Data**: 2,646 preference pairs of `Anthropic/hh-rlhf` (MIT), 1,849 of harmless-base's test split and 800
-of
+- **Data**: 2,646 preference pairs of `Anthropic/hh-rlhf` (MIT), 1,849 of harmless-base's test split and 800 of
   the helpful sets. No row is in this repository. A third of the pairs was kept from training for a judge.
 - **Licence** of the adapters: MIT, like the project.
 
