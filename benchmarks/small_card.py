@@ -41,7 +41,7 @@ Answers = dict[str, dict[str, list[str]]]  # policy -> {"questions": [...], "har
 def ask(folders: Mapping[str, Path]) -> Answers:
     """What each policy answers, with the same random numbers for each."""
     model = loading.load_causal(SMOLLM2, "bf16", loading.device())
-    text = PromptFormat(loading.load_tokenizer(SMOLLM2))
+    prompt_format = PromptFormat(loading.load_tokenizer(SMOLLM2))
     prompts = [*QUESTIONS, *(request for requests in HARMFUL.values() for request in requests)]
     turns = [transcript([{"role": "user", "content": prompt}]) for prompt in prompts]
     answers: Answers = {}
@@ -51,7 +51,13 @@ def ask(folders: Mapping[str, Path]) -> Answers:
         model.eval()
         with torch.inference_mode():
             said = measure.respond(
-                model, turns, text, max_length=512, response_length=TOKENS, temperature=TEMPERATURE, seed=SEED
+                model,
+                turns,
+                prompt_format,
+                max_length=512,
+                response_length=TOKENS,
+                temperature=TEMPERATURE,
+                seed=SEED,
             ).texts
         answers[name] = {"questions": said[: len(QUESTIONS)], "harmful": said[len(QUESTIONS) :]}
         print(name, flush=True)
@@ -107,7 +113,7 @@ def card(answers: Answers, workspace: Workspace, words: Mapping[str, str]) -> st
     """The whole card. words: what a person wrote, by place in the template."""
     made_from = origin(loading.resolve_base(SMOLLM2))
     return TEMPLATE.format(
-        origin=made_from.text() if made_from else "the hub",
+        origin=made_from.prompt_format() if made_from else "the hub",
         runs="\n".join(_run_lines(workspace)),
         safety="\n".join(safety_table(answers)),
         figures="\n".join(figures_table(workspace)),
@@ -153,8 +159,8 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def _cell(prompt_format: str) -> str:
+    return " ".join(prompt_format.replace("|", "\\|").split())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
