@@ -130,8 +130,8 @@ def _last_turn(prompt: str) -> str:
     return prompt.rsplit("\n\nHuman:", 1)[1].removesuffix("\n\nAssistant:").strip()
 
 
-def _cell(prompt_format: str) -> str:
-    return prompt_format.replace("|", "\\|").replace("\n", " ")
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":

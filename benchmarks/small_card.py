@@ -113,7 +113,7 @@ def card(answers: Answers, workspace: Workspace, words: Mapping[str, str]) -> st
     """The whole card. words: what a person wrote, by place in the template."""
     made_from = origin(loading.resolve_base(SMOLLM2))
     return TEMPLATE.format(
-        origin=made_from.prompt_format() if made_from else "the hub",
+        origin=made_from.text() if made_from else "the hub",
         runs="\n".join(_run_lines(workspace)),
         safety="\n".join(safety_table(answers)),
         figures="\n".join(figures_table(workspace)),
@@ -159,8 +159,8 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _cell(prompt_format: str) -> str:
-    return " ".join(prompt_format.replace("|", "\\|").split())
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
