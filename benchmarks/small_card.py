@@ -41,7 +41,7 @@ Answers = dict[str, dict[str, list[str]]]  # policy -> {"questions": [...], "har
 def ask(folders: Mapping[str, Path]) -> Answers:
     """What each policy answers, with the same random numbers for each."""
     model = loading.load_causal(SMOLLM2, "bf16", loading.device())
-    text = PromptFormat(loading.load_tokenizer(SMOLLM2))
+    prompt_format = PromptFormat(loading.load_tokenizer(SMOLLM2))
     prompts = [*QUESTIONS, *(request for requests in HARMFUL.values() for request in requests)]
     turns = [transcript([{"role": "user", "content": prompt}]) for prompt in prompts]
     answers: Answers = {}
@@ -51,7 +51,13 @@ def ask(folders: Mapping[str, Path]) -> Answers:
         model.eval()
         with torch.inference_mode():
             said = measure.respond(
-                model, turns, text, max_length=512, response_length=TOKENS, temperature=TEMPERATURE, seed=SEED
+                model,
+                turns,
+                prompt_format,
+                max_length=512,
+                response_length=TOKENS,
+                temperature=TEMPERATURE,
+                seed=SEED,
             ).texts
         answers[name] = {"questions": said[: len(QUESTIONS)], "harmful": said[len(QUESTIONS) :]}
         print(name, flush=True)
