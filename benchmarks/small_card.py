@@ -5,8 +5,9 @@ declined ones are counted with the safety probe's detector (`evaluation.safety`)
 person stands in the card's own words. The policies are the shipped ones, the sampling is the arena's. The
 figures come from the newest evaluation of the workspace that the policies were trained in. It trains nothing.
 
-    python -m benchmarks.small_card --workspace W --answers answers.json    # asks, and keeps the answers
-    python -m benchmarks.small_card --workspace W --answers answers.json    # a second time: writes from them
+    python -m benchmarks.small_card --workspace W --answers answers.json
+
+The answers are kept in that file, and those that are there already are not asked for again.
 """
 
 from __future__ import annotations
@@ -162,10 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--answers", type=Path, required=True, help="kept here; written where it is missing")
     parser.add_argument("--to", type=Path, default=CARD)
     args = parser.parse_args(arguments)
-    if not args.answers.is_file():
-        demo = shipped()["small"]
-        write_json(args.answers, ask({name: demo / name for name in POLICIES}))
-    answers = read_json(args.answers)
+    answers = read_json(args.answers) if args.answers.is_file() else {}
+    demo = shipped()["small"]
+    if missing := {name: demo / name for name in POLICIES if name not in answers}:
+        answers |= ask(missing)
+        answers = {name: answers[name] for name in POLICIES}
+        write_json(args.answers, answers)
     words = json.loads((Path(__file__).parent / "small_words.json").read_text(encoding="utf-8"))
     args.to.write_text(card(answers, Workspace(args.workspace), words), encoding="utf-8")
     print("\n".join(safety_table(answers)))
