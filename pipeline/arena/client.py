@@ -173,7 +173,7 @@ class InferenceClient:
             worker.send({"do": "load", "lineup": wanted})
             while True:
                 message = self._receive(worker, LOAD_SECONDS)
-                if message["is"] == "error" and message.get("id") is None:
+                if message["is"] == "error" and message["id"] == 0:  # answers count from 1
                     raise UserError(message["message"], code=Code(message["code"]))
                 if message["is"] == "loaded":
                     worker.loaded, worker.facts = wanted, message["facts"]

@@ -250,7 +250,7 @@ def main() -> None:
     answerer = Answerer()
     while True:
         request = requests.get()
-        number = request.get("id", 0)
+        number = request.get("id", 0)  # 0: a request to load
         try:
             if request["do"] == "load":
                 reply({"is": "loaded", "facts": answerer.load(request["lineup"])})
