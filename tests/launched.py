@@ -15,11 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models import loading  # noqa: E402
-from pipeline import training  # noqa: E402
 from pipeline.commands import cli
 from pipeline.ppo import learner as ppo_learner
 from pipeline.runs.record import Run  # noqa: E402
 from pipeline.training import distributed
+from pipeline.training import trainer as training
 
 
 def load_in_fp32() -> None:
