@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -83,7 +84,8 @@ class ProgressLine:
                 initial=step,
                 file=self._terminal,
                 bar_format=_BAR,
-                dynamic_ncols=True,
+                ncols=shutil.get_terminal_size().columns,  # 80 where the terminal does not know its size
+                nrows=2,
                 leave=False,
             )
         self._bar.n, self._bar.total = step, total
