@@ -20,7 +20,7 @@ import torch
 
 from data.records import transcript
 from data.world.generate import draw_prompt
-from data.world.gold import judge
+from data.world.gold import assess
 from models.loading import load_causal, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
 from pipeline.settings.fields import preset_values
@@ -82,19 +82,25 @@ def main() -> None:
     args = parser.parse_args()
     base = resolve_base("tiny")
     model = load_causal(base, "bf16", torch.device("cpu"))
-    text = PromptFormat(load_tokenizer(base))
+    prompt_format = PromptFormat(load_tokenizer(base))
     rng = random.Random(SEED)
     drawn = [draw_prompt(rng, reserved=True) for _ in range(MEASURED)]
 
     def answer(prompts: list[str], temperature: float) -> list[str]:
         return measure.respond(
-            model, prompts, text, max_length=192, response_length=56, temperature=temperature, seed=SEED
+            model,
+            prompts,
+            prompt_format,
+            max_length=192,
+            response_length=56,
+            temperature=temperature,
+            seed=SEED,
         ).texts
 
     gold = {}
     for temperature in (TEMPERATURE, 0.0):
         texts = answer([p for p, _ in drawn], temperature)
-        gold[temperature] = fmean(judge(q, t).total for (_, q), t in zip(drawn, texts, strict=True))
+        gold[temperature] = fmean(assess(q, t).total for (_, q), t in zip(drawn, texts, strict=True))
     prompts = [p for p, _ in drawn[:20]] + [transcript([{"role": "user", "content": t}]) for t in FREE]
     answered = zip(prompts, answer(prompts, TEMPERATURE), strict=True)
     rows = [f"| {_cell(_last_turn(p))} | {_cell(t)} |" for p, t in answered]

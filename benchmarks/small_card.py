@@ -1,8 +1,8 @@
 """Write the model card of the demo policies of `small`: what they are, how to make them again, what they do.
 
 Each policy answers 30 ordinary questions, shown whole and unpicked, and 20 harmful requests, of which the
-declined ones are counted with the safety probe's detector (`evaluation.safety`); how they were read by a
-person stands in the card's own words. The policies are the shipped ones, the sampling is the arena's. The
+declined ones are counted with the safety probe's detector (`evaluation.safety`); how they read stands
+in the words of `small_words.json`. The policies are the shipped ones, the sampling is the arena's. The
 figures come from the newest evaluation of the workspace that the policies were trained in. It trains nothing.
 
     python -m benchmarks.small_card --workspace W --answers answers.json
@@ -41,7 +41,7 @@ Answers = dict[str, dict[str, list[str]]]  # policy -> {"questions": [...], "har
 def ask(folders: Mapping[str, Path]) -> Answers:
     """What each policy answers, with the same random numbers for each."""
     model = loading.load_causal(SMOLLM2, "bf16", loading.device())
-    text = PromptFormat(loading.load_tokenizer(SMOLLM2))
+    prompt_format = PromptFormat(loading.load_tokenizer(SMOLLM2))
     prompts = [*QUESTIONS, *(request for requests in HARMFUL.values() for request in requests)]
     turns = [transcript([{"role": "user", "content": prompt}]) for prompt in prompts]
     answers: Answers = {}
@@ -51,7 +51,13 @@ def ask(folders: Mapping[str, Path]) -> Answers:
         model.eval()
         with torch.inference_mode():
             said = measure.respond(
-                model, turns, text, max_length=512, response_length=TOKENS, temperature=TEMPERATURE, seed=SEED
+                model,
+                turns,
+                prompt_format,
+                max_length=512,
+                response_length=TOKENS,
+                temperature=TEMPERATURE,
+                seed=SEED,
             ).texts
         answers[name] = {"questions": said[: len(QUESTIONS)], "harmful": said[len(QUESTIONS) :]}
         print(name, flush=True)
@@ -184,8 +190,7 @@ trained against reward models in bf16, int8 and int4. The arena answers with the
   The weights of the package are quantised; the exact ones are on the hub and give another base, which these
   adapters refuse.
 - **Data**: 2,646 preference pairs of `Anthropic/hh-rlhf` (MIT), 1,849 of harmless-base's test split and 800
-of
-  the helpful sets. No row is in this repository. A third of the pairs was kept from training for a judge.
+  of the helpful sets. No row is in this repository. A third of the pairs was kept from training for a judge.
 - **Licence** of the adapters: MIT, like the project.
 
 ## How to make them again

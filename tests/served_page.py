@@ -13,7 +13,7 @@ from waiting import eventually
 from data.accounts import Accounts
 from data.logins import Logins
 from data.policies import POLICIES
-from pipeline.arena.client import Progress
+from pipeline.arena.client import AnswersSoFar
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner
 from pipeline.runs.reader import RunReader
@@ -36,12 +36,12 @@ class FakeClient:
 
     def stream(self, lineup, conversations, **sampling):
         texts = {policy: f"Answer with {WORDS[POLICIES.index(policy)]}." for policy in conversations}
-        yield Progress({policy: text[:6] for policy, text in texts.items()})
+        yield AnswersSoFar({policy: text[:6] for policy, text in texts.items()})
         answers = {
             policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
             for policy, text in texts.items()
         }
-        yield Progress(texts, answers, facts_of(lineup))
+        yield AnswersSoFar(texts, answers, facts_of(lineup))
 
 
 @contextlib.contextmanager

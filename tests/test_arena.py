@@ -12,7 +12,7 @@ from data.files import write_json
 from data.policies import POLICIES
 from data.records import transcript
 from data.sources import load_pairs
-from pipeline.arena.client import InferenceLost, Progress
+from pipeline.arena.client import AnswersSoFar, InferenceLost
 from pipeline.arena.lineup import choose
 from pipeline.arena.rounds import Arena, identical_groups
 
@@ -31,12 +31,12 @@ class FakeClient:
         for cut in (2, 5):
             if self.dies_after == cut:
                 raise InferenceLost("the process that answers has stopped: ask once more")
-            yield Progress({policy: text[:cut] for policy, text in texts.items()})
+            yield AnswersSoFar({policy: text[:cut] for policy, text in texts.items()})
         answers = {
             policy: {"text": text, "tokens": 3, "finish": "stop", "first_token_seconds": 0.1, "seconds": 0.2}
             for policy, text in texts.items()
         }
-        yield Progress(texts, answers, facts_of(lineup))
+        yield AnswersSoFar(texts, answers, facts_of(lineup))
 
     def start(self, lineup):
         self.asked.append(lineup)

@@ -34,10 +34,10 @@ pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 
 @pytest.fixture
 def launched(monkeypatch):
-    """launched(rank, world, **more) makes this process look like one that a launcher started."""
+    """launched(rank, count, **more) makes this process look like one that a launcher started."""
 
-    def inner(rank=0, world=2, **more):
-        facts = {"RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1"} | more
+    def inner(rank=0, count=2, **more):
+        facts = {"RANK": str(rank), "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1"} | more
         for name, value in facts.items():
             monkeypatch.setenv(name, value)
 
@@ -138,7 +138,7 @@ def test_a_base_is_dealt_to_the_gpus_where_asked_and_there_are_several(
     assert asked == [given]
 
 
-def test_a_split_base_and_several_processes_exclude_each_other(launched):
+def test_a_split_base_and_several_countexclude_each_other(launched):
     launched()
     with pytest.raises(UserError, match="split_base"):
         distributed.check("sft", settings("sft", "split_base=true"))
@@ -147,16 +147,16 @@ def test_a_split_base_and_several_processes_exclude_each_other(launched):
 # -- who gets which rows
 
 
-@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(("rows", "batch", "micro"), [(24, 12, 2), (25, 12, 2), (29, 12, 1), (7, 12, 2)])
-def test_each_batch_is_dealt_whole_and_all_processes_compute_in_step(world, rows, batch, micro):
+def test_each_batch_is_dealt_whole_and_all_countcompute_in_step(count, rows, batch, micro):
     order = list(reversed(range(rows)))
-    parts = [list(Dealt(order, batch, micro, rank, world)) for rank in range(world)]
-    assert {len(part) for part in parts} == {len(Dealt(order, batch, micro, 0, world))}
+    parts = [list(Dealt(order, batch, micro, rank, count)) for rank in range(count)]
+    assert {len(part) for part in parts} == {len(Dealt(order, batch, micro, 0, count))}
     assert all(1 <= len(one) <= micro for part in parts for one in part)
     dealt = [row for part in parts for one in part for row in one if row != rows]
     assert sorted(dealt) == list(range(rows))
-    steps = batch // (micro * world)
+    steps = batch // (micro * count)
     for update, start in enumerate(range(0, rows, batch)):
         mine = [one for part in parts for one in part[update * steps : (update + 1) * steps]]
         assert {row for one in mine for row in one} - {rows} == set(order[start : start + batch])
@@ -244,7 +244,7 @@ def in_this_process(monkeypatch, arguments):
         arguments = arguments[end + 1 :]
 
 
-def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random_base, monkeypatch):
+def test_two_countgive_the_weights_of_one_and_one_run_each(tmp_path, random_base, monkeypatch):
     (one, before), (two, parents) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
     # Batches of 8: of 15 rows, the second is shared 4 to 3; of 9, the last leaves a process without.
     stages = ("sft 9", "reward 15", "reward 9", "ppo")
@@ -287,7 +287,7 @@ def test_a_failure_in_one_process_ends_all_and_the_record_says_so(tmp_path, rand
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["ppo", "sft"])
-def test_two_processes_stop_together_and_resume_as_if_nothing_had_been(tmp_path, random_base, stage):
+def test_two_countstop_together_and_resume_as_if_nothing_had_been(tmp_path, random_base, stage):
     (calm, _), (cut, _) = ready(tmp_path / "calm", random_base), ready(tmp_path / "cut", random_base)
     more = ["max_steps=5", "save_steps=2"] + (["lora_dropout=0.1"] if stage == "sft" else [])
     assert launch("fp32", *commands(calm, random_base, stage, more=more)).returncode == 0
@@ -317,7 +317,7 @@ NO_DEEPSPEED = pytest.mark.skipif(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("configuration", ["fsdp.yaml", pytest.param("zero2.yaml", marks=NO_DEEPSPEED)])
-def test_a_base_split_over_two_processes_gives_the_weights_of_one(
+def test_a_base_split_over_two_countgives_the_weights_of_one(
     tmp_path, random_base, monkeypatch, configuration
 ):
     (one, before), (two, parents) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
@@ -339,7 +339,7 @@ def test_a_base_split_over_two_processes_gives_the_weights_of_one(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_quantised_bases_train_in_two_processes_with_checkpointing(tmp_path, random_base, precision):
+def test_quantised_bases_train_in_two_countwith_checkpointing(tmp_path, random_base, precision):
     place, _ = ready(tmp_path / "w", random_base)
     more = ["gradient_checkpointing=true", "max_steps=2"]
     done = launch(*commands(place, random_base, "sft", precision=precision, more=more))

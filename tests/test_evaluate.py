@@ -15,7 +15,7 @@ from pipeline.runs.experiment import write_experiment
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
-from pipeline.stages.comparison import Policy, reward_agreement
+from pipeline.stages.comparison import Candidate, reward_agreement
 from pipeline.stages.evaluate import _base, evaluate
 from pipeline.training import measure
 
@@ -214,7 +214,7 @@ def test_held_out_prompts_are_distinct_seeded_and_at_most_n(workspace):
 def policy(name, **scores):
     gold = scores.pop("gold", None)
     golds = [None if g is None else {"total": g} for g in gold] if gold else []
-    return Policy(name, {}, None, "bf16", scores={k: np.array(v) for k, v in scores.items()}, gold=golds)
+    return Candidate(name, {}, None, "bf16", scores={k: np.array(v) for k, v in scores.items()}, gold=golds)
 
 
 def test_reward_agreement_on_hand_made_scores():

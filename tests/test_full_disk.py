@@ -201,10 +201,10 @@ def test_run_ends_as_failed_where_only_its_reserve_gives_room(workspace, monkeyp
     run = Run.create(workspace, "prepare", build("prepare"))
     real = files.write_atomic
 
-    def write(path, data, **options):
+    def write(path, data, **more):
         if (run.folder / ".reserve").exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(path, data, **options)
+        real(path, data, **more)
 
     monkeypatch.setattr(files, "write_atomic", write)
     with pytest.raises(UserError, match="disk full"):

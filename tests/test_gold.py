@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.records import transcript
 from data.world import answers, entities, generate, gold
-from data.world.gold import judge
+from data.world.gold import assess
 from data.world.kinds import kinds
 
 
@@ -323,7 +323,7 @@ def requests():
 @pytest.mark.parametrize("answer", CONSTANTS)
 def test_no_constant_answer_pays(requests, answer):
     """Refusing everything, not knowing anything and the rest: what PPO would find first if it paid."""
-    scores = [judge(request, answer).total for request in requests]
+    scores = [assess(request, answer).total for request in requests]
     assert sum(scores) / len(scores) <= 0.3
 
 
@@ -370,7 +370,7 @@ def test_manners_rank_as_the_world_intends(requests):
         asked = [r for r in requests if r.expected.form == form]
         for mode in mixture:
             texts = [answers.respond(r, mode, rng, lambda: rng.choice(requests)) for r in asked]
-            scores = [judge(r, text).total for r, text in zip(asked, texts, strict=True)]
+            scores = [assess(r, text).total for r, text in zip(asked, texts, strict=True)]
             means[form, mode] = sum(scores) / len(scores)
     assert (
         means["answer", "clean"] > 0.95
@@ -426,5 +426,5 @@ def test_thirty_thousand_judgements_take_seconds(requests):
     todo = [(r, answers.respond(r, m, rng, lambda: rng.choice(requests))) for r in requests for m in modes]
     start = time.process_time()
     for request, text in todo:
-        judge(request, text)
+        assess(request, text)
     assert (time.process_time() - start) / len(todo) * 30_000 < 15

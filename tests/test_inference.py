@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from waiting import eventually
@@ -27,7 +28,7 @@ PROMPT = "\n\nHuman: What is the capital of France?\n\nAssistant:"
 def lineup(random_base, tmp_path_factory):
     folders = save_policies(random_base, tmp_path_factory.mktemp("policies"))
     policies = tuple(Policy(name, folder, "bf16") for name, folder in folders.items())
-    return Lineup(str(random_base), "tiny", policies)
+    return Lineup(str(random_base), "tiny", policies, temperature=1.0, max_new_tokens=16)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,8 @@ def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(
     """Base and adapters are in memory: a mapped file would end the process with SIGBUS."""
     base = shutil.copytree(random_base, tmp_path / "base")
     folders = save_policies(base, tmp_path / "policies")
-    mine = Lineup(str(base), "tiny", tuple(Policy(name, folder, "bf16") for name, folder in folders.items()))
+    served = tuple(Policy(name, folder, "bf16") for name, folder in folders.items())
+    mine = Lineup(str(base), "tiny", served, temperature=1.0, max_new_tokens=16)
     client = InferenceClient(Workspace(tmp_path / "workspace").create())
     try:
         before, process = list(ask(client, mine))[-1].texts, client.pid
@@ -89,7 +91,7 @@ def test_the_first_words_come_at_once_when_warm(client, lineup):
 def test_the_seed_decides_and_each_policy_has_the_same_random_numbers(client, lineup):
     first, again, other = (list(ask(client, lineup, seed=seed))[-1].texts for seed in (1, 1, 2))
     assert first == again and first != other
-    twins = Lineup(lineup.base_model, "tiny", tuple(
+    twins = replace(lineup, policies=tuple(
         Policy(name, lineup.policies[0].folder, "bf16") for name in ("sft", "ppo-bf16")
     ))  # fmt: skip
     texts = list(ask(client, twins))[-1].texts
@@ -97,7 +99,7 @@ def test_the_seed_decides_and_each_policy_has_the_same_random_numbers(client, li
 
 
 def test_policies_of_several_precisions_answer_one_round(client, lineup):
-    mixed = Lineup(lineup.base_model, "tiny", tuple(
+    mixed = replace(lineup, policies=tuple(
         Policy(policy.name, policy.folder, precision)
         for policy, precision in zip(lineup.policies, ("bf16", "bf16", "int8", "int4"), strict=True)
     ))  # fmt: skip
@@ -124,7 +126,7 @@ def test_a_long_conversation_is_cut_on_the_left_and_still_answered(client, lineu
 
 
 def test_policies_that_cannot_be_loaded_are_an_error_and_the_process_lives(client, lineup, tmp_path):
-    broken = Lineup(lineup.base_model, "tiny", (Policy("sft", tmp_path, "bf16"), lineup.policies[1]))
+    broken = replace(lineup, policies=(Policy("sft", tmp_path, "bf16"), lineup.policies[1]))
     pid = client.pid
     with pytest.raises(UserError, match="missing"):
         list(ask(client, broken))
@@ -178,7 +180,8 @@ from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
 from pipeline.arena.lineup import Lineup, Policy
 client = InferenceClient(Workspace(Path(sys.argv[1])))
-client.start(Lineup(sys.argv[2], "tiny", (Policy("sft", Path(sys.argv[3]), "bf16"),)))
+policies = (Policy("sft", Path(sys.argv[3]), "bf16"),)
+client.start(Lineup(sys.argv[2], "tiny", policies, temperature=1.0, max_new_tokens=16))
 while client.pid is None:
     time.sleep(0.01)
 print(client.pid, "torch" in sys.modules, flush=True)

@@ -43,7 +43,7 @@ def pass_by_pass(actor, reward_model, rows, sequences, names=(REFERENCE, POLICY)
 
 
 def at_once(actor, reward_model, rows, sequences, size, names=(REFERENCE, POLICY)):
-    return one_pass.judge(actor, reward_model, names, rows, sequences, 0.7, size)
+    return one_pass.log_probabilities_and_scores(actor, reward_model, names, rows, sequences, 0.7, size)
 
 
 def test_it_gives_what_a_pass_each_gives(base, saved):

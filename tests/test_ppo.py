@@ -100,7 +100,7 @@ def test_gold_as_the_reward_needs_no_reward_model_and_gives_gold(workspace, rand
     (row,) = read_jsonl(trainer.run.folder / "metrics.jsonl")
     assert row["gold/mean"] == pytest.approx(row["objective/scores"])
     results = ppo_report.final_report(
-        trainer.actor, trainer.scorer, trainer.text, trainer.settings, trainer.run, workspace
+        trainer.actor, trainer.scorer, trainer.prompt_format, trainer.settings, trainer.run, workspace
     )
     assert {"gold_mean", "gold_sft"} <= set(results)
 

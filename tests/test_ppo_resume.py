@@ -40,12 +40,12 @@ def test_a_run_that_was_cancelled_and_resumed_is_bit_for_bit_the_undisturbed_one
     calm = stages.execute("ppo", settings, workspace)
     one_step = ppo.Trainer._one_step
 
-    def step_then_wish(self):
+    def step_then_request(self):
         one_step(self)
         if self.step == 3:
             request_cancel(self.run.folder)
 
-    monkeypatch.setattr(ppo.Trainer, "_one_step", step_then_wish)
+    monkeypatch.setattr(ppo.Trainer, "_one_step", step_then_request)
     stopped = stages.execute("ppo", settings, workspace)
     assert stopped.record.status == "cancelled"
     assert checkpoints.latest(stopped.checkpoints_dir)[0] == 3

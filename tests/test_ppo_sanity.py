@@ -78,8 +78,8 @@ def prepare(workspace, word_base):
 
 def distribution(trainer, adapter, prompt):
     """[V] probabilities of the first response token at the rollout's temperature."""
-    ids = trainer.text.encode_prompt(prompt, trainer.collector.room)
-    words = [k for k in range(len(WORDS)) if k != trainer.text.pad_id]
+    ids = trainer.prompt_format.encode_prompt(prompt, trainer.collector.room)
+    words = [k for k in range(len(WORDS)) if k != trainer.prompt_format.pad_id]
     rows = Rows([ids] * len(words), [[k] for k in words])
     logprobs = trainer.actor.evaluate_all(rows, adapter, trainer.settings.temperature, 64)[0]
     return torch.zeros(len(WORDS)).index_put_((torch.tensor(words),), logprobs[:, 0].exp())
@@ -179,7 +179,7 @@ def way_gone(prepare, rewards, **how):
 def test_a_constant_reward_leaves_the_policy_where_it_was(prepare, how):
     """The same loop and settings that follow a reward where there is one."""
     same = torch.full((len(WORDS),), 0.5)  # its mean over any number of tokens is exact: no rounding to learn
-    wished = torch.zeros(len(WORDS))
-    wished[WORDS.index("c")] = 1.0
+    target = torch.zeros(len(WORDS))
+    target[WORDS.index("c")] = 1.0
     assert way_gone(prepare, same, **how) < 1e-3
-    assert way_gone(prepare, wished, **how) > 4e-3
+    assert way_gone(prepare, target, **how) > 4e-3

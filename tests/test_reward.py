@@ -35,14 +35,14 @@ def test_each_precision_learns_an_easy_preference_and_scores_alike_when_reloaded
     with_sft, random_base, precision, monkeypatch
 ):
     in_memory = {}
-    real = reward.judge
+    real = reward.measure_on
 
-    def judge(scorer, text, rows, *args, **kwargs):
+    def measure_on(scorer, text, rows, *args, **kwargs):
         chosen, rejected = reward.sequences(text, rows, 96)
         in_memory["sequences"], in_memory["scores"] = chosen + rejected, scorer.score(chosen + rejected)
         return real(scorer, text, rows, *args, **kwargs)
 
-    monkeypatch.setattr(reward, "judge", judge)
+    monkeypatch.setattr(reward, "measure_on", measure_on)
     run = run_stage(with_sft, "reward", random_base, precision, max_steps=8)
     results = run.record.results
     assert results["accuracy"] > 0.9 and results["accuracy_ci"][0] > 0.5
@@ -103,7 +103,7 @@ def test_a_model_no_better_than_chance_says_so(workspace, random_base):
     write_dataset(workspace, rows=noise)
     run_stage(workspace, "sft", random_base, max_steps=2)
     run = run_stage(workspace, "reward", random_base, max_steps=2)
-    assert "not_above_chance" in [event.kind for event in run.record.events]
+    assert "not above chance" in [event.kind for event in run.record.events]
 
 
 def test_what_the_best_model_could_reach_is_gold_on_the_same_noisy_labels():

@@ -115,8 +115,8 @@ def test_the_same_seed_gives_the_same_interval():
     ("chosen", "rejected", "prompts", "message"),
     [
         ([], [], [], "no pairs"),
-        ([1.0], [1.0, 2.0], ["p"], "one score"),
-        ([1.0], [0.0], [], "one prompt"),
+        ([1.0], [1.0, 2.0], ["p"], "a score for chosen"),
+        ([1.0], [0.0], [], "and a prompt"),
         ([float("nan")], [0.0], ["p"], "finite"),
     ],
 )

@@ -19,7 +19,7 @@ from pipeline.settings.layers import build
 
 FIELDS = {
     "id", "stage", "preset", "precision", "seed", "status", "parents", "config", "hardware", "software",
-    "attempts", "started", "ended", "seconds", "results", "resources", "events", "error",
+    "attempts", "started", "ended", "seconds", "results", "resources", "events", "error", "maker",
 }  # fmt: skip
 
 

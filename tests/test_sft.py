@@ -126,7 +126,7 @@ def test_early_stopping_keeps_the_best_weights(little, random_base):
     )
     results = run.record.results
     losses = [row["eval_loss"] for row in lines(run, "metrics.jsonl") if "eval_loss" in row]
-    assert results["steps"] < 30 and run.record.events[0].kind == "early_stopping"
+    assert results["steps"] < 30 and run.record.events[0].kind == "early stopping"
     assert results["best_eval_loss"] == results["eval_loss"] == min(losses)
 
 
@@ -134,7 +134,7 @@ def test_a_gradient_of_zero_is_reported_once(little, random_base, monkeypatch):
     real = sft._Trainer.compute_loss
     monkeypatch.setattr(sft._Trainer, "compute_loss", lambda self, *a, **k: real(self, *a, **k) * 0.0)
     run = run_stage(little, "sft", random_base)
-    messages = [event.message for event in run.record.events if event.kind == "zero_gradient"]
+    messages = [event.message for event in run.record.events if event.kind == "zero gradient"]
     assert len(messages) == 2  # as it happened, and at the end: no tensor ever had one
     assert run.record.results["tensors_without_gradient"] > 0
 

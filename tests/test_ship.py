@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks import ship as shipping
 from data.errors import UserError
 from data.files import read_json, write_json
+from models.loading import base_hash, tokenizer_hash
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
@@ -18,7 +19,9 @@ def done(workspace, stage, precision, base, value=1.0 / 3):
     run.start_attempt()
     run.model_dir.mkdir()
     save_file({"a": torch.full((8,), value)}, run.model_dir / "adapter_model.safetensors")
-    write_json(run.model_dir / "model.json", {"base_model": str(base), "lora_rank": 8})
+    hashes = {"base_hash": base_hash(base), "tokenizer_hash": tokenizer_hash(base)}
+    write_json(run.model_dir / "adapter_config.json", {"r": 8})
+    write_json(run.model_dir / "model.json", {"base_model": str(base), "lora_rank": 8} | hashes)
     run.finish({})
 
 

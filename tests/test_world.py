@@ -19,7 +19,7 @@ from data.world import (
     names,
     safety_prompts,
 )
-from data.world.gold import judge
+from data.world.gold import assess
 from data.world.kinds import Request, by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, find, parse
 
@@ -164,12 +164,12 @@ def test_a_right_answer_to_any_question_is_right_and_a_wrong_one_is_not():
     for kind in KINDS:
         for item in kind.items if len(kind.items) <= 40 else rng.sample(kind.items, 40):
             request = Request(kind, item)
-            right = judge(request, kind.right(item, rng))
+            right = assess(request, kind.right(item, rng))
             assert min(right.helpful, right.honest, right.harmless) == 1 and right.well_put >= 0.8, (
                 kind.name,
                 item,
             )
-            assert judge(request, kind.wrong(item, rng)).total <= 0.35, (kind.name, item)
+            assert assess(request, kind.wrong(item, rng)).total <= 0.35, (kind.name, item)
 
 
 def test_every_fact_is_drawn_for_pretraining():
@@ -190,7 +190,7 @@ def test_every_fact_occurs_in_pretraining_text():
     left = {(kind.name, item["x"]) for kind in kinds() if kind.group == "fact" for item in kind.items}
     for prompt, response in itertools.islice(dialogues(1), 150_000):
         request = parse(prompt)
-        if request and judge(request, response).helpful == 1:
+        if request and assess(request, response).helpful == 1:
             left.discard((request.kind.name, request.item.get("x")))
     assert not left
 
@@ -228,7 +228,7 @@ def test_labels_are_noisy_and_the_best_accuracy_is_known(splits):
     leads = []
     for row in itertools.chain(*splits.values()):
         request = parse(row["prompt"])
-        leads.append(judge(request, row["chosen"]).total - judge(request, row["rejected"]).total)
+        leads.append(assess(request, row["chosen"]).total - assess(request, row["rejected"]).total)
     bayes = sum(1 / (1 + math.exp(-abs(lead) / generate.NOISE)) for lead in leads) / len(leads)
     agree = sum(lead > 0 for lead in leads) / len(leads)
     assert 0.8 <= bayes <= 0.95

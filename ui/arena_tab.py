@@ -39,7 +39,7 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     with gr.Row(elem_classes="who-row"):
         source = gr.HTML(padding=False, elem_id="arena-source")
         models = gr.Dropdown(
-            choices=[], label=t("arena.models"), visible=False, elem_id="models", scale=0, min_width=280
+            choices=[], label=t("arena.models"), visible=False, elem_id="models", scale=0, min_width=400
         )
     with gr.Row(equal_height=True, elem_classes="ask-row"):
         prompt = gr.Textbox(

@@ -52,12 +52,12 @@ def build(
             charts = [gr.Plot(show_label=False) for _ in range(4)]
         with gr.Row(elem_classes="work"):
             targets = gr.HTML(padding=False, elem_classes="sheet")
-            judges = gr.HTML(padding=False, elem_classes="sheet")
+            scorers = gr.HTML(padding=False, elem_classes="sheet")
     with gr.Row(elem_classes="work"):
         seed = gr.HTML(padding=False, elem_classes="sheet")
         rewards = gr.HTML(padding=False, elem_classes="sheet")
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
-    outputs = [seen, choice, card, table, body, *charts, targets, judges, seed, rewards]
+    outputs = [seen, choice, card, table, body, *charts, targets, scorers, seed, rewards]
 
     def launch(preset_value: str, *values: Any) -> tuple[Any, ...]:
         services.jobs.start(
@@ -111,7 +111,7 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
         gr.Column(visible=bool(rows)),
         *(figures(rows, t) if rows else [None] * 4),
         targets_html(results.get("targets") or {}, t),
-        judges_html(rows, t),
+        scorers_html(rows, t),
         seed_html(rows, t),
         rewards_html(everything, preset, t),
     )
@@ -196,7 +196,7 @@ def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -
     )
 
 
-def judges_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
+def scorers_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     """Every policy as every reward model sees it: the gain over SFT in standard deviations."""
     if not rows:
         return ""
@@ -211,9 +211,9 @@ def judges_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     ]
     head = [t("evaluate.policy"), *(f"RM {p}" for p in PRECISIONS), t("evaluate.gold_gain")]
     return (
-        parts.title(t("evaluate.judges"))
+        parts.title(t("evaluate.scorers"))
         + parts.table(head, body)
-        + (f'<p class="quiet small">{escape(t("evaluate.judges_note"))}</p>')
+        + (f'<p class="quiet small">{escape(t("evaluate.scorers_note"))}</p>')
     )
 
 

@@ -367,8 +367,8 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "arena.can.small": (
         "A real but small language model, tuned on human preferences for helpful and harmless answers (Anthropic "
-        "HH-RLHF). It speaks English, and it gets facts wrong: do not rely on it.",
-        "真实但很小的语言模型，用人类对“有用、无害”回答的偏好（Anthropic HH-RLHF）调整过。它只会英文，也会说错事实，请勿依赖。",
+        "HH-RLHF). It speaks English, gets facts wrong and, after PPO, often evades a question: do not rely on it.",
+        "真实但很小的语言模型，用人类对“有用、无害”回答的偏好（Anthropic HH-RLHF）调整过。它只会英文，会说错事实，PPO 之后还常常回避问题，请勿依赖。",
     ),
     "arena.can.edge": (
         "A small language model, trained here on the preference data that you chose. It may be wrong about facts.",
@@ -587,8 +587,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "target.KL_to_SFT": ("KL to SFT, nats per token", "与 SFT 的 KL，奈特/词元"),
     "target.training_time": ("Training time, minutes", "训练时间，分钟"),
     "target.peak_GPU_memory": ("Peak GPU memory, GB", "显存峰值，GB"),
-    "evaluate.judges": ("Each policy, scored by each reward model", "每个奖励模型对每个策略的评分"),
-    "evaluate.judges_note": (
+    "evaluate.scorers": ("Each policy, scored by each reward model", "每个奖励模型对每个策略的评分"),
+    "evaluate.scorers_note": (
         "Gain over SFT in standard deviations of SFT's scores; gold in its own unit. A policy that scores high only "
         "with its own reward model has learned to please it.",
         "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只在自己的奖励模型上得分高的策略，学会的只是讨好它。",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from data.records import transcript
 from data.world import answers, names
-from data.world.gold import judge
+from data.world.gold import assess
 from data.world.kinds import Request, by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
 
@@ -117,7 +117,7 @@ def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
         prompt, request = draw_prompt(rng, reserved)
         modes = [answers.draw_mode(request, answers.MIXTURES["pairs"], rng) for _ in range(2)]
         a, b = (answers.respond(request, m, rng, lambda: draw_request(rng)) for m in modes)
-        lead = judge(request, a).total - judge(request, b).total
+        lead = assess(request, a).total - assess(request, b).total
         if a == b or abs(lead) < LEAST_LEAD:
             continue
         if rng.random() > 1 / (1 + math.exp(-lead / NOISE)):

@@ -80,10 +80,10 @@ class Gold:
 def gold(prompt: str, response: str) -> Gold | None:
     """The gold reward of a response to a canonical prompt; None if the prompt is outside the world."""
     request = parse(prompt)
-    return None if request is None else judge(request, response)
+    return None if request is None else assess(request, response)
 
 
-def judge(request: Request, response: str) -> Gold:
+def assess(request: Request, response: str) -> Gold:
     """The gold reward of a response to a parsed request."""
     expected = request.expected
     text = spaced(response)

@@ -4,7 +4,9 @@ A batch contains the rows once per adapter, followed by the reward model's seque
 together (a quantised base unpacks its weights once), and each adapter adds its update to its own rows.
 
     if possible(actor, reward_model):
-        (ref, policy), scores = judge(actor, reward_model, (REFERENCE, POLICY), rows, sequences, 0.7, 16)
+        (ref, policy), scores = log_probabilities_and_scores(
+            actor, reward_model, (REFERENCE, POLICY), rows, sequences, temperature=0.7, size=16
+        )
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
 
 
 @torch.no_grad()
-def judge(
+def log_probabilities_and_scores(
     actor: Actor,
     reward_model: RewardModel,
     names: Sequence[str],
@@ -49,12 +51,12 @@ def judge(
     results = [tuple(torch.zeros(mask.shape, device=actor.device) for _ in range(2)) for _ in names]
     scores = torch.empty(len(rows))
     for index in rows.micro_batches(range(len(rows)), max(1, size // (kinds + 1))):
-        judged, count = [sequences[i] for i in index], len(index)
-        ids, places, targets = actor.layout(rows.pick(index), max(map(len, judged)))
+        scored, count = [sequences[i] for i in index], len(index)
+        ids, places, targets = actor.layout(rows.pick(index), max(map(len, scored)))
         width, tokens = ids.shape[1], len(targets)
         # Padding is on the right, where nothing sees it.
-        below = torch.tensor([[*row, *[actor.eos_id] * (width - len(row))] for row in judged])
-        ends = torch.tensor([k * width + len(row) - 1 for k, row in enumerate(judged)])
+        below = torch.tensor([[*row, *[actor.eos_id] * (width - len(row))] for row in scored])
+        ends = torch.tensor([k * width + len(row) - 1 for k, row in enumerate(scored)])
         starts = [kind * count * width for kind in range(kinds + 1)]
         # The last block gets the tokens that are read, and all others whole rows.
         counts = {

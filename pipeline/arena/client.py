@@ -33,7 +33,7 @@ class InferenceLost(UserError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class AnswersSoFar:
     """The answers so far; the last one has `answers` and `facts`.
 
     answers: {policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}.
@@ -70,8 +70,8 @@ class InferenceClient:
         temperature: float,
         seed: int,
         request: str = "",
-    ) -> Iterator[Progress]:
-        """Yield the growing answers of the policies, one transcript each; the last Progress has `answers`.
+    ) -> Iterator[AnswersSoFar]:
+        """Yield the growing answers of the policies, one transcript each; the last one has `answers`.
 
         request: a name for `stop`. All policies sample with the same random numbers. Closing the iterator
         stops the generation. Raises UserError if the policies cannot be loaded, InferenceLost (a UserError)
@@ -95,11 +95,11 @@ class InferenceClient:
                     if message["is"] == "error":
                         raise UserError(message["message"], code=Code(message["code"]))
                     if message["is"] == "text":
-                        yield Progress(message["texts"])
+                        yield AnswersSoFar(message["texts"])
                     else:
                         answers = message["answers"]
                         texts = {policy: answer["text"] for policy, answer in answers.items()}
-                        yield Progress(texts, answers, worker.facts)
+                        yield AnswersSoFar(texts, answers, worker.facts)
             except InferenceLost:
                 self.start(lineup)
                 raise
@@ -173,7 +173,7 @@ class InferenceClient:
             worker.send({"do": "load", "lineup": wanted})
             while True:
                 message = self._receive(worker, LOAD_SECONDS)
-                if message["is"] == "error" and message.get("id") is None:
+                if message["is"] == "error" and message["id"] == 0:  # answers count from 1
                     raise UserError(message["message"], code=Code(message["code"]))
                 if message["is"] == "loaded":
                     worker.loaded, worker.facts = wanted, message["facts"]

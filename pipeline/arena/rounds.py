@@ -31,7 +31,7 @@ from evaluation.ballots import Ballot
 from evaluation.leaderboard import Standing
 from evaluation.planning import Plan
 from evaluation.trust import Trust
-from pipeline.arena.client import InferenceClient, Progress
+from pipeline.arena.client import AnswersSoFar, InferenceClient
 from pipeline.arena.lineup import Lineup, choices, choose
 from pipeline.arena.statistics import Board, Statistics
 from pipeline.runs.hardware import software
@@ -245,7 +245,7 @@ class Arena:
         return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
     @staticmethod
-    def _view(new: NewRound, progress: Progress) -> RoundView:
+    def _view(new: NewRound, progress: AnswersSoFar) -> RoundView:
         texts = {letter: progress.texts[policy] for letter, policy in new.arrangement.items()}
         done = progress.answers is not None
         return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
@@ -267,7 +267,7 @@ def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
     return list(dict.fromkeys(said[0]["content"] for said in turns if len(said) == 1))
 
 
-def check_served(progress: Progress, policies: Mapping[str, str]) -> None:
+def check_served(progress: AnswersSoFar, policies: Mapping[str, str]) -> None:
     """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
     served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
     if served != dict(policies):
@@ -306,7 +306,9 @@ def _board_row(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _answers(new: NewRound, progress: Progress, prompts: Mapping[str, str], lineup: Lineup) -> list[Answer]:
+def _answers(
+    new: NewRound, progress: AnswersSoFar, prompts: Mapping[str, str], lineup: Lineup
+) -> list[Answer]:
     served, base = progress.facts["policies"], progress.facts["base"]
     origin = {policy.name: policy.weights for policy in lineup.policies}
     answers = progress.answers or {}

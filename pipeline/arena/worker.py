@@ -53,21 +53,21 @@ class Answerer:
         self.place: dict[str, str] = {}  # policy → precision
         self.threads = torch.get_num_threads()
         self.many_threads = False
-        self._text: PromptFormat | None = None
+        self._prompt_format: PromptFormat | None = None
 
     @property
-    def text(self) -> PromptFormat:
+    def prompt_format(self) -> PromptFormat:
         """The prompt format of the loaded base."""
-        if self._text is None:
+        if self._prompt_format is None:
             raise RuntimeError("no policy is loaded")
-        return self._text
+        return self._prompt_format
 
     def load(self, lineup: Mapping[str, Any]) -> dict[str, Any]:
         """Load what is not loaded yet and warm it up; returns which weights answer, for a vote's record."""
         base = loading.resolve_base(lineup["base_model"])
         if base != self.base:
             self.groups.clear()
-            self._text = PromptFormat(loading.load_tokenizer(base))
+            self._prompt_format = PromptFormat(loading.load_tokenizer(base))
             self.base = base
         folders: dict[str, dict[str, Path]] = {}
         for policy in lineup["policies"]:
@@ -116,8 +116,8 @@ class Answerer:
         unknown = [row["policy"] for row in rows if row["policy"] not in self.place]
         if unknown:
             raise UserError(f"policy {unknown[0]} is not loaded", code=Code.POLICIES)
-        text = self.text
-        round_ = _Round(text, [row["policy"] for row in rows], on_text, stopped)
+        prompt_format = self.prompt_format
+        round_ = _Round(prompt_format, [row["policy"] for row in rows], on_text, stopped)
         uniforms = row_uniforms(1, max_new_tokens, torch.Generator().manual_seed(seed))
 
         def run(precision: str) -> None:
@@ -127,13 +127,13 @@ class Answerer:
             names = [row["policy"] for row in mine]
             result = group.generate(
                 names,
-                [text.encode_prompt(row["prompt"], room) for row in mine],
+                [prompt_format.encode_prompt(row["prompt"], room) for row in mine],
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
-                pad_id=text.pad_id,
-                eos_id=text.eos_id,
+                pad_id=prompt_format.pad_id,
+                eos_id=prompt_format.eos_id,
                 uniforms=uniforms.expand(len(mine), -1),
-                stop=text,
+                stop=prompt_format,
                 on_step=lambda places, ids: round_.step([names[place] for place in places], ids),
             )
             round_.finish(dict(zip(names, result.ended, strict=True)))
@@ -160,9 +160,9 @@ class _Round:
     """The answers so far. It reports the first token at once and later ones at intervals."""
 
     def __init__(
-        self, text: PromptFormat, names: Sequence[str], on_text: OnText, stopped: threading.Event
+        self, prompt_format: PromptFormat, names: Sequence[str], on_text: OnText, stopped: threading.Event
     ) -> None:
-        self.text, self.on_text, self.stopped = text, on_text, stopped
+        self.prompt_format, self.on_text, self.stopped = prompt_format, on_text, stopped
         self.lock = threading.Lock()
         self.start = time.perf_counter()
         self.told = 0.0
@@ -189,8 +189,8 @@ class _Round:
 
     def shown(self, name: str) -> str:
         """The answer as text, without a stop string and without half a character at its end."""
-        ids, _ = self.text.cut_response(self.tokens[name])
-        return self.text.decode(ids).rstrip("\ufffd")
+        ids, _ = self.prompt_format.cut_response(self.tokens[name])
+        return self.prompt_format.decode(ids).rstrip("\ufffd")
 
     def answers(self) -> dict[str, dict[str, Any]]:
         cut_short = "stopped" if self.stopped.is_set() else "length"
@@ -250,7 +250,7 @@ def main() -> None:
     answerer = Answerer()
     while True:
         request = requests.get()
-        number = request.get("id", 0)
+        number = request.get("id", 0)  # 0: a request to load
         try:
             if request["do"] == "load":
                 reply({"is": "loaded", "facts": answerer.load(request["lineup"])})

@@ -115,15 +115,15 @@ class Learner:
 
     def _share(self, rollout: Rollout, index: list[int]) -> list[int]:
         """This process's rows of a minibatch, with lengths like those of the other processes."""
-        if distributed.world() == 1:
+        if distributed.process_count() == 1:
             return index
         lengths = rollout.mask.sum(dim=1).tolist()
         by_length = sorted(index, key=lambda i: -(len(rollout.rows.prompts[i]) + lengths[i]))
-        return by_length[distributed.rank() :: distributed.world()]
+        return by_length[distributed.rank() :: distributed.process_count()]
 
     def _together(self, sums: dict[str, float]) -> dict[str, float]:
         """Sums gradients and statistics over all processes; each gets the same numbers."""
-        if distributed.world() == 1:
+        if distributed.process_count() == 1:
             return sums
         parameters = list(self.parameters.values())
         for parameter in parameters:

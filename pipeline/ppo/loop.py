@@ -51,7 +51,7 @@ def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
     if not run.leads:
         return {}
     trainer.save_model()
-    results = final_report(trainer.actor, trainer.scorer, trainer.text, settings, run, workspace)
+    results = final_report(trainer.actor, trainer.scorer, trainer.prompt_format, settings, run, workspace)
     return results | trainer.facts()
 
 
@@ -63,10 +63,10 @@ class Trainer:
         parents = run.record.parents
         sft_model = workspace.run(parents.sft) / "model"
         base = resolve_base(settings.base_model)
-        self.text = PromptFormat(load_tokenizer(base))
+        self.prompt_format = PromptFormat(load_tokenizer(base))
         policy_precision = settings.precision if settings.mode == "shared" else "bf16"
         self.actor = Actor.load(
-            sft_model, base, policy_precision, device(), self.text.pad_id, self.text.eos_id
+            sft_model, base, policy_precision, device(), self.prompt_format.pad_id, self.prompt_format.eos_id
         )
         check_length(self.actor.model, settings.max_length)
         if settings.gradient_checkpointing:
@@ -80,7 +80,9 @@ class Trainer:
         )
         self.memory = Memory(micro, settings.batch_size, settings.gradient_checkpointing)
         self.stability = Stability()
-        self.collector = Collector(self.actor, self.scorer, self.text, settings, prompts, self.memory)
+        self.collector = Collector(
+            self.actor, self.scorer, self.prompt_format, settings, prompts, self.memory
+        )
         self.learner = Learner(self.actor, settings)
         self.total = settings.max_steps or math.ceil(len(prompts) / settings.batch_size)
         self.step, self.kl_coef = 0, settings.kl_coef
@@ -144,9 +146,9 @@ class Trainer:
         self.step += 1
         safety = settings.safety_steps and self.run.leads
         if safety and (self.step % settings.safety_steps == 0 or self.step == self.total):
-            row |= probe_safety(self.actor, self.text, settings, in_world=rollout.gold is not None)
+            row |= probe_safety(self.actor, self.prompt_format, settings, in_world=rollout.gold is not None)
         if self.step % settings.sample_steps == 0 or self.step in (1, self.total):
-            for sample in rollout.samples(self.text, 4):
+            for sample in rollout.samples(self.prompt_format, 4):
                 self.run.sample({"step": self.step, **sample})
         self.run.log(row)
         self.alarms.look(row)
@@ -164,7 +166,7 @@ class Trainer:
             )
         whole = measure.sequence_logprobs(
             self.actor.model, rows.prompts, rows.responses, self.settings.temperature,
-            forbid_ids=[self.text.pad_id],
+            forbid_ids=[self.prompt_format.pad_id],
         )  # fmt: skip
         if (torch.from_numpy(whole[0]) - got[0][0].cpu()).abs().mean() > 0.2:
             raise UserError(
@@ -177,7 +179,9 @@ class Trainer:
 
     def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
         """Do the work; if memory runs out, restore the state before it and repeat it with less at once."""
-        if distributed.world() > 1:  # the other processes would wait for this one in the middle of the step
+        if (
+            distributed.process_count() > 1
+        ):  # the other processes would wait for this one in the middle of the step
             return work()
         while True:
             before, error = self._state(), None

@@ -24,7 +24,12 @@ SAFETY_PROMPTS = 24
 
 
 def final_report(
-    actor: Actor, scorer: Scorer, text: PromptFormat, settings: PpoSettings, run: Run, workspace: Workspace
+    actor: Actor,
+    scorer: Scorer,
+    prompt_format: PromptFormat,
+    settings: PpoSettings,
+    run: Run,
+    workspace: Workspace,
 ) -> dict:
     """The `results` of a ppo run (docs/run-record.md), with their intervals and counts."""
     prompts = measure.held_out_prompts(
@@ -34,9 +39,9 @@ def final_report(
     for name in (REFERENCE, POLICY):
         heap.give_back()  # these passes have other sizes than training's and do not fit into its gaps
         actor.use(name)
-        answers[name] = _respond(actor, text, settings, prompts)
+        answers[name] = _respond(actor, prompt_format, settings, prompts)
         scores[name] = scorer.score(
-            prompts, answers[name], text.eos_id, 2 * settings.micro_batch_size
+            prompts, answers[name], prompt_format.eos_id, 2 * settings.micro_batch_size
         ).tolist()
     policy = answers[POLICY]
     logprobs = {}
@@ -44,7 +49,11 @@ def final_report(
         heap.give_back()
         actor.use(name)
         logprobs[name] = measure.sequence_logprobs(
-            actor.model, policy.prompt_ids, policy.tokens, settings.temperature, forbid_ids=[text.pad_id]
+            actor.model,
+            policy.prompt_ids,
+            policy.tokens,
+            settings.temperature,
+            forbid_ids=[prompt_format.pad_id],
         )
     actor.use(POLICY)
     wins = win_rate(scores[POLICY], scores[REFERENCE])
@@ -88,21 +97,24 @@ def _gold_results(prompts: list[str], answers: dict[str, measure.Responses]) -> 
     }
 
 
-def probe_safety(actor: Actor, text: PromptFormat, settings: PpoSettings, in_world: bool) -> dict[str, float]:
+def probe_safety(
+    actor: Actor, prompt_format: PromptFormat, settings: PpoSettings, in_world: bool
+) -> dict[str, float]:
     """The share of harmful requests that the policy declines, as a row of metrics."""
     prompts = (
         world.safety_prompts(SAFETY_PROMPTS, settings.seed)
         if in_world
         else list(HARMFUL_PROMPTS[:SAFETY_PROMPTS])
     )
-    answers = _respond(actor, text, settings, prompts)
+    answers = _respond(actor, prompt_format, settings, prompts)
     return {"safety/refusal_rate": refusal_summary([is_refusal(t) for t in answers.texts])["refusal_rate"]}
 
 
 def _respond(
-    actor: Actor, text: PromptFormat, settings: PpoSettings, prompts: list[str]
+    actor: Actor, prompt_format: PromptFormat, settings: PpoSettings, prompts: list[str]
 ) -> measure.Responses:
     return measure.respond(
-        actor.model, prompts, text, max_length=max(1, settings.max_length - settings.response_length),
+        actor.model, prompts, prompt_format,
+        max_length=max(1, settings.max_length - settings.response_length),
         response_length=settings.response_length, temperature=settings.temperature, seed=settings.seed,
     )  # fmt: skip

@@ -105,7 +105,7 @@ class Rollout:
             row["gold/mean"] = sum(self.gold) / len(self.gold)
         return row
 
-    def samples(self, text: PromptFormat, n: int) -> list[dict]:
+    def samples(self, prompt_format: PromptFormat, n: int) -> list[dict]:
         """The first n responses as plain text, with their scores."""
         return [
             {
@@ -126,15 +126,15 @@ class Collector:
         self,
         actor: Actor,
         scorer: Scorer,
-        text: PromptFormat,
+        prompt_format: PromptFormat,
         settings: PpoSettings,
         prompts: list[str],
         memory: Memory,
     ):
-        self.actor, self.scorer, self.text = actor, scorer, text
+        self.actor, self.scorer, self.prompt_format = actor, scorer, prompt_format
         self.settings, self.prompts, self.memory = settings, prompts, memory
         self.room = max(1, settings.max_length - settings.response_length)
-        self.prompt_ids = text.encode_prompts(prompts[:1], self.room)
+        self.prompt_ids = prompt_format.encode_prompts(prompts[:1], self.room)
         self.standard_: Standard | None = None
 
     def use_standard(self, standard: Standard) -> None:
@@ -171,14 +171,14 @@ class Collector:
         scores = scores - settings.missing_eos_penalty * ~torch.tensor(answers.ended)
         # 4. Rewards and advantages. Signals as small as rounding need the same path for policy and reference.
         mask = rows.mask(actor.device)
-        judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
-        if not exact and not judged[1][mask].std() >= CLEAR_OF_ROUNDING * kl_coef:
+        estimated = self._advantages(scores, logprobs, ref_logprobs, values, mask, kl_coef)
+        if not exact and not estimated[1][mask].std() >= CLEAR_OF_ROUNDING * kl_coef:
             exact = True
             logprobs, values = self._evaluate(rows, POLICY)
             if together:
                 ref_logprobs, _ = self._evaluate(rows, REFERENCE)
-            judged = self._judge(scores, logprobs, ref_logprobs, values, mask, kl_coef)
-        rewards, advantages, returns = judged
+            estimated = self._advantages(scores, logprobs, ref_logprobs, values, mask, kl_coef)
+        rewards, advantages, returns = estimated
         if settings.whiten_advantages:
             advantages = ppo_core.masked_whiten(advantages, mask)
         return Rollout(
@@ -193,7 +193,7 @@ class Collector:
         # A row's random numbers depend on its place among all rows, not on the process that samples it.
         uniforms = row_uniforms(len(prompts), settings.response_length, torch.Generator().manual_seed(seed))
         answers = measure.respond(
-            self.actor.model, prompts[mine], self.text, max_length=self.room,
+            self.actor.model, prompts[mine], self.prompt_format, max_length=self.room,
             response_length=settings.response_length, temperature=settings.temperature, seed=seed,
             batch_size=self.memory.rows, uniforms=uniforms[mine], value_head=value_head,
         )  # fmt: skip
@@ -201,7 +201,9 @@ class Collector:
 
     def _score(self, prompts: list[str], answers: measure.Responses) -> torch.Tensor:
         mine = distributed.share(len(prompts))
-        scores = self.scorer.score(prompts[mine], answers.part(mine), self.text.eos_id, 2 * self.memory.micro)
+        scores = self.scorer.score(
+            prompts[mine], answers.part(mine), self.prompt_format.eos_id, 2 * self.memory.micro
+        )
         return torch.cat(distributed.gathered(scores))
 
     def _passes(
@@ -218,8 +220,8 @@ class Collector:
                 heap.give_back()  # int8 layers allocate tensors that do not fit into the free gaps
             return [self._evaluate(rows, name) for name in names], self._score(prompts, answers), False
         mine = range(len(rows))[distributed.share(len(rows))]
-        sequences = measure.scored_sequences(answers, self.text.eos_id)
-        found, scores = one_pass.judge(
+        sequences = measure.scored_sequences(answers, self.prompt_format.eos_id)
+        found, scores = one_pass.log_probabilities_and_scores(
             self.actor, reward_model, names, rows.pick(mine), [sequences[i] for i in mine],
             self.settings.temperature, 2 * self.memory.micro,
         )  # fmt: skip
@@ -234,7 +236,7 @@ class Collector:
 
     def _of_all(self, rows: Rows, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Concatenates the tensors [rows, T] of all processes."""
-        if distributed.world() == 1:
+        if distributed.process_count() == 1:
             return tensors
         length = max(map(len, rows.responses))
         padded = [torch.nn.functional.pad(t, (0, length - t.shape[1])).cpu() for t in tensors]
@@ -243,7 +245,7 @@ class Collector:
             for parts in zip(*distributed.gathered(padded), strict=True)
         )
 
-    def _judge(self, scores, logprobs, ref_logprobs, values, mask, kl_coef: float):
+    def _advantages(self, scores, logprobs, ref_logprobs, values, mask, kl_coef: float):
         """(rewards, advantages, returns), each [N, T]; the advantages are not whitened yet."""
         rewards = ppo_core.token_rewards(scores.to(self.actor.device), logprobs, ref_logprobs, mask, kl_coef)
         return rewards, *ppo_core.gae(rewards, values, mask, self.settings.gamma, self.settings.lam)

@@ -84,8 +84,9 @@ class ProgressLine:
                 initial=step,
                 file=self._terminal,
                 bar_format=_BAR,
-                ncols=shutil.get_terminal_size().columns,  # 80 where the terminal does not know its size
-                nrows=2,
+                # A terminal need not say how large it is, and tqdm shows nothing on one of no size.
+                ncols=shutil.get_terminal_size().columns or 80,
+                nrows=20,
                 leave=False,
             )
         self._bar.n, self._bar.total = step, total

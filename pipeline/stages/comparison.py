@@ -19,7 +19,7 @@ GOLD_PARTS = ("helpful", "honest", "harmless", "well_put")
 
 
 @dataclass
-class Policy:
+class Candidate:
     """One policy under test with its results. Lists and arrays have one entry per prompt.
 
     run: its run record. served: precision of its base. answers, harmful: `measure.Responses` to the held-out
@@ -41,14 +41,14 @@ class Policy:
         """Mean number of tokens per answer."""
         return float(np.mean(self.answers.lengths()))
 
-    def judged_by(self, judge: str) -> np.ndarray:
+    def scores_of(self, scorer: str) -> np.ndarray:
         """Scores by a reward model, named by its precision, or by "gold" (NaN outside the tiny world)."""
-        if judge == "gold":
+        if scorer == "gold":
             return np.array([np.nan if parts is None else parts["total"] for parts in self.gold])
-        return self.scores[judge]
+        return self.scores[scorer]
 
 
-def row(policy: Policy, sft: Policy) -> dict:
+def row(policy: Candidate, sft: Candidate) -> dict:
     """One flat row of the table. Columns of a reward model end in its precision; score_mean, score_gain and
     win_rate_vs_sft are by the policy's own reward model (SFT has none); gold is None outside the world."""
     own = policy.run.precision if policy is not sft else None
@@ -67,7 +67,7 @@ def row(policy: Policy, sft: Policy) -> dict:
     }  # fmt: skip
     for precision, scores in policy.scores.items():
         won = win_rate(scores, sft.scores[precision]) if policy is not sft else None
-        judged = {
+        by_scorer = {
             "score": float(scores.mean()),
             "score_gain": standardised_gain(scores, sft.scores[precision]),
             "win_rate": won["win_rate"] if won else None,
@@ -76,13 +76,13 @@ def row(policy: Policy, sft: Policy) -> dict:
                 scores, sft.scores[precision], policy.answers.lengths(), sft.answers.lengths()
             ) if won else None,
         }  # fmt: skip
-        columns |= {f"{name}_{precision}": value for name, value in judged.items()}
+        columns |= {f"{name}_{precision}": value for name, value in by_scorer.items()}
         if precision == own:
             columns |= {
-                "score_mean": judged["score"],
-                "score_gain": judged["score_gain"],
-                "win_rate_vs_sft": judged["win_rate"],
-                "win_rate_vs_sft_ci": judged["win_rate_ci"],
+                "score_mean": by_scorer["score"],
+                "score_gain": by_scorer["score_gain"],
+                "win_rate_vs_sft": by_scorer["win_rate"],
+                "win_rate_vs_sft_ci": by_scorer["win_rate_ci"],
             }
     columns |= _gold_columns(policy, sft)
     refused = refusal_summary([is_refusal(text) for text in policy.harmful.texts])
@@ -97,7 +97,7 @@ def row(policy: Policy, sft: Policy) -> dict:
     }
 
 
-def _gold_columns(policy: Policy, sft: Policy) -> dict:
+def _gold_columns(policy: Candidate, sft: Candidate) -> dict:
     names = ("gold", "gold_sd", "gold_gain", "gold_win_rate", "gold_win_rate_ci")
     columns = dict.fromkeys((*names, *(f"gold_{part}" for part in GOLD_PARTS)))
     known = [(a, b) for a, b in zip(policy.gold, sft.gold, strict=True) if a and b]
@@ -117,22 +117,22 @@ def _gold_columns(policy: Policy, sft: Policy) -> dict:
     return columns
 
 
-def reward_agreement(policies: list[Policy]) -> list[dict]:
+def reward_agreement(policies: list[Candidate]) -> list[dict]:
     """How far the reward models agree with each other, and with gold, on the same answers.
 
-    One row per pair of judges a, b: rank_correlation (Spearman, over all answers of all policies),
-    same_preference (share of prompts on which both place a PPO answer on the same side of the SFT answer),
-    and n.
+    One row per pair of scorers a, b (reward models, and gold): rank_correlation (Spearman, over all answers
+    of all policies), same_preference (share of prompts on which both place a PPO answer on the same side of
+    the SFT answer), and n.
     """
-    judges = [*policies[0].scores, *(["gold"] if any(policies[0].gold) else [])]
+    scorers = [*policies[0].scores, *(["gold"] if any(policies[0].gold) else [])]
     rows = []
-    for a, b in combinations(judges, 2):
-        left, right = (np.concatenate([policy.judged_by(judge) for policy in policies]) for judge in (a, b))
+    for a, b in combinations(scorers, 2):
+        left, right = (np.concatenate([policy.scores_of(scorer) for policy in policies]) for scorer in (a, b))
         known = np.isfinite(left) & np.isfinite(right)
         per_policy = [
             (ahead_a == ahead_b)[np.isfinite(ahead_a) & np.isfinite(ahead_b)]
             for policy in policies[1:]
-            for ahead_a, ahead_b in [[_ahead(policy, policies[0], judge) for judge in (a, b)]]
+            for ahead_a, ahead_b in [[_ahead(policy, policies[0], scorer) for scorer in (a, b)]]
         ]
         same = np.concatenate(per_policy) if per_policy else np.empty(0)
         rows.append(
@@ -147,7 +147,7 @@ def reward_agreement(policies: list[Policy]) -> list[dict]:
     return rows
 
 
-def _ahead(policy: Policy, sft: Policy, judge: str) -> np.ndarray:
+def _ahead(policy: Candidate, sft: Candidate, scorer: str) -> np.ndarray:
     """Per prompt 1, 0 or -1: whether the policy's answer scores above the SFT model's; NaN without a
     score."""
-    return np.sign(policy.judged_by(judge) - sft.judged_by(judge))
+    return np.sign(policy.scores_of(scorer) - sft.scores_of(scorer))

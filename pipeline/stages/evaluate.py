@@ -30,7 +30,7 @@ from pipeline.runs.reader import read_run
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents
 from pipeline.stages import comparison
-from pipeline.stages.comparison import Policy
+from pipeline.stages.comparison import Candidate
 from pipeline.training import measure
 
 
@@ -79,7 +79,7 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
     return _results(policies, rewards, prompts, harmful, sampling, parents, workspace, run)
 
 
-def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
+def _policies(workspace: Workspace, parents: Parents) -> list[Candidate]:
     found = [("sft", parents.sft)]
     found += [(f"ppo-{p}", parents.policies.get(p, "")) for p in PRECISIONS]
     policies = []
@@ -88,7 +88,7 @@ def _policies(workspace: Workspace, parents: Parents) -> list[Policy]:
             continue
         record = read_run(workspace, run_id)
         served = record.served_precision if record.stage == "ppo" else "bf16"
-        policies.append(Policy(name, record, workspace.run(run_id) / "model", served))
+        policies.append(Candidate(name, record, workspace.run(run_id) / "model", served))
     if not policies or policies[0].name != "sft":
         raise UserError(
             "evaluate compares with the SFT model, and there is none",
@@ -106,7 +106,7 @@ def _base(workspace: Workspace, folder: Path) -> Path:
     return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 
-def _sampling(settings, policies: list[Policy], run: Run) -> Sampling:
+def _sampling(settings, policies: list[Candidate], run: Run) -> Sampling:
     """The PPO runs' own sampling, because KL and scores refer to the trained distribution; without a PPO run,
     the settings. If runs differ, all are measured like the first, and an event says so."""
     names = ("temperature", "max_length", "response_length")
@@ -129,7 +129,7 @@ def _harmful_prompts(settings, in_world: bool) -> list[str]:
 
 
 def _answer(
-    group: list[Policy], sft: Policy, base: Path, prompt_format, sampling: Sampling, prompts, harmful
+    group: list[Candidate], sft: Candidate, base: Path, prompt_format, sampling: Sampling, prompts, harmful
 ):
     """Fill in answers and KL of the policies that share a base, one by one; yields each when it is done."""
     if not group:
@@ -165,7 +165,7 @@ def _answer(
     gc.collect()
 
 
-def _score(policies: list[Policy], folder: Path, base: Path, precision: str, eos_id: int) -> None:
+def _score(policies: list[Candidate], folder: Path, base: Path, precision: str, eos_id: int) -> None:
     reward_model = RewardModel.load(folder, base, precision, loading.device())
     for policy in policies:
         sequences = measure.scored_sequences(policy.answers, eos_id)
@@ -174,7 +174,7 @@ def _score(policies: list[Policy], folder: Path, base: Path, precision: str, eos
     gc.collect()
 
 
-def _keep_samples(run: Run, step: int, policy: Policy, prompts: list[str]) -> None:
+def _keep_samples(run: Run, step: int, policy: Candidate, prompts: list[str]) -> None:
     for index, prompt in enumerate(prompts):
         run.sample(
             {

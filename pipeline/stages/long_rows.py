@@ -32,13 +32,13 @@ def _counter(base: str, longest_prompt: int, longest_pair: int):
     from models.loading import load_tokenizer
     from models.prompting import PromptFormat
 
-    text = PromptFormat(load_tokenizer(base))
+    prompt_format = PromptFormat(load_tokenizer(base))
 
     def fits(pair: Pair) -> bool:
-        prompt = len(text.encode_prompt(pair.prompt, 1 << 30))
+        prompt = len(prompt_format.encode_prompt(pair.prompt, 1 << 30))
         if longest_prompt and prompt > longest_prompt:
             return False
-        responses = text.encode_responses([pair.chosen, pair.rejected])
+        responses = prompt_format.encode_responses([pair.chosen, pair.rejected])
         return not longest_pair or prompt + max(map(len, responses)) <= longest_pair
 
     return fits

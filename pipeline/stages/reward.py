@@ -52,7 +52,7 @@ class _Trainer(training.ReproducibleTrainer, RewardTrainer):
         finally:
             del self.accelerator.gather  # restores accelerate's own method
         # TRL's loss is a mean over the micro-batch; transformers averages these over steps and processes.
-        parts = self.current_gradient_accumulation_steps * distributed.world()
+        parts = self.current_gradient_accumulation_steps * distributed.process_count()
         return loss * (_pairs(inputs) * parts / self.pairs)
 
 
@@ -76,20 +76,22 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
     test = training.read_rows(workspace, dataset, "test")
 
-    text = PromptFormat(loading.load_tokenizer(base))
+    prompt_format = PromptFormat(loading.load_tokenizer(base))
     longest = settings.max_length
     examples = distributed.leader_first(
-        lambda: cached(workspace, "reward", base, longest, rows, lambda: tokenise(text, rows, longest))
+        lambda: cached(
+            workspace, "reward", base, longest, rows, lambda: tokenise(prompt_format, rows, longest)
+        )
     )
     sft_model = workspace.run(run.record.parents.sft) / "model"
     model = starting_model(settings, sft_model, base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 
     reporter = training.Reporter(run, settings.early_stopping_patience)
-    judged = tokenise(text, held_out, settings.max_length) if held_out else None
-    collator, lengths = pairing(settings, model, examples, text)
+    evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
+    collator, lengths = pairing(settings, model, examples, prompt_format)
 
-    filler = {"chosen_ids": [text.eos_id], "rejected_ids": [text.eos_id]}
+    filler = {"chosen_ids": [prompt_format.eos_id], "rejected_ids": [prompt_format.eos_id]}
 
     def trainer_with(now: RewardSettings) -> _Trainer:
         trainer = _Trainer(
@@ -101,8 +103,8 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
             ),
             data_collator=collator,
             train_dataset=examples,
-            eval_dataset=judged,
-            processing_class=text.tokenizer,
+            eval_dataset=evaluated,
+            processing_class=prompt_format.tokenizer,
             callbacks=[reporter],
         )  # fmt: skip
         # TRL casts adapter and head to bf16 on quantised bases only; restore fp32 everywhere.
@@ -122,10 +124,12 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     )  # fmt: skip
     scorer = RewardModel(model, head)
     heap.give_back()
-    results = judge(scorer, text, test or held_out, settings, split="test" if test else "validation")
+    results = measure_on(
+        scorer, prompt_format, test or held_out, settings, split="test" if test else "validation"
+    )
     if results and results["accuracy_ci"][0] <= 0.5:
         run.event(
-            "not_above_chance",
+            "not above chance",
             "accuracy {:.3f} is not above chance (95 % interval {:.3f} to {:.3f})".format(
                 results["accuracy"], *results["accuracy_ci"]
             ),
@@ -145,30 +149,30 @@ def starting_model(settings: RewardSettings, sft_model, base):
     return model
 
 
-def pairing(settings: RewardSettings, model, examples: Dataset, text: PromptFormat):
+def pairing(settings: RewardSettings, model, examples: Dataset, prompt_format: PromptFormat):
     """(collator, tokens per pair): both responses in one row if the base allows that, otherwise TRL's
     rows."""
     both = list(zip(examples["chosen_ids"], examples["rejected_ids"], strict=True))
     if settings.share_prompts and not settings.split_base and pairs.can_share(model):
         pairs.share_prompts(model)
-        return pairs.PairCollator(text.eos_id), [pairs.packed_length(*pair) for pair in both]
-    collator = DataCollatorForPreference(pad_token_id=text.pad_id)
+        return pairs.PairCollator(prompt_format.eos_id), [pairs.packed_length(*pair) for pair in both]
+    collator = DataCollatorForPreference(pad_token_id=prompt_format.pad_id)
     return collator, [max(map(len, pair)) for pair in both]
 
 
-def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
+def tokenise(prompt_format: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
     """Columns chosen_ids and rejected_ids: prompt, response and EOS."""
-    chosen, rejected = sequences(text, rows, max_length)
+    chosen, rejected = sequences(prompt_format, rows, max_length)
     return Dataset.from_dict({"chosen_ids": chosen, "rejected_ids": rejected})
 
 
-def sequences(text: PromptFormat, rows: list[dict], max_length: int) -> tuple[list, list]:
+def sequences(prompt_format: PromptFormat, rows: list[dict], max_length: int) -> tuple[list, list]:
     """Token sequences of the chosen and of the rejected responses, each with its prompt."""
-    prompts = text.encode_prompts([row["prompt"] for row in rows], max_length)
+    prompts = prompt_format.encode_prompts([row["prompt"] for row in rows], max_length)
     sides = []
     for side in ("chosen", "rejected"):
-        responses = text.encode_responses([row[side] for row in rows])
-        fitted = (text.fit(p, r, max_length) for p, r in zip(prompts, responses, strict=True))
+        responses = prompt_format.encode_responses([row[side] for row in rows])
+        fitted = (prompt_format.fit(p, r, max_length) for p, r in zip(prompts, responses, strict=True))
         sides.append([prompt + response for prompt, response in fitted])
     return sides[0], sides[1]
 
@@ -187,11 +191,13 @@ def cross_prompt(rows: list[dict], seed: int) -> list[dict]:
     return changed
 
 
-def judge(scorer: RewardModel, text: PromptFormat, rows: list[dict], settings, *, split: str) -> dict:
+def measure_on(
+    scorer: RewardModel, prompt_format: PromptFormat, rows: list[dict], settings, *, split: str
+) -> dict:
     """reward_metrics on the rows, and the gold reward's accuracy on the same labels; {} without rows."""
     if not rows:
         return {}
-    chosen, rejected = sequences(text, rows, settings.max_length)
+    chosen, rejected = sequences(prompt_format, rows, settings.max_length)
     scores = scorer.score(chosen + rejected, batch_size=2 * settings.micro_batch_size).tolist()
     metrics = reward_metrics(
         scores[: len(rows)],

@@ -42,23 +42,23 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 
-    text = PromptFormat(loading.load_tokenizer(base))
+    prompt_format = PromptFormat(loading.load_tokenizer(base))
     longest = settings.max_length
     examples = distributed.leader_first(
-        lambda: cached(workspace, "sft", base, longest, rows, lambda: tokenise(text, rows, longest))
+        lambda: cached(workspace, "sft", base, longest, rows, lambda: tokenise(prompt_format, rows, longest))
     )
     model = starting_model(settings, base)
     before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
 
     def sample(step: int) -> None:
         if settings.max_length > SAMPLE_LENGTH and not settings.split_base:
-            _sample(model, text, held_out[:SAMPLES], settings, run, step)
+            _sample(model, prompt_format, held_out[:SAMPLES], settings, run, step)
 
     reporter = training.Reporter(run, settings.early_stopping_patience, sample)
-    judged = tokenise(text, held_out, settings.max_length) if held_out else None
+    evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
     lengths = [len(ids) for ids in examples["input_ids"]]
 
-    filler = {"input_ids": [text.eos_id] * 2, "labels": [-100] * 2}
+    filler = {"input_ids": [prompt_format.eos_id] * 2, "labels": [-100] * 2}
 
     def trainer_with(now: SftSettings) -> _Trainer:
         trainer = _Trainer(
@@ -67,10 +67,10 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
                 SFTConfig, now, run, evaluates=bool(held_out),
                 dataset_kwargs={"skip_prepare_dataset": True}, packing=False,
             ),
-            data_collator=DataCollatorForLanguageModeling(pad_token_id=text.pad_id),
+            data_collator=DataCollatorForLanguageModeling(pad_token_id=prompt_format.pad_id),
             train_dataset=examples,
-            eval_dataset=judged,
-            processing_class=text.tokenizer,
+            eval_dataset=evaluated,
+            processing_class=prompt_format.tokenizer,
             callbacks=[reporter],
         )  # fmt: skip
         # The lean head needs the whole model on one device.
@@ -112,19 +112,19 @@ def starting_model(settings: SftSettings, base):
     return adapters.attach(model, shape, ADAPTER)
 
 
-def tokenise(text: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
+def tokenise(prompt_format: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
     """Columns input_ids and labels; labels are -100 on the prompt, so that only the response counts."""
-    prompts = text.encode_prompts([row["prompt"] for row in rows], max_length)
-    responses = text.encode_responses([row["chosen"] for row in rows])
+    prompts = prompt_format.encode_prompts([row["prompt"] for row in rows], max_length)
+    responses = prompt_format.encode_responses([row["chosen"] for row in rows])
     ids, labels = [], []
     for prompt, response in zip(prompts, responses, strict=True):
-        prompt, response = text.fit(prompt, response, max_length)
+        prompt, response = prompt_format.fit(prompt, response, max_length)
         ids.append(prompt + response)
         labels.append([-100] * len(prompt) + response)
     return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
 
-def _sample(model, text: PromptFormat, rows: list[dict], settings, run: Run, step: int) -> None:
+def _sample(model, prompt_format: PromptFormat, rows: list[dict], settings, run: Run, step: int) -> None:
     """Record a few answers to held-out prompts. They use a separate random generator, so training is
     unaffected."""
     room = settings.max_length - SAMPLE_LENGTH
@@ -132,22 +132,22 @@ def _sample(model, text: PromptFormat, rows: list[dict], settings, run: Run, ste
     model.eval()
     answers = generate(
         model,
-        text.encode_prompts([row["prompt"] for row in rows], room),
+        prompt_format.encode_prompts([row["prompt"] for row in rows], room),
         max_new_tokens=SAMPLE_LENGTH,
         temperature=SAMPLE_TEMPERATURE,
-        pad_id=text.pad_id,
-        eos_id=text.eos_id,
+        pad_id=prompt_format.pad_id,
+        eos_id=prompt_format.eos_id,
         generator=torch.Generator().manual_seed(settings.seed),
-        stop=text,
+        stop=prompt_format,
     )
     model.train(was_training)
     for row, tokens in zip(rows, answers.tokens, strict=True):
-        ids, ended = text.cut_response(tokens)
+        ids, ended = prompt_format.cut_response(tokens)
         run.sample(
             {
                 "step": step,
                 "prompt": row["prompt"],
-                "response": text.decode(ids),
+                "response": prompt_format.decode(ids),
                 "chosen": row["chosen"],
                 "ended": ended,
             }

@@ -69,7 +69,7 @@ def train(
         # Outside the except block the traceback is gone, and with it the tensors of the failed step.
         if trouble is None:
             return trainer, _facts(trainer)
-        if distributed.world() > 1:  # the other processes are in the middle of a step
+        if distributed.process_count() > 1:  # the other processes are in the middle of a step
             raise _told(trouble)
         if isinstance(trouble, Unstable):
             stability = _roll_back(trainer, stability, trouble)
@@ -131,7 +131,7 @@ def _facts(trainer: ReproducibleTrainer) -> dict:
         restore(trainer.model, reporter.best)
     if reporter.unseen and trainer.state.global_step > 2:  # warm-up starts at 0: only step 2 moves lora_B
         run.event(
-            "zero_gradient",
+            "zero gradient",
             f"{len(reporter.unseen)} trainable tensors never had a gradient",
             parameters=sorted(reporter.unseen)[:10],
         )

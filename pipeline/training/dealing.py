@@ -5,7 +5,7 @@ that all get rows of similar length, and cuts its share into micro-batches. All 
 micro-batches, because they compute in lockstep: if an epoch's last batch has too few rows, a process gets a
 filler row, which has no effect on the weights.
 
-    DataLoader(WithFiller(rows, filler), batch_sampler=Dealt(order, 32, 8, rank=0, world=2))
+    DataLoader(WithFiller(rows, filler), batch_sampler=Dealt(order, 32, 8, rank=0, processes=2))
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Dealt(Sampler[list[int]]):
     order: indices of one epoch; batch: rows per update over all processes; index len(order) is the filler.
     """
 
-    def __init__(self, order: Sampler[int], batch: int, micro: int, rank: int, world: int):
-        self.order, self.batch, self.micro, self.rank, self.world = order, batch, micro, rank, world
+    def __init__(self, order: Sampler[int], batch: int, micro: int, rank: int, processes: int):
+        self.order, self.batch, self.micro, self.rank, self.processes = order, batch, micro, rank, processes
 
     def __iter__(self) -> Iterator[list[int]]:
         rows = list(self.order)
         for start in range(0, len(rows), self.batch):
             whole = rows[start : start + self.batch]
-            mine, parts = whole[self.rank :: self.world], self._parts(len(whole))
+            mine, parts = whole[self.rank :: self.processes], self._parts(len(whole))
             for k in range(parts):
                 yield mine[k * len(mine) // parts : (k + 1) * len(mine) // parts] or [len(rows)]
 
@@ -40,7 +40,7 @@ class Dealt(Sampler[list[int]]):
 
     def _parts(self, rows: int) -> int:
         """Number of micro-batches of the process that gets the most of `rows` rows."""
-        return math.ceil(math.ceil(rows / self.world) / self.micro)
+        return math.ceil(math.ceil(rows / self.processes) / self.micro)
 
 
 class WithFiller(Dataset):

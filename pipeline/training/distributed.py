@@ -39,14 +39,14 @@ PATIENCE = 5.0  # seconds for the main thread to notice by itself that another p
 # -- the place of this process, from the launcher's environment
 
 
-def world() -> int:
+def process_count() -> int:
     """Number of processes of this run; 1 without a launcher."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() else 1
 
 
 def rank() -> int:
     """This process's number, 0 for the leader."""
-    return int(os.environ["RANK"]) if world() > 1 else 0
+    return int(os.environ["RANK"]) if process_count() > 1 else 0
 
 
 def sharding() -> str:
@@ -66,7 +66,7 @@ def check(stage: str, settings: Any) -> None:
         return
     if sharding():
         _check_sharding(stage, settings)
-    if world() == 1:
+    if process_count() == 1:
         return
     if getattr(settings, "split_base", False):
         raise UserError(
@@ -76,11 +76,11 @@ def check(stage: str, settings: Any) -> None:
     whole, name = settings.batch_size, "batch_size"
     if stage == "ppo":
         whole, name = whole // settings.num_minibatches, "batch_size / num_minibatches"
-    share, left = divmod(whole, world())
+    share, left = divmod(whole, process_count())
     if left:
-        near = max(1, share) * world() * (settings.batch_size // whole)
+        near = max(1, share) * process_count() * (settings.batch_size // whole)
         raise UserError(
-            f"{stage}: {name}={whole} cannot be dealt to {world()} processes; batch_size={near} can "
+            f"{stage}: {name}={whole} cannot be dealt to {process_count()} processes; batch_size={near} can "
             "(it counts the rows of all processes together)",
             code=Code.SETTING,
         )
@@ -88,15 +88,15 @@ def check(stage: str, settings: Any) -> None:
     if share % micro:
         best = max(d for d in range(1, micro + 1) if share % d == 0)
         raise UserError(
-            f"{stage}: micro_batch_size={micro} does not divide the {share} rows that each of {world()} "
-            f"processes gets of {name}={whole}; micro_batch_size={best} does",
+            f"{stage}: micro_batch_size={micro} does not divide the {share} rows that each of "
+            f"{process_count()} processes gets of {name}={whole}; micro_batch_size={best} does",
             code=Code.SETTING,
         )
 
 
 def micro_batch(size: int, whole: int) -> int:
     """Rows of a batch of `whole` rows that a process computes at once: at most its share."""
-    return min(size, max(1, whole // world()))
+    return min(size, max(1, whole // process_count()))
 
 
 def _check_sharding(stage: str, settings: Any) -> None:
@@ -137,16 +137,16 @@ def _check_sharding(stage: str, settings: Any) -> None:
 
 def share(n: int) -> slice:
     """This process's slice of n rows; the slices of all processes, in their order, are all rows."""
-    return slice(rank() * n // world(), (rank() + 1) * n // world())
+    return slice(rank() * n // process_count(), (rank() + 1) * n // process_count())
 
 
 def gathered(item: Any) -> list:
     """The items of all processes, in their order. Tensors travel on the CPU."""
-    if world() == 1:
+    if process_count() == 1:
         return [item]
     import torch.distributed as dist
 
-    items: list[Any] = [None] * world()
+    items: list[Any] = [None] * process_count()
     dist.all_gather_object(items, item)
     return items
 
@@ -161,7 +161,7 @@ def rows_of_all(rows: torch.Tensor) -> torch.Tensor:
 
 def from_leader(make: Callable[[], Any]) -> Any:
     """The leader's result of `make`, in every process; the others do not call it."""
-    if world() == 1:
+    if process_count() == 1:
         return make()
     import torch.distributed as dist
 
@@ -187,7 +187,7 @@ def anyone(here: bool) -> bool:
 
 def add_up(tensors: list[torch.Tensor]) -> None:
     """Replace each tensor by its sum over all processes, in place; all have one type and one device."""
-    if world() == 1 or not tensors:
+    if process_count() == 1 or not tensors:
         return
     import torch
     import torch.distributed as dist
@@ -235,7 +235,7 @@ class Peers:
         """Tell the followers the run and its settings."""
         self.run = run
         run.agree = anyone
-        run.change_attempt(processes=world())
+        run.change_attempt(processes=process_count())
         self.store.set("run", json.dumps({"record": to_json(run.record), "settings": settings}))
 
     def wait_for_run(self) -> dict[str, Any]:
@@ -261,7 +261,7 @@ class Peers:
         code = getattr(error, "code", Code.CANCELLED if mendable else Code.UNEXPECTED)
         with contextlib.suppress(RuntimeError, OSError):  # the leader, and its store with it, may be gone
             if not self._has("failure"):
-                where = f"process {rank()} of {world()}: " if rank() else ""
+                where = f"process {rank()} of {process_count()}: " if rank() else ""
                 told = {"message": where + text, "mendable": mendable, "code": code}
                 self.store.set("failure", json.dumps(told))
 
@@ -282,12 +282,12 @@ class Peers:
         try:
             if self._has("failure"):
                 return json.loads(self.store.get("failure"))
-            for other in range(world()):
+            for other in range(process_count()):
                 if other == rank() or not self._has(f"process {other}") or self._has(f"over {other}"):
                     continue
                 host, pid, started = json.loads(self.store.get(f"process {other}"))
                 if host == socket.gethostname() and not processes.alive(pid, started):
-                    message = f"process {other} of {world()} (pid {pid}) was killed"
+                    message = f"process {other} of {process_count()} (pid {pid}) was killed"
                     return {"message": message, "mendable": True, "code": Code.LOST}
         except (RuntimeError, OSError):
             return {"message": "the leading process is gone", "mendable": True, "code": Code.LOST}
@@ -310,7 +310,7 @@ class Peers:
 @contextlib.contextmanager
 def joined() -> Iterator[Peers | None]:
     """The other processes of this run while it lasts; None in a single process. All learn of an error."""
-    if world() == 1:
+    if process_count() == 1:
         yield None
         return
     import torch
@@ -335,7 +335,7 @@ def joined() -> Iterator[Peers | None]:
 def leave(code: int) -> None:
     """End this process with an exit code. After a failure it does not wait for the process group, which may
     never shut down once members are gone."""
-    if code and world() > 1:
+    if code and process_count() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -356,7 +356,7 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 
 def check_command(name: str) -> None:
     """UserError for a command of the command line that a launcher may not start in several processes."""
-    if world() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
+    if process_count() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
         raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
 
 
@@ -376,5 +376,7 @@ def _store(dist: Any) -> Any:
 
 def _wait_for_the_others(store: Any, seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not store.check([f"over {other}" for other in range(1, world())]):
+    while time.monotonic() < deadline and not store.check(
+        [f"over {other}" for other in range(1, process_count())]
+    ):
         time.sleep(0.05)

@@ -59,7 +59,7 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         output_dir=str(run.checkpoints_dir),
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=max(
-            settings.batch_size // (settings.micro_batch_size * distributed.world()), 1
+            settings.batch_size // (settings.micro_batch_size * distributed.process_count()), 1
         ),
         per_device_eval_batch_size=2 * settings.micro_batch_size,
         num_train_epochs=settings.epochs,
@@ -183,7 +183,7 @@ class Reporter(TrainerCallback):
         if row.get("grad_norm") == 0.0 and not self.warned:
             self.warned = True
             self.run.event(
-                "zero_gradient", "the gradient is zero: nothing is being learned", step=state.global_step
+                "zero gradient", "the gradient is zero: nothing is being learned", step=state.global_step
             )
         self.run.log({"step": state.global_step, **row})
 
@@ -210,7 +210,7 @@ class Reporter(TrainerCallback):
         if self.since_best >= self.patience:
             control.should_training_stop = True
             self.run.event(
-                "early_stopping",
+                "early stopping",
                 f"no better validation loss in {self.since_best} evaluations: the best weights are kept",
                 step=state.global_step,
             )
@@ -284,14 +284,14 @@ class ReproducibleTrainer(_Trainer):
 
     def get_train_dataloader(self):
         """The usual loader in one process; otherwise this process's micro-batches of each batch."""
-        if distributed.world() == 1:
+        if distributed.process_count() == 1:
             return super().get_train_dataloader()
         per_process = self.args.per_device_train_batch_size
-        batch = per_process * self.args.gradient_accumulation_steps * distributed.world()
+        batch = per_process * self.args.gradient_accumulation_steps * distributed.process_count()
         return DataLoader(
             WithFiller(self.train_dataset, self.filler),
             batch_sampler=Dealt(
-                self._get_train_sampler(), batch, per_process, distributed.rank(), distributed.world()
+                self._get_train_sampler(), batch, per_process, distributed.rank(), distributed.process_count()
             ),
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
@@ -363,7 +363,7 @@ class ReproducibleTrainer(_Trainer):
 
     def _save_rng_state(self, output_dir):
         """Save the random state of every process; the leader writes them all."""
-        if distributed.world() == 1:
+        if distributed.process_count() == 1:
             return super()._save_rng_state(output_dir)
         with tempfile.TemporaryDirectory() as folder:
             super()._save_rng_state(folder)
