@@ -1,9 +1,9 @@
 """Text to token ids and back: the only module that knows how a conversation is written for a model.
 
 A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response is plain text. Every stage uses
-the ids of `encode_prompt` followed by those of `encode_responses`, which end with EOS. A tokenizer with a chat
-template writes the same conversation in its own format. Typed text can never become a special token: contents
-are encoded with special tokens split into ordinary ones, so nobody can forge a role or a stop.
+the ids of `encode_prompt` followed by those of `encode_responses`, which end with EOS. A tokenizer with a
+chat template writes the same conversation in its own format. Typed text can never become a special token:
+contents are encoded with special tokens split into ordinary ones, so nobody can forge a role or a stop.
 
 models.loading loads tokenizers, models.generation generates.
 """
