@@ -12,7 +12,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +175,6 @@ def _sha256_of(path: str, *identity: int) -> str:
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def sha256_files(paths: Iterable[Path | str]) -> str:
-    """Hex SHA-256 over the names and contents of several files; their order does not matter."""
-    total = hashlib.sha256()
-    for name, digest in sorted((Path(path).name, sha256_remembered(path)) for path in paths):
-        total.update(f"{name}\0{digest}\n".encode())
-    return total.hexdigest()
 
 
 def _finite(value: Any) -> Any:

@@ -44,7 +44,7 @@ def used_files(folder: Path) -> list[Path]:
 
 
 def combined_hash(paths: list[Path]) -> str:
-    """One hex SHA-256 over the names and contents of several files, as `data.files.sha256_files` gives it."""
+    """One hex SHA-256 over the names and contents of several files; their order does not matter."""
     parts = sorted((path.name, sha256_remembered(path)) for path in paths)
     return sha256_text("".join(f"{name}\0{digest}\n" for name, digest in parts))
 

@@ -1,11 +1,9 @@
 """Text to token ids and back: the only module that knows how a conversation is written for a model.
 
 A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response is plain text. Every stage uses
-the token sequence `encode_prompt(prompt) + encode_response(response)`; the second part ends with EOS. A
-tokenizer with a chat template writes the same conversation in its own format. Typed text can never become a
-special
-token: contents are encoded with special tokens split into ordinary ones, so nobody can forge a role or a
-stop.
+the ids of `encode_prompt` followed by those of `encode_responses`, which end with EOS. A tokenizer with a
+chat template writes the same conversation in its own format. Typed text can never become a special token:
+contents are encoded with special tokens split into ordinary ones, so nobody can forge a role or a stop.
 
 models.loading loads tokenizers, models.generation generates.
 """
@@ -62,13 +60,8 @@ class PromptFormat:
         room = max(max_length - len(prefix), 0)
         return (prefix + (ids[-room:] if room else []))[:max_length]
 
-    def encode_response(self, response: str) -> list[int]:
-        """Ids of a response, EOS included."""
-        lead = "" if self.uses_chat_template else " "
-        return [*self._encode_text(lead + response.strip()), self.eos_id]
-
     def encode_responses(self, responses: list[str]) -> list[list[int]]:
-        """`encode_response` for many responses in one call of the tokenizer."""
+        """Ids of responses, EOS included, in one call of the tokenizer."""
         lead = "" if self.uses_chat_template else " "
         texts = [lead + text.strip() for text in responses]
         return [[*ids, self.eos_id] for ids in self._encode_texts(texts)]

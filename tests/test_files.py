@@ -10,6 +10,7 @@ import pytest
 from data import files
 from data.errors import UserError
 from data.workspace import Workspace, check_name
+from models.base_files import combined_hash
 
 
 def test_write_atomic_keeps_the_old_content_when_the_write_fails(tmp_path, monkeypatch):
@@ -79,12 +80,12 @@ def test_hashes_depend_on_content_and_name_but_not_on_order_or_time(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_text("1")
     b.write_text("2")
-    both = files.sha256_files([a, b])
+    both = combined_hash([a, b])
     os.utime(a, (0, 0))
-    assert files.sha256_files([b, a]) == both
+    assert combined_hash([b, a]) == both
     assert files.sha256_file(a) == files.sha256_text("1")
     b.write_text("3")
-    assert files.sha256_files([a, b]) != both
+    assert combined_hash([a, b]) != both
 
 
 BAD_NAMES = [

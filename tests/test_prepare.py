@@ -162,7 +162,7 @@ def test_a_pair_just_within_the_limit_stays(tmp_path, workspace, random_base):
     source = conversation_file(tmp_path, [1] * 10 + [30] * 10)
     text = PromptFormat(load_tokenizer(random_base))
     prompt = "\n\nHuman: " + " ".join(["10", *["word"] * 30]) + "\n\nAssistant:"
-    whole = len(text.encode_prompt(prompt, 10**6)) + len(text.encode_response("yes yes"))
+    whole = len(text.encode_prompt(prompt, 10**6)) + len(text.encode_responses(["yes yes"])[0])
     counts = [
         run_prepare(workspace, source=source, tokens_of=str(random_base), longest_pair=limit)["counts"]
         for limit in (whole, whole - 1)

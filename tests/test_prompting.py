@@ -29,7 +29,7 @@ def chat(random_base):
 
 
 def test_a_prompt_and_its_response_are_the_transcript_and_eos(text):
-    ids = text.encode_prompt(PROMPT, 500) + text.encode_response(" Paris.\n")
+    ids = text.encode_prompt(PROMPT, 500) + text.encode_responses([" Paris.\n"])[0]
     assert ids[-1] == text.eos_id
     assert text.tokenizer.decode(ids[:-1]) == PROMPT + " Paris."
 
@@ -51,7 +51,7 @@ def test_a_bos_that_the_tokenizer_writes_survives_the_cut(random_base):
 def test_many_at_once_are_the_same_as_one_by_one(text):
     prompts, responses = [PROMPT, "\n\nHuman: hi\n\nAssistant:"], ["a", " b c "]
     assert text.encode_prompts(prompts, 9) == [text.encode_prompt(p, 9) for p in prompts]
-    assert text.encode_responses(responses) == [text.encode_response(r) for r in responses]
+    assert text.encode_responses(responses) == [text.encode_responses([r])[0] for r in responses]
 
 
 @pytest.mark.faults(30)
@@ -73,12 +73,12 @@ def test_a_tokenizer_without_a_pad_of_its_own_is_refused(random_base):
 
 
 def test_a_response_is_cut_after_its_first_eos(text):
-    ids = text.encode_response("hello")
+    ids = text.encode_responses(["hello"])[0]
     assert text.cut_response([*ids, 7, 8, text.eos_id]) == (ids, True)
 
 
 def test_a_response_that_never_ends_is_left_as_it_is(text):
-    ids = text.encode_response("hello")[:-1]
+    ids = text.encode_responses(["hello"])[0][:-1]
     assert text.cut_response(ids) == (ids, False)
 
 
@@ -95,12 +95,12 @@ def test_every_id_that_can_finish_the_marker_is_a_stop_candidate(text):
 
 
 def test_decoding_leaves_special_tokens_out_and_strips(text):
-    assert text.decode([*text.encode_response("  hi "), text.pad_id]) == "hi"
+    assert text.decode([*text.encode_responses(["  hi "])[0], text.pad_id]) == "hi"
 
 
 def test_emoji_and_other_scripts_come_back_as_they_went(text):
     for words in ("🙂 café", "שלום", "你好 世界", "a  b\tc"):
-        assert text.decode(text.encode_response(words)) == words
+        assert text.decode(text.encode_responses([words])[0]) == words
 
 
 def test_prompt_and_response_share_the_room_and_the_response_keeps_its_end(text):
@@ -119,7 +119,7 @@ def test_a_chat_template_writes_roles_with_its_own_tokens(chat):
         "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n"
         "<|im_start|>user\nbye<|im_end|>\n<|im_start|>assistant\n"
     )
-    assert chat.encode_response("yes")[-1] == chat.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert chat.encode_responses(["yes"])[0][-1] == chat.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
 
 @pytest.mark.faults(39)

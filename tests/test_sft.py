@@ -50,7 +50,7 @@ def test_the_loss_counts_the_response_and_its_end_only(random_base):
     row = {"prompt": "\n\nHuman: hi\n\nAssistant:", "chosen": "Hello!"}
     example = sft.tokenise(text, [row], 96)[0]
     counted = [label for label in example["labels"] if label != -100]
-    assert counted == text.encode_response("Hello!")
+    assert counted == text.encode_responses(["Hello!"])[0]
     assert example["input_ids"][: -len(counted)] == text.encode_prompt(row["prompt"], 96)
 
 
