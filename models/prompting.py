@@ -182,6 +182,8 @@ class PromptFormat:
         def attempt():
             try:
                 self._render([{"role": "user", "content": "hi"}])
+            except SystemExit:  # from `stop_thread`: the caller has given up
+                pass
             except Exception as error:  # raised again in the caller's thread
                 failed.append(error)
 
