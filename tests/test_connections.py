@@ -13,6 +13,7 @@ from served_page import serving
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from waiting import eventually
 
 from data.errors import UserError
 from ui import server
@@ -90,7 +91,8 @@ async def hello(request):
 
 
 @contextlib.contextmanager
-def a_server(connections, head_seconds=PATIENCE, **more):
+def a_server(connections, head_seconds=10 * PATIENCE, **more):
+    """The port of a server. Nobody waits here as long as a head may take, unless a test says how long."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -118,7 +120,7 @@ def half_open(port, count, said=b"GET / HTTP/1.1\r\nHost: x\r\n"):
 
 
 def ended(connection):
-    """Wait until the server has closed a connection."""
+    """Wait until the server has closed a connection. Raises TimeoutError where it does not."""
     with contextlib.suppress(ConnectionError):
         while connection.recv(1024):
             pass
@@ -146,21 +148,26 @@ def test_a_head_that_does_not_come_ends_the_connection(said):
         assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "hello"
 
 
+# On a busy machine even a head that is sent at once can come too late; then it is sent again.
+
+
 def test_the_second_head_of_a_connection_has_a_time_limit_too():
-    connections = Connections(total=40, of_one=20)
-    with (
-        a_server(connections, head_seconds=0.5, timeout_keep_alive=60) as port,
-        half_open(port, 1, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT") as made,
-        made[0].makefile("rb") as answer,
-    ):
-        assert answer.readline().endswith(b" 200 OK\r\n")
-        assert answer.read().endswith(b"hello")  # the end: the server has closed the connection
+    def answered():
+        with half_open(port, 1, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT") as (one,):
+            return one.makefile("rb").read()  # until the server has closed the connection
+
+    with a_server(Connections(total=40, of_one=20), head_seconds=0.2, timeout_keep_alive=600) as port:
+        answer = eventually(answered)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"hello")
 
 
 def test_an_answer_may_take_longer_than_a_head():
-    connections = Connections(total=40, of_one=20)
-    with a_server(connections, head_seconds=0.1) as port:
-        assert httpx.get(f"http://127.0.0.1:{port}/?seconds=0.5", timeout=PATIENCE).text == "hello"
+    def answered():
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{port}/?seconds=0.3", timeout=PATIENCE).text
+
+    with a_server(Connections(total=40, of_one=20), head_seconds=0.1) as port:
+        assert eventually(answered) == "hello"
 
 
 # TLS

@@ -14,7 +14,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from data.policies import PRECISIONS
-from evaluation.alignment import SEED_REFERENCE
+from evaluation.targets import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
 from ui import calibration, parts, plots
 from ui import form as forms
