@@ -209,14 +209,6 @@ def test_a_terminal_gets_a_bar_with_the_time_left_and_a_file_gets_lines(workspac
     assert "\r" not in (tmp_path / "out").read_text() and "step 1/1000" in (tmp_path / "out").read_text()
 
 
-def test_all_stops_at_a_failed_beginning_and_says_what_was_left_out(cli, tmp_path):
-    (tmp_path / "rows.jsonl").write_text("{")
-    result = cli("all", "--set", "prepare.source=rows.jsonl", expect=2)
-    assert "line 1" in result.stderr
-    assert result.stdout.count("left out") == 8
-    assert "nothing to compare yet" in result.stdout
-
-
 def test_the_command_line_loads_no_torch_for_what_needs_none(workspace):
     code = "import sys, pipeline.commands.cli as cli; cli.main(sys.argv[1:]); print('torch' in sys.modules)"
     for words in (["status"], ["prepare", *SMALL]):

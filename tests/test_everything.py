@@ -104,17 +104,19 @@ def test_all_keeps_other_stages_out(workspace, everything, monkeypatch):
     stages.execute("prepare", build("prepare"), workspace)
 
 
-def test_the_stages_are_processes_of_their_own(workspace, tmp_path):
-    """The real ones: what is preloaded, exit codes and last lines."""
+def test_the_stages_are_processes_of_their_own(workspace):
+    """The real ones: what is preloaded, exit codes and last lines, and what is said of a failed beginning."""
     command = [sys.executable, "-m", "pipeline", "all", "--workspace", str(workspace.root), "--set"]
     done = subprocess.run(
         [*command, "prepare.train_rows=20", "prepare.validation_rows=5", "prepare.test_rows=5",
          "sft.base_model=/there/is/none"],
         capture_output=True, text=True, env=child_environment(),
     )  # fmt: skip
-    print(done.stdout, done.stderr)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "/there/is/none" in done.stderr and "Traceback" not in done.stderr
     assert "reward int8: left out, because sft bf16 failed" in done.stdout
+    assert done.stdout.count("left out") == 7
+    assert "nothing to compare yet" in done.stdout
     runs = {run.stage: run for run in list_runs(workspace)}
     assert runs["prepare"].status == "done"
     assert str(workspace.run(runs["prepare"].id) / "run.json") in done.stdout.splitlines()
@@ -128,8 +130,10 @@ def test_a_failed_arm_does_not_stop_the_others(everything, capsys):
     assert everything() == (0, ["reward int8", "ppo int8", "evaluate bf16"])
 
 
-def test_without_sft_nothing_else_is_tried(everything):
-    assert everything(fail={"sft bf16"}) == (1, ["prepare bf16", "sft bf16"])
+@pytest.mark.parametrize("failed", [0, 1])
+def test_without_data_or_sft_nothing_else_is_tried(everything, failed, capsys):
+    assert everything(fail={CHAIN[failed]}) == (1, CHAIN[: failed + 1])
+    assert capsys.readouterr().out.count(f"left out, because {CHAIN[failed]} failed") == 8 - failed
 
 
 def test_a_changed_setting_runs_its_stage_and_what_stands_on_it_again(everything, workspace):

@@ -66,15 +66,19 @@ def test_cold_cache_downloads_gzipped_transcripts_with_their_splits(tmp_path, ca
         assert not [path for command, path in hub.requests if command == "GET" and "/resolve/" in path]
 
 
-def asks(monkeypatch):
+def asks(monkeypatch, silence=hub_module.SILENCE_SECONDS):
     """Notes each time that a process is sent to the hub. A silent hub costs one silence, which is short; what
-    the cache says costs none. Together they keep an answer within 15 seconds."""
+    the cache says costs none. Together they keep an answer within 15 seconds. silence: seconds that stand in
+    for it while the hub is asked, where the hub never answers anyway."""
     assert hub_module.SILENCE_SECONDS <= 9
     asked, ask = [], hub_module._ask_child
 
     def noted(kind, repo_id, folder, **environment):
         asked.append("offline" if "HF_HUB_OFFLINE" in environment else "online")
-        return ask(kind, repo_id, folder, **environment)
+        with pytest.MonkeyPatch.context() as patch:
+            if asked[-1] == "online":
+                patch.setattr(hub_module, "SILENCE_SECONDS", silence)
+            return ask(kind, repo_id, folder, **environment)
 
     monkeypatch.setattr(hub_module, "_ask_child", noted)
     return asked
@@ -90,7 +94,7 @@ def test_warm_cache_answers_without_the_hub(tmp_path, cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     with SilentServer() as silent:
         monkeypatch.setenv("HF_ENDPOINT", silent.url)
-        asked = asks(monkeypatch)
+        asked = asks(monkeypatch, silence=1.0)
         assert load(tmp_path) == loaded
         assert asked == ["online", "offline"]
 
@@ -180,18 +184,18 @@ def test_hub_that_refuses_connections_is_a_clear_error_in_time(cache, monkeypatc
 def test_silent_hub_is_a_clear_error_in_time(cache, monkeypatch):
     with SilentServer() as silent:
         monkeypatch.setenv("HF_ENDPOINT", silent.url)
-        asked = asks(monkeypatch)
+        asked = asks(monkeypatch, silence=1.0)
         with pytest.raises(UserError, match="does not answer"):
             download_dataset("acme/any")
         assert asked == ["online", "offline"]
 
 
 def test_hub_that_falls_silent_in_the_middle_of_a_file_is_a_clear_error(tmp_path, cache, monkeypatch):
-    monkeypatch.setattr("data.hub.SILENCE_SECONDS", 4.0)
     files = {"train.jsonl": transcripts(["a"]), "test.jsonl": transcripts(["b"])}
     with HubServer(datasets={"acme/hh": files}, stalled=["train.jsonl"]) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        with pytest.raises(UserError, match="does not answer"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError, match="does not answer"):
+            patch.setattr(hub_module, "SILENCE_SECONDS", 1.0)
             load(tmp_path)
         hub.stalled.clear()
         assert len(load(tmp_path).pairs["train"]) == 1
