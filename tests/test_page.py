@@ -23,6 +23,22 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
 PATIENCE = 180_000  # milliseconds; the machine may be busy with other things
+COUNT_REQUESTS = """
+const ask = window.fetch;
+window.unanswered = 0;
+window.fetch = (...request) => { window.unanswered++; return ask(...request).finally(() => window.unanswered--); };
+"""
+# True once nothing was asked of the server, or is still being drawn, for five pictures of the screen in a row.
+IS_SETTLED = """
+() => new Promise((answer) => {
+    let quiet = 0;
+    const look = () => {
+        quiet = window.unanswered ? 0 : quiet + 1;
+        quiet === 5 ? answer(true) : requestAnimationFrame(look);
+    };
+    look();
+})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +61,7 @@ def visit(browser):
         contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
+        page.add_init_script(COUNT_REQUESTS)
         page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
         page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
         page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
@@ -89,6 +106,11 @@ def quick(tmp_path_factory):
         served(services) as address,
     ):
         yield SimpleNamespace(workspace=workspace, address=address)
+
+
+def settled(page):
+    """Wait until the page has its answers and has drawn them, however long that takes."""
+    page.evaluate(IS_SETTLED)
 
 
 def go_to(page, tab, language="en"):
@@ -272,7 +294,7 @@ def test_no_tab_is_wider_than_the_screen(visit, quick, language, width, height, 
     assert page.url.endswith("/zh/") == (language == "zh")
     for tab in TABS:
         go_to(page, tab, language)
-        page.wait_for_timeout(300)
+        settled(page)
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{tab} is {wide} px too wide"
 
@@ -283,7 +305,7 @@ def test_a_form_that_cannot_run_says_why(visit, quick):
     # Typed at once, while the tab still fills itself: the answer to the last change is the one that stays.
     fill(page, "sft-learning_rate", "9")
     page.wait_for_selector(".problem:has-text('learning_rate')")
-    page.wait_for_timeout(2000)
+    settled(page)
     assert page.locator(".problem:has-text('learning_rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
     page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
