@@ -26,9 +26,12 @@ PATIENCE = 180_000  # milliseconds; the machine may be busy with other things
 COUNT_REQUESTS = """
 const ask = window.fetch;
 window.unanswered = 0;
-window.fetch = (...request) => { window.unanswered++; return ask(...request).finally(() => window.unanswered--); };
+window.fetch = (...request) => {
+    window.unanswered++;
+    return ask(...request).finally(() => window.unanswered--);
+};
 """
-# True once nothing was asked of the server, or is still being drawn, for five pictures of the screen in a row.
+# True once no answer of the server was waited for while the screen was drawn five times.
 IS_SETTLED = """
 () => new Promise((answer) => {
     let quiet = 0;
