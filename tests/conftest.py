@@ -1,4 +1,8 @@
-"""Fixtures: random little bases with a byte-level tokenizer, made on the fly, and an empty workspace."""
+"""Fixtures: random little bases with a byte-level tokenizer, made on the fly, and an empty workspace.
+
+`make test` runs the files in two processes side by side (pytest-xdist): those that take longest come first, so
+that neither process waits for the other at the end.
+"""
 
 import os
 
@@ -7,15 +11,30 @@ from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other process has the other core
 # The same examples in every run, and no limit on how long one takes: neither luck nor speed decides.
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
+
+LONGEST_FIRST = (
+    "test_page.py",
+    "test_distributed.py",
+    "test_old_cpu.py",
+    "test_inference.py",
+)
 
 TEXT = [
     "\n\nHuman: What is the capital of France?\n\nAssistant: The capital of France is Paris.",
     "\n\nHuman: Thank you!\n\nAssistant: You are welcome. Is there anything else?",
     "\n\nHuman: How do I boil an egg?\n\nAssistant: Put it into boiling water for eight minutes.",
 ]
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files of LONGEST_FIRST before the others; nothing else changes its place."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def _save_tokenizer(folder):
