@@ -5,7 +5,10 @@ that neither process waits for the other at the end.
 """
 
 import os
+import random
+import sys
 
+import numpy
 import pytest
 from hypothesis import settings
 
@@ -35,6 +38,15 @@ def pytest_collection_modifyitems(items):
     """Put the files of LONGEST_FIRST before the others; nothing else changes its place."""
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Each test draws the same numbers, whichever tests ran before it."""
+    random.seed(0)
+    numpy.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def _save_tokenizer(folder):

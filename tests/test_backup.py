@@ -109,8 +109,10 @@ def test_a_damaged_backup_is_refused_and_restores_nothing(full, tmp_path, name, 
         problems = backups.verify_backup(file).problems
     except UserError as error:
         problems = [str(error)]
-    if not problems:  # the padding between two files: nothing of the workspace is touched
+    if not problems:  # a bit of the padding between two files: nothing of the workspace is touched
         assert (damage, name) == ("flip", "w.tar")
+        backups.restore(file, Workspace(tmp_path / "again"))
+        assert {**contents(tmp_path / "again"), "training.lock": b""} == contents(full.root)
         return
     with pytest.raises(UserError, match=name):
         backups.restore(file, Workspace(tmp_path / "again"))
