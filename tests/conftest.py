@@ -1,7 +1,7 @@
 """Fixtures: random little bases with a byte-level tokenizer, made on the fly, and an empty workspace.
 
-`make test` runs the files in two processes side by side (pytest-xdist): those that take longest come first, so
-that neither process waits for the other at the end.
+`make test` runs the files in two processes side by side (pytest-xdist): those that take longest come first,
+so that neither process waits for the other at the end.
 """
 
 import os

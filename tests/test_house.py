@@ -1,6 +1,7 @@
 """The rules of the house, read from the source: which part may import which, and what stays light."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -69,6 +70,7 @@ def at_import(tree):
             waiting += list(ast.iter_child_nodes(node))
 
 
+@functools.cache
 def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
