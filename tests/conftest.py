@@ -6,6 +6,7 @@ so that neither process waits for the other at the end.
 
 import os
 import random
+import shutil
 import sys
 
 import numpy
@@ -125,6 +126,28 @@ def workspace(tmp_path):
     from data.workspace import Workspace
 
     return Workspace(tmp_path / "workspace").create()
+
+
+@pytest.fixture(scope="session")
+def _sft_workspace(tmp_path_factory, random_base):
+    import torch
+    from little_training import run_stage, write_dataset
+
+    from data.workspace import Workspace
+
+    workspace = Workspace(tmp_path_factory.mktemp("sft") / "workspace").create()
+    write_dataset(workspace)
+    run_stage(workspace, "sft", random_base, max_steps=2)
+    torch.use_deterministic_algorithms(False)
+    return workspace
+
+
+@pytest.fixture
+def with_sft(workspace, _sft_workspace):
+    """A workspace with the data set `little` and a short SFT run, which is trained once and copied for each
+    test: a reward model's parents."""
+    shutil.copytree(_sft_workspace.root, workspace.root, dirs_exist_ok=True)
+    return workspace
 
 
 @pytest.fixture
