@@ -289,17 +289,25 @@ def test_model_and_user_text_are_inert(visit, quick):
     assert page.evaluate("window.hacked") is None
 
 
-@pytest.mark.parametrize("width, height, scheme", [(1366, 800, "light"), (390, 844, "dark")])
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_tab_is_wider_than_the_screen(visit, quick, language, width, height, scheme):
-    locale = {"en": "en-US", "zh": "zh-CN"}[language]
-    page = visit(quick.address, width=width, height=height, locale=locale, scheme=scheme)
+DESK = {"width": 1366, "height": 800, "scheme": "light"}
+PHONE = {"width": 390, "height": 844, "scheme": "dark"}
+
+
+@pytest.mark.parametrize(
+    "language, locale, first, second", [("en", "en-US", PHONE, DESK), ("zh", "zh-CN", DESK, PHONE)]
+)
+def test_no_tab_is_wider_than_the_screen(visit, quick, language, locale, first, second):
+    """In each language on both screens: as the page is opened, and after the window changed."""
+    page = visit(quick.address, locale=locale, **first)
     assert page.url.endswith("/zh/") == (language == "zh")
-    for tab in TABS:
-        go_to(page, tab, language)
-        settled(page)
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{tab} is {wide} px too wide"
+    for screen in (first, second):
+        page.set_viewport_size({"width": screen["width"], "height": screen["height"]})
+        page.emulate_media(color_scheme=screen["scheme"])
+        for tab in TABS:
+            go_to(page, tab, language)
+            settled(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{tab} is {wide} px too wide on {screen}"
 
 
 def test_a_form_that_cannot_run_says_why(visit, quick):
