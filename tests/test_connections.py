@@ -13,13 +13,11 @@ from served_page import serving
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from waiting import eventually
+from waiting import NEVER, eventually
 
 from data.errors import UserError
 from ui import server
 from ui.connections import Connections, protocol
-
-PATIENCE = 60.0  # seconds; the machine may be busy with other things
 
 
 class Fake:
@@ -91,7 +89,7 @@ async def hello(request):
 
 
 @contextlib.contextmanager
-def a_server(connections, head_seconds=10 * PATIENCE, **more):
+def a_server(connections, head_seconds=10 * NEVER, **more):
     """The port of a server. Nobody waits here as long as a head may take, unless a test says how long."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -110,7 +108,7 @@ def half_open(port, count, said=b"GET / HTTP/1.1\r\nHost: x\r\n"):
     made = []
     try:
         for _ in range(count):
-            made.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+            made.append(socket.create_connection(("127.0.0.1", port), timeout=NEVER))
             with contextlib.suppress(OSError):  # it had to make room already
                 made[-1].sendall(said)
         yield made
@@ -134,7 +132,7 @@ def test_half_open_connections_silence_nobody(said):
     connections = Connections(total=40, of_one=20)
     with a_server(connections) as port, half_open(port, 100, said) as made:
         for _ in range(3):
-            assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "hello"
+            assert httpx.get(f"http://127.0.0.1:{port}/", timeout=NEVER).text == "hello"
         assert all(ended(one) for one in made[:60])
         assert len(connections) <= 40
 
@@ -145,7 +143,7 @@ def test_a_head_that_does_not_come_ends_the_connection(said):
     connections = Connections(total=40, of_one=20)
     with a_server(connections, head_seconds=0.2) as port, half_open(port, 3, said) as made:
         assert all(ended(one) for one in made)
-        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "hello"
+        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=NEVER).text == "hello"
 
 
 # On a busy machine even a head that is sent at once can come too late; then it is sent again.
@@ -164,7 +162,7 @@ def test_the_second_head_of_a_connection_has_a_time_limit_too():
 def test_an_answer_may_take_longer_than_a_head():
     def answered():
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{port}/?seconds=0.3", timeout=PATIENCE).text
+            return httpx.get(f"http://127.0.0.1:{port}/?seconds=0.3", timeout=NEVER).text
 
     with a_server(Connections(total=40, of_one=20), head_seconds=0.1) as port:
         assert eventually(answered) == "hello"
@@ -193,7 +191,7 @@ def test_pages_are_served_over_tls_and_unfinished_handshakes_silence_nobody(cert
     more = {"ssl_certfile": certfile, "ssl_keyfile": keyfile}
     trusted = ssl.create_default_context(cafile=str(certfile))
     with a_server(connections, **more) as port, half_open(port, 60, b"\x16\x03\x01"):
-        answer = httpx.get(f"https://127.0.0.1:{port}/", verify=trusted, timeout=PATIENCE)
+        answer = httpx.get(f"https://127.0.0.1:{port}/", verify=trusted, timeout=NEVER)
         assert answer.text == "hello" and len(connections) <= 40
 
 

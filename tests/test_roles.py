@@ -15,12 +15,12 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError, AuthenticationError
 from served_page import PASSWORDS, FakeClient, served, services_on, with_accounts
 from starlette.routing import Mount
+from waiting import NEVER
 
 from data.workspace import Workspace
 from ui import page, routes, server
 from ui.payloads import role_of
 
-PATIENCE = 120.0  # seconds; the machine may be busy with other things
 # Handlers with a role of their own; every other one reads and is bound with QUIET.
 RATERS = {"on_ask", "on_follow", "on_vote", "on_retract", "ask", "vote", "leaderboard", "list_of_runs"}
 ADMINS = {"launch", "run_missing", "cancel_now", "start", "cancel"}
@@ -44,7 +44,7 @@ def address(services):
 @pytest.fixture(scope="module")
 def people(address):
     """An HTTP client for each: nobody, ann (admin), rob and roy (raters)."""
-    found = {name: httpx.Client(base_url=address, timeout=PATIENCE) for name in ("nobody", *PASSWORDS)}
+    found = {name: httpx.Client(base_url=address, timeout=NEVER) for name in ("nobody", *PASSWORDS)}
     for name, password in PASSWORDS.items():
         answer = found[name].post("/login", data={"username": name, "password": password})
         assert answer.json() == {"success": True}
@@ -60,7 +60,7 @@ def scripts(address):
 
 
 def script(address, **more):
-    return Client(address, verbose=False, httpx_kwargs={"timeout": PATIENCE}, **more)
+    return Client(address, verbose=False, httpx_kwargs={"timeout": NEVER}, **more)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_what_anyone_may_see_says_nothing_of_the_work(people, addresses):
 
 def browser_of(address):
     html = {"accept": "text/html"}
-    return httpx.Client(base_url=address, headers=html, follow_redirects=True, timeout=PATIENCE)
+    return httpx.Client(base_url=address, headers=html, follow_redirects=True, timeout=NEVER)
 
 
 def test_a_browser_is_led_to_the_login_and_back(address):
@@ -224,7 +224,7 @@ def test_a_script_is_told_that_its_password_is_wrong(address):
 
 @pytest.mark.faults
 def test_logging_out_needs_the_key_of_the_page_and_ends_the_login(address, handlers):
-    with httpx.Client(base_url=address, timeout=PATIENCE) as browser:
+    with httpx.Client(base_url=address, timeout=NEVER) as browser:
         browser.post("/login", data={"username": "roy", "password": PASSWORDS["roy"]})
         token = browser.cookies["edgerlhf_login"]
         for key in ("", "0" * 64):

@@ -2,7 +2,7 @@
 
 import time
 
-NEVER = 300.0  # seconds after which something is taken never to happen; it decides nothing else
+NEVER = 600.0  # seconds after which something is taken never to happen; it decides nothing else
 
 
 def eventually(condition, what="it"):
