@@ -85,8 +85,8 @@ def test_a_password_on_the_command_line_is_refused_with_the_way_to_do_it(tmp_pat
     [
         (["--host", "0.0.0.0"], False, "--add-user"),
         (["--host", "::"], False, "--add-user"),
-        (["--certfile", "cert.pem"], True, "belong together"),
-        (["--keyfile", "key.pem"], True, "belong together"),
+        (["--certfile", "cert.pem"], True, "must be given together"),
+        (["--keyfile", "key.pem"], True, "must be given together"),
         (["--proxy", "*"], True, "IP address"),
         (["--proxy", "10.0.0.1", "--proxy", "proxy.example"], True, "IP address"),
     ],
