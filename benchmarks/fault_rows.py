@@ -1,7 +1,7 @@
-"""The rows of the fault matrix: what goes wrong, and what must happen.
+"""The rows of the fault matrix: each fault and the required behaviour.
 
-A test names the rows that it covers with `@pytest.mark.faults(14, 42)`. What cannot be tried in a test has a
-reason here. `benchmarks.fault_table` puts the table together.
+A test names the rows that it covers with `@pytest.mark.faults(14, 42)`. A row that tests cannot cover completely
+has a reason here. `benchmarks.fault_table` writes the table.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A fault and what must happen. untried: what the tests leave out, and why; "" where they leave nothing."""
+    """A fault and the required behaviour. untried: the part that tests do not cover, and the reason; or ""."""
 
     fault: str
     must: str

@@ -1,8 +1,8 @@
 """A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
 
 TRL's RewardTrainer (Bradley-Terry loss) trains on a base of any precision. The adapter starts as a copy of
-the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the arms differ in
-nothing but the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
+the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the precisions differ
+only in the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
 best accuracy that the noisy labels allow. `pipeline.ppo` standardises the scores.
 
     python -m pipeline reward --precision int4

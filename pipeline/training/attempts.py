@@ -113,9 +113,10 @@ def _to_the_end(trainer: ReproducibleTrainer, found: tuple[int, Path] | None) ->
 
 
 def _as_it_ended(trainer: ReproducibleTrainer, step: int, path: Path) -> None:
-    """The run was killed between its last checkpoint and its end: nothing is left to train.
+    """Restore the trainer if the run was killed between its last checkpoint and its end: no steps remain.
 
-    A stage may evaluate once more after the last step; where it had done so, it does it again.
+    A stage may evaluate after the last step; the row of such an evaluation is removed, because the stage
+    repeats it.
     """
     run, reporter = trainer.run, trainer.reporter
     trainer._load_from_checkpoint(path)
@@ -154,7 +155,7 @@ def _shrink(trainer: ReproducibleTrainer, memory: Memory, batch: int, error: Mem
         trainer.save_last_step()
     _amend_newest(run, memory=memory)
     run.event(
-        "out of memory", f"step {step + 1}: {done}; the step is done again", step=step + 1, error=str(error)
+        "out of memory", f"step {step + 1}: {done}; the step is repeated", step=step + 1, error=str(error)
     )
 
 

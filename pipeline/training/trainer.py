@@ -1,10 +1,11 @@
-"""What SFT and reward modelling share: rows, arguments, sampler, checkpoints, early stopping, alarms.
+"""The code that SFT and reward modelling share: rows, arguments, sampler, checkpoints, early stopping,
+alarms.
 
 TRL's trainers do the training. This module makes them reproducible bit for bit across a kill and a resume,
 records their logs in a Run, and adds alarms that they lack: a loss that is not finite or jumps raises
 Unstable within a step (transformers would log 0.0 and continue), and a parameter that never gets a gradient
-is reported. pipeline.stages.sft and pipeline.stages.reward know what the two stages learn from;
-pipeline.training.attempts reacts to trouble.
+is reported. pipeline.stages.sft and pipeline.stages.reward define the two stages; pipeline.training.attempts
+reacts to errors.
 """
 
 import math
@@ -78,7 +79,7 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         eval_strategy="steps" if evaluates else "no",
         eval_steps=settings.eval_steps,
         prediction_loss_only=True,
-        bf16=False,  # the base's weights are bf16 already; autocast would round adapters and head
+        bf16=False,  # the base's weights are already bf16; autocast would round adapters and head
         fp16=False,
         max_length=None,
         seed=settings.seed,
@@ -211,7 +212,7 @@ class Reporter(TrainerCallback):
             control.should_training_stop = True
             self.run.event(
                 "early stopping",
-                f"no better validation loss in {self.since_best} evaluations: the best weights are kept",
+                f"no better validation loss in {self.since_best} evaluations; the best weights are kept",
                 step=state.global_step,
             )
 
@@ -258,8 +259,8 @@ class ReproducibleTrainer(_Trainer):
 
     `start(run, reporter, lengths, rows_together, filler)` has to be called before `train`. rows_together:
     size of the groups of rows of similar length; it stays the same when the micro-batch shrinks, so that the
-    order does.
-    filler: a row without effect, for a process that gets no row of an epoch's last batch.
+    order of the rows also stays the same. filler: a row without effect, for a process that gets no row of an
+    epoch's last batch.
     """
 
     def start(
