@@ -25,8 +25,9 @@ from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline.runs.record import Run
 from pipeline.settings.fields import RewardSettings
-from pipeline.training import attempts, distributed
+from pipeline.training import attempts, distributed, trained
 from pipeline.training import trainer as training
+from pipeline.training.reporter import Reporter
 from pipeline.training.seeding import make_deterministic
 from pipeline.training.token_cache import cached
 
@@ -85,9 +86,9 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     )
     sft_model = workspace.run(run.record.parents.sft) / "model"
     model = starting_model(settings, sft_model, base)
-    before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
+    before = {name: p.detach().clone() for name, p in trained.trainables(model).items()}
 
-    reporter = training.Reporter(run, settings.early_stopping_patience)
+    reporter = Reporter(run, settings.early_stopping_patience)
     evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
     collator, lengths = pairing(settings, model, examples, prompt_format)
 
@@ -108,12 +109,12 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
             callbacks=[reporter],
         )  # fmt: skip
         # TRL casts adapter and head to bf16 on quantised bases only; restore fp32 everywhere.
-        training.restore(model, before)
+        trained.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
 
     _, facts = attempts.train(trainer_with, settings, reporter)
-    model = training.in_one_piece(model, lambda: starting_model(settings, sft_model, base))
+    model = trained.in_one_piece(model, lambda: starting_model(settings, sft_model, base))
     if not run.leads:
         return {}
 

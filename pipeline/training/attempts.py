@@ -27,7 +27,9 @@ from pipeline.runs import checkpoints
 from pipeline.runs.record import Cancelled
 from pipeline.training import distributed
 from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_memory
-from pipeline.training.trainer import CARD, Reporter, ReproducibleTrainer, restore, trainables
+from pipeline.training.reporter import CARD, Reporter
+from pipeline.training.trained import restore, trainables
+from pipeline.training.trainer import ReproducibleTrainer
 
 
 def train(
