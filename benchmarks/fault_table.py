@@ -69,11 +69,11 @@ def table(matrix: Matrix, results: dict[str, str]) -> str:
     lines = [
         "# The fault matrix",
         "",
-        "What goes wrong, what must happen, and the tests that inject it. Made by",
+        "Each fault, the required behaviour, and the tests that inject the fault. Written by",
         f"`python -m benchmarks.fault_table` on {date.today().isoformat()}; `make test-faults` runs the same",
-        "tests. Rows 1 to 48 are the first matrix, the others came with attacks from outside.",
+        "tests. Rows 1 to 48 are the first matrix; the others were added after attacks from outside.",
         "",
-        "| # | Fault | What must happen | Tests | Last result |",
+        "| # | Fault | Required behaviour | Tests | Last result |",
         "|---|---|---|---|---|",
     ]
     for number, row in ROWS.items():

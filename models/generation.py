@@ -259,7 +259,7 @@ class _PaddedBatch:
         return output.logits[:, -1]
 
     def _ready_mask(self) -> torch.Tensor | None:
-        """[rows or 1, 1, 1, keys], True where a token may attend; None if it may attend everywhere."""
+        """[rows or 1, 1, 1, keys], True on keys that a token may attend to; None if it may attend to all."""
         keys = _whole_blocks(self.length, self.block)
         mask = None if self.mask is None else self.mask[:, None, None, :keys]
         if keys == self.length:

@@ -35,7 +35,7 @@ class PromptFormat:
             )
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
             raise UserError(
-                "the tokenizer needs a pad token of its own: load it with models.loading", code=Code.BASE
+                "the tokenizer needs a separate pad token: load it with models.loading", code=Code.BASE
             )
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id

@@ -195,7 +195,7 @@ class InferenceClient:
 
     @staticmethod
     def _wait(worker: "_Worker", patience: float) -> dict[str, Any] | None:
-        """The next message; None where the process has ended, hangs, or is silent for `patience` seconds."""
+        """The next message; None if the process has ended, hangs, or is silent for `patience` seconds."""
         pulse, deadline = Pulse(worker.process.pid), time.monotonic() + patience
         while time.monotonic() < deadline and pulse.idle_seconds() < HANGS_SECONDS:
             with contextlib.suppress(queue.Empty):

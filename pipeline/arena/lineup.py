@@ -178,7 +178,7 @@ def _same_file(base_model: str, made_from: Mapping[str, Any] | None) -> bool:
 
 
 def _demo(preset: str, folder: Path) -> Lineup | None:
-    """The demo policies in a folder; None where there are fewer than two, or their base is not installed."""
+    """The demo policies in a folder; None if there are fewer than two, or their base is not installed."""
     names = [name for name in POLICIES if (folder / name / "adapter_model.safetensors").is_file()]
     if len(names) < 2:
         return None

@@ -109,7 +109,7 @@ class Answerer:
     ) -> dict[str, dict[str, Any]]:
         """{policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}, one row per policy.
 
-        Each row gets the same random numbers, so that answers differ only where the policies differ. Raises
+        Each row gets the same random numbers, so that answers differ only because the policies differ. Raises
         UserError for a policy that is not loaded.
         """
         torch.set_num_threads(self._threads())

@@ -1,7 +1,7 @@
 """Estimates the memory that a stage needs above its imports, term by term, before it starts.
 
 The formulas in `pipeline.memory.terms` use the base's shape (config.json), the settings, and the longest rows
-of the data set if it is at hand. The terms of one phase are in memory at the same time; the estimate is the
+of the data set if it exists. The terms of one phase are in memory at the same time; the estimate is the
 sum of the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with measured
 peaks. No weights are read; no torch.
 

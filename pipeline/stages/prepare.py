@@ -1,4 +1,4 @@
-"""Stage `prepare`: make a data set of preference pairs from a source.
+"""Stage `prepare`: create a data set of preference pairs from a source.
 
 Reads the source (`data.sources`), splits it by prompt (`data.splits`), checks that no prompt is in two
 splits, and writes `datasets/<name>/` with one file of rows per split and a card. The data set is written to a

@@ -37,7 +37,7 @@ def train(
 ) -> tuple[ReproducibleTrainer, dict]:
     """Train to the end, from the newest complete checkpoint if there is one.
 
-    `make` gets the settings of an attempt and puts the starting weights into the model. Returns the last
+    make: gets the settings of an attempt and loads the starting weights into the model. Returns the last
     trainer and facts for `results`. Raises Cancelled after saving if the run was asked to stop, UserError if
     roll-backs did not help, and the memory error itself if memory use cannot be reduced further.
     """
@@ -188,7 +188,7 @@ def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unst
 
 
 def _amend_newest(run, **decisions: Memory | Stability) -> None:
-    """Write decisions into the newest checkpoint. Without a checkpoint a killed run starts anew and decides
+    """Write decisions into the newest checkpoint. Without a checkpoint a killed run starts again and decides
     again."""
     found = checkpoints.latest(run.checkpoints_dir)
     if found is None:

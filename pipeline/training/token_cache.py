@@ -36,7 +36,7 @@ def cached(
 ) -> Dataset:
     """The data set that `make()` returns, from the cache if it is there.
 
-    kind: how rows become ids ("sft", "reward"). Several processes may make the same entry at the same time.
+    kind: how rows become ids ("sft", "reward"). Several processes may create the same entry at the same time.
     """
     parts = [FORMAT, kind, max_length, tokenizer_hash(base), rows]
     folder = workspace.cache / "tokens" / sha256_text(json.dumps(parts, sort_keys=True))[:32]
