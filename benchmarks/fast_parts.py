@@ -97,10 +97,10 @@ def pairs() -> Iterator[Pair]:
     yield attention_pair()
 
     head = nn.Linear(WIDTH, VOCABULARY, bias=False).to(torch.bfloat16).requires_grad_(False)
-    states, targets = random(TOKENS, WIDTH, grad=True), torch.randint(VOCABULARY, (TOKENS,))
-    ones = torch.ones(TOKENS)
+    states, targets = random(128, WIDTH, grad=True), torch.randint(VOCABULARY, (128,))
+    ones = torch.ones(128)
     yield Pair(
-        f"logprobs: {TOKENS} x {VOCABULARY}, backward",
+        f"logprobs: 128 x {VOCABULARY}, backward",
         backward(lambda: plain_logprobs(states, head, targets, 0.7).logprobs, ones),
         backward(lambda: token_logprobs(states, head, targets, 0.7).logprobs, ones),
     )

@@ -102,8 +102,7 @@ def machine(width: int) -> dict[str, float]:
 
 
 def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
-    """A lower bound for the seconds of a step on this machine, from its products in bf16 and the reads of its
-    weights.
+    """A lower bound for the seconds of a step on this machine, from its bf16 products and weight reads.
 
     Body = the matrices of all blocks, head = vocabulary · width. A product needs 2 FLOP per weight and token, and
     its backward pass towards the states the same again; attention needs 2 · T² · width FLOP per layer and row

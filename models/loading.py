@@ -60,8 +60,7 @@ def placement(split: bool, quantised: bool, device: torch.device) -> str | dict[
 
 
 def resolve_base(base_model: str | Path) -> Path:
-    """The folder of a base, which can be named in every way that `data.bases` supports; a GGUF file is
-    converted.
+    """The folder of a base, named in any way that `data.bases` supports; a GGUF file is converted.
 
     Raises UserError if there is no usable base, or only pickled weights.
     """

@@ -43,8 +43,7 @@ class Packed:
 
 
 def turn(model: nn.Module) -> None:
-    """Store GPT-2's weights in memory like those of nn.Linear, in place, so that packing need not transpose
-    them.
+    """Store GPT-2's weights like those of nn.Linear, in place, so that packing need not transpose them.
 
     Loaded weights are views of their file, and the complete file stays in memory as long as one view exists;
     therefore the other weights are copied as well.

@@ -2,8 +2,8 @@
 
 In the last block a position's attention output and MLP affect only its own final state. If only some states
 are used (those that predict a response, or a sequence's last one), the other positions need only their keys
-and values there: of a block's 12 d² weights, 9 d² are skipped for them, forward and backward. The used states
-do not change.
+and values there: of a block's 12 d² weights, 9 d² are skipped, forward and backward. The used states do not
+change.
 
 The module supports blocks like those of GPT-2 and Llama; any other block computes everything.
 

@@ -33,8 +33,7 @@ SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 def quicken(model: nn.Module) -> None:
-    """Make every LoRA layer around a linear layer use the lean pass, in place; a second call has no
-    effect."""
+    """Make LoRA layers around linear layers use the lean pass, in place; a second call has no effect."""
     for layer in model.modules():
         if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), nn.Linear | Conv1D):
             layer.forward = MethodType(_forward, layer)

@@ -70,8 +70,7 @@ def can_share(model: nn.Module) -> bool:
 
 
 def share_prompts(model: nn.Module) -> None:
-    """Make a sequence classifier with one label accept a PairCollator's batches; other inputs work as
-    before."""
+    """Make a sequence classifier with one label accept a PairCollator's batches as well."""
     classifier = _classifier(model)
     classifier.forward = MethodType(_forward, classifier)
 

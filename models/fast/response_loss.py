@@ -43,8 +43,8 @@ def _causal(model: nn.Module) -> nn.Module:
 
 
 def _forward(causal, *args, fused_lm_head=False, labels=None, num_items_in_batch=None, **kwargs):
-    """labels [B, T], -100 on tokens that are not learned; returns per-token results [B, T - 1], 0 on
-    those."""
+    """labels [B, T], -100 on tokens without a loss; returns results per token [B, T - 1], 0 without a
+    loss."""
     if not fused_lm_head:
         if labels is not None:
             kwargs["labels"] = labels

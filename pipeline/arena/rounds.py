@@ -84,8 +84,7 @@ class Arena:
         self.store.close()
 
     def lineup(self, models: str = "") -> Lineup:
-        """The line-up that answers. models: its key; "" = the first of `choices`. UserError if there is
-        none."""
+        """The line-up that answers. models: its key; "" = the first choice. UserError if there is none."""
         return choose(self.workspace, self._demos, models)
 
     def choices(self) -> list[Lineup]:
@@ -149,8 +148,7 @@ class Arena:
     def vote(
         self, round: str, order: str, comment: str = "", vote_id: str | None = None, rater: str | None = None
     ) -> dict[str, Any]:
-        """Store a vote, which is on disk when this method returns. A repeated `vote_id` returns the first
-        vote.
+        """Store a vote durably. A repeated `vote_id` returns the first vote.
 
         order: 'B>A=D>C' or 'none'. rater: None = the rater of the round, because only that rater knows the
         round's id. Returns {"vote", "round", "order", "policies": {letter: policy}, "gold": {letter: gold

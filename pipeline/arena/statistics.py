@@ -29,8 +29,7 @@ QUANTISED = ("ppo-int8", "ppo-int4")
 @dataclass(frozen=True)
 class Board:
     """The results of a season. without: the verdicts without the flagged raters; empty if no rater is
-    flagged. raters: number of raters. flagged: number of raters whose votes are too fast or always the
-    same."""
+    flagged. raters: number of raters. flagged: number of raters who vote too fast or always alike."""
 
     standings: list[Standing]
     verdicts: list[Verdict]

@@ -1,5 +1,4 @@
-"""`python -m pipeline all`: run every missing or stale stage for the three precisions, and print a
-comparison.
+"""`python -m pipeline all`: run every missing or stale stage for three precisions, and print a comparison.
 
 Stages that do not depend on each other run side by side, up to one per core: small models train faster with
 one thread per stage than one after the other with all threads. A failed stage does not stop the others; only

@@ -168,8 +168,7 @@ def _follow(row: Stage, workspace: Workspace, peers: distributed.Peers) -> Run:
 
 
 def _refuse_beside(workspace: Workspace) -> None:
-    """Raise UserError if a run is still running. A stage of a killed `all` holds no lock but may still
-    run."""
+    """Raise UserError if a run is active. A stage of a killed `all` holds no lock but may still run."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
             raise locks.busy(workspace, other.id, other.attempt.pid or 0)
@@ -254,8 +253,7 @@ def _write(log: TextIO | None, text: str) -> None:
 
 
 def _mendable(error: Exception) -> UserError | None:
-    """The UserError for an error that is not a bug of this program (a full disk, too little memory), or
-    None."""
+    """The UserError for an error that is not a bug (a full disk, too little memory), or None."""
     if full := disk_full(error):
         return full
     return UserError("out of memory", code=Code.OUT_OF_MEMORY) if is_out_of_memory(error) else None

@@ -62,8 +62,7 @@ def _say(text: str) -> None:
 
 
 def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
-    """Run a stage in this process; the path of its run.json is the last line on stdout, also after an
-    error."""
+    """Run a stage in this process; the last line on stdout is the path of its run.json, even on an error."""
     begun: list[Run] = []
     try:
         run = run_it(begun.append)

@@ -60,8 +60,7 @@ def base_folder(base_model: str) -> Path:
 
 
 def _convert(file: Path, folder: Path) -> None:
-    """Convert a GGUF file in a child process, because conversion needs torch. Raises UserError if it
-    fails."""
+    """Convert a GGUF file in a child process, because conversion needs torch. UserError if it fails."""
     command = [sys.executable, "-m", "models.gguf_base", str(file), str(folder)]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)

@@ -144,7 +144,7 @@ def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace)
             f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
             f"and {found.available / 1e9:.1f} GB of {found.where} are free",
             code=Code.DOES_NOT_FIT,
-            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` lists each part",
+            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows each part",
         )
 
 

@@ -23,8 +23,7 @@ _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")  # limits for oneDNN that 
 
 
 def hardware() -> dict[str, Any]:
-    """{gpu, vram_bytes, driver (each None without a GPU), cpu, cores (physical), bf16_products,
-    ram_bytes}."""
+    """gpu, vram_bytes, driver (None without a GPU), cpu, cores (physical), bf16_products, ram_bytes."""
     gpu = _gpu() or {}
     return {
         "gpu": gpu.get("name"),
@@ -103,8 +102,7 @@ def has_gpu() -> bool:
 
 @functools.cache
 def has_bf16_products() -> bool:
-    """Whether the CPU has instructions for bf16 products; the same result as in models.precision, without
-    torch.
+    """Whether the CPU has instructions for bf16 products; the result of models.precision, without torch.
 
     On systems other than Linux this function returns False, so that an estimate may be too high.
     """

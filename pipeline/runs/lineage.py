@@ -249,8 +249,7 @@ class Lineage:
         return ""
 
     def _same_data(self, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-        """Whether both data sets are equal: a run does not become stale if the same data is prepared
-        again."""
+        """Whether both data sets are equal, so that preparing the same data again makes no run stale."""
         makers = [self._by_id.get(flat.get("prepare") or "") for flat in (now, then)]
         hashes = [run and run.results.get("sha256") for run in makers]
         return hashes[0] is not None and hashes[0] == hashes[1]
@@ -297,8 +296,7 @@ def _check_root(stage: str, settings: Any) -> None:
 
 
 def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
-    """Inherit base and LoRA shape from the SFT run. Raises UserError for other values instead of ignoring
-    them."""
+    """Inherit base and LoRA shape from the SFT run. Raises UserError if the settings have other values."""
     taken = {name: sft.config.get(name) for name in ("base_model", "lora_rank", "lora_alpha")}
     for name, value in taken.items():
         given = getattr(settings, name)

@@ -81,8 +81,7 @@ def _number_taken(pid: int) -> bool:
 def family(pid: int) -> dict[int, str]:
     """{pid: identity} of the process and its descendants, and of its process group if it leads one.
 
-    A stage on the command line shares the group of its caller, so the group counts only if the process leads
-    it.
+    A stage on the command line shares its caller's group, so the group counts only if the process leads it.
     """
     found = {pid}
     with contextlib.suppress(psutil.Error):
@@ -124,8 +123,7 @@ def stop(pid: int, started: str, grace: float) -> bool:
 
 
 def kill(members: dict[int, str]) -> None:
-    """Send SIGKILL to each of {pid: identity} that is still the same process, and wait until they have
-    ended."""
+    """Send SIGKILL to each of {pid: identity} that is still the same process, and wait for their end."""
     for pid, started in members.items():
         if identity(pid) == started:  # never kill a process whose identity is not certain
             with contextlib.suppress(psutil.Error):

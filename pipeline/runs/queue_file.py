@@ -1,5 +1,4 @@
-"""queue.json: the runs that wait in the app's queue, and the one that it launched last. Only the app writes
-it.
+"""queue.json, written by the app alone: the runs that wait in its queue, and the one that it launched last.
 
 A file with another structure counts as an empty queue; the app renames such a file when it starts.
 """
@@ -29,8 +28,7 @@ class Launched:
 
 @dataclass(frozen=True)
 class Queue:
-    """queue: ids of the waiting runs, the next one first. launched: the child whose end is not handled
-    yet."""
+    """queue: ids of the waiting runs, the next one first. launched: the child that has not ended yet."""
 
     queue: tuple[str, ...] = ()
     launched: Launched | None = None

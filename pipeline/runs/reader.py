@@ -61,8 +61,7 @@ class _OnDisk(NamedTuple):
 
 
 class RunReader:
-    """Reads the runs of one workspace. Threads may share it, because cache entries are replaced, not
-    changed."""
+    """Reads the runs of one workspace. Threads may share it, because cache entries never change."""
 
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
@@ -251,8 +250,7 @@ def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
 
 
 def _damaged(name: str, error: str) -> RunRecord:
-    """The record of a run of which only the folder's name is known; the name may contain bytes that are not
-    text."""
+    """The record of a run of which only the folder's name is known; its bytes need not be valid text."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     return RunRecord(id=shown, status="failed", error=error, error_code=Code.RECORD, damaged=True)
 

@@ -58,8 +58,7 @@ class Run:
 
     @classmethod
     def create(cls, workspace: Workspace, stage: str, settings: Any, parents: Parents | None = None) -> Run:
-        """Create a run with the status "queued": its folder, config.yaml (the requested settings),
-        run.json."""
+        """Create a queued run: its folder, config.yaml (the requested settings) and run.json."""
         is_record = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
         config: dict[str, Any] = dataclasses.asdict(cast(Any, settings)) if is_record else dict(settings)
         workspace.create()

@@ -222,8 +222,7 @@ class RunRecord:
 
     @property
     def is_policy(self) -> bool:
-        """Whether it trained a policy that can be compared with others: with a reward model, not with
-        gold."""
+        """Whether it trained a policy with a reward model, which can be compared with other policies."""
         return self.stage in STAGES and STAGES[self.stage].trains == "policy" and not self.against_gold
 
     @property

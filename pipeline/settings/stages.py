@@ -110,8 +110,7 @@ class Stages:
         return plan
 
     def _arms(self, row: Stage, need: str, precision: str, arms: list[str]) -> list[str]:
-        """The precisions of a parent: its only one, that of the child, or all if the child has only one
-        run."""
+        """The precisions of a parent: its only one, the child's, or all for a child with a single run."""
         if not self[need].per_precision:
             return ["bf16"]
         return [precision] if row.per_precision else arms
