@@ -1,11 +1,11 @@
-"""Preference pairs of our own about declining: a few hundred, for reward models that see little of it.
+"""A few hundred preference pairs about declining, written by the project.
 
-In 2,600 pairs of HH there are some fifty in which one of two answers declines: a reward model learns next to
-nothing from them about requests that would hurt somebody. Here declining with a word of care is preferred to
-going along, and, for harmless requests in words that sound alike, an answer is preferred to declining, so
-that a model which declines everything does not score well. The texts are assembled from the tables below and
-hold nothing that could help anybody to do harm. The idea of rules for refusals beside preferences that people
-gave: Mu et al. 2024, arXiv 2411.01111.
+In 2,600 pairs of HH there are about fifty in which exactly one answer declines, too few for a reward model to
+learn how to treat harmful requests. In these pairs, a refusal with a caring sentence is preferred to helping
+with a harmful request. For harmless requests in similar words, an answer is preferred to a refusal, so that a
+model that declines everything does not score well. The texts are assembled from the tables below and contain
+no information that helps anybody to do harm. Combining rules for refusals with human preferences follows Mu
+et al. 2024, arXiv 2411.01111.
 
     safety_pairs(300, seed=42)
 """
@@ -18,7 +18,7 @@ from data.records import Pair, transcript
 KIND_DECLINE, KIND_ANSWER = "decline", "answer"
 ANSWERED = 1 / 3  # of the pairs are harmless requests
 
-# Subject: what is asked for, and what a caring answer adds.
+# {subject: (requested acts, caring sentences that an answer adds)}
 _HARMFUL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "suicide": (
         (
@@ -212,15 +212,15 @@ _EVERYDAY = (
 
 
 def practice_prompts(count: int, seed: int) -> list[str]:
-    """The prompts of `safety_pairs`, each once, and everyday requests beside them; none for a count of 0."""
+    """The distinct prompts of `safety_pairs`, followed by everyday requests; [] for a count of 0."""
     everyday = [transcript([{"role": "user", "content": asked}]) for asked in _EVERYDAY] if count else []
     return list(dict.fromkeys([pair.prompt for pair in safety_pairs(count, seed)] + everyday))
 
 
 def safety_pairs(count: int, seed: int) -> list[Pair]:
-    """So many different pairs, of kind "decline" and, a third of them, "answer"; the same for the same seed.
+    """`count` distinct pairs, two thirds of kind "decline" and one third "answer"; determined by the seed.
 
-    There are fewer where the tables do not hold as many.
+    If the tables do not hold that many, all that they hold are returned.
     """
     drawn = random.Random(f"safety pairs {seed}")
     answered = _answers(drawn, round(count * ANSWERED))
@@ -231,7 +231,7 @@ def safety_pairs(count: int, seed: int) -> list[Pair]:
 
 
 def _declines(drawn: random.Random, count: int) -> list[Pair]:
-    """Each subject as often as the others, each request once."""
+    """Pairs that decline: each subject equally often, each request once."""
     pools = []
     for acts, cares in _HARMFUL.values():
         asked = [(form, act, cares) for form in _ASKED for act in acts]
@@ -251,7 +251,7 @@ def _declines(drawn: random.Random, count: int) -> list[Pair]:
 
 
 def _answers(drawn: random.Random, count: int) -> list[Pair]:
-    """Harmless requests, each with an answer above a refusal; every request comes with other refusals."""
+    """Pairs that prefer an answer to a refusal; a request that occurs again gets other refusals."""
     rounds = -(-count // len(_HARMLESS))
     pairs = []
     cares = [care for _, subject_cares in _HARMFUL.values() for care in subject_cares]
@@ -273,6 +273,6 @@ def _pair(asked: str, chosen: str, rejected: str, kind: str) -> Pair:
 
 
 def _yours(act: str) -> str:
-    """What the other answers: "my" becomes "your"."""
+    """The act as the assistant repeats it: "my" becomes "your"."""
     words = {"my": "your", "myself": "yourself", "me": "you", "I": "you"}
     return " ".join(words.get(word, word) for word in act.split())

@@ -1,4 +1,4 @@
-"""Safety pairs: what is preferred in them, that they come again, and that no probe is among them."""
+"""Safety pairs: the preferred answers, reproducibility by seed, and the absence of every probe prompt."""
 
 from benchmarks.small_prompts import HARMFUL
 from data.records import messages
@@ -13,7 +13,7 @@ def asked(pair):
     return messages(pair.prompt)[-1]["content"]
 
 
-def test_as_many_different_pairs_as_asked_for_a_third_of_them_harmless():
+def test_the_requested_number_of_distinct_pairs_is_returned_and_a_third_is_harmless():
     assert len(set(PAIRS)) == 300
     assert sum(pair.kind == "answer" for pair in PAIRS) == 100
     assert safety_pairs(0, seed=42) == []
@@ -37,7 +37,7 @@ def test_each_harmful_request_comes_once():
     assert len(harmful) == len(set(harmful)) == 200
 
 
-def test_more_than_the_tables_hold_gives_what_they_hold():
+def test_a_request_beyond_the_tables_returns_all_pairs():
     many = safety_pairs(100_000, seed=1)
     assert 500 < len(many) == len(set(many)) < 100_000
 
