@@ -26,17 +26,21 @@ class Stage:
     """One row.
 
     settings: the stage's dataclass. entry: "module:function"; it is called with (settings, run, workspace)
-    and returns the run's results. needs: the stages whose runs it stands on. per_precision: it has one run
-    per precision. trains: "base" (a model from scratch), "adapter" (LoRA on a frozen base), "policy" (an
-    adapter that answers prompts and is compared with SFT) or "".
+    and returns the run's results. needs: the stages whose runs it stands on. uses: those whose newest run it
+    takes too where there is one. per_precision: it has one run per precision. trains: "base" (a model from
+    scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and is compared
+    with SFT) or "". split: the split of the data set that this stage alone reads; it is part of `all` where
+    `prepare` sets one aside, and there is one run for all seeds, as of the data set.
     """
 
     name: str
     settings: type
     entry: str
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     per_precision: bool = False
     trains: Literal["", "base", "adapter", "policy"] = ""
+    split: str = ""
 
     @property
     def trains_adapter(self) -> bool:
@@ -98,14 +102,21 @@ class Stages:
         needed = {name for row in self.rows for name in row.needs}
         return tuple(row for row in self.rows if row.needs or row.name in needed)
 
+    def prepared_by(self, settings: Any) -> Stages:
+        """The table without the stages whose split these settings of `prepare` do not set aside."""
+        return Stages(
+            tuple(row for row in self.rows if not row.split or getattr(settings, f"{row.split}_fraction"))
+        )
+
     def plan(self, precisions: Iterable[str] = PRECISIONS) -> dict[Step, tuple[Step, ...]]:
-        """{step: the steps it stands on} in the order of running."""
+        """{step: the steps it stands on or uses} in the order of running."""
         arms = list(precisions)
         plan: dict[Step, tuple[Step, ...]] = {}
         for row in self.chain:
             for precision in arms if row.per_precision else ["bf16"]:
+                needs = (*row.needs, *(name for name in row.uses if name in self))
                 plan[Step(row.name, precision)] = tuple(
-                    Step(need, arm) for need in row.needs for arm in self._arms(row, need, precision, arms)
+                    Step(need, arm) for need in needs for arm in self._arms(row, need, precision, arms)
                 )
         return plan
 
@@ -138,10 +149,19 @@ STAGES = Stages(
             trains="policy",
         ),
         Stage(
+            "judge",
+            fields.JudgeSettings,
+            "pipeline.stages.judge:train",
+            needs=("prepare",),
+            trains="adapter",
+            split="judge",
+        ),
+        Stage(
             "evaluate",
             fields.EvaluateSettings,
             "pipeline.stages.evaluate:evaluate",
             needs=("prepare", "sft", "reward", "ppo"),
+            uses=("judge",),
         ),
     )
 )
