@@ -300,7 +300,9 @@ _EVADED = (
 def practice_prompts(count: int, seed: int) -> list[str]:
     """The distinct prompts of `safety_pairs`, followed by all harmless requests; [] for a count of 0."""
     harmless = [transcript([{"role": "user", "content": asked}]) for asked, _ in _HARMLESS + _EVERYDAY]
-    return list(dict.fromkeys([pair.prompt for pair in safety_pairs(count, seed)] + harmless)) if count else []
+    return (
+        list(dict.fromkeys([pair.prompt for pair in safety_pairs(count, seed)] + harmless)) if count else []
+    )
 
 
 def everyday_answers(count: int, seed: int) -> list[Pair]:
