@@ -1,8 +1,8 @@
 """Compares greedy answers of `models.generation` with those of transformers, token by token, on a real base.
 
 Both use the same weights in fp32: `models.generation` with the fast model that the pipeline loads, and
-transformers' `generate` with a plain model. Prompts have the base's chat template, as in the arena. The former answers all prompts in one batch, the latter one by one.
-If a token differs, the gap between transformers' two best logits is printed: rounding may only decide a tie.
+transformers' `generate` with a plain model. The former answers all prompts in one batch, the latter one by one.
+The prompts have the base's chat template, as in the arena. If a token differs, the gap between transformers' two best logits is printed: rounding may only decide a tie.
 
     python benchmarks/generation_parity.py --base smollm2 [--tokens 48]
 """
