@@ -1,6 +1,7 @@
-"""What PPO did to a policy: win rates and KL from the SFT model.
+"""The effect of PPO on a policy: win rates and KL from the SFT model.
 
-Arrays in, plain numbers out. `pipeline.training.measure` samples and scores the answers.
+The functions take arrays and return plain numbers. `pipeline.training.measure` samples and scores the
+answers.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> list[
 
 
 def win_rate(scores_a: ArrayLike, scores_b: ArrayLike) -> dict[str, Any]:
-    """How often a beats b on the same N prompts; a tie counts half.
+    """The share of the same N prompts on which a beats b; a tie counts half.
 
     Returns win_rate, ci (95 %, Wilson; slightly too wide if there are ties), wins, ties, losses, n.
     Raises ValueError for unequal lengths, no prompts or a score that is not finite.

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 # The reference figures of the project's plan (distilgpt2 on an 8 GB GPU): final reward, KL in nats per token,
-# minutes of PPO and peak GB of GPU memory. They are quoted beside measured figures, never mixed with them.
+# minutes of PPO and peak GB of GPU memory. They are quoted next to measured figures and never combined with
+# them.
 SEED_REFERENCE = (
     {"precision": "bf16", "final_reward": 0.35, "kl": 0.15, "minutes": 35, "peak_gb": 4.7},
     {"precision": "int8", "final_reward": 0.31, "kl": 0.18, "minutes": 40, "peak_gb": 3.2},

@@ -1,7 +1,7 @@
-"""Fixtures: random little bases with a byte-level tokenizer, made on the fly, and an empty workspace.
+"""Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
 
-`make test` runs the files in two processes side by side (pytest-xdist): those that take longest come first,
-so that neither process waits for the other at the end.
+`make test` runs the files in two processes side by side (pytest-xdist): the slowest files come first,
+so that both processes end at about the same time.
 """
 
 import os
@@ -16,8 +16,8 @@ from hypothesis import settings
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other process has the other core
-# The same examples in every run, and no limit on how long one takes: neither luck nor speed decides.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other test process uses the other core
+# The same examples in every run and no time limit per example, so that no result depends on chance or speed.
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
 
@@ -122,7 +122,7 @@ def random_llama_base(tmp_path_factory):
 
 @pytest.fixture
 def workspace(tmp_path):
-    """An empty workspace of its own."""
+    """An empty workspace for one test."""
     from data.workspace import Workspace
 
     return Workspace(tmp_path / "workspace").create()
@@ -152,7 +152,7 @@ def with_sft(workspace, _sft_workspace):
 
 @pytest.fixture
 def ppo_parents(workspace, random_base):
-    """A data set, an SFT run and a bf16 reward run in the workspace, as done."""
+    """A data set and a finished SFT run and bf16 reward run in the workspace."""
     from little_ppo import stand
 
     return stand(workspace, random_base)
@@ -160,7 +160,7 @@ def ppo_parents(workspace, random_base):
 
 @pytest.fixture
 def make_trainer(workspace, ppo_parents, random_base):
-    """make_trainer(*overrides) -> a PPO Trainer on a run of its own."""
+    """make_trainer(*overrides) -> a PPO Trainer on a new run."""
     from little_ppo import trainer_of
 
     return lambda *overrides: trainer_of(workspace, ppo_parents, *overrides, base=random_base)
@@ -168,7 +168,7 @@ def make_trainer(workspace, ppo_parents, random_base):
 
 @pytest.fixture
 def nondeterministic_after():
-    """The stage machinery asks for deterministic kernels in this process; take that back."""
+    """Restores nondeterministic kernels, because executing a stage makes this process deterministic."""
     import torch
 
     yield

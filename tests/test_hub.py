@@ -1,4 +1,4 @@
-"""The hub: real downloads from a loopback server, the cache without it, and clear errors in time."""
+"""The hub: real downloads from a loopback server, the cache without a hub, clear errors in limited time."""
 
 import gzip
 import json
@@ -22,13 +22,13 @@ README = b"---\nlicense: mit\ntags:\n- human-feedback\n---\n# Pairs\n"
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache of the hub, no settings of the machine's, and patience."""
+    """An empty hub cache, none of this machine's hub settings, and time limits that are never reached."""
     for name in [name for name in os.environ if name.startswith(("HF_", "TRANSFORMERS_OFFLINE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(hub_module, "START_SECONDS", NEVER)
-    monkeypatch.setattr(hub_module, "SILENCE_SECONDS", NEVER)  # a busy machine is no silent hub
+    monkeypatch.setattr(hub_module, "SILENCE_SECONDS", NEVER)
     return tmp_path / "hf"
 
 
@@ -41,7 +41,7 @@ def transcripts(questions) -> bytes:
 
 
 def hh_like() -> dict[str, bytes]:
-    """A repository laid out as Anthropic/hh-rlhf is, transcripts of another kind included."""
+    """A repository with the layout of Anthropic/hh-rlhf, including transcripts that are not preferences."""
     return {
         "README.md": README,
         "harmless-base/train.jsonl.gz": gzip.compress(transcripts(["a", "b", "c"])),
@@ -71,9 +71,11 @@ def test_cold_cache_downloads_gzipped_transcripts_with_their_splits(tmp_path, ca
 
 
 def asks(monkeypatch, silence=NEVER):
-    """Notes each time that a process is sent to the hub. A silent hub costs one silence, which is short; what
-    the cache says costs none. Together they keep an answer within 15 seconds. silence: seconds that stand in
-    for it while the hub is asked, where the hub never answers anyway."""
+    """Record each child process that asks the hub; returns the list of "online" and "offline" requests.
+
+    A silent hub costs one short timeout and a cached answer none, which keeps an answer within 15 seconds.
+    `silence` replaces that timeout, in seconds, where the hub of the test never answers.
+    """
     assert SILENCE_SECONDS <= 9
     asked, ask = [], hub_module._ask_child
 
@@ -92,7 +94,7 @@ def test_warm_cache_answers_without_the_hub(tmp_path, cache, monkeypatch):
     with HubServer(datasets={"acme/hh": hh_like()}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         loaded = load(tmp_path)
-    assert load(tmp_path) == loaded  # the port refuses connections now
+    assert load(tmp_path) == loaded  # the server is closed and its port refuses connections
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert load(tmp_path) == loaded
     monkeypatch.delenv("HF_HUB_OFFLINE")
@@ -103,7 +105,7 @@ def test_warm_cache_answers_without_the_hub(tmp_path, cache, monkeypatch):
         assert asked == ["online", "offline"]
 
 
-def test_half_filled_cache_is_not_taken_for_the_whole(tmp_path, cache, monkeypatch):
+def test_half_filled_cache_is_not_taken_for_complete(tmp_path, cache, monkeypatch):
     with HubServer(datasets={"acme/hh": hh_like()}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         assert len(load(tmp_path, "hub:acme/hh/helpful-base").pairs["train"]) == 1
@@ -148,7 +150,7 @@ def test_broken_file_of_the_hub_is_a_clear_error(tmp_path, cache, monkeypatch, c
             load(tmp_path)
 
 
-def test_row_that_is_no_pair_is_counted(tmp_path, cache, monkeypatch):
+def test_row_that_is_not_a_pair_is_counted(tmp_path, cache, monkeypatch):
     content = transcripts(["a"]) + b'{"chosen": "no transcript", "rejected": "neither"}\n\n'
     with HubServer(datasets={"acme/hh": {"all.jsonl": content}}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -213,7 +215,7 @@ def test_offline_with_an_empty_cache_is_a_clear_error(cache, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["../etc", "a/b/c", "a\0b", "", "/abs", "a/..", "http://x/y"])
-def test_name_that_is_none_never_reaches_the_network(name):
+def test_invalid_name_never_reaches_the_network(name):
     with pytest.raises(UserError, match="not a name of the hub"):
         download_model(name)
 

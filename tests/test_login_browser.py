@@ -1,4 +1,4 @@
-"""Logging in and out in a real browser, with the keyboard alone. Skipped where no Chromium is found."""
+"""Logging in and out in a real browser with the keyboard alone. Skipped where no Chromium is found."""
 
 import shutil
 
