@@ -55,27 +55,56 @@ def browser():
         opened.close()
 
 
+def new_page(browser, troubles, address, *, width=1366, height=800, locale="en-US", scheme="light"):
+    """An empty page, which adds its errors and its requests to other machines to `troubles`."""
+    size = {"width": width, "height": height}
+    page = browser.new_context(viewport=size, locale=locale, color_scheme=scheme).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(COUNT_REQUESTS)
+    page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
+    page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
+    page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
+    return page
+
+
+def load(page, address):
+    page.goto(address)
+    page.wait_for_selector("#pipeline .chip")
+
+
 @pytest.fixture
 def visit(browser):
     """Opens pages; the test fails at its end if one had an error or sent a request to another machine."""
-    troubles, contexts = [], []
+    troubles, pages = [], []
 
-    def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
-        page.add_init_script(COUNT_REQUESTS)
-        page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
-        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
-        page.goto(address)
-        page.wait_for_selector("#pipeline .chip")
-        return page
+    def open_page(address, **screen):
+        pages.append(new_page(browser, troubles, address, **screen))
+        load(pages[-1], address)
+        return pages[-1]
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
+    assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def shared(browser, quick):
+    troubles = []
+    page = new_page(browser, troubles, quick.address)
+    yield page, troubles
+    page.context.close()
+
+
+@pytest.fixture
+def arena(shared, quick):
+    """The arena on a page that several tests share. It is loaded again if its last round has no vote."""
+    page, troubles = shared
+    troubles.clear()
+    if not page.locator("#reveal table").count():
+        load(page, quick.address)
+        go_to(page, "arena")
+    yield page
     assert troubles == []
 
 
@@ -143,6 +172,7 @@ def ask(page, text):
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
     wait_for_answers(page)
+    page.wait_for_function("() => !document.querySelector('#reveal table')")
 
 
 def wait_for_answers(page):
@@ -155,6 +185,13 @@ def press(page, keys):
     """Press keys at the current focus, which is on the answers right after asking."""
     for key in keys:
         page.keyboard.press(key)
+
+
+def vote(page):
+    """Vote that all answers are bad, so that the next test can ask on this page."""
+    page.locator("#pane-A").focus()
+    press(page, ["x", "Enter"])
+    page.wait_for_selector("#reveal table")
 
 
 @pytest.mark.faults(45)
@@ -201,9 +238,8 @@ def test_ask_vote_by_keyboard_reveal_and_leaderboard(visit, real):
     page.wait_for_function("(old) => document.querySelector('#leaderboard').innerText !== old", arg=before)
 
 
-def test_keys_undo_tie_and_all_bad(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_keys_undo_tie_and_all_bad(arena):
+    page = arena
     ask(page, "Hello")
     press(page, ["3", "1", "Backspace"])
     assert order_box(page).input_value() == "C"
@@ -215,9 +251,8 @@ def test_keys_undo_tie_and_all_bad(visit, quick):
     page.wait_for_selector("#reveal table")
 
 
-def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(arena):
+    page = arena
     ask(page, "Hello")
     for letter in "DAB":
         page.locator(f"#pane-{letter} .pane-head").click()
@@ -235,13 +270,13 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
     ask(page, "Hello again")
     assert order_box(page).input_value() == ""
     assert page.locator("#comment-box textarea").input_value() == ""
-    page.wait_for_function("() => !document.querySelector('#reveal table')")
+    vote(page)
 
 
-def test_a_whole_session_by_keyboard(visit, quick):
+def test_a_whole_session_by_keyboard(arena):
     """Type, Enter, rank, Enter, N: every key reaches the right element."""
-    page = visit(quick.address)
-    go_to(page, "arena")
+    page = arena
+    prompt_box(page).fill("")
     prompt_box(page).click()
     page.keyboard.type("Hello")
     page.keyboard.press("Enter")
@@ -258,19 +293,18 @@ def test_a_whole_session_by_keyboard(visit, quick):
     page.locator("#pane-C").focus()
     page.keyboard.press("Space")
     assert order_box(page).input_value() == "C"
+    vote(page)
 
 
-def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(arena):
+    page = arena
     ask(page, "Hello")
     press(page, ["b", "a", "c", "d", "Enter"])
     page.wait_for_selector("#reveal table")
 
 
-def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_an_empty_question_leaves_the_round_and_its_order(arena):
+    page = arena
     ask(page, "Hello")
     press(page, "ba")
     prompt_box(page).fill("")
@@ -281,13 +315,13 @@ def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
 
 
 @pytest.mark.faults(29)
-def test_model_and_user_text_are_inert(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_model_and_user_text_are_inert(arena):
+    page = arena
     ask(page, "<img src='https://example.org/x.png' onerror='window.hacked = 1'> **bold** <script>1</script>")
     assert page.locator(".arena-pane img, .arena-pane script, .arena-pane strong").count() == 0
     assert "<img" in page.inner_text("#pane-A")
     assert page.evaluate("window.hacked") is None
+    vote(page)
 
 
 DESK = {"width": 1366, "height": 800, "scheme": "light"}
