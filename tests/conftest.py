@@ -25,7 +25,13 @@ LONGEST_FIRST = (
     "test_page.py",
     "test_distributed.py",
     "test_old_cpu.py",
+    "test_kill_and_resume.py",
     "test_inference.py",
+    "test_training_recovery.py",
+    "test_jobs.py",
+    "test_hub.py",
+    "test_evaluate.py",
+    "test_cli.py",
 )
 
 TEXT = [
