@@ -25,12 +25,14 @@ FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-co
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
 PATIENCE = 1000 * NEVER  # milliseconds
 COUNT_REQUESTS = """
-const ask = window.fetch;
-window.unanswered = 0;
-window.fetch = (...request) => {
-    window.unanswered++;
-    return ask(...request).finally(() => window.unanswered--);
-};
+(() => {
+    const ask = window.fetch;
+    window.unanswered = 0;
+    window.fetch = (...request) => {
+        window.unanswered++;
+        return ask(...request).finally(() => window.unanswered--);
+    };
+})();
 """
 # True once no answer of the server was waited for while the screen was drawn five times.
 IS_SETTLED = """
