@@ -14,8 +14,8 @@ from pipeline.runs.lineage import Resolved, resolve_parents
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 from pipeline.training.recovery import Stability, Unstable
-from ui.error_texts import ERRORS
 from ui.texts import Texts
+from ui.texts.errors import ERRORS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [

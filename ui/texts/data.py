@@ -1,0 +1,65 @@
+# ruff: noqa: E501  (a table of prose reads best with one text a line)
+"""The texts of the Data tab.
+
+`DATA[key] = (English, 简体中文)`.
+"""
+
+DATA: dict[str, tuple[str, str]] = {
+    "intro.data": (
+        "A preference pair is a prompt with a preferred and a rejected answer. The tiny world generates its own "
+        "pairs; you can also upload a file or use a data set from the hub.",
+        "偏好数据：一个提示词、一个更受偏好的回答和一个较差的回答。小世界自己生成数据；也可以上传文件，或使用 hub 上的数据集。",
+    ),
+    "data.source": ("Source", "来源"),
+    "data.source.preset": ("from the preset", "预设自带"),
+    "data.source.hub": ("Hugging Face hub", "Hugging Face hub"),
+    "data.source.file": ("my file", "我的文件"),
+    "data.source.votes": ("votes from the arena", "竞技场投票"),
+    "data.hub": ("Data set on the hub", "hub 上的数据集"),
+    "data.hub_info": ("OWNER/NAME, followed by a folder if needed", "作者/名称，必要时后面加上文件夹"),
+    "data.upload": (
+        "A .jsonl file: chosen and rejected transcripts, or prompt, chosen, rejected",
+        ".jsonl 文件：chosen 与 rejected 完整对话，或 prompt、chosen、rejected",
+    ),
+    "data.upload_ok": ("{accepted} usable pairs in {lines} lines.", "{lines} 行中有 {accepted} 对可用。"),
+    "data.upload_dropped": ("Left out: {what}.", "已略去：{what}。"),
+    "data.choose": ("Data set", "数据集"),
+    "data.none": (
+        "No data set yet. Prepare one on the left; it takes a few seconds.",
+        "还没有数据集。请先准备一个，只要几秒钟。",
+    ),
+    "data.train": ("training", "训练"),
+    "data.validation": ("validation", "验证"),
+    "data.test": ("test", "测试"),
+    "data.judge": ("judge", "评判"),
+    "data.split": ("Split", "划分"),
+    "data.pair": ("Pair no.", "第几对"),
+    "data.pairs": ("Pairs", "对数"),
+    "data.prompts": ("Prompts", "提示词数"),
+    "data.prompt": ("Prompt", "提示词"),
+    "data.chosen": ("Chosen", "优选"),
+    "data.rejected": ("Rejected", "被拒"),
+    "data.from": ("Source {source}, licence {licence}.", "来源 {source}，许可 {licence}。"),
+    "data.lengths": (
+        "Median length in characters: prompt {prompt}, chosen {chosen}, rejected {rejected}.",
+        "长度中位数（字符）：提示词 {prompt}，优选 {chosen}，被拒 {rejected}。",
+    ),
+    "data.leak_ok": ("No prompt is in two splits.", "没有提示词同时出现在两个划分中。"),
+    "data.leak_bad": (
+        "Some prompts are in two splits: test results would be too good.",
+        "有提示词同时出现在两个划分中：测试结果会偏高。",
+    ),
+    "data.dropped": ("Left out: {what}.", "已略去：{what}。"),
+    "data.gold": (
+        "Gold reward: chosen {chosen}, rejected {rejected}. Labels are noisy on purpose, so the order is "
+        "sometimes wrong.",
+        "标准奖励：优选 {chosen}，被拒 {rejected}。标签有意带噪声，所以顺序偶尔是反的。",
+    ),
+    "count.duplicates": ("duplicates", "重复"),
+    "count.identical": ("pairs of two equal answers", "两个回答相同"),
+    "count.empty": ("with an empty answer", "回答为空"),
+    "count.overlap": ("prompts of another split", "与其他划分重复"),
+    "count.left_out": ("over the row limit", "超出行数上限"),
+    "count.too_long": ("too long", "过长"),
+    "count.unusable": ("unusable", "不可用"),
+}

@@ -1,0 +1,69 @@
+# ruff: noqa: E501  (a table of prose reads best with one text a line)
+"""The texts of the Evaluation tab.
+
+`EVALUATION[key] = (English, 简体中文)`.
+"""
+
+EVALUATION: dict[str, tuple[str, str]] = {
+    "intro.evaluation": (
+        "All policies answer the same held-out prompts. The tables show the scores of their reward models, the gold "
+        "reward, and their distance from SFT.",
+        "所有策略回答同一批留出的提示词：各自奖励模型怎么看、标准奖励怎么看、离 SFT 有多远。",
+    ),
+    "evaluate.settings": ("Settings", "设置"),
+    "evaluate.none": (
+        "Not evaluated yet. Train the policies, then press Evaluate.",
+        "还没有评测。先训练策略，再按“开始评测”。",
+    ),
+    "evaluate.title": ("Policies", "策略"),
+    "evaluate.note": (
+        "{n} held-out prompts. Gain: (policy − SFT) / sd of SFT, by the policy's own reward model.",
+        "{n} 条留出的提示词。增益：（策略 − SFT）/ SFT 的标准差，由策略自己的奖励模型打分。",
+    ),
+    "evaluate.policy": ("Policy", "策略"),
+    "evaluate.gold": ("Gold", "标准奖励"),
+    "evaluate.gold_gain": ("Gold gain", "标准奖励增益"),
+    "evaluate.score_gain": ("Score gain (sd)", "分数增益（标准差）"),
+    "evaluate.win_rate": ("Beats SFT", "胜过 SFT"),
+    "evaluate.kl_token": ("KL per token", "KL/词元"),
+    "evaluate.kl_sequence": ("KL per answer", "KL/条"),
+    "evaluate.length": ("Length", "长度"),
+    "evaluate.refusals": ("Refuses harm", "拒绝有害请求"),
+    "evaluate.kl_goal": ("goal", "目标"),
+    "evaluate.goal": ("goal", "目标"),
+    "evaluate.gold_bars": ("Gold reward", "标准奖励"),
+    "evaluate.gain_bars": (
+        "Gain by its own reward model, sd of SFT",
+        "自己的奖励模型给出的增益（SFT 标准差）",
+    ),
+    "evaluate.gold_kl": ("Gold against distance from SFT", "标准奖励与离 SFT 的距离"),
+    "evaluate.gain_kl": ("Score gain against distance from SFT", "分数增益与离 SFT 的距离"),
+    "evaluate.targets": ("The goals", "目标达成"),
+    "evaluate.target": ("Goal", "目标"),
+    "evaluate.wanted": ("Wanted", "要求"),
+    "target.reward_gain_over_SFT": ("Reward gain over SFT (sd)", "相对 SFT 的奖励增益（标准差）"),
+    "target.KL_to_SFT": ("KL to SFT, nats per token", "与 SFT 的 KL，奈特/词元"),
+    "target.training_time": ("Training time, minutes", "训练时间，分钟"),
+    "target.peak_GPU_memory": ("Peak GPU memory, GB", "显存峰值，GB"),
+    "evaluate.scorers": ("Each policy, scored by each reward model", "每个奖励模型对每个策略的评分"),
+    "evaluate.scorers_note": (
+        "Gain over SFT in standard deviations of SFT's scores; gold in its own unit. A policy that scores high only "
+        "with its own reward model has learned to please it.",
+        "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只在自己的奖励模型上得分高的策略，学会的只是讨好它。",
+    ),
+    "evaluate.seed": ("The reference table, and the results here", "参考数据与本机实测"),
+    "evaluate.seed_note": (
+        "The reference is distilgpt2 on an 8 GB GPU with a raw reward. The results here are gains in standard "
+        "deviations, on this machine and model. The two columns do not share a scale.",
+        "参考值来自 8 GB 显卡上的 distilgpt2，为原始奖励；本机为以标准差计的增益，机器和模型都不同。两列的尺度不同，不能直接比较。",
+    ),
+    "evaluate.seed_reward": ("Reward", "奖励分数"),
+    "evaluate.here": ("here", "本机"),
+    "evaluate.time": ("Minutes", "分钟"),
+    "evaluate.memory": ("GPU, GB", "显存 GB"),
+    "evaluate.precision": ("Precision", "精度"),
+    "evaluate.rewards": ("Reward models on test pairs", "奖励模型的测试结果"),
+    "evaluate.rm": ("Reward model", "奖励模型"),
+    "evaluate.accuracy": ("Accuracy (95 %)", "准确率（95 %）"),
+    "evaluate.ceiling": ("Best reachable", "可达上限"),
+}
