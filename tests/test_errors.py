@@ -107,7 +107,7 @@ def test_parent_that_is_missing_sends_the_page_to_its_button_and_the_command_lin
     with pytest.raises(UserError) as missing:
         resolve_parents("reward", build("reward", "tiny", overrides=["dataset=d"]), workspace)
     assert missing.value.code == Code.PARENT
-    assert "Run what is missing" in Texts("en").advice(missing.value.code)
+    assert "Run missing steps" in Texts("en").advice(missing.value.code)
     assert told(missing.value).endswith("run `sft` first")
 
 

@@ -286,4 +286,4 @@ def test_a_form_that_cannot_run_says_why(visit, quick):
     page.wait_for_timeout(2000)
     assert page.locator(".problem:has-text('learning_rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
-    page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
+    page.get_by_text("Needs about").locator("visible=true").first.wait_for()

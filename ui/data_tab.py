@@ -1,5 +1,5 @@
-"""The data tab: choose a source, check an upload line by line, prepare it, read its card and browse its
-pairs."""
+"""The data tab: choose a source, validate an upload line by line, prepare a data set, read its card and
+browse its pairs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ui.training import conversation, find, parent_choices, stage_runs
 
 SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
-KEPT_BYTES = 1 << 30  # of uploads in the workspace, together
+KEPT_BYTES = 1 << 30  # limit for all uploads in the workspace together
 
 
 @dataclass
 class Source:
-    """The components that say where pairs come from."""
+    """The components that choose the source of the pairs."""
 
     kind: gr.Radio
     hub: gr.Textbox
@@ -44,9 +44,9 @@ class Source:
 def build(
     services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
+    """Build the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
 
-    opened: the events at which the tab comes to the front.
+    opened: the events that show the tab.
     """
     gr.HTML(parts.intro(t("intro.data")), padding=False)
     with gr.Row(elem_classes="work"):
@@ -115,7 +115,7 @@ def build(
 
 
 def build_source(t: Texts) -> tuple[Source, gr.HTML]:
-    """Where pairs come from, and what a check of an upload found."""
+    """The choice of a source, and the result of validating an upload."""
     kind = gr.Radio(
         [(t("data.source." + k), k) for k in ("preset", "hub", "file", "votes")],
         value="preset",
@@ -137,7 +137,7 @@ def kind_fields(kind: str) -> tuple[Any, ...]:
 
 
 def check_upload(path: str | None, t: Texts) -> str:
-    """What strict reading says of an upload: counts, or the first line that is wrong."""
+    """The result of validating an upload: its counts, or the first invalid line."""
     if not path:
         return ""
     name = Path(path).name
@@ -164,7 +164,7 @@ def changes(
     values: Sequence[Any],
     keep: bool = False,
 ) -> list[str]:
-    """The overrides of a prepare run. With `keep` an upload is copied into the workspace, where the job
+    """The overrides of a prepare run. With `keep`, an upload is copied into the workspace, where the job
     reads it."""
     changed = forms.overrides("prepare", preset, names, values)
     if kind == "preset":
@@ -176,7 +176,7 @@ def changes(
 
 
 def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
-    """The place of an upload in the workspace's cache. UserError where nothing was uploaded."""
+    """The path of an upload in the workspace's cache. Raises UserError if nothing was uploaded."""
     if not upload:
         raise UserError("upload a .jsonl file first", code=Code.FILE)
     target = services.workspace.upload(default_name(Path(upload).name))
@@ -202,7 +202,7 @@ def preview(
     names: Sequence[str],
     values: Sequence[Any],
 ) -> tuple[str, str]:
-    """What is wrong with the form, and its command line."""
+    """The form's first problem (as HTML), and its command line."""
     try:
         changed = changes(services, preset, kind, hub or "", upload, names, values)
     except UserError as error:
@@ -212,7 +212,7 @@ def preview(
 
 
 def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
-    """State of the newest prepare run and the data sets that are there; skips what has not changed."""
+    """The state of the newest prepare run, and the existing data sets; skips both if unchanged."""
     record = find(stage_runs(services, "prepare"), "")
     choices = [value for _, value in parent_choices(services, "dataset", t) if value]
     now = f"{record and record.id} {record and record.status} {choices}"
@@ -224,7 +224,7 @@ def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
 
 
 def about_html(services: Services, name: str | None, t: Texts) -> str:
-    """The data set's card as two small tables."""
+    """The data set's card: a table of its splits and a list of facts."""
     if not name:
         return f'<p class="quiet">{escape(t("data.none"))}</p>'
     card = read_card(services.workspace.dataset(name))
@@ -258,7 +258,7 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
 def pair(
     services: Services, name: str | None, split: str, index: float | None, t: Texts
 ) -> tuple[str, str, str, str]:
-    """One pair: prompt, chosen, rejected, and the gold reward of both where the tiny world knows them."""
+    """One pair: prompt, chosen, rejected, and the gold reward of both for a pair of the tiny world."""
     if not name:
         return "", "", "", ""
     rows = read_split(services.workspace.dataset(name), split)

@@ -1,7 +1,6 @@
-"""The evaluation tab: policies side by side on held-out prompts, the goals, and the seed's table beside ours.
+"""The evaluation tab: policies on held-out prompts, goals, and the reference table next to the results.
 
-All figures come from the results of `evaluate` and reward runs; nothing is computed here but differences
-and units.
+All numbers come from the results of `evaluate` and reward runs; this module only converts units.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from ui.theme import COLOURS
 def build(
     services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
+    """Build the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
 
-    opened: the events at which the tab comes to the front.
+    opened: the events that show the tab.
     """
     gr.HTML(parts.intro(t("intro.evaluation")), padding=False)
     with gr.Row(elem_classes="pick-row"):
@@ -90,7 +89,7 @@ def build(
 
 
 def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> tuple[Any, ...]:
-    """Everything of the tab; skips all where nothing has changed since `seen`."""
+    """The values of the tab's outputs; skips all of them if nothing has changed since `seen`."""
     everything = services.runs.list()
     own = [r for r in everything if r.stage == "evaluate"]
     record = next((r for r in own if r.id == choice), None) or next(
@@ -122,7 +121,7 @@ def mark(policy: str) -> Mark:
 
 
 def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """One line per policy: its reward model's score, gold, distance from SFT, and behaviour."""
+    """One row per policy: its reward model's score, gold, distance from SFT, and behaviour."""
     names = ("gold", "gold_gain", "score_gain", "win_rate", "kl_token", "kl_sequence", "length", "refusals")
     body = [
         [
@@ -173,7 +172,7 @@ def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
 
 
 def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -> str:
-    """The goals, a column a policy, with a tick or a cross and the measured value."""
+    """The goals, one column per policy, with a tick or a cross and the measured value."""
     if not targets:
         return ""
     policies = list(targets)
@@ -197,7 +196,7 @@ def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -
 
 
 def scorers_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """Every policy as every reward model sees it: the gain over SFT in standard deviations."""
+    """Each policy scored by each reward model: the gain over SFT in standard deviations."""
     if not rows:
         return ""
     body = [
@@ -218,7 +217,7 @@ def scorers_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """The project's reference table, and what was measured here beside it."""
+    """The project's reference table next to the values measured on this machine."""
     ours = {r["policy"]: r for r in rows}
     body = []
     for reference in SEED_REFERENCE:
@@ -258,7 +257,7 @@ def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def ram(row: Mapping[str, Any]) -> str:
-    """Peak resident memory in gigabytes where no GPU took part."""
+    """Peak resident memory in gigabytes, for a run without a GPU."""
     found = row.get("peak_rss_bytes")
     return f"{found / 1e9:.1f} RAM" if found else "–"
 

@@ -1,8 +1,7 @@
-"""Forms made from a stage's settings: a few fields in sight, the other groups folded, values back as
-overrides.
+"""Forms generated from a stage's settings. The main fields are visible, the other groups folded; the values
+are returned as overrides.
 
-The form knows no stage by name: label, help, unit, bounds and choices all come from
-`pipeline.settings.layers.fields`.
+The form knows no stage by name: label, help, unit and choices come from `pipeline.settings.layers.fields`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from data.errors import UserError
 from pipeline.settings import layers as settings
 from ui.texts import Texts
 
-HIDDEN = frozenset({"preset", "precision"})  # chosen elsewhere on the page
-PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # a choice among what is there
+HIDDEN = frozenset({"preset", "precision"})  # the page has its own controls for these
+PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # choices among the existing data sets and runs
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,16 @@ class Form:
     components: Sequence[gr.components.Component]
 
     def names(self) -> list[str]:
-        """Names of the fields, in the order of the components."""
+        """The names of the fields, in the order of the components."""
         return [field.name for field in self.fields]
 
     def parents(self) -> list[tuple[str, gr.components.Component]]:
-        """The fields that name a data set or a run, whose choices change as runs come and go."""
+        """The fields that name a data set or a run; their choices change with the workspace."""
         return [(f.name, c) for f, c in zip(self.fields, self.components, strict=True) if f.name in PARENTS]
 
 
 def build(stage: str, t: Texts, *, leave_out: frozenset[str] = frozenset(), preset: str = "tiny") -> Form:
-    """Draw the form of a stage inside the current Gradio context."""
+    """Build the form of a stage inside the current Gradio context."""
     shown = [f for f in settings.fields(stage, preset) if f.name not in HIDDEN | leave_out]
     made: dict[str, gr.components.Component] = {}
     with gr.Column(elem_classes="form-grid"):
@@ -76,7 +75,7 @@ def component(stage: str, field: settings.FieldInfo, t: Texts) -> gr.components.
     if field.type in (
         int,
         float,
-    ):  # bounds are checked by `problem`, which says what is wrong instead of popping up
+    ):  # `problem` checks the bounds and explains a violation next to the form; Gradio shows a pop-up
         whole = field.type is int
         return gr.Number(step=1 if whole else None, precision=0 if whole else None, **common)
     return gr.Textbox(max_lines=1, max_length=1000, **common)
@@ -89,7 +88,7 @@ def defaults(stage: str, preset: str, names: Sequence[str]) -> list[Any]:
 
 
 def overrides(stage: str, preset: str, names: Sequence[str], values: Sequence[Any]) -> list[str]:
-    """["max_steps=20", ...]: the fields that differ from the preset; an emptied field counts as unchanged."""
+    """["max_steps=20", ...]: the fields that differ from the preset; an empty field counts as unchanged."""
     changed = []
     for name, default, value in zip(names, defaults(stage, preset, names), values, strict=True):
         if value is None or value == default:
@@ -99,7 +98,7 @@ def overrides(stage: str, preset: str, names: Sequence[str], values: Sequence[An
 
 
 def as_text(value: Any) -> str:
-    """A value as `--set` takes it: no ".0" behind whole numbers, true and false in lower case."""
+    """A value in the syntax of `--set`: no ".0" after whole numbers, true and false in lower case."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -108,7 +107,7 @@ def as_text(value: Any) -> str:
 
 
 def problem(stage: str, preset: str, precision: str | None, changed: Sequence[str]) -> str:
-    """Why these settings cannot be run, in one line; "" where they can."""
+    """Why these settings cannot be run, in one line; "" if they can."""
     try:
         settings.build(stage, preset, precision=precision, overrides=changed)
     except UserError as error:
@@ -123,9 +122,9 @@ def on_change(
     outputs: Sequence[gr.components.Component],
     opened: Sequence[Callable[..., Any]],
 ) -> None:
-    """Call `handler(*extra, *values)` whenever anything on the form changes, and when its tab is opened.
+    """Call `handler(*extra, *values)` whenever a field of the form changes, and when its tab is opened.
 
-    It is one event for all of that, so that the last answer on the page is the one to the last change.
+    All triggers share one event, so that the page always shows the response to the last change.
     """
     inputs = [*extra, *form.components]
     gr.on(

@@ -1,7 +1,7 @@
-"""The bar on top of every tab: name, language, preset, where the pipeline stands, what comes next, and the
-job of now.
+"""The header above the tabs: name, language, preset, the state of the pipeline, the next step and the
+running job.
 
-It reads everything from disk on each tick and sends only what has changed.
+It reads the workspace on each tick and sends only what has changed.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from ui.visitors import LANGUAGES
 
 POLL_SECONDS = 2.0
 
-LITTLE_DISK = 100_000_000  # bytes; a checkpoint of the tiny preset takes some MB, one of a real base 100
+LITTLE_DISK = 100_000_000  # bytes; about one checkpoint of a real base
 
 
 @dataclass
 class Header:
-    """Components of the bar that other modules use."""
+    """Components of the header that other modules use."""
 
     preset: gr.Radio
     account: gr.HTML
-    who: Callable[[gr.Request], str]  # what `account` shows to a visitor
+    who: Callable[[gr.Request], str]  # the content of `account` for a visitor
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
 
 
 def build(services: Services, t: Texts, language: str) -> Header:
-    """Draw the bar and bind its handlers."""
+    """Build the header and bind its handlers."""
     with gr.Row(elem_id="top"):
         gr.HTML(
             '<h1 class="brand-name">EdgeRLHF Playground</h1>'
@@ -115,7 +115,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
 
 
 def language_links(language: str) -> str:
-    """The switch: plain links, so that it works without a script."""
+    """The language switch, as plain links that work without a script."""
     links = [
         f"<b>{name}</b>" if code == language else f'<a href="{path}?lang={code}" hreflang="{code}">{name}</a>'
         for code, name, path in (("en", "English", "/"), ("zh", "简体中文", "/zh/"))
@@ -124,13 +124,13 @@ def language_links(language: str) -> str:
 
 
 def active(services: Services) -> RunRecord | None:
-    """The run that trains now, whoever started it."""
+    """The running run, if any, including one that was started on the command line."""
     return next((r for r in services.runs.list() if r.status == "running"), None)
 
 
 def state_of(records: Sequence[RunRecord], line: Lineage, stage: str, precision: str) -> str:
-    """The state of one step of the pipeline: that of a live run, else of the newest done one, else of the
-    newest. precision: "" for a stage without arms."""
+    """The state of one step of the pipeline: of a running or queued run, else of the newest done run, else of
+    the newest run. precision: "" for a stage without arms."""
     own = [r for r in records if r.stage == stage and precision in ("", r.precision)]
     for status in ("running", "queued"):
         if any(r.status == status for r in own):
@@ -142,7 +142,7 @@ def state_of(records: Sequence[RunRecord], line: Lineage, stage: str, precision:
 
 
 def strip_html(line: Lineage, preset: str, t: Texts, stages: Stages = STAGES) -> str:
-    """The steps of the pipeline with their states, and what comes next."""
+    """The steps of the pipeline with their states, and the next step."""
     own = [r for r in line.records if r.preset == preset]
     steps = []
     for row in stages.chain:
@@ -161,7 +161,7 @@ def strip_html(line: Lineage, preset: str, t: Texts, stages: Stages = STAGES) ->
 def next_text(
     line: Lineage, preset: str, records: Sequence[RunRecord], t: Texts, stages: Stages = STAGES
 ) -> str:
-    """What comes next, in a sentence."""
+    """The next step, in one sentence."""
     waiting = len([r for r in records if r.status == "queued"])
     if waiting:
         return escape(t("bar.waiting", count=waiting))
@@ -176,7 +176,7 @@ def next_text(
 
 
 def machine_html(workspace: Workspace, t: Texts) -> str:
-    """One line on the machine's load, and a warning where the workspace's disk is nearly full."""
+    """One line about the machine's load, with a warning if the workspace's disk is nearly full."""
     now = hardware.live()
     facts = [
         t("machine.cpu", percent=f"{now['cpu_percent']:.0f}"),
@@ -201,7 +201,7 @@ def machine_html(workspace: Workspace, t: Texts) -> str:
 
 
 def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...]:
-    """Everything of the header's outputs; parts that have not changed are skipped."""
+    """The values of the header's outputs; unchanged ones are skipped."""
     records = services.runs.list()
     running = next((r for r in records if r.status == "running"), None)
     states = " ".join(f"{r.id[-4:]}:{r.status}" for r in records)

@@ -1,6 +1,6 @@
-"""The page: the bar on top and the tabs, put together for one language.
+"""The page in one language: the header and the tabs.
 
-Only the tab in front polls. Everything that is shown comes from disk, so a reload finds what is running.
+Only the selected tab polls. The page reads its state from disk, so a reload shows a running job again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TABS = ("data", "sft", "reward", "ppo", "arena", "evaluation", "runs")
 
 
 def build(services: Services, language: str) -> gr.Blocks:
-    """The whole page in one language; nothing is started."""
+    """The complete page in one language; starts nothing."""
     t = Texts(language)
     with CheckedBlocks(title="EdgeRLHF Playground", analytics_enabled=False, fill_width=True) as page:
         page.access = services.access
@@ -47,9 +47,9 @@ def draw(
     preset: gr.Radio,
     opened: Sequence[Callable[..., Any]],
 ) -> dict[str, Any]:
-    """Draw one tab; what it gives back has "refresh" and, where it has them, "timer" and "form".
+    """Build one tab. The result has "refresh" and, if the tab has them, "timer" and "form".
 
-    opened: the events at which the tab comes to the front.
+    opened: the events that show the tab.
     """
     if name == "arena":
         return {"refresh": arena_tab.build(services, t, language)}
@@ -72,7 +72,7 @@ def bind(
     tabs: dict[str, gr.Tab],
     parts: dict[str, dict[str, Any]],
 ) -> None:
-    """Fill the page on load, refresh a tab when it comes to the front, and follow the preset."""
+    """Fill the page on load, refresh a tab when it is selected, and apply a change of the preset."""
     timers = {name: part["timer"] for name, part in parts.items() if "timer" in part}
 
     def in_front(name: str) -> list[gr.Timer]:
@@ -96,6 +96,6 @@ def bind(
 
 
 def newest_preset(services: Services) -> str:
-    """The preset that was worked with last."""
+    """The preset of the newest run."""
     records = services.runs.list()
     return next((r.preset for r in records if r.preset in PRESETS), "tiny")

@@ -1,7 +1,7 @@
-"""What the curves say, in plain words. Each reading is a list of (mood, text); moods are "good", "note" and
-"warn".
+"""The curves of a run in plain words. Each reading is a list of (mood, text); the moods are "good", "note"
+and "warn".
 
-These are rules of thumb for a person who looks at a chart for the first time, not statistics: those are in
+These are rules of thumb for a person who sees such a chart for the first time. The statistics are in
 evaluation/.
 """
 
@@ -17,7 +17,7 @@ KL_GOAL = 0.2  # nats per token, the target of the project's guidelines
 
 
 def values(rows: Sequence[dict], *keys: str) -> list[float]:
-    """The finite values of the first key that a row carries, in order."""
+    """The finite values, in order, of the first of `keys` that each row contains."""
     found = []
     for row in rows:
         key = next((k for k in keys if k in row), None)
@@ -28,18 +28,18 @@ def values(rows: Sequence[dict], *keys: str) -> list[float]:
 
 
 def ends(series: Sequence[float], share: float = 0.15) -> tuple[float, float]:
-    """The mean of the first and of the last `share` of a series, so that one noisy step does not decide."""
+    """The means of the first and of the last `share` of a series, so that one noisy step does not decide."""
     count = max(1, int(len(series) * share))
     return sum(series[:count]) / count, sum(series[-count:]) / count
 
 
 def same(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two series are the same numbers, but for rounding."""
+    """Whether two series are equal up to rounding."""
     return len(one) == len(other) and all(abs(a - b) < 1e-4 for a, b in zip(one, other, strict=True))
 
 
 def read(stage: str, rows: Sequence[dict], t: Texts) -> Reading:
-    """The reading of a stage's metrics so far; one note where there is too little to read."""
+    """The reading of a stage's metrics so far; a single note if there are too few rows."""
     if len(rows) < 2:
         return [("note", t("read.wait"))]
     found = {"sft": _loss, "pretrain": _loss, "reward": _reward, "ppo": _ppo}[stage](rows, t)

@@ -1,4 +1,4 @@
-"""The runs tab: every run with its state; one in detail; several compared, with only what differs."""
+"""The runs tab: all runs with their states, one run in detail, and a comparison of several runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WALL_CLOCK = {"wall_seconds", "seconds"}
 
 
 def build(services: Services, t: Texts) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer and the handler that fills it."""
+    """Build the tab and bind its handlers. Returns its timer and the handler that fills it."""
     link = f' <a href="?view=api">{escape(t("runs.api"))}</a>'
     gr.HTML(parts.intro(t("intro.runs") + link), padding=False)
     listing = gr.Dataframe(
@@ -135,7 +135,7 @@ def selected(rows: Any, event: gr.SelectData) -> str:
 
 
 def row(record: RunRecord, stale: dict[str, str], t: Texts) -> list[str]:
-    """One line of the list."""
+    """One row of the list."""
     state = t("status." + record.status) + (f" · {t('status.stale')}" if record.id in stale else "")
     started = (record.started or "").replace("T", " ").removesuffix("Z")[:16]
     return [
@@ -149,7 +149,7 @@ def row(record: RunRecord, stale: dict[str, str], t: Texts) -> list[str]:
 
 
 def headline(record: RunRecord, t: Texts) -> str:
-    """The one figure by which a run of this stage is known."""
+    """The most important result of a run of this stage."""
     keys = {
         "sft": ("eval_loss", "loss"),
         "reward": ("accuracy",),
@@ -161,7 +161,7 @@ def headline(record: RunRecord, t: Texts) -> str:
 
 
 def show(services: Services, seen: str, current: str | None, t: Texts) -> tuple[Any, ...]:
-    """The list of runs and the choices made from it; skips all where nothing has changed."""
+    """The list of runs and the choices made from it; skips all outputs if nothing has changed."""
     records = services.runs.list()
     now = " ".join(f"{r.id}:{r.status}" for r in records) or "none"
     if now == seen:
@@ -204,7 +204,7 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
 
 
 def facts_html(record: RunRecord, t: Texts) -> str:
-    """Results, parents, resources, machine and what happened on the way."""
+    """Results, parents, resources, machine and events of a run."""
     found = []
     results = {k: v for k, v in record.results.items() if isinstance(v, (int, float, str, bool))}
     if results:
@@ -242,7 +242,7 @@ def shown_value(value: Any) -> str:
 
 
 def compare(services: Services, ids: Sequence[str], metric: str, t: Texts) -> tuple[Any, str]:
-    """Curves of several runs in one chart, and the settings and results in which they differ."""
+    """The curves of several runs in one chart, and the settings and results in which the runs differ."""
     if not ids:
         return gr.Plot(visible=False), nothing_picked(t)
     records = [services.runs.read(run_id) for run_id in ids]
@@ -257,13 +257,13 @@ def nothing_picked(t: Texts) -> str:
 
 
 def drawable(metric: str, curves: Mapping[str, Sequence[dict[str, Any]]]) -> str:
-    """The metric, or where none of the runs has it the first one that some run has."""
+    """The metric, or if none of the runs has it, the first one that some run has."""
     there = {key for rows in curves.values() for row in rows for key in row}
     return next((key for key in (metric, *METRICS) if key in there), metric)
 
 
 def differences(records: Sequence[RunRecord], names: Sequence[str], t: Texts) -> str:
-    """A table of the settings and plain results whose values are not the same in all runs."""
+    """A table of the settings and scalar results whose values differ between the runs."""
     rows = []
     for part in ("config", "results"):
         sources = [getattr(record, part) for record in records]

@@ -1,6 +1,6 @@
-"""How the page looks: colours, system fonts (nothing is fetched), the style sheet and the keyboard script.
+"""The look of the page: colours, system fonts (the page fetches none), the style sheet and the scripts.
 
-The palette is shared with the charts (`ui.plots`), so that a policy has one colour everywhere on the page.
+The charts (`ui.plots`) use the same palette, so that a policy has one colour everywhere on the page.
 """
 
 from pathlib import Path
@@ -85,7 +85,7 @@ def theme() -> gr.themes.Base:
 
 
 def asset(name: str) -> str:
-    """A text file that lies beside this module."""
+    """The content of a text file next to this module."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
-"""What the SFT, reward model and PPO tabs have in common: a form, the command line, and a live view of one
+"""The common part of the SFT, reward model and PPO tabs: a form, the command line, and a live view of one
 run.
 
-The tab holds no state of a job: a timer reads the run's folder, so that a reload or a second browser shows
-the same.
+The tab holds no job state: a timer reads the run's folder, so that a reload or a second browser shows the
+same.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ POLL_SECONDS = 2.0
 
 @dataclass
 class View:
-    """The components that show one run, in the order in which `outputs` and `show` give them."""
+    """The components that show one run, in the order of `outputs` and `show`."""
 
     choice: gr.Dropdown
     seen: gr.State
@@ -66,10 +66,10 @@ class View:
 def build(
     stage: str, services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab of a stage inside the current Gradio context and bind its handlers.
+    """Build the tab of a stage inside the current Gradio context and bind its handlers.
 
-    opened: the events at which the tab comes to the front. Returns its timer, which the page switches on
-    while it is there, its form, and the handler that fills it.
+    opened: the events that show the tab. Returns the tab's timer, which the page activates while the tab is
+    selected, its form, and the handler that fills it.
     """
     gr.HTML(parts.intro(t(f"intro.{stage}")), padding=False)
     with gr.Row(elem_classes="work"):
@@ -92,7 +92,7 @@ def build(
     timer = gr.Timer(POLL_SECONDS, active=False)
 
     def plan(preset_value: str, chosen: Any, request: gr.Request, *values: Any) -> tuple[str, str]:
-        estimated = services.access.may(request, "admin")  # it tells whether a folder of the server is there
+        estimated = services.access.may(request, "admin")  # the estimate reveals whether a folder exists
         return preview(services, stage, preset_value, chosen, form.names(), values, t, estimated=estimated)
 
     def launch(preset_value: str, chosen: Any, *values: Any) -> tuple[Any, ...]:
@@ -126,7 +126,7 @@ def build(
 
 
 def precision_choice(stage: str, t: Texts) -> gr.components.Component:
-    """One precision for SFT; any of the three, each with its own run, for reward models and PPO."""
+    """One precision for SFT; for reward models and PPO any of the three, with one run per precision."""
     if not STAGES[stage].per_precision:
         return gr.Radio(
             list(PRECISIONS), value="bf16", label=t.label_of("precision"), info=t("precision.one")
@@ -141,7 +141,7 @@ def precision_choice(stage: str, t: Texts) -> gr.components.Component:
 
 
 def build_view(stage: str, t: Texts) -> View:
-    """The live view of one run: which, its card, the charts with their reading, samples."""
+    """The live view of one run: the choice of the run, its card, charts with their reading, and samples."""
     with gr.Row(elem_classes="pick-row"):
         choice = gr.Dropdown(
             [(t("run.newest"), "")], value="", label=t("run.shown"), scale=3, filterable=False, min_width=200
@@ -170,7 +170,7 @@ def build_view(stage: str, t: Texts) -> View:
 
 
 def bind_stop(view: View, services: Services, stage: str, t: Texts) -> None:
-    """Cancel and resume the run that is shown."""
+    """Bind the buttons that cancel and resume the displayed run."""
 
     def act(choice: str | None, what: str) -> tuple[Any, ...]:
         record = find(stage_runs(services, stage), choice or "")
@@ -183,7 +183,7 @@ def bind_stop(view: View, services: Services, stage: str, t: Texts) -> None:
 
 
 def chosen_precisions(chosen: Any) -> list[str]:
-    """The precisions of a radio or a group, in the usual order."""
+    """The chosen precisions of a radio or a checkbox group, in the usual order."""
     picked = [chosen] if isinstance(chosen, str) else list(chosen or [])
     if not picked:
         raise UserError("choose at least one precision", code=Code.SETTING)
@@ -200,7 +200,7 @@ def preview(
     t: Texts,
     estimated: bool = True,
 ) -> tuple[str, str]:
-    """What is wrong with the form, or else the memory it needs (as HTML), and its command lines."""
+    """The form's first problem, or otherwise the memory it needs (as HTML), and its command lines."""
     try:
         changed = forms.overrides(stage, preset, names, values)
         precisions = chosen_precisions(chosen)
@@ -216,7 +216,7 @@ def preview(
 def memory_note(
     services: Services, stage: str, preset: str, precisions: Sequence[str], changed: Sequence[str], t: Texts
 ) -> str:
-    """The estimated memory before the start; "" where the base is not here or a parent is missing."""
+    """The estimated memory before the start; "" if the base is not local or a parent is missing."""
     found = []
     try:
         line = Lineage(services.runs)
@@ -225,7 +225,7 @@ def memory_note(
             if not settings.base_model:
                 settings = line.resolve(stage, settings).settings
             if settings.base_model != "tiny" and not Path(settings.base_model).is_dir():
-                return ""  # the shape of a hub model would have to be fetched
+                return ""  # the shape of a hub model would need a download
             found.append(estimate(stage, settings, services.workspace))
     except UserError:
         return ""
@@ -235,7 +235,7 @@ def memory_note(
 
 
 def parent_choices(services: Services, name: str, t: Texts) -> list[tuple[str, str]]:
-    """What a parent's field can be: the newest, or one by name."""
+    """The choices of a parent's field: the newest, or one by name."""
     newest = [(t("form.newest"), "")]
     if name == "dataset":
         folder = services.workspace.datasets
@@ -256,7 +256,7 @@ def stage_runs(services: Services, stage: str) -> list[RunRecord]:
 
 
 def find(records: Sequence[RunRecord], choice: str) -> RunRecord | None:
-    """The chosen run; without a choice the one that is running, else the newest that got somewhere."""
+    """The chosen run; without a choice the running one, else the newest that has started."""
     chosen = [r for r in records if r.id == choice]
     running = [r for r in records if r.status == "running"]
     begun = [r for r in records if r.status != "queued"]
@@ -264,7 +264,7 @@ def find(records: Sequence[RunRecord], choice: str) -> RunRecord | None:
 
 
 def fingerprint(services: Services, record: RunRecord | None, known: Sequence[str]) -> str:
-    """Changes whenever the view of a run would."""
+    """A text that changes whenever the view of a run changes."""
     if record is None:
         return "none"
     folder = services.workspace.run(record.id)
@@ -276,7 +276,7 @@ def fingerprint(services: Services, record: RunRecord | None, known: Sequence[st
 
 
 def show(services: Services, stage: str, choice: str, seen: str, t: Texts) -> tuple[Any, ...]:
-    """Everything of `View.outputs`; skips all where nothing has changed since `seen`."""
+    """The values of `View.outputs`; skips all of them if nothing has changed since `seen`."""
     records = stage_runs(services, stage)
     known = [f"{r.id} {r.status}" for r in records]
     record = find(records, choice)
@@ -324,7 +324,7 @@ def sample_rows(samples: Sequence[dict[str, Any]]) -> list[list[str]]:
 
 
 def conversation(prompt: str) -> str:
-    """A prompt for reading: what was said, with names only where there is more than one turn."""
+    """A prompt for display: the text alone, with the speakers' names only if it has several turns."""
     turns = messages(prompt)
     if len(turns) == 1:
         return turns[0]["content"]

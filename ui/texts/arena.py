@@ -21,7 +21,7 @@ ARENA: dict[str, tuple[str, str]] = {
         "SmolLM2-135M-Instruct（1.35 亿参数）",
     ),
     "arena.nobody": (
-        "No two policies can answer yet. Start the training with “Run what is missing”.",
+        "Fewer than two policies can answer so far. Start the training with “Run missing steps”.",
         "还没有两个可以作答的策略。请点击“补齐缺少的步骤”开始训练。",
     ),
     "arena.fewer": (
@@ -102,7 +102,7 @@ ARENA: dict[str, tuple[str, str]] = {
     "reveal.gold": ("Gold", "标准奖励"),
     "reveal.gold_note": (
         "Gold, 0 to 1: the score of the tiny world's own rules. No model was trained on it.",
-        "标准奖励，0 到 1：小世界自己的规则对回答的评分，没有任何模型用它训练。",
+        "标准奖励，0 到 1：微型世界自己的规则对回答的评分，没有任何模型用它训练。",
     ),
     "policy.sft": ("fine-tuned only, no RLHF", "只做过微调，没有 RLHF"),
     "policy.ppo-bf16": ("PPO against the bf16 reward model", "用 bf16 奖励模型做 PPO"),

@@ -6,9 +6,9 @@
 
 DATA: dict[str, tuple[str, str]] = {
     "intro.data": (
-        "A preference pair is a prompt with a preferred and a rejected answer. The tiny world generates its own "
-        "pairs; you can also upload a file or use a data set from the hub.",
-        "偏好数据：一个提示词、一个更受偏好的回答和一个较差的回答。小世界自己生成数据；也可以上传文件，或使用 hub 上的数据集。",
+        "A preference pair is a prompt with a chosen and a rejected answer. The tiny world generates its own "
+        "pairs; you can also upload a file or use a data set from the Hugging Face hub.",
+        "一个偏好对由一个提示词、一个优选回答和一个被拒回答组成。微型世界自己生成数据；也可以上传文件，或使用 Hugging Face hub 上的数据集。",
     ),
     "data.source": ("Source", "来源"),
     "data.source.preset": ("from the preset", "预设自带"),
@@ -22,18 +22,18 @@ DATA: dict[str, tuple[str, str]] = {
         ".jsonl 文件：chosen 与 rejected 完整对话，或 prompt、chosen、rejected",
     ),
     "data.upload_ok": ("{accepted} usable pairs in {lines} lines.", "{lines} 行中有 {accepted} 对可用。"),
-    "data.upload_dropped": ("Left out: {what}.", "已略去：{what}。"),
+    "data.upload_dropped": ("Dropped: {what}.", "已略去：{what}。"),
     "data.choose": ("Data set", "数据集"),
     "data.none": (
-        "No data set yet. Prepare one on the left; it takes a few seconds.",
-        "还没有数据集。请先准备一个，只要几秒钟。",
+        "No data set yet. Press “Prepare the data”: its pairs appear here.",
+        "还没有数据集。按“准备数据”后，偏好对会显示在这里。",
     ),
     "data.train": ("training", "训练"),
     "data.validation": ("validation", "验证"),
     "data.test": ("test", "测试"),
     "data.judge": ("judge", "评判"),
     "data.split": ("Split", "划分"),
-    "data.pair": ("Pair no.", "第几对"),
+    "data.pair": ("Pair number", "第几对"),
     "data.pairs": ("Pairs", "对数"),
     "data.prompts": ("Prompts", "提示词数"),
     "data.prompt": ("Prompt", "提示词"),
@@ -46,19 +46,19 @@ DATA: dict[str, tuple[str, str]] = {
     ),
     "data.leak_ok": ("No prompt is in two splits.", "没有提示词同时出现在两个划分中。"),
     "data.leak_bad": (
-        "Some prompts are in two splits: test results would be too good.",
+        "Some prompts are in two splits: the test results would be too optimistic.",
         "有提示词同时出现在两个划分中：测试结果会偏高。",
     ),
-    "data.dropped": ("Left out: {what}.", "已略去：{what}。"),
+    "data.dropped": ("Dropped: {what}.", "已略去：{what}。"),
     "data.gold": (
-        "Gold reward: chosen {chosen}, rejected {rejected}. Labels are noisy on purpose, so the order is "
-        "sometimes wrong.",
-        "标准奖励：优选 {chosen}，被拒 {rejected}。标签有意带噪声，所以顺序偶尔是反的。",
+        "Gold reward: chosen {chosen}, rejected {rejected}. The labels are noisy on purpose, so a chosen answer "
+        "is sometimes the worse one.",
+        "标准奖励：优选 {chosen}，被拒 {rejected}。标签有意带有噪声，所以优选回答偶尔反而更差。",
     ),
     "count.duplicates": ("duplicates", "重复"),
-    "count.identical": ("pairs of two equal answers", "两个回答相同"),
+    "count.identical": ("pairs with two identical answers", "两个回答相同"),
     "count.empty": ("with an empty answer", "回答为空"),
-    "count.overlap": ("prompts of another split", "与其他划分重复"),
+    "count.overlap": ("with a prompt of another split", "提示词与其他划分重复"),
     "count.left_out": ("over the row limit", "超出行数上限"),
     "count.too_long": ("too long", "过长"),
     "count.unusable": ("unusable", "不可用"),

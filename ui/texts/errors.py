@@ -6,16 +6,17 @@ The advice speaks of the page's tabs and buttons; what the command line says is 
 
 ERRORS: dict[str, tuple[str, str]] = {
     "error.lost": (
-        "Its process died: killed, or the machine ran out of memory or went down.",
-        "它的进程已中止：被终止、内存耗尽，或机器断电。",
+        "The process of this run ended without a message: it was killed, ran out of memory, or the machine shut "
+        "down.",
+        "这次运行的进程意外中止：被终止、内存耗尽，或机器断电。",
     ),
     "error.not_started": (
-        "It never started: the queue it waited in is gone.",
-        "它从未启动：所在的队列已不存在。",
+        "This run never started, because its queue no longer exists.",
+        "这次运行从未启动：所在的队列已不存在。",
     ),
     "advice.option": (
-        "Correct the command that was typed and start it again.",
-        "请改正所输入的命令后重新启动。",
+        "Correct the command and start it again.",
+        "请改正命令后重新启动。",
     ),
     "advice.setting": (
         "Change this setting in the form and start again.",
@@ -31,20 +32,20 @@ ERRORS: dict[str, tuple[str, str]] = {
         "请在“数据”标签页选择其他来源，或选择对数更多的来源。",
     ),
     "advice.dataset": (
-        "Press “Prepare the data” in the Data tab first; choose more rows where there were too few.",
-        "请先在“数据”标签页按“准备数据”；如果数据太少，请选择更多行。",
+        "Press “Prepare the data” in the Data tab first. If there were too few rows, choose a higher row limit.",
+        "请先在“数据”标签页按“准备数据”；如果数据太少，请提高行数上限。",
     ),
     "advice.hub": (
         "Check the network or a mirror (HF_ENDPOINT), or use files; the preset tiny needs no network.",
         "请检查网络或镜像（HF_ENDPOINT），或改用文件；tiny 预设不需要网络。",
     ),
     "advice.parent": (
-        "Run the earlier step first; the button “Run what is missing” does.",
-        "请先完成上一步；“补齐缺少的步骤”按钮会依次进行。",
+        "Run the earlier steps first; the button “Run missing steps” runs them in order.",
+        "请先完成前面的步骤；“补齐缺少的步骤”按钮会依次运行。",
     ),
     "advice.parent_run": (
-        "Choose another run for it under “More settings”, or leave it at “the newest”.",
-        "请在“更多设置”里为它选择其他运行，或保持“最新的”。",
+        "Choose another parent run under “More settings”, or keep “the newest”.",
+        "请在“更多设置”里选择其他上游运行，或保持“最新的”。",
     ),
     "advice.run": (
         "Choose a run from the list in the Runs tab.",
@@ -55,67 +56,67 @@ ERRORS: dict[str, tuple[str, str]] = {
         "请在“运行记录”标签页查看它的状态。",
     ),
     "advice.busy": (
-        "Wait until it has ended, or press Cancel beside it.",
-        "请等它结束，或按它旁边的“取消”。",
+        "Wait until the other run has ended, or press its Cancel button.",
+        "请等另一个运行结束，或按它的“取消”按钮。",
     ),
     "advice.cancelled": (
-        "Press Resume: it goes on from the last complete checkpoint.",
-        "按“继续”：会从最后一个完整的检查点接着训练。",
+        "Press Resume to continue from the last complete checkpoint.",
+        "按“继续”，从最后一个完整的检查点接着训练。",
     ),
     "advice.lost": (
-        "Press Resume: it goes on from the last complete checkpoint.",
-        "按“继续”：会从最后一个完整的检查点接着训练。",
+        "Press Resume to continue from the last complete checkpoint.",
+        "按“继续”，从最后一个完整的检查点接着训练。",
     ),
-    "advice.not_started": ("Press Resume: it starts.", "按“继续”：它就会开始。"),
+    "advice.not_started": ("Press Resume to start this run.", "按“继续”即可开始。"),
     "advice.does_not_fit": (
-        "Try a smaller micro-batch or maximum length, turn gradient checkpointing on (More settings, Memory), or "
+        "Reduce the micro-batch or the length limit, turn on gradient checkpointing (More settings, Memory), or "
         "choose int4.",
-        "建议：减小微批大小或最大长度，打开梯度检查点（更多设置 → 内存），或选择 int4。",
+        "建议：减小微批大小或长度上限，打开梯度检查点（更多设置 → 内存），或选择 int4。",
     ),
     "advice.out_of_memory": (
-        "Try: halve the micro-batch, or turn gradient checkpointing on (More settings, Memory), and start again.",
+        "Halve the micro-batch or turn on gradient checkpointing (More settings, Memory), then start again.",
         "建议：把微批大小减半，或打开梯度检查点（更多设置 → 内存），然后重新开始。",
     ),
-    "advice.disk_full": ("Make room on the disk, then press Resume.", "请先腾出磁盘空间，再按“继续”。"),
+    "advice.disk_full": ("Free some disk space, then press Resume.", "请先腾出磁盘空间，再按“继续”。"),
     "advice.unstable": (
-        "Try: halve the learning rate, or clip the gradient at 0.5, and start again.",
+        "Halve the learning rate or clip the gradient at 0.5, then start again.",
         "建议：学习率减半，或把梯度裁剪到 0.5，然后重新开始。",
     ),
     "advice.checkpoint": (
-        "Start a new run with the form; this one cannot go on with other settings.",
+        "Start a new run with the form; this run cannot continue with other settings.",
         "请用表单开始一次新的运行；这次运行无法用其他设置继续。",
     ),
     "advice.unexpected": (
-        "Read the end of the log in the Runs tab, change one setting and start again, or press Resume.",
-        "请到“运行记录”查看日志末尾，改动一个设置后重新开始，或按“继续”。",
+        "Read the end of the log in the Runs tab; then change a setting and start again, or press Resume.",
+        "请到“运行记录”查看日志末尾，然后改动设置重新开始，或按“继续”。",
     ),
     "advice.base": (
         "Choose another base model in the SFT tab (More settings).",
         "请在“SFT”标签页（更多设置）选择其他基座模型。",
     ),
     "advice.model": (
-        "Run the step that trains it again.",
-        "请重新运行训练它的那一步。",
+        "Train this model again in its tab.",
+        "请在相应的标签页重新训练该模型。",
     ),
     "advice.package": (
-        "Run this installation in a terminal, in the app's environment, and start the app again.",
-        "请在终端中、在本应用的环境里执行该安装命令，然后重新启动应用。",
+        "Install the package in the app's environment, then restart the app.",
+        "请在本应用的环境中安装该软件包，然后重新启动应用。",
     ),
     "advice.workspace": (
         "Make the workspace folder writable, then try again.",
         "请让工作区文件夹可写，然后重试。",
     ),
     "advice.record": (
-        "Restore this file from a backup or remove it; the other runs are not affected.",
+        "Restore this file from a backup or delete it; the other runs are not affected.",
         "请从备份恢复这个文件，或将其删除；其他运行不受影响。",
     ),
     "advice.database": (
-        "Mend that and try again; the votes that are stored stay as they are.",
+        "Correct the problem and try again; the stored votes are not affected.",
         "请解决该问题后重试；已保存的投票不受影响。",
     ),
     "advice.prompt": ("Change the text and ask again.", "请修改文字后重新提问。"),
     "advice.order": (
-        "Name every answer once, as in B>A=D>C, or press “All bad”.",
+        "Name each answer once, as in B>A=D>C, or press “All bad”.",
         "请把每个回答各写一次，例如 B>A=D>C，或按“都不好”。",
     ),
     "advice.round": (
@@ -128,7 +129,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "advice.no_votes": ("Vote in the Arena tab first.", "请先在“竞技场”标签页投票。"),
     "advice.policies": (
-        "Press “Run what is missing”, or train an SFT model and a PPO policy in their tabs.",
+        "Press “Run missing steps”, or train an SFT model and a PPO policy in their tabs.",
         "请按“补齐缺少的步骤”，或在相应的标签页训练 SFT 模型和 PPO 策略。",
     ),
     "advice.answering": ("Ask once more.", "请再问一次。"),

@@ -8,12 +8,12 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "intro.evaluation": (
         "All policies answer the same held-out prompts. The tables show the scores of their reward models, the gold "
         "reward, and their distance from SFT.",
-        "所有策略回答同一批留出的提示词：各自奖励模型怎么看、标准奖励怎么看、离 SFT 有多远。",
+        "所有策略回答同一批留出的提示词。下表列出各自奖励模型的打分、标准奖励，以及与 SFT 的距离。",
     ),
     "evaluate.settings": ("Settings", "设置"),
     "evaluate.none": (
-        "Not evaluated yet. Train the policies, then press Evaluate.",
-        "还没有评测。先训练策略，再按“开始评测”。",
+        "No evaluation yet. Train the policies, then press “Evaluate”: the tables and charts appear here.",
+        "还没有评测。先训练策略，再按“开始评测”，表格和图表会显示在这里。",
     ),
     "evaluate.title": ("Policies", "策略"),
     "evaluate.note": (
@@ -40,22 +40,23 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "evaluate.gain_kl": ("Score gain against distance from SFT", "分数增益与离 SFT 的距离"),
     "evaluate.targets": ("The goals", "目标达成"),
     "evaluate.target": ("Goal", "目标"),
-    "evaluate.wanted": ("Wanted", "要求"),
+    "evaluate.wanted": ("Target", "要求"),
     "target.reward_gain_over_SFT": ("Reward gain over SFT (sd)", "相对 SFT 的奖励增益（标准差）"),
     "target.KL_to_SFT": ("KL to SFT, nats per token", "与 SFT 的 KL，奈特/词元"),
     "target.training_time": ("Training time, minutes", "训练时间，分钟"),
     "target.peak_GPU_memory": ("Peak GPU memory, GB", "显存峰值，GB"),
     "evaluate.scorers": ("Each policy, scored by each reward model", "每个奖励模型对每个策略的评分"),
     "evaluate.scorers_note": (
-        "Gain over SFT in standard deviations of SFT's scores; gold in its own unit. A policy that scores high only "
-        "with its own reward model has learned to please it.",
-        "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只在自己的奖励模型上得分高的策略，学会的只是讨好它。",
+        "Gain over SFT in standard deviations of SFT's scores; the gold gain in its own unit. A policy that scores "
+        "high only with its own reward model has learned to exploit that model.",
+        "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只在自己的奖励模型上得分高的策略，学会的只是讨好那个模型。",
     ),
-    "evaluate.seed": ("The reference table, and the results here", "参考数据与本机实测"),
+    "evaluate.seed": ("Reference values and results on this machine", "参考数据与本机实测"),
     "evaluate.seed_note": (
-        "The reference is distilgpt2 on an 8 GB GPU with a raw reward. The results here are gains in standard "
-        "deviations, on this machine and model. The two columns do not share a scale.",
-        "参考值来自 8 GB 显卡上的 distilgpt2，为原始奖励；本机为以标准差计的增益，机器和模型都不同。两列的尺度不同，不能直接比较。",
+        "The reference values are for distilgpt2 on an 8 GB GPU; their reward is the raw score. The values measured "
+        "here are gains in standard deviations, with another model and machine. The scales differ, so do not compare "
+        "them directly.",
+        "参考值来自 8 GB 显卡上的 distilgpt2，奖励为原始分数；本机数值是以标准差计的增益，模型和机器都不同。两者尺度不同，不能直接比较。",
     ),
     "evaluate.seed_reward": ("Reward", "奖励分数"),
     "evaluate.here": ("here", "本机"),

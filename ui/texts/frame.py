@@ -6,8 +6,8 @@
 
 FRAME: dict[str, tuple[str, str]] = {
     "brand.line": (
-        "Train a small model with RLHF, then judge it blind.",
-        "用 RLHF 训练一个小模型，再盲评它。",
+        "Train a small language model with RLHF, then judge it blind.",
+        "用 RLHF 训练一个小语言模型，再亲自盲评。",
     ),
     "preset.label": ("Preset", "预设"),
     "preset.tiny": ("tiny · offline", "tiny · 离线"),
@@ -24,7 +24,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "login.password": ("Password", "密码"),
     "login.enter": ("Log in", "登录"),
     "login.leave": ("Log out", "退出登录"),
-    "login.wrong": ("This name and password do not belong together.", "用户名与密码不匹配。"),
+    "login.wrong": ("Wrong name or password.", "用户名或密码错误。"),
     "bar.prepare": ("Data", "数据"),
     "bar.sft": ("SFT", "SFT"),
     "bar.reward": ("RM", "RM"),
@@ -34,15 +34,15 @@ FRAME: dict[str, tuple[str, str]] = {
     "bar.after": ("After this:", "接下来："),
     "bar.last": ("This is the last step.", "这是最后一步。"),
     "bar.next_first": (
-        "Nothing is trained with this preset yet. First step:",
-        "这个预设还没有训练过。第一步：",
+        "Nothing has been trained with this preset yet. First step:",
+        "这个预设下还没有训练过。第一步：",
     ),
-    "bar.waiting": ("{count} more waiting in the queue.", "队列中还有 {count} 个任务。"),
+    "bar.waiting": ("Waiting in the queue: {count}.", "队列中还有 {count} 个任务。"),
     "bar.complete": (
         "Everything is trained and evaluated. Ask the four models something in the arena.",
         "训练与评测已全部完成。去竞技场问问这四个模型吧。",
     ),
-    "bar.run_missing": ("Run what is missing", "补齐缺少的步骤"),
+    "bar.run_missing": ("Run missing steps", "补齐缺少的步骤"),
     "status.done": ("done", "完成"),
     "status.running": ("running", "运行中"),
     "status.queued": ("queued", "排队中"),
@@ -64,8 +64,8 @@ FRAME: dict[str, tuple[str, str]] = {
         "{name}：显存 {used} / {total} GB，{percent} %",
     ),
     "machine.disk": (
-        "The disk is nearly full: {free} MB left. Make room before you train.",
-        "磁盘快满了：还剩 {free} MB。训练前请先腾出空间。",
+        "The disk is nearly full: {free} MB left. Free some space before you train.",
+        "磁盘快满了：只剩 {free} MB。训练前请先腾出空间。",
     ),
     "machine.no_gpu": ("no GPU", "无显卡"),
     "time.seconds": ("{n} s", "{n} 秒"),

@@ -6,8 +6,8 @@
 
 RUNS: dict[str, tuple[str, str]] = {
     "intro.runs": (
-        "All runs in this workspace. A run is one folder with settings, curves, log, checkpoints and model.",
-        "这个工作区中的所有运行。每次运行就是一个文件夹：设置、曲线、日志、检查点、模型。",
+        "All runs in this workspace. Each run is one folder with its settings, curves, log, checkpoints and model.",
+        "这个工作区中的所有运行。每次运行是一个文件夹，包含设置、曲线、日志、检查点和模型。",
     ),
     "runs.api": ("API for scripts", "供脚本使用的 API"),
     "runs.what": ("What", "内容"),
@@ -22,18 +22,18 @@ RUNS: dict[str, tuple[str, str]] = {
     "runs.compare": ("Compare", "比较"),
     "runs.pick": ("Runs to compare", "要比较的运行"),
     "runs.pick_two": (
-        "Pick two or more runs. Their curves appear in one chart, with a table of the settings that differ.",
-        "选择两个或更多运行：曲线会画在一张图里，并只列出不同的设置。",
+        "Choose two or more runs. Their curves appear in one chart, with a table of the settings that differ.",
+        "选择两个或更多运行：它们的曲线会画在一张图里，下方只列出不同的设置。",
     ),
     "runs.metric": ("Curve", "曲线"),
     "runs.same": ("The settings and results are the same.", "设置与结果相同。"),
     "runs.differs": ("Difference", "不同之处"),
-    "runs.parents": ("Made from {what}.", "上游：{what}。"),
+    "runs.parents": ("Based on {what}.", "上游：{what}。"),
     "runs.memory": (
         "Peak memory {rss}, GPU {cuda}; adapter {adapter}.",
         "内存峰值 {rss}，显存 {cuda}；适配器 {adapter}。",
     ),
-    "runs.machine": ("On {what}.", "机器：{what}。"),
+    "runs.machine": ("Machine: {what}.", "机器：{what}。"),
     "runs.attempts": ("{count} attempts.", "共 {count} 次尝试。"),
     "result.eval_loss": ("validation loss", "验证损失"),
     "result.loss": ("loss", "损失"),

@@ -7,14 +7,11 @@
 TRAINING: dict[str, tuple[str, str]] = {
     "form.more": ("More settings", "更多设置"),
     "form.newest": ("the newest", "最新的"),
-    "form.memory": (
-        "Needs about {need} of memory above the imports; {there} are free.",
-        "除程序自身外约需 {need} 内存；目前可用 {there}。",
-    ),
-    "form.command": ("The same on the command line", "等价的命令行"),
+    "form.memory": ("Needs about {need} of memory; {there} free.", "约需 {need} 内存；目前可用 {there}。"),
+    "form.command": ("Equivalent command", "等价的命令行"),
     "precision.one": (
-        "The frozen base's number format; int4 is QLoRA.",
-        "冻结基座的数值格式；int4 即 QLoRA。",
+        "Number format of the frozen base model; int4 is QLoRA.",
+        "冻结基座模型的数值格式；int4 即 QLoRA。",
     ),
     "precision.reward": ("Trains one reward model per precision.", "每种精度各训练一个奖励模型。"),
     "precision.ppo": (
@@ -27,12 +24,12 @@ TRAINING: dict[str, tuple[str, str]] = {
     "start.ppo": ("Start PPO", "开始 PPO"),
     "start.evaluate": ("Evaluate", "开始评测"),
     "start.done": (
-        "Added to the queue: {count}. You can close the page; training continues.",
-        "已加入队列：{count}。可以关闭页面，训练会继续。",
+        "Runs added to the queue: {count}. You can close the page; training continues.",
+        "已加入队列：{count} 个任务。可以关闭页面，训练会继续。",
     ),
     "run.none": (
-        "Nothing here yet. Press the button on the left, and the curves will appear here.",
-        "这里还什么都没有。按下开始按钮，曲线就会出现在这里。",
+        "No run yet. Press the start button, and the progress and the curves appear here.",
+        "还没有运行。按下开始按钮，进度和曲线就会显示在这里。",
     ),
     "run.newest": ("the newest", "最新的"),
     "run.shown": ("Run", "运行"),
@@ -43,10 +40,10 @@ TRAINING: dict[str, tuple[str, str]] = {
     "run.took": ("took {time}", "用时 {time}"),
     "run.starting": ("starting …", "启动中……"),
     "run.silent": (
-        "No sign of life for {time}. If this continues, cancel and resume.",
-        "已有 {time} 没有动静。如果一直这样，可以先取消再继续。",
+        "No output for {time}. If this continues, cancel the run and resume it.",
+        "已有 {time} 没有任何输出。如果一直这样，请先取消再继续。",
     ),
-    "samples.title": ("Answers as training goes on, newest first", "训练过程中的回答，最新的在前"),
+    "samples.title": ("Answers during training, newest first", "训练过程中的回答，最新的在前"),
     "samples.step": ("Step", "步"),
     "samples.prompt": ("Prompt", "提示词"),
     "samples.answer": ("Answer", "回答"),
@@ -55,7 +52,7 @@ TRAINING: dict[str, tuple[str, str]] = {
     "verdict.fail": ("missed", "未达到"),
     "verdict.none": ("not measured", "未测量"),
     "chart.loss": ("Loss", "损失"),
-    "chart.token_accuracy": ("Accuracy of the next token", "下一词元正确率"),
+    "chart.token_accuracy": ("Next-token accuracy", "下一词元准确率"),
     "chart.lr": ("Learning rate", "学习率"),
     "chart.grad_norm": ("Gradient norm", "梯度范数"),
     "chart.accuracy": ("Accuracy: prefers the chosen answer", "准确率：更偏好优选回答"),
@@ -95,11 +92,11 @@ TRAINING: dict[str, tuple[str, str]] = {
     ),
     "read.generalises": (
         "The validation loss is at its best, {last}: the model also improves on new prompts.",
-        "验证损失处于最好水平 {last}：模型在新提示词上同样有进步。",
+        "验证损失处于最低点 {last}：模型在新提示词上同样有进步。",
     ),
     "read.zero_grad": (
-        "The gradient is zero: nothing is being learned. Cancel, and check the precision and the LoRA rank.",
-        "梯度为零：什么也没学到。请取消，并检查精度与 LoRA 秩。",
+        "The gradient is zero: the model learns nothing. Cancel the run and check the precision and the LoRA rank.",
+        "梯度为零：模型什么也没学到。请取消运行，并检查精度与 LoRA 秩。",
     ),
     "read.accuracy_good": (
         "It picks the preferred answer {percent} % of the time (guessing gives 50 %).",
@@ -110,23 +107,23 @@ TRAINING: dict[str, tuple[str, str]] = {
         "它只有 {percent} % 的时候选中更好的回答：比随机猜测好不了多少。",
     ),
     "read.margin": (
-        "The gap between good and bad answers went from {first} to {last}.",
+        "The margin between good and bad answers went from {first} to {last}.",
         "好坏回答之间的分差从 {first} 变为 {last}。",
     ),
     "read.score_up": (
-        "The reward model likes the answers more: {first} → {last}.",
-        "奖励模型越来越喜欢这些回答：{first} → {last}。",
+        "The reward model's score rises: {first} → {last}.",
+        "奖励模型的分数在上升：{first} → {last}。",
     ),
     "read.score_flat": (
         "The reward model's score has not risen yet: {first} → {last}.",
         "奖励模型的分数还没有上升：{first} → {last}。",
     ),
     "read.gold_is_reward": (
-        "This run trains on the gold reward itself, to show how much is possible: {first} → {last}.",
-        "直接用标准奖励训练，看看上限在哪里：{first} → {last}。",
+        "This run trains directly on the gold reward, which shows the upper limit: {first} → {last}.",
+        "这次运行直接用标准奖励训练，看看上限在哪里：{first} → {last}。",
     ),
     "read.gold_up": (
-        "The gold reward, which training never sees, rises too: {first} → {last}.",
+        "The gold reward, which is hidden from training, rises too: {first} → {last}.",
         "训练时看不到的标准奖励也在上升：{first} → {last}。",
     ),
     "read.gold_flat": (
@@ -134,54 +131,54 @@ TRAINING: dict[str, tuple[str, str]] = {
         "标准奖励没有上升：{first} → {last}。",
     ),
     "read.overoptimised": (
-        "The score rises while gold falls ({first} → {last}): the policy has begun to fool its reward "
-        "model. Stop earlier or raise the KL weight.",
-        "分数上升而标准奖励下降（{first} → {last}）：策略开始钻奖励模型的空子。请提早停止或加大 KL 权重。",
+        "The score rises while the gold reward falls ({first} → {last}): the policy exploits its reward model. "
+        "Stop earlier or raise the KL weight.",
+        "分数上升而标准奖励下降（{first} → {last}）：策略在钻奖励模型的空子。请提早停止或加大 KL 权重。",
     ),
     "read.kl_fine": (
-        "It stays close to SFT: {kl} nats per token (the goal is below {goal}).",
-        "与 SFT 保持接近：每词元 {kl} 奈特（目标是低于 {goal}）。",
+        "The policy stays close to SFT: {kl} nats per token (goal: below {goal}).",
+        "策略与 SFT 保持接近：每词元 {kl} 奈特（目标：低于 {goal}）。",
     ),
     "read.kl_far": (
-        "It has moved far from SFT: {kl} nats per token; the goal is below {goal}. Raise the KL weight or train "
+        "The policy has moved far from SFT: {kl} nats per token (goal: below {goal}). Raise the KL weight or train "
         "for fewer steps.",
-        "离 SFT 太远：每词元 {kl} 奈特，目标是低于 {goal}。请加大 KL 权重或减少步数。",
+        "策略离 SFT 太远：每词元 {kl} 奈特（目标：低于 {goal}）。请加大 KL 权重或减少步数。",
     ),
     "read.entropy": (
-        "The entropy has collapsed: the answers are becoming alike.",
+        "The entropy has collapsed: the answers become alike.",
         "熵已塌缩：回答变得千篇一律。",
     ),
     "read.clip": (
-        "{percent} % of the updates are clipped: the steps are too large; lower the learning rate.",
-        "{percent} % 的更新被裁剪：步子太大，请降低学习率。",
+        "{percent} % of the updates are clipped: they are too large. Lower the learning rate.",
+        "{percent} % 的更新被裁剪：更新幅度太大，请降低学习率。",
     ),
     "intro.sft": (
-        "Supervised fine-tuning: the base learns to answer like the chosen answers. All later stages start from it.",
-        "监督微调：让基座学会像优选回答那样作答。后面的各步都以此为起点。",
+        "Supervised fine-tuning: the base model learns to imitate the chosen answers. All later stages start from it.",
+        "监督微调：让基座模型模仿优选回答。后面各步都以它为起点。",
     ),
     "intro.reward": (
-        "A reward model learns to tell the chosen answer from the rejected one. Train it in bf16, int8 and int4 "
-        "to see what quantising costs.",
-        "奖励模型学习分辨优选与被拒的回答。分别用 bf16、int8、int4 训练，看看量化的代价。",
+        "A reward model learns to score the chosen answer above the rejected one. Train one each in bf16, int8 and "
+        "int4 to see what quantisation costs.",
+        "奖励模型学习给优选回答打更高的分。分别用 bf16、int8、int4 训练，看看量化的代价。",
     ),
     "intro.ppo": (
-        "PPO lets the SFT model answer, a reward model scores the answers, and training moves the policy towards "
-        "better scores. A KL penalty keeps it close to SFT.",
-        "PPO 让 SFT 模型作答，由奖励模型打分，再把策略推向更高的分数；KL 惩罚使它不会偏离 SFT 太远。",
+        "In PPO, the policy (at first a copy of the SFT model) answers prompts, a reward model scores the answers, and "
+        "training raises the scores. A KL penalty keeps the policy close to SFT.",
+        "在 PPO 中，策略（最初是 SFT 模型的副本）回答提示词，奖励模型打分，训练使分数升高；KL 惩罚防止策略偏离 SFT 太远。",
     ),
-    "calibration.title": ("Can their confidence be trusted?", "它们的把握可信吗？"),
+    "calibration.title": ("Calibration: is their confidence justified?", "校准：模型的把握可信吗？"),
     "calibration.ideal": ("ideal", "理想"),
-    "calibration.confidence": ("How sure the model is of its choice", "模型对自己的选择有多大把握"),
-    "calibration.accuracy": ("How often it is right", "实际选对的比例"),
+    "calibration.confidence": ("Confidence in the choice", "模型对自己选择的把握"),
+    "calibration.accuracy": ("Share of correct choices", "实际选对的比例"),
     "calibration.pairs": ("Pairs", "对数"),
     "calibration.hover": (
         "confidence %{{x:.0%}}, correct %{{y:.1%}}, %{{customdata}} pairs",
         "把握 %{{x:.0%}}，选对 %{{y:.1%}}，%{{customdata}} 对",
     ),
     "calibration.good": (
-        "All of them are well calibrated: confidence and accuracy differ by {points} points or less on average "
-        "(ECE).",
-        "它们都有自知之明：把握与实际选对的比例平均相差不超过 {points} 个百分点（ECE）。",
+        "All reward models are well calibrated: confidence and accuracy differ by {points} points or less on "
+        "average (ECE).",
+        "所有奖励模型都校准良好：把握与实际选对的比例平均相差不超过 {points} 个百分点（ECE）。",
     ),
     "calibration.over": (
         "The {name} model is over-confident: its accuracy is below its confidence; they differ by {points} points on "
@@ -191,10 +188,10 @@ TRAINING: dict[str, tuple[str, str]] = {
     "calibration.under": (
         "The {name} model is under-confident: its accuracy is above its confidence; they differ by {points} points "
         "on average (ECE).",
-        "{name} 模型过于谦虚：实际选对的比例高于它的把握，平均相差 {points} 个百分点（ECE）。",
+        "{name} 模型信心不足：实际选对的比例高于它的把握，平均相差 {points} 个百分点（ECE）。",
     ),
     "calibration.note": (
-        "This affects the size of the reward, not which answer the model prefers.",
+        "Calibration affects the size of the reward, not which answer the model prefers.",
         "这只影响奖励的大小，不影响它偏好哪个回答。",
     ),
 }
