@@ -165,13 +165,18 @@ class Event:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running attempt is. seconds_left: None where not known. silent_seconds: since the run last
-    wrote a metric, a line of its log or its record."""
+    """How far a running attempt is. seconds_left: of the current phase, None if unknown. silent_seconds:
+    since the run last wrote a metric, a line of its log or its record. phase: see `pipeline.runs.phases`, ""
+    if unknown; count: the items it works on. cancelling: whether the run has been asked to stop."""
 
     step: int
     total: int | None
     seconds_left: float | None
     silent_seconds: float
+    phase: str = ""
+    phase_seconds: float = 0.0
+    count: int | None = None
+    cancelling: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

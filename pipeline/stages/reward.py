@@ -23,6 +23,7 @@ from models import adapters, loading
 from models.fast import heap, pairs
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
+from pipeline.runs import phases
 from pipeline.runs.record import Run
 from pipeline.settings.fields import RewardSettings
 from pipeline.training import attempts, distributed
@@ -124,6 +125,7 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     )  # fmt: skip
     scorer = RewardModel(model, head)
     heap.give_back()
+    run.phase(phases.EVALUATING, len(test or held_out))
     results = measure_on(
         scorer, prompt_format, test or held_out, settings, split="test" if test else "validation"
     )
