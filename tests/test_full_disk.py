@@ -22,7 +22,7 @@ from pipeline.runs.jobs import JobRunner
 from pipeline.runs.reader import read_run, tail_log
 from pipeline.runs.record import Run, request_cancel
 from pipeline.settings.layers import build
-from ui import parts
+from ui import job_card
 from ui.header import machine_html
 from ui.texts import Texts
 
@@ -116,7 +116,7 @@ def test_whichever_write_a_full_disk_strikes_the_run_fails_in_plain_words_and_go
     assert checkpoints.latest(begun[0].checkpoints_dir) is not None
     log = tail_log(workspace, record.id)
     assert "Traceback" not in log
-    card = parts.job_card(record, Texts("en"))
+    card = job_card.card(record, Texts("en"))
     assert "disk full" in card and Texts("en")("advice.disk_full") in card
     (disk / "filler").unlink()
     stages.resume(workspace, record.id)

@@ -12,7 +12,7 @@ from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
-from ui import header, parts, runs_tab, training
+from ui import header, job_card, parts, run_view, runs_tab
 from ui.texts import Texts
 
 T = Texts("en")
@@ -79,8 +79,8 @@ def test_what_a_record_says_cannot_become_markup(services):
 
 def test_a_view_is_sent_again_only_when_something_changed(services):
     run = make_run(services.workspace, rows=[{"step": 1, "loss": 2.0}])
-    first = training.show(services, "sft", "", "", T)
-    again = training.show(services, "sft", "", first[1], T)
+    first = run_view.show(services, "sft", "", "", T)
+    again = run_view.show(services, "sft", "", first[1], T)
     assert run.id in first[1]
     assert all(part == {"__type__": "update"} for part in again)
 
@@ -125,7 +125,7 @@ def test_a_run_that_has_written_nothing_for_long_is_shown_with_a_warning(workspa
     run.start_attempt()
     run.log({"step": 1})
     warning = T("run.silent", time=parts.duration(600, T))
-    assert warning not in parts.job_card(read_run(workspace, run.id), T)
+    assert warning not in job_card.card(read_run(workspace, run.id), T)
     for name in ("metrics.jsonl", "run.json"):
         os.utime(run.folder / name, (time.time() - 600,) * 2)
-    assert warning in parts.job_card(read_run(workspace, run.id), T)
+    assert warning in job_card.card(read_run(workspace, run.id), T)

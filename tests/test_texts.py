@@ -17,17 +17,18 @@ from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
 from ui.texts.runs import RUNS
+from ui.texts.start import START
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
-TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, RUNS, TRAINING)
+TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, RUNS, START, TRAINING)
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"
 )
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Names and signs that are the same in both languages.
 SAME = {"preset.edge", "tab.sft", "tab.ppo", "bar.sft", "bar.reward", "bar.ppo", "stage.sft", "stage.ppo"}
-SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty", "verdict.colon"}
+SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty"}
 
 
 def blanks(text):

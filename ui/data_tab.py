@@ -18,11 +18,12 @@ from data.errors import Code, UserError
 from data.sources import default_name
 from data.validation import read_pairs
 from ui import form as forms
-from ui import parts
+from ui import job_card, parts, terms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
+from ui.run_view import conversation, find, stage_runs
 from ui.texts import Texts
-from ui.training import conversation, find, parent_choices, stage_runs
+from ui.training import command_box, parent_choices, start_bar
 
 SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
@@ -48,17 +49,14 @@ def build(
 
     opened: the events that show the tab.
     """
-    gr.HTML(parts.intro(t("intro.data")), padding=False)
+    gr.HTML(parts.intro(terms.explained(t("intro.data"), t)), padding=False)
     with gr.Row(elem_classes="work"):
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=320, elem_classes="form-side"):
             source, checked = build_source(t)
             form = forms.build("prepare", t, leave_out=LEFT_OUT)
-            problem = gr.HTML(padding=False)
-            command = gr.Textbox(
-                label=t("form.command"), lines=2, interactive=False, buttons=["copy"], elem_classes="command"
-            )
-            start = gr.Button(t("start.prepare"), variant="primary", elem_id="start-prepare")
-        with gr.Column(scale=7, min_width=320):
+            problem, start, reset = start_bar("prepare", t)
+            command = command_box("prepare", t)
+        with gr.Column(scale=7, min_width=320, elem_id="view-prepare"):
             card = gr.HTML(padding=False, elem_id="card-prepare")
             chosen = gr.Dropdown([], label=t("data.choose"), filterable=False)
             about = gr.HTML(padding=False)
@@ -86,7 +84,7 @@ def build(
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
 
     def plan(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[str, str]:
-        return preview(services, preset_value, kind, hub, upload, form.names(), values)
+        return preview(services, preset_value, kind, hub, upload, form.names(), values, t)
 
     def launch(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[Any, ...]:
         changed = changes(services, preset_value, kind, hub, upload, form.names(), values, keep=True)
@@ -97,7 +95,14 @@ def build(
     forms.on_change(form, [preset, *source.inputs()], plan, [problem, command], opened)
     source.kind.change(kind_fields, [source.kind], [source.hub, source.upload, checked], **QUIET)
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
-    start.click(shown(launch, t), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
+    forms.keep(form, preset)
+    start.click(
+        shown(launch, t), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK
+    ).then(None, None, None, js="() => playground.reveal('view-prepare')", api_visibility="private")
+    reset.click(
+        lambda preset_value: forms.defaults("prepare", preset_value, form.names()), [preset], form.components,
+        js="(preset) => (playground.forget('prepare', preset), [preset])", **QUIET,
+    )  # fmt: skip
     timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
     chosen.change(shown(lambda name: about_html(services, name, t), t), [chosen], [about], **QUIET)
     gr.on(
@@ -201,13 +206,14 @@ def preview(
     upload: str | None,
     names: Sequence[str],
     values: Sequence[Any],
+    t: Texts,
 ) -> tuple[str, str]:
     """The form's first problem (as HTML), and its command line."""
     try:
         changed = changes(services, preset, kind, hub or "", upload, names, values)
     except UserError as error:
-        return parts.problem(str(error)), ""
-    wrong = forms.problem("prepare", preset, None, changed)
+        return parts.problem(f"{t.advice(error.code)} ({error})".strip()), ""
+    wrong = forms.problem("prepare", preset, None, changed, t)
     return parts.problem(wrong), parts.command(services, "prepare", preset, None, changed)
 
 
@@ -220,7 +226,7 @@ def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
         return (gr.skip(),) * 3
     newest = record.results.get("dataset") if record else None
     value = newest if newest in choices else choices[0] if choices else None
-    return now, parts.job_card(record, t) if record else "", gr.Dropdown(choices=choices, value=value)
+    return now, job_card.card(record, t) if record else "", gr.Dropdown(choices=choices, value=value)
 
 
 def about_html(services: Services, name: str | None, t: Texts) -> str:

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from data.policies import PRECISIONS
 from evaluation.alignment import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
-from ui import calibration, parts, plots
+from ui import calibration, job_card, parts, plots
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Mark, Services
@@ -68,7 +68,7 @@ def build(
     def plan(preset_value: str, *values: Any) -> tuple[str, str]:
         changed = forms.overrides("evaluate", preset_value, form.names(), values)
         return (
-            parts.problem(forms.problem("evaluate", preset_value, None, changed)),
+            parts.problem(forms.problem("evaluate", preset_value, None, changed, t)),
             parts.command(services, "evaluate", preset_value, None, changed),
         )
 
@@ -105,7 +105,7 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
     return (
         now,
         gr.Dropdown(choices=choices, value=choice if any(choice == c[1] for c in choices) else ""),
-        parts.job_card(record, t) if record else "",
+        job_card.card(record, t) if record else "",
         policies_table(rows, t) if rows else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
         gr.Column(visible=bool(rows)),
         *(figures(rows, t) if rows else [None] * 4),

@@ -27,7 +27,10 @@ WORK: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 
 def warn(error: UserError, t: Texts) -> None:
     """Show an error and the advice for it. The message is escaped, because it may quote user input."""
-    gr.Warning(escape(f"{error}. {t.advice(error.code)}".strip()))
+    said = [t.cause(error.code), t.advice(error.code)]
+    message = str(error)
+    # Messages of the code REQUEST are texts of the page already; others are English and come last.
+    gr.Warning(escape(" ".join([message] if not any(said) else [*filter(None, said), f"({message})"])))
 
 
 def shown(handler: Callable[..., Any], t: Texts) -> Callable[..., Any]:

@@ -1,13 +1,15 @@
-"""Forms generated from a stage's settings. The main fields are visible, the other groups folded; the values
-are returned as overrides.
+"""Forms generated from a stage's settings. At most six settings are visible, the others folded; the values
+are returned as overrides. What a visitor enters survives a reload (`page.js`).
 
 The form knows no stage by name: label, help, unit and choices come from `pipeline.settings.layers.fields`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -18,6 +20,11 @@ from ui.texts import Texts
 
 HIDDEN = frozenset({"preset", "precision"})  # the page has its own controls for these
 PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # choices among the existing data sets and runs
+# The settings that matter most, in the order of the first screen; a form shows the first five that it has.
+# The precision, which the page shows above them, is the sixth.
+FIRST = ("base_model", "dataset", "max_steps", "batch_size", "learning_rate", "kl_coef", "eval_prompts")
+FIRST += ("max_rows", "train_rows", "seed")
+MOST_FIRST = 5
 
 
 @dataclass(frozen=True)
@@ -40,21 +47,27 @@ class Form:
 def build(stage: str, t: Texts, *, leave_out: frozenset[str] = frozenset(), preset: str = "tiny") -> Form:
     """Build the form of a stage inside the current Gradio context."""
     shown = [f for f in settings.fields(stage, preset) if f.name not in HIDDEN | leave_out]
+    first = first_screen(shown)
     made: dict[str, gr.components.Component] = {}
     with gr.Column(elem_classes="form-grid"):
-        for field in shown:
-            if field.group == "main":
-                made[field.name] = component(stage, field, t)
-    groups = list(dict.fromkeys(f.group for f in shown if f.group != "main"))
-    if groups:
+        for field in first:
+            made[field.name] = component(stage, field, t)
+    rest = [field for field in shown if field.name not in made]
+    if rest:
         with gr.Accordion(t("form.more"), open=False, elem_classes="form-more"):
-            for group in groups:
-                gr.HTML(f'<div class="group-name">{t.group(group)}</div>', padding=False)
+            for group in dict.fromkeys(f.group for f in rest):
+                gr.HTML(f'<div class="group-name">{escape(t.group(group))}</div>', padding=False)
                 with gr.Column(elem_classes="form-grid"):
-                    for field in shown:
+                    for field in rest:
                         if field.group == group:
                             made[field.name] = component(stage, field, t)
     return Form(stage, shown, [made[f.name] for f in shown])
+
+
+def first_screen(fields: Sequence[settings.FieldInfo]) -> list[settings.FieldInfo]:
+    """The settings that are visible at once. A base model that a stage takes from its parent is not one."""
+    known = {f.name: f for f in fields if f.name != "base_model" or f.default}
+    return [known[name] for name in FIRST if name in known][:MOST_FIRST]
 
 
 def component(stage: str, field: settings.FieldInfo, t: Texts) -> gr.components.Component:
@@ -71,7 +84,8 @@ def component(stage: str, field: settings.FieldInfo, t: Texts) -> gr.components.
     if field.choices:
         return gr.Dropdown(choices=list(field.choices), filterable=False, **common)
     if field.name in PARENTS:
-        return gr.Dropdown(choices=[(t("form.newest"), "")], allow_custom_value=False, **common)
+        # A kept form may name a run before the choices are known; the settings check the value.
+        return gr.Dropdown(choices=[(t("form.newest"), "")], allow_custom_value=True, **common)
     if field.type in (
         int,
         float,
@@ -106,12 +120,29 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def problem(stage: str, preset: str, precision: str | None, changed: Sequence[str]) -> str:
+def problem(stage: str, preset: str, precision: str | None, changed: Sequence[str], t: Texts) -> str:
     """Why these settings cannot be run, in one line; "" if they can."""
     try:
         settings.build(stage, preset, precision=precision, overrides=changed)
     except UserError as error:
-        return str(error)
+        return out_of_bounds(stage, preset, changed, t) or f"{t.cause(error.code)} ({error})"
+    return ""
+
+
+def out_of_bounds(stage: str, preset: str, changed: Sequence[str], t: Texts) -> str:
+    """The first number outside its bounds, in the words of the page; "" if there is none."""
+    asked = dict(text.split("=", 1) for text in changed)
+    for field in settings.fields(stage, preset):
+        try:
+            value = float(asked[field.name]) if field.type in (int, float) else None
+        except (KeyError, ValueError):
+            continue
+        for bound, key, broken in (
+            (field.minimum, "form.below", float.__lt__),
+            (field.maximum, "form.above", float.__gt__),
+        ):
+            if value is not None and bound is not None and broken(value, float(bound)):
+                return t(key, label=t.label_of(field.name), bound=f"{bound:g}")
     return ""
 
 
@@ -137,3 +168,23 @@ def on_change(
         trigger_mode="always_last",
         api_visibility="private",
     )
+
+
+def keep(form: Form, preset: gr.Radio, extra: Sequence[gr.components.Component] = ()) -> None:
+    """Store what a visitor enters in the browser, per stage and preset. extra: further inputs of the form."""
+    kept = [*extra, *form.components]
+    names = kept_names(form, extra)
+    script = f"(preset, ...values) => playground.keep({json.dumps(form.stage)}, preset, {names}, values)"
+    gr.on(
+        [component.input for component in kept],
+        None,
+        inputs=[preset, *kept],
+        outputs=None,
+        js=script,
+        api_visibility="private",
+    )
+
+
+def kept_names(form: Form, extra: Sequence[gr.components.Component] = ()) -> str:
+    """The names of the stored values, as a JavaScript array."""
+    return json.dumps([*(f"extra{number}" for number in range(len(extra))), *form.names()])

@@ -20,7 +20,7 @@ from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.fields import PRESETS
 from pipeline.settings.stages import STAGES, Stages
-from ui import parts
+from ui import job_card, parts
 from ui.events import QUIET, WORK, shown
 from ui.login import logout_form
 from ui.parts import Services
@@ -47,12 +47,7 @@ class Header:
 def build(services: Services, t: Texts, language: str) -> Header:
     """Build the header and bind its handlers."""
     with gr.Row(elem_id="top"):
-        gr.HTML(
-            '<h1 class="brand-name">EdgeRLHF Playground</h1>'
-            f'<p class="brand-line">{escape(t("brand.line"))}</p>',
-            elem_id="brand",
-            padding=False,
-        )
+        gr.HTML(brand_html(t), elem_id="brand", padding=False)
         preset = gr.Radio(
             [(t(f"preset.{preset}"), preset) for preset in PRESETS],
             value="tiny",
@@ -78,7 +73,6 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
     with gr.Row(elem_id="now", visible=False) as now:
         card = gr.HTML(padding=False, elem_id="now-card")
-        cancel = gr.Button(t("run.cancel"), size="sm", scale=0, min_width=110, elem_id="cancel-now")
     seen = gr.State("")
     outputs = [seen, strip, now, card, missing, machine]
     timer = gr.Timer(POLL_SECONDS)
@@ -91,19 +85,12 @@ def build(services: Services, t: Texts, language: str) -> Header:
         gr.Info(t("start.done", count=len(started)), duration=4)
         return show(services, preset_value, "", t)
 
-    def cancel_now(preset_value: str) -> tuple[Any, ...]:
-        record = active(services)
-        if record is not None:
-            services.jobs.cancel(record.id)
-        return show(services, preset_value, "", t)
-
     def who(request: gr.Request) -> str:
         key = services.access.logout_key(request)
         return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
 
     timer.tick(poll, [preset, seen], outputs, **QUIET)
     missing.click(shown(run_missing, t), [preset], outputs, **WORK)
-    cancel.click(shown(cancel_now, t), [preset], outputs, **WORK)
     return Header(
         preset,
         account,
@@ -114,6 +101,16 @@ def build(services: Services, t: Texts, language: str) -> Header:
     )
 
 
+def brand_html(t: Texts) -> str:
+    """Name and motto, and the button that unfolds the header on a phone (`page.js`)."""
+    label = escape(t("bar.menu"), quote=True)
+    return (
+        '<div class="brand-row"><div><h1 class="brand-name"><a href="#start">EdgeRLHF Playground</a></h1>'
+        f'<p class="brand-line">{escape(t("brand.line"))}</p></div>'
+        f'<button type="button" class="unfold" aria-label="{label}" aria-expanded="false">☰</button></div>'
+    )
+
+
 def language_links(language: str) -> str:
     """The language switch, as plain links that work without a script."""
     links = [
@@ -121,11 +118,6 @@ def language_links(language: str) -> str:
         for code, name, path in (("en", "English", "/"), ("zh", "简体中文", "/zh/"))
     ]
     return f'<nav class="languages" aria-label="Language">{"".join(links)}</nav>'
-
-
-def active(services: Services) -> RunRecord | None:
-    """The running run, if any, including one that was started on the command line."""
-    return next((r for r in services.runs.list() if r.status == "running"), None)
 
 
 def state_of(records: Sequence[RunRecord], line: Lineage, stage: str, precision: str) -> str:
@@ -205,8 +197,8 @@ def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...
     records = services.runs.list()
     running = next((r for r in records if r.status == "running"), None)
     states = " ".join(f"{r.id[-4:]}:{r.status}" for r in records)
-    step = running.progress.step if running and running.progress else None
-    now = f"{preset} {states} {step}"
+    told = job_card.now(running, t) if running else []
+    now = f"{preset} {states} {told}"
     machine = machine_html(services.workspace, t)
     if now == seen:
         return (*[gr.skip()] * 5, machine)
@@ -218,7 +210,7 @@ def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...
         now,
         strip,
         gr.Row(visible=running is not None),
-        parts.job_card(running, t) if running else gr.skip(),
+        job_card.line(running, t) if running else gr.skip(),
         gr.Button(interactive=not busy and not complete),
         machine,
     )

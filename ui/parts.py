@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from data.errors import Code
 from data.workspace import Workspace
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner, command_line
@@ -133,38 +132,6 @@ def run_label(record: RunRecord, t: Texts) -> str:
 def chip(state: str, text: str, title: str = "") -> str:
     """A coloured label."""
     return f'<span class="chip {escape(state)}" title="{escape(title, quote=True)}">{escape(text)}</span>'
-
-
-def job_card(record: RunRecord | None, t: Texts) -> str:
-    """State, progress and time left of a run; for a failed run, the error and one suggestion."""
-    if record is None:
-        return f'<div class="quiet">{escape(t("run.none"))}</div>'
-    status, progress = record.status, record.progress
-    step, total = (progress.step, progress.total) if progress else (None, None)
-    share = 1.0 if status == "done" else min(1.0, step / total) if step and total else 0.0
-    facts = [chip(status, t("status." + status)), f"<b>{escape(run_title(record, t))}</b>"]
-    if status == "running" and total:
-        facts.append(escape(t("run.step", step=step, total=total)))
-        if progress and progress.seconds_left is not None:
-            left = t("run.left", time=duration(progress.seconds_left, t))
-            facts.append(f'<span class="quiet">{escape(left)}</span>')
-    elif status == "running":
-        facts.append(f'<span class="quiet">{escape(t("run.starting"))}</span>')
-    elif record.seconds is not None:
-        facts.append(f'<span class="quiet">{escape(t("run.took", time=duration(record.seconds, t)))}</span>')
-    facts.append(f'<span class="grow"></span><span class="quiet">#{escape(record.id[-4:])}</span>')
-    lines = [f'<div class="job-line">{"".join(facts)}</div>']
-    if status in ("running", "done") or share:
-        lines.append(f'<div class="meter {status}"><i style="width:{100 * share:.1f}%"></i></div>')
-    if progress and progress.silent_seconds > 180:
-        lines.append(advice(t("run.silent", time=duration(progress.silent_seconds, t))))
-    if status in ENDED and record.error:
-        # The cause of a lost run is derived, not recorded, so the page can show it in its own language.
-        code = record.error_code or Code.UNEXPECTED
-        cause = f"error.{code}"
-        lines.append(advice(t(cause) if t.has(cause) else record.error, bad=True))
-        lines.append(advice(t.advice(code)))
-    return f'<div class="job">{"".join(lines)}</div>'
 
 
 def advice(text: str, bad: bool = False) -> str:

@@ -13,7 +13,7 @@ from data.errors import UserError
 from pipeline.runs import reader as runs
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
-from ui import parts, plots
+from ui import job_card, parts, plots
 from ui.events import QUIET, WORK, shown
 from ui.parts import ENDED, LIVE, Services
 from ui.texts import Texts
@@ -194,7 +194,7 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
             "",
         )
     return (
-        parts.job_card(record, t),
+        job_card.card(record, t),
         gr.Button(visible=record.status in LIVE),
         gr.Button(visible=record.status in ENDED),
         facts_html(record, t),

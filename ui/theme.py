@@ -90,13 +90,13 @@ def asset(name: str) -> str:
 
 
 def css() -> str:
-    """The style sheet of the page."""
-    return asset("page.css")
+    """The style sheets of the page; the one for phones comes last, because it overrides the other."""
+    return asset("page.css") + asset("phone.css")
 
 
 def head() -> str:
-    """The script for the arena's keys, as a tag for the document's head."""
-    return f"<script>{asset('arena.js')}</script>"
+    """The scripts of the page and of the arena's keys, as tags for the document's head."""
+    return "".join(f"<script>{asset(name)}</script>" for name in ("page.js", "arena.js"))
 
 
 def favicon() -> str:

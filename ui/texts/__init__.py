@@ -18,10 +18,12 @@ from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
 from ui.texts.runs import RUNS
+from ui.texts.start import START
 from ui.texts.training import TRAINING
 
 TABLE: dict[str, tuple[str, str]] = {
     **FRAME,
+    **START,
     **DATA,
     **TRAINING,
     **ARENA,
@@ -43,6 +45,10 @@ class Texts:
 
     def has(self, key: str) -> bool:
         return key in TABLE
+
+    def cause(self, code: str | None) -> str:
+        """What kind of error this code stands for, in one sentence; "" if only the message says it."""
+        return self(f"error.{code}") if self.has(f"error.{code}") else ""
 
     def advice(self, code: str) -> str:
         """What to do about an error of this code (`data.errors.Code`); "" where its message says it."""

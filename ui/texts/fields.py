@@ -106,6 +106,7 @@ FIELDS: dict[str, tuple[str, str, str]] = {
 }
 
 GROUPS: dict[str, tuple[str, str]] = {
+    "main": ("General", "常规"),
     "naming": ("Naming", "命名"),
     "tiny world": ("Tiny world", "微型世界"),
     "splits": ("Splits", "划分"),

@@ -6,6 +6,9 @@
 
 TRAINING: dict[str, tuple[str, str]] = {
     "form.more": ("More settings", "更多设置"),
+    "form.reset": ("Reset to the preset", "恢复预设值"),
+    "form.below": ("{label}: at least {bound}.", "{label}：至少为 {bound}。"),
+    "form.above": ("{label}: at most {bound}.", "{label}：至多为 {bound}。"),
     "form.newest": ("the newest", "最新的"),
     "form.memory": ("Needs about {need} of memory; {there} free.", "约需 {need} 内存；目前可用 {there}。"),
     "form.command": ("Equivalent command", "等价的命令行"),
@@ -23,6 +26,12 @@ TRAINING: dict[str, tuple[str, str]] = {
     "start.reward": ("Train reward models", "训练奖励模型"),
     "start.ppo": ("Start PPO", "开始 PPO"),
     "start.evaluate": ("Evaluate", "开始评测"),
+    "then.sft": ("start SFT", "开始 SFT"),
+    "then.reward": ("train reward models", "训练奖励模型"),
+    "then.ppo": ("start PPO", "开始 PPO"),
+    "then.evaluate": ("evaluate", "开始评测"),
+    "start.after_data": ("Prepare the data, then {then}", "先准备数据，再{then}"),
+    "start.after": ("Run {count} earlier steps, then {then}", "先运行前面的 {count} 步，再{then}"),
     "start.done": (
         "Runs added to the queue: {count}. You can close the page; training continues.",
         "已加入队列：{count} 个任务。可以关闭页面，训练会继续。",
@@ -35,10 +44,8 @@ TRAINING: dict[str, tuple[str, str]] = {
     "run.shown": ("Run", "运行"),
     "run.cancel": ("Cancel", "取消"),
     "run.resume": ("Resume", "继续"),
-    "run.step": ("step {step} of {total}", "第 {step} / {total} 步"),
     "run.left": ("{time} left", "剩余 {time}"),
     "run.took": ("took {time}", "用时 {time}"),
-    "run.starting": ("starting …", "启动中……"),
     "run.silent": (
         "No output for {time}. If this continues, cancel the run and resume it.",
         "已有 {time} 没有任何输出。如果一直这样，请先取消再继续。",
@@ -79,12 +86,20 @@ TRAINING: dict[str, tuple[str, str]] = {
     "line.tokens": ("tokens", "词元"),
     "read.wait": ("The first curves appear after a few steps.", "再过几步就会有曲线。"),
     "read.loss_falls": (
-        "The loss fell from {first} to {last}: it is learning.",
-        "损失从 {first} 降到 {last}：正在学习。",
+        "The loss fell from {first} to {last} and is still falling: the model is learning.",
+        "损失从 {first} 降到 {last}，并仍在下降：模型正在学习。",
+    ),
+    "read.loss_settled": (
+        "The loss fell from {first} to {last}; since about step {step} it has hardly changed.",
+        "损失从 {first} 降到 {last}；大约从第 {step} 步起几乎不再变化。",
     ),
     "read.loss_flat": (
-        "The loss stays near {last} (it started at {first}).",
-        "损失停在 {last} 附近（开始时为 {first}）。",
+        "The loss has not fallen: it started at {first} and is now {last}.",
+        "损失没有下降：开始时为 {first}，现在为 {last}。",
+    ),
+    "read.loss_rises": (
+        "The loss rises, from {first} to {last}: the learning rate is probably too high.",
+        "损失从 {first} 升到 {last}：学习率可能太高。",
     ),
     "read.overfit": (
         "The validation loss rose again, from {best} to {last}: the model is beginning to overfit.",
