@@ -5,61 +5,20 @@ keyboard, sees the reveal and the leaderboard move. Nothing may reach the consol
 may leave the machine. Skipped, with the reason, where no Chromium is found.
 """
 
-import shutil
 from types import SimpleNamespace
 
 import pytest
-from fake_policies import fake_demo
+from browsing import fill, go_to, needs_browser
 from little_policies import save_policies
-from served_page import FakeClient, served, services_on
+from served_page import served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
 from pipeline.runs.reader import list_runs, read_run
 from ui.page import TABS
-from ui.texts import Texts
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
-PATIENCE = 180_000  # milliseconds; the machine may be busy with other things
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS.split(), "--no-first-run"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens pages; at the end none of them may have had an error or have asked another machine."""
-    troubles, contexts = [], []
-
-    def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
-        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
-        page.goto(address)
-        page.wait_for_selector("#pipeline .chip", state="attached")  # on a phone the header is folded
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert troubles == []
-
-
-def outside(url, address):
-    return not url.startswith((address.split("/zh")[0], "data:", "blob:"))
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -77,27 +36,6 @@ def real(tmp_path_factory, random_base):
         services.arena.start()
         with served(services) as address:
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The page with answers that come at once, and no job."""
-    folder = tmp_path_factory.mktemp("quick")
-    workspace = Workspace(folder / "workspace").create()
-    with (
-        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
-        served(services) as address,
-    ):
-        yield SimpleNamespace(workspace=workspace, address=address)
-
-
-def go_to(page, tab, language="en"):
-    page.get_by_role("tab", name=Texts(language)("tab." + tab), exact=True).click()
-    page.wait_for_selector(f"#tab-{tab}-button[aria-selected=true]")
-
-
-def fill(page, field, text):
-    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
 
 
 def prompt_box(page):
@@ -131,8 +69,8 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
     fill(page, "sft-max_steps", "12")
-    page.locator("#tab-sft").get_by_role("button", name="More settings").click()
     fill(page, "sft-base_model", str(real.base))
+    page.keyboard.press("Enter")  # a base of one's own, beside those that are offered
     fill(page, "sft-learning_rate", "0.001")
     for change in ("max_steps=12", "learning_rate=0.001", "base_model="):
         command = "(text) => document.querySelector('#command-sft textarea').value.includes(text)"

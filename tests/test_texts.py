@@ -29,6 +29,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Names and signs that are the same in both languages.
 SAME = {"preset.edge", "tab.sft", "tab.ppo", "bar.sft", "bar.reward", "bar.ppo", "stage.sft", "stage.ppo"}
 SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty"}
+SAME |= {key for key in TABLE if key.startswith("base.") and key != "base.tiny"}
 
 
 def blanks(text):

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from data.policies import PRECISIONS
 from evaluation.alignment import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
-from ui import calibration, job_card, parts, plots
+from ui import calibration, evaluation_verdict, job_card, parts, plots, prerequisites, terms
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Mark, Services
@@ -30,7 +30,7 @@ def build(
 
     opened: the events that show the tab.
     """
-    gr.HTML(parts.intro(t("intro.evaluation")), padding=False)
+    gr.HTML(parts.intro(terms.explained(t("intro.evaluation"), t)), padding=False)
     with gr.Row(elem_classes="pick-row"):
         choice = gr.Dropdown(
             [(t("run.newest"), "")], value="", label=t("run.shown"), filterable=False, scale=3
@@ -44,7 +44,9 @@ def build(
         command = gr.Textbox(
             label=t("form.command"), lines=1, interactive=False, buttons=["copy"], elem_classes="command"
         )
-    card = gr.HTML(padding=False)
+    card = gr.HTML(padding=False, elem_id="card-evaluate")
+    cancel = gr.Button(t("run.cancel"), size="sm", visible=False, elem_id="cancel-evaluate")
+    said = gr.HTML(padding=False, elem_id="evaluation-verdict")
     table = gr.HTML(padding=False, elem_id="evaluation-table", elem_classes="sheet")
     with gr.Column(visible=False) as body:
         with gr.Column(elem_classes="charts wide"):
@@ -56,23 +58,37 @@ def build(
         seed = gr.HTML(padding=False, elem_classes="sheet")
         rewards = gr.HTML(padding=False, elem_classes="sheet")
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
-    outputs = [seen, choice, card, table, body, *charts, targets, scorers, seed, rewards]
+    outputs = [seen, choice, card, cancel, said, table, body, *charts, targets, scorers, seed, rewards]
 
     def launch(preset_value: str, *values: Any) -> tuple[Any, ...]:
-        services.jobs.start(
-            "evaluate", preset_value, None, forms.overrides("evaluate", preset_value, form.names(), values)
-        )
-        gr.Info(t("start.done", count=1), duration=4)
+        changed = forms.overrides("evaluate", preset_value, form.names(), values)
+        started = prerequisites.start(services, "evaluate", preset_value, [None], changed)
+        gr.Info(t("start.done", count=len(started)), duration=4)
         return show(services, preset_value, "", "", t)
 
-    def plan(preset_value: str, *values: Any) -> tuple[str, str]:
+    def plan(preset_value: str, *values: Any) -> tuple[Any, ...]:
         changed = forms.overrides("evaluate", preset_value, form.names(), values)
+        wrong = forms.problem("evaluate", preset_value, None, changed, t)
+        missing = (
+            []
+            if wrong
+            else prerequisites.missing_before(services, "evaluate", preset_value, ["bf16"], changed)
+        )
         return (
-            parts.problem(forms.problem("evaluate", preset_value, None, changed, t)),
+            parts.problem(wrong),
             parts.command(services, "evaluate", preset_value, None, changed),
+            gr.Button(prerequisites.start_label("evaluate", missing, t)),
         )
 
-    forms.on_change(form, [preset], plan, [problem, command], opened)
+    def stop(preset_value: str, chosen: str | None) -> tuple[Any, ...]:
+        record = shown_run(services.runs.list(), chosen or "")
+        if record is not None:
+            services.jobs.cancel(record.id)
+        return show(services, preset_value, chosen or "", "", t)
+
+    forms.on_change(form, [preset], plan, [problem, command, start], opened)
+    forms.keep(form, preset)
+    cancel.click(shown(stop, t), [preset, choice], outputs, **WORK)
     start.click(shown(launch, t), [preset, *form.components], outputs, **WORK)
     timer.tick(lambda p, c, s: show(services, p, c or "", s, t), [preset, choice, seen], outputs, **QUIET)
     choice.input(lambda p, c: show(services, p, c or "", "", t), [preset, choice], outputs, **QUIET)
@@ -92,13 +108,11 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
     """The values of the tab's outputs; skips all of them if nothing has changed since `seen`."""
     everything = services.runs.list()
     own = [r for r in everything if r.stage == "evaluate"]
-    record = next((r for r in own if r.id == choice), None) or next(
-        (r for r in own if r.status in ("running", "done")), own[0] if own else None
-    )
-    step = record.progress.step if record and record.progress else None
-    now = f"{choice} {preset} {step} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
+    record = shown_run(everything, choice)
+    told = job_card.now(record, t) if record else []
+    now = f"{choice} {preset} {told} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
     if now == seen:
-        return (gr.skip(),) * 13
+        return (gr.skip(),) * 15
     results = record.results if record else {}
     rows = results.get("table") or []
     choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in own]
@@ -106,6 +120,8 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
         now,
         gr.Dropdown(choices=choices, value=choice if any(choice == c[1] for c in choices) else ""),
         job_card.card(record, t) if record else "",
+        gr.Button(visible=record is not None and record.status in parts.LIVE),
+        verdict_html(rows, t) if rows else "",
         policies_table(rows, t) if rows else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
         gr.Column(visible=bool(rows)),
         *(figures(rows, t) if rows else [None] * 4),
@@ -114,6 +130,20 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
         seed_html(rows, t),
         rewards_html(everything, preset, t),
     )
+
+
+def shown_run(records: Sequence[RunRecord], choice: str) -> RunRecord | None:
+    """The chosen evaluation; without a choice the running or waiting one, else the newest done one."""
+    own = [r for r in records if r.stage == "evaluate"]
+    chosen = [r for r in own if r.id == choice]
+    live = [r for r in own if r.status in parts.LIVE]
+    done = [r for r in own if r.status == "done"]
+    return next(iter([*chosen, *live, *done, *own]), None)
+
+
+def verdict_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
+    """The verdict as a short list."""
+    return parts.title(t("evaluate.verdict")) + parts.reading(evaluation_verdict.verdict(rows, t))
 
 
 def mark(policy: str) -> Mark:
@@ -152,7 +182,7 @@ def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
     limit = (0.2, t("evaluate.kl_goal"))
     at = {r["policy"]: r.get("kl_per_token") if r["policy"] != "sft" else 0.0 for r in rows}
     return [
-        plots.bars(t("evaluate.gold_bars"), gold),
+        plots.bars(t("evaluate.gold_bars"), gold, errors=evaluation_verdict.gold_intervals(rows)),
         plots.bars(t("evaluate.gain_bars"), gain, line=(0.18, t("evaluate.goal"))),
         plots.frontier(
             {p: (at[p], gold[p]) for p in gold},

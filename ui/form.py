@@ -25,6 +25,8 @@ PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # choices among the e
 FIRST = ("base_model", "dataset", "max_steps", "batch_size", "learning_rate", "kl_coef", "eval_prompts")
 FIRST += ("max_rows", "train_rows", "seed")
 MOST_FIRST = 5
+# Offered as base models; any other name of the hub, folder or GGUF file can be typed.
+BASES = ("tiny", "smollm2", "distilgpt2", "HuggingFaceTB/SmolLM2-360M-Instruct", "Qwen/Qwen2.5-0.5B-Instruct")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ def component(stage: str, field: settings.FieldInfo, t: Texts) -> gr.components.
         return gr.Checkbox(**common)
     if field.choices:
         return gr.Dropdown(choices=list(field.choices), filterable=False, **common)
+    if field.name == "base_model":
+        bases = [(t(f"base.{base.replace('/', '_')}"), base) for base in BASES]
+        inherit = [] if field.default else [(t("form.parents_base"), "")]
+        return gr.Dropdown(choices=[*inherit, *bases], allow_custom_value=True, **common)
     if field.name in PARENTS:
         # A kept form may name a run before the choices are known; the settings check the value.
         return gr.Dropdown(choices=[(t("form.newest"), "")], allow_custom_value=True, **common)

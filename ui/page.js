@@ -47,6 +47,18 @@ window.playground = (() => {
     }
     return found;
   }
+  // Fill a form with the settings of a run: they are kept like typed ones, and the page is loaded anew.
+  function again(text) {
+    if (!text) return [];
+    const { stage, tab, preset, values } = JSON.parse(text);
+    const { precision, preset: _, ...fields } = values;
+    const arms = { reward: [precision], ppo: [precision], sft: precision };
+    store(key(stage, preset), stage in arms ? { ...fields, extra0: arms[stage] } : fields);
+    store("playground:preset", preset);
+    location.hash = `#${tab}`;
+    location.reload();
+    return [];
+  }
   function forget(stage, preset) { localStorage.removeItem(key(stage, preset)); }
 
   // -- keys, clicks, the header
@@ -97,7 +109,7 @@ window.playground = (() => {
   begin();
 
   return {
-    open, keep, restore, forget,
+    open, keep, restore, forget, again,
     run: (stage) => (address().tab === stage ? address().run : ""),
     shows: (stage, run) => write(stage, run, true),
     preset: () => stored("playground:preset") || "",

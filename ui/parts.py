@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -124,9 +125,16 @@ def run_title(record: RunRecord, t: Texts) -> str:
 
 def run_label(record: RunRecord, t: Texts) -> str:
     """One line in a choice of runs: title, state, time, and the last four characters of the id."""
-    stamp = record.id.split("-")[0]
-    when = f"{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}" if len(stamp) > 12 else stamp
+    when = local_time(record.id.split("-")[0])
     return f"{run_title(record, t)} · {t('status.' + record.status)} · {when} · {record.id[-4:]}"
+
+
+def local_time(stamp: str | None) -> str:
+    """A UTC time of a record or of a run's id as "11-26 21:05" in the time zone of this machine."""
+    try:
+        return datetime.fromisoformat(stamp or "").astimezone().strftime("%m-%d %H:%M")
+    except ValueError:
+        return stamp or "–"
 
 
 def chip(state: str, text: str, title: str = "") -> str:

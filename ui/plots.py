@@ -246,8 +246,15 @@ def frontier(
         for name, (x, y) in points.items()
         if (right := finite(x)) is not None and (up := finite(y)) is not None
     }
-    for name, (x, y) in known.items():
-        look = {"size": 15, "color": COLOURS.get(name, GREY), "line": {"width": 1.5, "color": "#fff"}}
+    symbols = ("circle", "square", "diamond", "triangle-up")  # so that points at one place can be told apart
+    for number, (name, (x, y)) in enumerate(known.items()):
+        look = {
+            "size": 15,
+            "symbol": symbols[number % len(symbols)],
+            "opacity": 0.8,
+            "color": COLOURS.get(name, GREY),
+            "line": {"width": 1.5, "color": "#fff"},
+        }
         figure.add_scatter(x=[x], y=[y], name=name, mode="markers", marker=look)
     edge = max([x for x, _ in known.values()] + ([limit[0]] if limit else [0.1])) * 1.2
     if limit:

@@ -21,6 +21,7 @@ from ui.parts import LIVE, Services
 from ui.texts import Texts
 
 SAMPLES = 12
+LOG_LINES = 40
 
 
 @dataclass
@@ -36,6 +37,7 @@ class View:
     body: gr.Column
     reading: gr.HTML
     samples: gr.Dataframe
+    log: gr.Textbox
     charts: list[gr.Plot] = field(default_factory=list)
 
     def outputs(self) -> list[gr.components.Component]:
@@ -48,6 +50,7 @@ class View:
             self.body,
             self.reading,
             self.samples,
+            self.log,
             *self.charts,
         ]
 
@@ -78,8 +81,18 @@ def build_view(stage: str, t: Texts) -> View:
             elem_classes="plain-frame",
             column_widths=["70px", "42%", "42%", "80px"],
         )
+    with gr.Accordion(t("run.log"), open=False):
+        log = gr.Textbox(
+            lines=8,
+            max_lines=16,
+            interactive=False,
+            show_label=False,
+            label=t("run.log"),
+            elem_classes="command",
+            placeholder=t("run.log_empty"),
+        )
     wanted = gr.Textbox(visible=False)
-    return View(choice, gr.State(""), wanted, card, cancel, resume, body, reading, samples, charts)
+    return View(choice, gr.State(""), wanted, card, cancel, resume, body, reading, samples, log, charts)
 
 
 def bind_stop(view: View, services: Services, stage: str, t: Texts) -> None:
@@ -114,7 +127,8 @@ def fingerprint(services: Services, record: RunRecord | None, known: Sequence[st
         return "none"
     folder = services.workspace.run(record.id)
     sizes = [
-        p.stat().st_size if p.exists() else 0 for p in (folder / "metrics.jsonl", folder / "samples.jsonl")
+        p.stat().st_size if p.exists() else 0
+        for p in (folder / name for name in ("metrics.jsonl", "samples.jsonl", "log.txt"))
     ]
     told = ""
     if (progress := record.progress) is not None:
@@ -130,7 +144,7 @@ def show(services: Services, stage: str, choice: str, seen: str, t: Texts) -> tu
     record = find(records, choice)
     now = fingerprint(services, record, known)
     if now == seen:
-        return (gr.skip(),) * (8 + len(plots.CHARTS[stage]))
+        return (gr.skip(),) * (9 + len(plots.CHARTS[stage]))
     rows = runs.read_metrics(services.workspace, record.id) if record else []
     samples = runs.read_samples(services.workspace, record.id) if record else []
     choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in records]
@@ -147,6 +161,7 @@ def show(services: Services, stage: str, choice: str, seen: str, t: Texts) -> tu
         gr.Column(visible=bool(rows or samples)),
         parts.reading(readings.read(stage, rows, t)),
         gr.Dataframe(value=sample_rows(samples), visible=bool(samples)),
+        runs.tail_log(services.workspace, record.id, LOG_LINES) if record else "",
         *charts,
     )
 

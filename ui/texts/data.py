@@ -34,6 +34,13 @@ DATA: dict[str, tuple[str, str]] = {
     "data.judge": ("judge", "评判"),
     "data.split": ("Split", "划分"),
     "data.pair": ("Pair number", "第几对"),
+    "data.number": ("No.", "序号"),
+    "data.search": ("Search", "搜索"),
+    "data.found": ("{count} pairs; the table shows {shown}.", "共 {count} 对；表中显示 {shown} 对。"),
+    "data.no_such_pair": (
+        "There is no pair number {number}: this split has {count} pairs.",
+        "没有第 {number} 对：这个划分共有 {count} 对。",
+    ),
     "data.pairs": ("Pairs", "对数"),
     "data.prompts": ("Prompts", "提示词数"),
     "data.prompt": ("Prompt", "提示词"),

@@ -15,6 +15,30 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "No evaluation yet. Train the policies, then press “Evaluate”: the tables and charts appear here.",
         "还没有评测。先训练策略，再按“开始评测”，表格和图表会显示在这里。",
     ),
+    "evaluate.verdict": ("What this shows", "结论"),
+    "evaluate.only_sft": ("Only the SFT model has been evaluated.", "目前只评测了 SFT 模型。"),
+    "evaluate.all_better": (
+        "PPO improved on SFT with every reward model ({policies}): each win rate is above 50 % with its whole 95 % "
+        "interval.",
+        "无论用哪个奖励模型，PPO 都优于 SFT（{policies}）：每个胜率的 95 % 区间都在 50 % 以上。",
+    ),
+    "evaluate.some_better": (
+        "PPO clearly improved on SFT for {policies}; for the others the 95 % interval of the win rate includes 50 %.",
+        "{policies} 明显优于 SFT；其余策略胜率的 95 % 区间包含 50 %。",
+    ),
+    "evaluate.none_better": (
+        "No policy is clearly better than SFT: the 95 % interval of each win rate includes 50 % or is below it.",
+        "没有策略明显优于 SFT：每个胜率的 95 % 区间都包含 50 % 或低于 50 %。",
+    ),
+    "evaluate.differ": (
+        "Between the precisions, {high} has a higher gold reward than {low}; their 95 % intervals do not overlap.",
+        "在不同精度之间，{high} 的标准奖励高于 {low}，两者的 95 % 区间不重叠。",
+    ),
+    "evaluate.no_difference": (
+        "Between the precisions no difference is visible: the 95 % intervals of the gold reward overlap. That does not "
+        "prove that they are equal.",
+        "不同精度之间看不出差别：标准奖励的 95 % 区间互相重叠。但这并不能证明它们相等。",
+    ),
     "evaluate.title": ("Policies", "策略"),
     "evaluate.note": (
         "{n} held-out prompts. Gain: (policy − SFT) / sd of SFT, by the policy's own reward model.",

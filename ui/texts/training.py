@@ -6,6 +6,15 @@
 
 TRAINING: dict[str, tuple[str, str]] = {
     "form.more": ("More settings", "更多设置"),
+    "form.parents_base": ("that of the parent run", "沿用上游运行"),
+    "base.tiny": ("tiny world, 3.7 million parameters (included)", "微型世界，370 万参数（自带）"),
+    "base.smollm2": ("SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct"),
+    "base.distilgpt2": ("distilgpt2 (hub)", "distilgpt2（hub）"),
+    "base.HuggingFaceTB_SmolLM2-360M-Instruct": (
+        "SmolLM2-360M-Instruct (hub)",
+        "SmolLM2-360M-Instruct（hub）",
+    ),
+    "base.Qwen_Qwen2.5-0.5B-Instruct": ("Qwen2.5-0.5B-Instruct (hub)", "Qwen2.5-0.5B-Instruct（hub）"),
     "form.reset": ("Reset to the preset", "恢复预设值"),
     "form.below": ("{label}: at least {bound}.", "{label}：至少为 {bound}。"),
     "form.above": ("{label}: at most {bound}.", "{label}：至多为 {bound}。"),
@@ -36,6 +45,8 @@ TRAINING: dict[str, tuple[str, str]] = {
         "Runs added to the queue: {count}. You can close the page; training continues.",
         "已加入队列：{count} 个任务。可以关闭页面，训练会继续。",
     ),
+    "run.log": ("Log", "日志"),
+    "run.log_empty": ("The output of the run appears here.", "运行的输出会显示在这里。"),
     "run.none": (
         "No run yet. Press the start button, and the progress and the curves appear here.",
         "还没有运行。按下开始按钮，进度和曲线就会显示在这里。",
