@@ -71,13 +71,13 @@ def test_reward_model_at_chance_is_a_warning():
 def test_score_up_and_gold_down_reads_as_over_optimisation():
     found = [{"step": i, "objective/scores": i / 10, "gold/mean": 0.8 - i / 50} for i in range(20)]
     said = " ".join(text for _, text in reading.read("ppo", found, T))
-    assert "fool its reward model" in said
+    assert "exploits its reward model" in said
 
 
 def test_a_run_trained_on_gold_itself_is_not_said_never_to_see_it():
     found = [{"step": i, "objective/scores": i / 10, "gold/mean": i / 10} for i in range(20)]
     ((mood, text),) = reading.read("ppo", found, T)
-    assert mood == "good" and "gold reward itself" in text and "never sees" not in text
+    assert mood == "good" and "directly on the gold reward" in text and "hidden from training" not in text
 
 
 def test_kl_is_read_per_token():
