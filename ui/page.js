@@ -110,6 +110,7 @@ window.playground = (() => {
 
   return {
     open, keep, restore, forget, again,
+    tab: () => (buttonOf(address().tab) ? address().tab : "start"),
     run: (stage) => (address().tab === stage ? address().run : ""),
     shows: (stage, run) => write(stage, run, true),
     preset: () => stored("playground:preset") || "",

@@ -90,14 +90,14 @@ def bind(
     def in_front(name: str) -> list[gr.Timer]:
         return [gr.Timer(active=name == other) for other in timers]
 
-    wanted = gr.Textbox(visible=False)  # the preset that the browser has kept
+    wanted = gr.Textbox(visible=False)  # carries what the browser knows: the kept preset, the tab
     kept = Kept([part for part in parts.values() if "form" in part])
     page.load(
         lambda kept_preset: newest_preset(services, kept_preset), [wanted], [top.preset],
         js="() => [playground.preset()]", **QUIET,
     ).then(**top.refresh, **QUIET).then(**kept.restore(top.preset), api_visibility="private")  # fmt: skip
     page.load(top.who, None, [top.account], **QUIET)
-    page.load(lambda: in_front(TABS[0]), None, list(timers.values()), **QUIET)
+    page.load(in_front, [wanted], list(timers.values()), js="() => [playground.tab()]", **QUIET)
     page.load(**parts[TABS[0]]["refresh"], **QUIET)
     for name, tab in tabs.items():
         tab.select(lambda name=name: in_front(name), None, list(timers.values()), **QUIET)

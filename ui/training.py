@@ -65,8 +65,9 @@ def build(
 
     forms.on_change(form, [preset, precisions], plan, [problem, command, start], opened)
     forms.keep(form, preset, [precisions])
-    start.click(shown(launch, t), [preset, precisions, *form.components], view.outputs(), **WORK).then(
-        None, None, None, js=f"() => playground.reveal('view-{stage}')", api_visibility="private"
+    asked = [preset, precisions, *form.components]
+    start.click(shown(launch, t), asked, view.outputs(), **WORK).then(
+        plan, asked, [problem, command, start], js=revealing(stage), **QUIET
     )
     reset.click(
         lambda preset_value: forms.defaults(stage, preset_value, form.names()), [preset], form.components,
@@ -90,6 +91,11 @@ def build(
         "js": f"() => [playground.run('{stage}')]",
     }
     return {"timer": timer, "form": form, "extra": [precisions], "refresh": binding}
+
+
+def revealing(stage: str) -> str:
+    """The script that scrolls to the view of a run where it is out of sight, and passes its inputs on."""
+    return f"(...values) => (playground.reveal('view-{stage}'), values)"
 
 
 def start_bar(stage: str, t: Texts) -> tuple[gr.HTML, gr.Button, gr.Button]:
