@@ -23,7 +23,7 @@ from ui.payloads import role_of
 PATIENCE = 120.0  # seconds; the machine may be busy with other things
 # Handlers with a role of their own; every other one reads and is bound with QUIET.
 RATERS = {"on_ask", "on_follow", "on_vote", "on_retract", "ask", "vote", "leaderboard", "list_of_runs"}
-ADMINS = {"launch", "run_missing", "cancel_now", "start", "cancel"}
+ADMINS = {"launch", "run_missing", "stop", "start", "cancel"}
 
 
 @pytest.fixture(scope="module")
