@@ -51,7 +51,7 @@ def verdict(rows: Rows, t: Texts) -> Reading:
 def beats_sft(row: Mapping[str, Any]) -> bool:
     """Whether the whole interval of its win rate against SFT is above one half; by gold where it is known."""
     interval = row.get("gold_win_rate_ci") or row.get("win_rate_vs_sft_ci")
-    return bool(interval) and interval[0] > 0.5
+    return interval is not None and interval[0] > 0.5
 
 
 def precisions(intervals: Mapping[str, Interval], t: Texts) -> tuple[str, str]:

@@ -22,8 +22,10 @@ HIDDEN = frozenset({"preset", "precision"})  # the page has its own controls for
 PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # choices among the existing data sets and runs
 # The settings that matter most, in the order of the first screen; a form shows the first five that it has.
 # The precision, which the page shows above them, is the sixth.
-FIRST = ("base_model", "dataset", "max_steps", "batch_size", "learning_rate", "kl_coef", "eval_prompts")
-FIRST += ("max_rows", "train_rows", "seed")
+FIRST = (
+    "base_model", "dataset", "max_steps", "batch_size", "learning_rate", "kl_coef", "eval_prompts", "max_rows",
+    "train_rows", "seed",
+)  # fmt: skip
 MOST_FIRST = 5
 # Offered as base models; any other name of the hub, folder or GGUF file can be typed.
 BASES = ("tiny", "smollm2", "distilgpt2", "HuggingFaceTB/SmolLM2-360M-Instruct", "Qwen/Qwen2.5-0.5B-Instruct")
