@@ -23,8 +23,8 @@ PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # choices among the e
 # The settings that matter most, in the order of the first screen; a form shows the first five that it has.
 # The precision, which the page shows above them, is the sixth.
 FIRST = (
-    "base_model", "dataset", "max_steps", "batch_size", "learning_rate", "kl_coef", "eval_prompts", "max_rows",
-    "train_rows", "seed",
+    "base_model", "dataset", "max_steps", "batch_size", "learning_rate", "kl_coef", "eval_prompts",
+    "max_rows", "train_rows", "seed",
 )  # fmt: skip
 MOST_FIRST = 5
 # Offered as base models; any other name of the hub, folder or GGUF file can be typed.
