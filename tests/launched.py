@@ -18,8 +18,7 @@ from models import loading  # noqa: E402
 from pipeline.commands import cli
 from pipeline.ppo import learner as ppo_learner
 from pipeline.runs.record import Run  # noqa: E402
-from pipeline.training import distributed
-from pipeline.training import trainer as training
+from pipeline.training import distributed, trained
 
 
 def load_in_fp32() -> None:
@@ -43,13 +42,13 @@ def shard_on_cpus() -> None:
 
 def check_that_it_is_split() -> None:
     """Under FSDP each process must hold only a part of every weight; equal results alone do not show that."""
-    whole = training.in_one_piece
+    whole = trained.in_one_piece
 
     def checked(model, make):
-        assert all(isinstance(p, training.DTensor) for p in model.parameters())
+        assert all(isinstance(p, trained.DTensor) for p in model.parameters())
         return whole(model, make)
 
-    training.in_one_piece = checked
+    trained.in_one_piece = checked
 
 
 def fail(how: str, rank: int) -> None:

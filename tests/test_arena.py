@@ -177,7 +177,7 @@ def test_a_rater_who_leaves_voids_a_round_only_before_it_is_answered(arena):
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [("x" * 8001, "too long"), ("x" * 10_000_000, "too long"), ("a\0b", "NUL"), ("a\ud800b", "surrogate"),
-     (" \n ", "empty"), (None, "has to be text"), (["x"], "has to be text")],
+     (" \n ", "empty"), (None, "must be text"), (["x"], "must be text")],
 )  # fmt: skip
 def test_prompts_that_cannot_be_answered_are_refused_before_anything_is_done(
     arena, monkeypatch, prompt, reason

@@ -142,7 +142,7 @@ def test_a_prompt_that_cannot_be_answered_leaves_the_unvoted_round_alone(service
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
-    ("text", "word"), [("x" * 20_000, "too long"), ("half \ud83d of a smile", "no text")]
+    ("text", "word"), [("x" * 20_000, "too long"), ("half \ud83d of a smile", "not valid text")]
 )
 def test_a_prompt_that_cannot_be_stored_is_a_message_and_never_reaches_the_panes(
     services, panes, said, text, word

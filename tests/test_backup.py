@@ -142,7 +142,7 @@ def test_verify_names_what_is_damaged(full, damaged, said, capsys):
 def test_neither_a_backup_nor_a_restore_overwrites_anything(full, tmp_path):
     file = tmp_path / "w.tar"
     backups.backup(full, file)
-    for to, said in ((file, "is there already"), (full.root / "w.tar", "in the workspace itself")):
+    for to, said in ((file, "already exists"), (full.root / "w.tar", "in the workspace itself")):
         with pytest.raises(UserError, match=said):
             backups.backup(full, to)
     with pytest.raises(UserError, match="not empty"):

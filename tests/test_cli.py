@@ -68,7 +68,7 @@ def test_a_stage_prints_the_path_of_its_record_last_and_exits_0(cli, workspace):
         (["sft"], "run `prepare`"),
         (["resume", "20260101T000000Z-sft-bf16-0000"], "no such run"),
         (["cancel", "../../etc"], "not allowed"),
-        (["all", "--set", "pqo.max_steps=1"], "no stage of all"),
+        (["all", "--set", "pqo.max_steps=1"], "not a stage of `all`"),
         (["all", "--set", "reward.nonsense=1"], "no setting 'nonsense'"),
         (["all", "--seeds", "0"], "must be 1 or more"),
         (["export", "20260101T000000Z-sft-bf16-0000", "--to", "x"], "no such run"),

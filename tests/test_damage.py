@@ -215,7 +215,7 @@ def test_models_of_an_earlier_version_are_used_and_an_event_states_that_they_wer
     card.write_text(json.dumps({key: value for key, value in read_json(card).items() if key not in new}))
     run = run_stage(workspace, "reward", random_base, sft_run=parents["sft"], max_steps=1)
     said = [event.message for event in run.record.events if event.kind == "no hashes"]
-    assert said == [f"runs/{parents['sft']}/model is of an earlier version and is used unchecked"]
+    assert said == [f"runs/{parents['sft']}/model was written by an earlier version and is used unchecked"]
 
 
 def test_an_exported_adapter_matches_its_own_card(workspace, random_base, tmp_path):

@@ -52,7 +52,7 @@ def test_it_releases_the_gpu_once_and_loads_again_once(sharing):
     jobs.record = job(status="done")
     watch.look()
     watch.look()
-    assert client.said == ["ppo int4 has the GPU", "back"]
+    assert client.said == ["ppo int4 uses the GPU", "back"]
 
 
 @pytest.mark.parametrize("on_gpu, stage", [(False, "ppo"), (True, "prepare")])

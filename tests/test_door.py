@@ -84,8 +84,8 @@ def test_a_password_on_the_command_line_is_refused_with_the_correct_way(tmp_path
     [
         (["--host", "0.0.0.0"], False, "--add-user"),
         (["--host", "::"], False, "--add-user"),
-        (["--certfile", "cert.pem"], True, "belong together"),
-        (["--keyfile", "key.pem"], True, "belong together"),
+        (["--certfile", "cert.pem"], True, "must be given together"),
+        (["--keyfile", "key.pem"], True, "must be given together"),
         (["--proxy", "*"], True, "IP address"),
         (["--proxy", "10.0.0.1", "--proxy", "proxy.example"], True, "IP address"),
     ],

@@ -84,7 +84,7 @@ def test_a_run_that_cannot_fit_is_reported(total):
 
 def test_a_base_of_an_unknown_kind_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "strange"}')
-    with pytest.raises(UserError, match="not known"):
+    with pytest.raises(UserError, match="not supported"):
         read_shape(tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_everything_runs_in_order_once(everything, capsys):
     assert everything() == (0, CHAIN)
     assert everything() == (0, [])
     shown = capsys.readouterr().out
-    assert "everything is done and fresh" in shown
+    assert "every stage is done and up to date" in shown
     table = [line.split()[0] for line in shown.splitlines() if " 0.900 " in line]
     assert table[-3:] == ["bf16", "int8", "int4"]
 

@@ -110,7 +110,7 @@ def test_whichever_write_fails_on_a_full_disk_the_run_fails_with_a_clear_error_a
     code = exit_code(lambda: stages.execute("prepare", settings, workspace, started=begun.append) and 0)
     shown = capsys.readouterr()
     assert code == 2 and "Traceback" not in shown.out + shown.err
-    assert shown.err.splitlines()[-1].startswith("error: disk full; make room")
+    assert shown.err.splitlines()[-1].startswith("error: disk full; free space")
     record = read_run(workspace, begun[0].id)
     assert (record.status, record.error, record.error_code) == ("failed", "disk full", Code.DISK_FULL)
     assert [attempt.status for attempt in record.attempts] == ["failed"]
@@ -129,7 +129,7 @@ def test_new_run_on_a_full_disk_is_refused_and_leaves_nothing(disk, capsys):
     workspace = Workspace(disk / "workspace").create()
     fill(disk)
     assert exit_code(lambda: stages.execute("prepare", build("prepare"), workspace) and 0) == 2
-    assert capsys.readouterr().err.startswith("error: disk full; make room")
+    assert capsys.readouterr().err.startswith("error: disk full; free space")
     assert list(workspace.runs.iterdir()) == []
 
 

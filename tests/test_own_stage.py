@@ -76,7 +76,7 @@ def test_it_runs_with_its_parents_and_is_recorded_like_every_other_stage(workspa
     assert record.parents.to_json() == {
         "dataset": "tiny", "prepare": chain["prepare"], "sft": chain["sft"], "reward": chain["reward"]
     }  # fmt: skip
-    with pytest.raises(UserError, match="done already"):
+    with pytest.raises(UserError, match="already done"):
         resume(workspace, run.id, stages=TABLE)
 
 

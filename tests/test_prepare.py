@@ -117,7 +117,7 @@ def test_tiny_data_set_is_noted_as_such(tmp_path, workspace):
     run.start_attempt()
     results = stage.prepare(settings, run, workspace)
     assert results["splits"]["train"]["pairs"] == 1
-    assert "nothing in validation and test" in run.record.events[0].message
+    assert "no pairs in validation and test" in run.record.events[0].message
 
 
 def test_cancel_request_is_obeyed(tmp_path, workspace):

@@ -65,7 +65,7 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
         started = {}
 
         def train(make, settings, reporter, started=started):
-            learning = reward.training.trainables(make(settings).model)
+            learning = reward.trained.trainables(make(settings).model)
             started.update({name: p.detach().clone() for name, p in learning.items()})
             raise KeyboardInterrupt
 

@@ -148,7 +148,7 @@ def test_a_resume_continues_in_the_same_folder_as_a_new_attempt(execute, workspa
     assert [attempt.status for attempt in record.attempts] == ["failed", "done"]
     rows = [json.loads(line) for line in (workspace.run(run_id) / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[-1]["again"]
-    with pytest.raises(UserError, match="done already"):
+    with pytest.raises(UserError, match="already done"):
         stages.resume(workspace, run_id)
 
 
