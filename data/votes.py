@@ -183,7 +183,7 @@ class VoteStore:
                 return _vote_row(db, vote_id)
             if round_row["state"] != "answered":
                 raise UserError("this round has no answers to vote on: ask again", code=Code.ROUND)
-            Ranking.parse(ranking, json.loads(round_row["arrangement"]))  # refuses what is no order
+            Ranking.parse(ranking, json.loads(round_row["arrangement"]))  # refuses an invalid order
             earlier = db.execute(
                 "SELECT id, ranking FROM votes WHERE round = ? AND id NOT IN (SELECT vote FROM retractions)",
                 (round_id,),
