@@ -84,14 +84,16 @@ def save(
     name: str = "",
     head: nn.Linear | None = None,
     extra: dict | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write an adapter (and head) as a model folder; the same weights give the same bytes.
 
     base: the base, whose hashes are stored in model.json. name: the base's name in the settings ("tiny", a
-    hub id, a folder) if `base` is already the resolved folder. extra: further facts for model.json.
+    hub id, a folder) if `base` is already the resolved folder. extra: further facts for model.json. dtype:
+    number format of the adapter on disk; the head is always fp32.
     """
     config = model.peft_config[adapter_name]
-    weights = {key: _plain(value) for key, value in sorted(_state(model, adapter_name).items())}
+    weights = {key: _plain(value).to(dtype) for key, value in sorted(_state(model, adapter_name).items())}
     files = {WEIGHTS: serialise(weights, metadata={"format": "pt"})}
     if head is not None:
         files[HEAD] = serialise({"weight": _plain(head.weight)}, metadata={"format": "pt"})

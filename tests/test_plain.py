@@ -1,4 +1,4 @@
-"""EDGERLHF_PLAIN=1 turns models/fast/ off, and what is computed stays the same up to rounding."""
+"""EDGERLHF_PLAIN=1 turns models/fast/ off, and the results stay the same up to rounding."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.little_policies import save_policies
 
 CPU = torch.device("cpu")
 ROWS = Rows([[5, 9, 2], [7, 8, 9, 10, 11]], [[21, 22, 23, 24], [31, 32]])
-# Of the largest value; bf16 has 8 bits, and an update by Adam turns rounding of small gradients into steps.
+# Relative to the norm of the plain values: bf16 has 8 significant bits, and rounding adds up over the layers.
 TOLERANCE = {"bf16": 0.06, "int8": 0.06, "int4": 0.06}
 
 
@@ -36,7 +36,7 @@ def folder(base, tmp_path_factory):
 
 
 def everything(base, folder, precision) -> tuple[Actor, dict[str, torch.Tensor]]:
-    """A model and its results: log-probabilities of an answer, scores, gradient and effect of an update."""
+    """An actor and its results: log-probabilities, scores, and the gradients and effect of an update."""
     actor = Actor.load(folder, base, precision, CPU, 1, 0)
     generator = torch.Generator().manual_seed(3)
     answers = generate(
@@ -103,7 +103,7 @@ def test_generation_scores_and_an_update_are_the_same_with_the_switch_on_and_off
         assert apart < TOLERANCE[precision], f"{what}: {apart:.3f}"
 
 
-def test_a_plain_model_has_nothing_of_ours_in_it(base, folder, monkeypatch):
+def test_a_plain_model_has_no_replaced_module(base, folder, monkeypatch):
     monkeypatch.setenv(switch.VARIABLE, "1")
     actor = Actor.load(folder, base, "bf16", CPU, 1, 0)
     assert not [name for name, m in actor.model.named_modules() if "forward" in m.__dict__]
@@ -114,7 +114,7 @@ def test_a_plain_model_has_nothing_of_ours_in_it(base, folder, monkeypatch):
     assert lora.can_split(actor.model, ("policy", "sft")) and not one_pass.possible(actor, reward_model)
 
 
-def test_operators_that_are_not_public_are_named_in_one_file():
+def test_private_operators_of_torch_are_used_in_one_file():
     private = re.compile(r"\btorch\.(ops\b|_[a-z])|\btorch\.[a-z.]+\._[a-z]")
     folder = Path(switch.__file__).parents[1]
     naming = {path.name for path in folder.rglob("*.py") if private.search(path.read_text(encoding="utf-8"))}

@@ -27,7 +27,7 @@ from pipeline.runs.hardware import has_gpu, physical_cores
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.progress import clock_time
 from pipeline.runs.reader import RunReader
-from pipeline.settings.layers import build, parse_overrides, read_config, to_dict
+from pipeline.settings.layers import build, parse_overrides, read_config, stages_of, to_dict
 from pipeline.settings.stages import STAGES, Stages, Step
 
 Overrides = dict[str, dict[str, str]]  # {stage: {field: text}}
@@ -51,13 +51,15 @@ def run_everything(
     jobs: stages that run side by side; None = one per core for tiny and small without a GPU, else 1.
 
     Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
-    chain to one precision. With several seeds, all seeds share one data set, and every stage from SFT on runs
-    once per seed. Raises UserError for a setting that is not valid.
+    chain to one precision. With several seeds, all seeds share one data set and its judge, and every stage
+    from SFT on runs once per seed. Raises UserError for a setting that is not valid.
     """
     given = _overrides(config_file, overrides, stages)
     preset = preset or next(
         (str(fields["preset"]) for fields in given.values() if "preset" in fields), "tiny"
     )
+    stages = stages_of(preset, given["prepare"], stages)
+    given = _overrides(config_file, overrides, stages)  # once more: a stage that is left out has no settings
     first = seed if seed is not None else 42
     for row in stages.chain:  # report a wrong setting before any stage runs
         build(row.name, preset, overrides=_texts(given[row.name]), stages=stages)
@@ -74,7 +76,7 @@ def run_everything(
         for number in range(first, first + seeds):
             if seeds > 1 or seed is not None:
                 for row in stages.chain:
-                    if row.needs:
+                    if row.needs and not row.split:
                         given[row.name]["seed"] = str(number)
             worst = max(worst, chain.run(), key=_badness)
     print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
@@ -131,7 +133,8 @@ class _Chain:
         return worst
 
     def _left_out(self, step: Step, needs: Sequence[Step], failed: set[Step]) -> bool:
-        blocker = _blocker(needs, failed)
+        needed = self.stages[step.stage].needs  # without what it only uses
+        blocker = _blocker([need for need in needs if need.stage in needed], failed)
         if blocker:
             print(f"\n== {' '.join(step)}: left out, because {' '.join(blocker)} failed", flush=True)
         return blocker is not None

@@ -19,6 +19,7 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
         f"{'arm':<6} {'seed':>5}  {'accuracy':>8} {'AUC':>6} {'ECE':>6}  {'gain':>6} {'KL/token':>8} "
         f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
     ]
+    judged: list[str] = []
     found: dict[str, list[list[float | None]]] = {}
     line = Lineage(RunReader(workspace))
     for seed in seeds if seeds is not None else [None]:
@@ -29,6 +30,7 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
             if reward or ppo:
                 lines.append(_row(precision, reward, ppo))
                 found.setdefault(precision, []).append(_figures(reward, ppo))
+                judged += _judged(line, ppo)
     for precision, figures in found.items():
         if len(figures) > 1:
             lines += _over_seeds(precision, figures)
@@ -42,7 +44,27 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
     )
     if headroom:
         lines.append(_row("gold", None, headroom))
+    if judged:
+        lines += [
+            "",
+            f"{'judge':<8} {'seed':>5}  {'gain':>6} {'win rate (95 %)':>20}  {'best step':>9}",
+            *judged,
+        ]
     return "\n".join(lines) if len(lines) > 1 else "nothing to compare yet"
+
+
+def _judged(line: Lineage, ppo: RunRecord | None) -> list[str]:
+    """The judge's line on a policy, from the newest evaluation that compared it; [] without a judge."""
+    for run in line.records:
+        known = run.stage == "evaluate" and run.status == "done" and run.results.get("judge")
+        for row in run.results.get("table", ()) if known and ppo else ():
+            if ppo and row.get("run") == ppo.id and row.get("win_rate_ci_judge"):
+                low, high = row["win_rate_ci_judge"]
+                wins = f"{row['win_rate_judge']:.3f} ({low:.3f} to {high:.3f})"
+                gain, best = row["score_gain_judge"], run.results["best_step"].get(row["policy"])
+                shown = "-" if gain is None else f"{gain:.3f}"
+                return [f"{row['policy']:<8} {ppo.seed:>5}  {shown:>6} {wins:>20}  {best!s:>9}"]
+    return []
 
 
 def _figures(reward: RunRecord | None, ppo: RunRecord | None) -> list[float | None]:

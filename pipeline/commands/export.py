@@ -24,7 +24,9 @@ from pipeline.settings.stages import STAGES
 
 
 def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
-    """Write the model of a done sft, reward or ppo run to the folder `to`, which must be empty or not exist.
+    """Write the model of a done sft, reward, judge or ppo run to the folder `to`.
+
+    The folder must be empty or not exist.
 
     form: "merged" or "adapter". Returns the absolute path. Raises UserError.
     """
@@ -62,7 +64,7 @@ def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
     from models import adapters, loading
 
     base = loading.resolve_base(record.config["base_model"])
-    reward = record.stage == "reward"
+    reward = adapters.read_card(model_dir).get("head")
     load = loading.load_reward_base if reward else loading.load_causal
     model = load(base, "bf16", torch.device("cpu")).float()
     model = adapters.load(model, model_dir, record.stage or "", base=base).merge_and_unload()

@@ -89,6 +89,11 @@ def reward(plan: Plan) -> list[Term]:
     ]
 
 
+def judge(plan: Plan) -> list[Term]:
+    """A judge takes what a reward model takes: the same passes, a larger adapter."""
+    return reward(plan)
+
+
 def ppo(plan: Plan) -> list[Term]:
     """PPO: one base or two, three adapters; sampling, passes over the rollout, updates."""
     settings, shape = plan.settings, plan.shape

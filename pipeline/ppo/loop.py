@@ -36,7 +36,7 @@ from pipeline.ppo.alarms import Alarms
 from pipeline.ppo.learner import Learner, learning_rate
 from pipeline.ppo.report import final_report, probe_safety
 from pipeline.ppo.rollout import Collector, Scorer, Standard
-from pipeline.runs import checkpoints
+from pipeline.runs import checkpoints, snapshots
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
@@ -227,6 +227,9 @@ class Trainer:
     def _save(self) -> None:
         if not self.run.leads:
             return
+        if self.settings.snapshots and snapshots.due(self.step, self.settings.save_steps, self.total):
+            # Before the checkpoint, so that a run which goes on from there has it.
+            self._save_adapter(snapshots.folder_of(self.run.folder, self.step), torch.bfloat16)
         state = self._state()
         self.run.sync_logs()
         checkpoints.save(
@@ -265,6 +268,8 @@ class Trainer:
             return False
         self._restore(state)
         self.run.cut_back(self.step)
+        if self.run.leads:
+            snapshots.drop_after(self.run.folder, self.step)
         return True
 
     def _newest(self) -> dict | None:
@@ -273,14 +278,18 @@ class Trainer:
         return found and torch.load(found[1] / "state.pt", map_location="cpu", weights_only=True)
 
     def save_model(self) -> None:
+        self._save_adapter(self.run.model_dir)
+
+    def _save_adapter(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         adapters.save(
             self.actor.model,
-            self.run.model_dir,
+            folder,
             POLICY,
             base=self.actor.base,
             precision=self.settings.precision if self.settings.mode == "shared" else "bf16",
             name=self.settings.base_model,
             extra={"reward_precision": self.settings.precision, "mode": self.settings.mode},
+            dtype=dtype,
         )
 
     def facts(self) -> dict:

@@ -1,9 +1,9 @@
 """The dependencies between runs: the parents of a stage, and which runs are stale or missing.
 
-A stage takes the newest done parent of its preset, and inherits its base and LoRA shape; `dataset`, `sft_run`
-and `reward_run` override this choice. A done run is stale if the same request would now find other parents,
-or if one of its parents is stale. "Newest" refers to the order of creation. The table of stages defines which
-stages a stage depends on. Reads records only; no torch.
+A stage takes the newest done parent of its preset, and inherits its base and LoRA shape; `dataset`,
+`sft_run`, `reward_run` and `judge_run` override this choice. A done run is stale if the same request would
+now find other parents, or if one of its parents is stale. "Newest" refers to the order of creation. The table
+of stages defines which stages a stage depends on. Reads records only; no torch.
 
     line = Lineage(RunReader(workspace))          # reads the workspace once
     line.resolve("ppo", settings).parents.sft
@@ -24,6 +24,7 @@ from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record_file import Parents, RunRecord
+from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES, Stage, Stages, Step
 
 
@@ -113,7 +114,8 @@ class Lineage:
         """
         found: list[Missing] = []
         redone: set[Step] = set()
-        for step, needs in self._stages.plan(precisions).items():
+        stages = stages_of(preset, (asked or {}).get("prepare"), self._stages)
+        for step, needs in stages.plan(precisions).items():
             arm = step.precision if self._stages[step.stage].per_precision else None
             run = self.newest_done(step.stage, preset, arm, **(asked or {}).get(step.stage, {}))
             reason = ""
@@ -206,7 +208,20 @@ class Lineage:
                     code=Code.PARENT,
                     command=f"run `{need.name}` first",
                 )
+        runs |= {name: used.id for name in row.uses if (used := self._used(name, settings, parents, runs))}
         return Parents(parents.dataset, runs, arms)
+
+    def _used(
+        self, stage: str, settings: Any, parents: Parents, runs: Mapping[str, str | None]
+    ) -> RunRecord | None:
+        """The run of a stage that a comparison takes where there is one: the named one, else the newest on
+        the same data set and the base of its SFT run."""
+        if name := getattr(settings, f"{stage}_run", ""):
+            return self._parent(stage, name, settings)
+        sft = self._by_id.get(runs.get("sft") or "")
+        same = {"base_model": sft.config.get("base_model")} if sft else {}
+        mine = [run for run in self._done.get(stage, ()) if run.parents.dataset == parents.dataset]
+        return _newest(mine, settings.preset, None, same)
 
     def _parent(self, stage: str, run_id: str, settings: Any, precision: str | None = None) -> RunRecord:
         if not run_id:

@@ -85,6 +85,11 @@ class Parents:
         return self.arms.get("reward", {})
 
     @property
+    def judge(self) -> str:
+        """The judge's run id, "" where there is none."""
+        return self.runs.get("judge") or ""
+
+    @property
     def policies(self) -> Mapping[str, str]:
         """{precision: run id} of the PPO policies."""
         return self.arms.get("ppo", {})

@@ -93,6 +93,14 @@ def build(
     return from_dict(stage, asked, stages)
 
 
+def stages_of(preset: str, prepare: Mapping[str, Any] | None = None, stages: Stages = STAGES) -> Stages:
+    """The stages that a preset has: without those whose split of the data set `prepare` does not set aside.
+
+    prepare: settings of `prepare` that were asked for. Raises UserError where they are wrong.
+    """
+    return stages.prepared_by(from_dict("prepare", {**(prepare or {}), "preset": preset}, stages))
+
+
 def from_dict(stage: str, asked: Mapping[str, Any], stages: Stages = STAGES) -> Any:
     """Settings from a mapping of fields (as in config.yaml) over the preset's values."""
     cls = stages[stage].settings
@@ -193,7 +201,10 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
 
 def _check_names(stage: str, settings: Any) -> None:
     """Raise UserError for a name that cannot be a folder or file of the workspace, before the stage runs."""
-    names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
+    names = {
+        name: getattr(settings, name, "")
+        for name in ("name", "dataset", "sft_run", "reward_run", "judge_run")
+    }
     if stage == "prepare" and not settings.name:
         names["source"] = default_name(settings.source)
     for field, name in names.items():

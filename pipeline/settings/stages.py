@@ -26,17 +26,21 @@ class Stage:
     """One row.
 
     settings: the stage's dataclass. entry: "module:function"; it is called with (settings, run, workspace)
-    and returns the run's results. needs: the stages whose runs it depends on. per_precision: whether it has
-    one run per precision. trains: "base" (a model from scratch), "adapter" (LoRA on a frozen base), "policy"
-    (an adapter that answers prompts and is compared with SFT) or "" (nothing).
+    and returns the run's results. needs: the stages whose runs it depends on. uses: the stages whose newest
+    run it also takes if there is one. per_precision: whether it has one run per precision. trains: "base" (a
+    model from scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and is
+    compared with SFT) or "" (nothing). split: the split of the data set that only this stage reads; the stage
+    is part of `all` where `prepare` sets that split aside, and one run serves all seeds, like the data set.
     """
 
     name: str
     settings: type
     entry: str
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     per_precision: bool = False
     trains: Literal["", "base", "adapter", "policy"] = ""
+    split: str = ""
 
     @property
     def trains_adapter(self) -> bool:
@@ -98,14 +102,21 @@ class Stages:
         needed = {name for row in self.rows for name in row.needs}
         return tuple(row for row in self.rows if row.needs or row.name in needed)
 
+    def prepared_by(self, settings: Any) -> Stages:
+        """The table without the stages whose split these settings of `prepare` do not set aside."""
+        return Stages(
+            tuple(row for row in self.rows if not row.split or getattr(settings, f"{row.split}_fraction"))
+        )
+
     def plan(self, precisions: Iterable[str] = PRECISIONS) -> dict[Step, tuple[Step, ...]]:
-        """{step: the steps that it depends on}, in the order in which they run."""
+        """{step: the steps that it depends on or uses}, in the order in which they run."""
         arms = list(precisions)
         plan: dict[Step, tuple[Step, ...]] = {}
         for row in self.chain:
             for precision in arms if row.per_precision else ["bf16"]:
+                needs = (*row.needs, *(name for name in row.uses if name in self))
                 plan[Step(row.name, precision)] = tuple(
-                    Step(need, arm) for need in row.needs for arm in self._arms(row, need, precision, arms)
+                    Step(need, arm) for need in needs for arm in self._arms(row, need, precision, arms)
                 )
         return plan
 
@@ -138,10 +149,19 @@ STAGES = Stages(
             trains="policy",
         ),
         Stage(
+            "judge",
+            fields.JudgeSettings,
+            "pipeline.stages.judge:train",
+            needs=("prepare",),
+            trains="adapter",
+            split="judge",
+        ),
+        Stage(
             "evaluate",
             fields.EvaluateSettings,
             "pipeline.stages.evaluate:evaluate",
             needs=("prepare", "sft", "reward", "ppo"),
+            uses=("judge",),
         ),
     )
 )
