@@ -59,13 +59,14 @@ def everything(base, folder, precision) -> tuple[Actor, dict[str, torch.Tensor]]
     gradient = torch.cat([p.grad.flatten() for p in actor.parameters().values()])
     one_step(actor, logprobs)
     after, _ = actor.evaluate_all(ROWS, POLICY, 0.7, 2)
+    assert (after - logprobs).norm() > 0.1 * logprobs.norm(), "the step has no visible effect"
     return actor, {
         "first tokens": torch.tensor([row[0] for row in answers.logprobs]),
         "scores": reward_model.score([[5, 9, 2, 21], [7, 8, 9, 10, 11, 31, 0]]),
         "logprobs": logprobs,
         "entropy": now.entropy,
         "gradient": gradient,
-        "effect of a step": after - logprobs,
+        "logprobs after a step": after,
     }
 
 
@@ -83,7 +84,7 @@ def one_step(actor: Actor, logprobs: torch.Tensor) -> None:
     )  # fmt: skip
     actor.model.zero_grad()
     actor.value_head.zero_grad()
-    metrics = Learner(actor, settings).update(rollout, 0, rate=3e-2, clip=1.0, micro=2)
+    metrics = Learner(actor, settings).update(rollout, 0, rate=1e-2, clip=1.0, micro=2)
     assert metrics["updates"] == 1
 
 
