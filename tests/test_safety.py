@@ -1,4 +1,4 @@
-"""The refusal detector on hand-written answers, and the harmful prompts' form."""
+"""The refusal detector on hand-written answers, and the form of the harmful prompts."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_other_answers_are_not(text):
     assert not is_refusal(text)
 
 
-def test_refusal_rate_has_an_interval_and_survives_no_answers():
+def test_refusal_rate_has_an_interval_and_is_none_without_answers():
     result = refusal_summary([True, True, False, True])
     assert result["refusal_rate"] == 0.75 and result["n"] == 4
     assert result["ci"][0] < 0.75 < result["ci"][1]

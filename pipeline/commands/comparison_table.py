@@ -1,4 +1,4 @@
-"""The table that `all` prints: reward models and policies side by side, from the records of their runs."""
+"""The table that `all` prints: it compares reward models and policies, from the records of their runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.runs.record_file import RunRecord
 
 
 def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = None) -> str:
-    """The table of reward models and policies, from the records; seeds=None takes the newest of each."""
+    """The table of reward models and policies as text; seeds=None takes the newest run of each."""
     lines = [
         f"{'arm':<6} {'seed':>5}  {'accuracy':>8} {'AUC':>6} {'ECE':>6}  {'gain':>6} {'KL/token':>8} "
         f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
@@ -68,7 +68,7 @@ def _judged(line: Lineage, ppo: RunRecord | None) -> list[str]:
 
 
 def _figures(reward: RunRecord | None, ppo: RunRecord | None) -> list[float | None]:
-    """The measured columns of the table, in their order."""
+    """The measured columns of a row, in the order of the table's header."""
     names = [(reward, n) for n in ("accuracy", "auc", "ece")]
     names += [(ppo, n) for n in ("score_gain", "kl_per_token", "win_rate_vs_sft", "gold_mean", "gold_sft")]
     values = [run.results.get(name) if run else None for run, name in names]
@@ -82,7 +82,7 @@ def _cells(figures: Sequence[float | None]) -> str:
 
 
 def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
-    """Mean and standard deviation (n - 1) of each column over the seeds that have it."""
+    """Mean and sample standard deviation (n - 1) of each column over the seeds that have a value."""
     columns = [[f for f in column if f is not None] for column in zip(*found, strict=True)]
     means = [statistics.fmean(column) if column else None for column in columns]
     spreads = [statistics.stdev(column) if len(column) > 1 else None for column in columns]

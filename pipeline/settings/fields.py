@@ -195,6 +195,15 @@ class _Supervised(_Adapter):
 class SftSettings(_Supervised):
     """Supervised fine-tuning on the chosen responses."""
 
+    everyday_answers: int = _setting(
+        0,
+        "Number of built-in everyday requests with short answers to add; their table repeats",
+        unit="rows",
+        group="safety",
+        ge=0,
+        le=2000,
+    )
+
 
 @settings_class(frozen=True, config=_STRICT)
 class _Preference(_Supervised):
@@ -413,10 +422,11 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 base_model="smollm2",
                 lora_rank=8,
                 lora_alpha=16,
-                learning_rate=5e-4,
+                learning_rate=1.5e-4,
                 batch_size=16,
                 micro_batch_size=4,
-                max_steps=60,
+                max_steps=30,
+                everyday_answers=400,
                 max_length=320,
                 save_steps=20,
                 eval_steps=60,

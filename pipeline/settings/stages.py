@@ -1,4 +1,4 @@
-"""The table of stages: what each stage stands on, what it trains, and which function runs it.
+"""The table of stages: what each stage depends on, what it trains, and which function runs it.
 
 It is the only place where stages are listed. The command line, `all`, the lineage of runs, the memory
 estimate and the page's header follow it. A new stage is a row here, a settings dataclass, a module with the
@@ -6,7 +6,7 @@ entry function, and its texts on the page. Functions that work with stages take 
 `STAGES` as its default. No torch.
 
     STAGES["ppo"].needs          # ("prepare", "sft", "reward")
-    STAGES.plan(["bf16"])        # the steps of `all`, each with the steps it stands on
+    STAGES.plan(["bf16"])        # the steps of `all`, each with the steps that it depends on
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Stage:
     """One row.
 
     settings: the stage's dataclass. entry: "module:function"; it is called with (settings, run, workspace)
-    and returns the run's results. needs: the stages whose runs it stands on. uses: those whose newest run it
-    takes too where there is one. per_precision: it has one run per precision. trains: "base" (a model from
-    scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and is compared
-    with SFT) or "". split: the split of the data set that this stage alone reads; it is part of `all` where
-    `prepare` sets one aside, and there is one run for all seeds, as of the data set.
+    and returns the run's results. needs: the stages whose runs it depends on. uses: the stages whose newest
+    run it takes as well if there is one. per_precision: whether it has one run per precision. trains: "base"
+    (a model from scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and
+    is compared with SFT) or "" (nothing). split: the split of the data set that this stage alone reads; the
+    stage is part of `all` if `prepare` sets that split aside, and all seeds share its run.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Stage:
 
     @property
     def trains_adapter(self) -> bool:
-        """Whether its run has an adapter in model/, needs memory for a base and can span devices."""
+        """Whether its run writes an adapter to model/, needs memory for a base and can span devices."""
         return self.trains in ("adapter", "policy")
 
     @property
     def uses_models(self) -> bool:
-        """Whether it computes with torch; a stage that stands on nothing and trains nothing makes data."""
+        """Whether it computes with torch; a stage without parents that trains nothing prepares data."""
         return bool(self.needs or self.trains)
 
     @property
@@ -57,13 +57,13 @@ class Stage:
         return self.entry.partition(":")[0]
 
     def function(self) -> Callable[..., dict[str, Any]]:
-        """The entry function; its module is imported now."""
+        """The entry function; this call imports its module."""
         module, _, name = self.entry.partition(":")
         return cast(Callable[..., dict[str, Any]], getattr(importlib.import_module(module), name))
 
 
 class Step(NamedTuple):
-    """One run of `all`. A stage without arms has the precision bf16."""
+    """One run of `all`. The precision of a stage with only one run is bf16."""
 
     stage: str
     precision: str
@@ -71,7 +71,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Stages:
-    """The rows, in the order in which stages are run and listed."""
+    """The rows of the table, in the order in which stages run and are listed."""
 
     rows: tuple[Stage, ...]
 
@@ -98,7 +98,7 @@ class Stages:
 
     @property
     def chain(self) -> tuple[Stage, ...]:
-        """The stages that `all` runs: those that stand on another one or that another one stands on."""
+        """The stages that `all` runs: those that depend on another stage or that another stage depends on."""
         needed = {name for row in self.rows for name in row.needs}
         return tuple(row for row in self.rows if row.needs or row.name in needed)
 
@@ -109,7 +109,7 @@ class Stages:
         )
 
     def plan(self, precisions: Iterable[str] = PRECISIONS) -> dict[Step, tuple[Step, ...]]:
-        """{step: the steps it stands on or uses} in the order of running."""
+        """{step: the steps that it depends on or uses}, in the order in which they run."""
         arms = list(precisions)
         plan: dict[Step, tuple[Step, ...]] = {}
         for row in self.chain:
@@ -121,7 +121,7 @@ class Stages:
         return plan
 
     def _arms(self, row: Stage, need: str, precision: str, arms: list[str]) -> list[str]:
-        """The precisions of a parent: its only one, the same arm, or all arms for a stage without arms."""
+        """The precisions of a parent: its only one, the child's, or all for a child with a single run."""
         if not self[need].per_precision:
             return ["bf16"]
         return [precision] if row.per_precision else arms

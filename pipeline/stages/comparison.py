@@ -1,6 +1,6 @@
 """The comparison table of `evaluate`: each policy's results as one flat row of plain numbers.
 
-The module works on answers, scores and KL that `pipeline.stages.evaluate` computes.
+The module uses the answers, scores and KL that `pipeline.stages.evaluate` computes.
 """
 
 from collections.abc import Iterable
@@ -135,7 +135,7 @@ def _gold_columns(policy: Candidate, sft: Candidate) -> dict:
 
 
 def reward_agreement(policies: list[Candidate]) -> list[dict]:
-    """How far the reward models agree with each other, and with gold, on the same answers.
+    """The agreement of the reward models with each other, and with gold, on the same answers.
 
     One row per pair of scorers a, b (reward models, and gold): rank_correlation (Spearman, over all answers
     of all policies), same_preference (share of prompts on which both place a PPO answer on the same side of

@@ -114,14 +114,14 @@ def _policies(workspace: Workspace, parents: Parents) -> list[Candidate]:
 def _base(workspace: Workspace, folder: Path) -> Path:
     if not (folder / adapters.CARD).is_file():
         raise UserError(
-            f"{workspace.relative(folder)} holds no finished model; run its stage again", code=Code.MODEL
+            f"{workspace.relative(folder)} contains no complete model; run its stage again", code=Code.MODEL
         )
     return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 
 def _sampling(settings, policies: list[Candidate], run: Run) -> Sampling:
     """The PPO runs' own sampling, because KL and scores refer to the trained distribution; without a PPO run,
-    the settings. If runs differ, all are measured like the first, and an event says so."""
+    the settings. If runs differ, all are measured like the first, and an event reports it."""
     names = ("temperature", "max_length", "response_length")
     chosen = {name: getattr(settings, name) for name in names}
     used = {p.name: {n: p.run.config[n] for n in names} for p in policies if p.run.stage == "ppo"}

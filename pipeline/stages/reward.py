@@ -1,8 +1,8 @@
 """A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
 
 TRL's RewardTrainer (Bradley-Terry loss) trains on a base of any precision. The adapter starts as a copy of
-the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the arms differ in
-nothing but the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
+the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the precisions differ
+only in the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
 best accuracy that the noisy labels allow. `pipeline.ppo` standardises the scores.
 
     python -m pipeline reward --precision int4
@@ -27,8 +27,9 @@ from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline.runs.record import Run
 from pipeline.settings.fields import JudgeSettings, RewardSettings
-from pipeline.training import attempts, distributed
+from pipeline.training import attempts, distributed, trained
 from pipeline.training import trainer as training
+from pipeline.training.reporter import Reporter
 from pipeline.training.seeding import make_deterministic
 from pipeline.training.token_cache import cached
 
@@ -103,9 +104,9 @@ def fit(
         )
     )
     model = make_model()
-    before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
+    before = {name: p.detach().clone() for name, p in trained.trainables(model).items()}
 
-    reporter = training.Reporter(run, settings.early_stopping_patience)
+    reporter = Reporter(run, settings.early_stopping_patience)
     evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
     collator, lengths = pairing(settings, model, examples, prompt_format)
 
@@ -126,12 +127,12 @@ def fit(
             callbacks=[reporter],
         )  # fmt: skip
         # TRL casts adapter and head to bf16 on quantised bases only; restore fp32 everywhere.
-        training.restore(model, before)
+        trained.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
 
     _, facts = attempts.train(trainer_with, settings, reporter)
-    model = training.in_one_piece(model, make_model)
+    model = trained.in_one_piece(model, make_model)
     if not run.leads:
         return {}
 
