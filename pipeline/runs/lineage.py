@@ -2,8 +2,8 @@
 
 A stage takes the newest done parent of its preset, and inherits its base and LoRA shape; `dataset`,
 `sft_run`, `reward_run` and `judge_run` override this choice. A done run is stale if the same request would
-now find other parents, or if one of its parents is stale. "Newest" refers to the order of creation. The table of
-stages defines which stages a stage depends on. Reads records only; no torch.
+now find other parents, or if one of its parents is stale. "Newest" refers to the order of creation. The table
+of stages defines which stages a stage depends on. Reads records only; no torch.
 
     line = Lineage(RunReader(workspace))          # reads the workspace once
     line.resolve("ppo", settings).parents.sft
