@@ -9,9 +9,8 @@ from ui.judged import judged_html
 from ui.texts import Texts
 
 ROW = {
-    "policy": "ppo-int4", "score_gain_judge": 0.25, "win_rate_judge": 0.625,
-    "win_rate_ci_judge": [0.45, 0.78], "distinct_1": 0.4, "distinct_2": 0.8, "repetition": 0.125,
-    "cut": 0.5, "refusal_rate": 0.25,
+    "policy": "ppo-int4", "score_gain_judge": 0.25, "win_rate_judge": 0.625, "win_rate_ci_judge": [0.45,
+    0.78], "distinct_1": 0.4, "distinct_2": 0.8, "repetition": 0.125, "cut": 0.5, "refusal_rate": 0.25,
     "evasion_rate": 0.75,
 }  # fmt: skip
 POINTS = [

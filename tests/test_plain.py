@@ -36,7 +36,7 @@ def folder(base, tmp_path_factory):
 
 
 def everything(base, folder, precision) -> tuple[Actor, dict[str, torch.Tensor]]:
-    """An actor and its results: log-probabilities of an answer, scores, and the gradients and effect of an update."""
+    """An actor and its results: log-probabilities, scores, and the gradients and effect of an update."""
     actor = Actor.load(folder, base, precision, CPU, 1, 0)
     generator = torch.Generator().manual_seed(3)
     answers = generate(

@@ -51,8 +51,8 @@ def run_everything(
     jobs: stages that run side by side; None = one per core for tiny and small without a GPU, else 1.
 
     Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
-    chain to one precision. With several seeds, all seeds share one data set and its judge, and every other
-    stage from SFT on runs once per seed. Raises UserError for a setting that is not valid.
+    chain to one precision. With several seeds, all seeds share one data set and its judge, and every stage
+    from SFT on runs once per seed. Raises UserError for a setting that is not valid.
     """
     given = _overrides(config_file, overrides, stages)
     preset = preset or next(

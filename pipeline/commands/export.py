@@ -24,8 +24,9 @@ from pipeline.settings.stages import STAGES
 
 
 def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
-    """Write the model of a done sft, reward, judge or ppo run to the folder `to`, which must be empty or not
-    exist.
+    """Write the model of a done sft, reward, judge or ppo run to the folder `to`.
+
+    The folder must be empty or not exist.
 
     form: "merged" or "adapter". Returns the absolute path. Raises UserError.
     """

@@ -201,8 +201,10 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
 
 def _check_names(stage: str, settings: Any) -> None:
     """Raise UserError for a name that cannot be a folder or file of the workspace, before the stage runs."""
-    fields = ("name", "dataset", "sft_run", "reward_run", "judge_run")
-    names = {name: getattr(settings, name, "") for name in fields}
+    names = {
+        name: getattr(settings, name, "")
+        for name in ("name", "dataset", "sft_run", "reward_run", "judge_run")
+    }
     if stage == "prepare" and not settings.name:
         names["source"] = default_name(settings.source)
     for field, name in names.items():

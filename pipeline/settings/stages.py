@@ -27,10 +27,10 @@ class Stage:
 
     settings: the stage's dataclass. entry: "module:function"; it is called with (settings, run, workspace)
     and returns the run's results. needs: the stages whose runs it depends on. uses: the stages whose newest
-    run it takes as well if there is one. per_precision: whether it has one run per precision. trains: "base"
-    (a model from scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and
-    is compared with SFT) or "" (nothing). split: the split of the data set that this stage alone reads; the
-    stage is part of `all` if `prepare` sets that split aside, and all seeds share its run.
+    run it also takes if there is one. per_precision: whether it has one run per precision. trains: "base" (a
+    model from scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and is
+    compared with SFT) or "" (nothing). split: the split of the data set that only this stage reads; the stage
+    is part of `all` where `prepare` sets that split aside, and one run serves all seeds, like the data set.
     """
 
     name: str
