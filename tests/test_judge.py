@@ -127,7 +127,7 @@ def test_policies_are_evaluated_without_a_judge_that_failed(everything, capsys):
 
 
 def test_its_settings_are_refused_if_it_is_not_part_of_all(workspace):
-    with pytest.raises(UserError, match="judge is no stage of all"):
+    with pytest.raises(UserError, match="judge is not a stage of"):
         run_everything(workspace, overrides=["judge.max_steps=3"])
 
 

@@ -104,7 +104,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 lora_alpha=64,
                 learning_rate=5e-4,
                 batch_size=8,
-                micro_batch_size=4,
+                micro_batch_size=2,  # rank 32 takes more than the reward models
                 max_length=320,
                 save_steps=20,
                 eval_steps=40,
