@@ -50,7 +50,8 @@ def visit(browser):
 
 
 def outside(url, address):
-    return not url.startswith((address.split("/zh")[0], "data:", "blob:"))
+    server = address.split("/zh")[0].split("/#")[0]
+    return not url.startswith((server, "data:", "blob:"))
 
 
 @pytest.fixture(scope="module")

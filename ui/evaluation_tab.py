@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from data.policies import PRECISIONS
 from evaluation.alignment import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
-from ui import calibration, evaluation_verdict, job_card, parts, plots, prerequisites, terms
+from ui import calibration, evaluation_verdict, job_card, judged, parts, plots, prerequisites, terms
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Mark, Services
@@ -48,6 +48,7 @@ def build(
     cancel = gr.Button(t("run.cancel"), size="sm", visible=False, elem_id="cancel-evaluate")
     said = gr.HTML(padding=False, elem_id="evaluation-verdict")
     table = gr.HTML(padding=False, elem_id="evaluation-table", elem_classes="sheet")
+    judged_table = gr.HTML(padding=False, elem_id="judged-table", elem_classes="sheet")
     with gr.Column(visible=False) as body:
         with gr.Column(elem_classes="charts wide"):
             charts = [gr.Plot(show_label=False) for _ in range(4)]
@@ -58,7 +59,9 @@ def build(
         seed = gr.HTML(padding=False, elem_classes="sheet")
         rewards = gr.HTML(padding=False, elem_classes="sheet")
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
-    outputs = [seen, choice, card, cancel, said, table, body, *charts, targets, scorers, seed, rewards]
+    outputs = [
+        seen, choice, card, cancel, said, table, judged_table, body, *charts, targets, scorers, seed, rewards
+    ]  # fmt: skip
 
     def launch(preset_value: str, *values: Any) -> tuple[Any, ...]:
         changed = forms.overrides("evaluate", preset_value, form.names(), values)
@@ -112,7 +115,7 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
     told = job_card.now(record, t) if record else []
     now = f"{choice} {preset} {told} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
     if now == seen:
-        return (gr.skip(),) * 15
+        return (gr.skip(),) * 16
     results = record.results if record else {}
     rows = results.get("table") or []
     choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in own]
@@ -123,6 +126,7 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
         gr.Button(visible=record is not None and record.status in parts.LIVE),
         verdict_html(rows, t) if rows else "",
         policies_table(rows, t) if rows else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
+        judged.judged_html(results, t),
         gr.Column(visible=bool(rows)),
         *(figures(rows, t) if rows else [None] * 4),
         targets_html(results.get("targets") or {}, t),

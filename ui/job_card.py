@@ -12,6 +12,8 @@ from ui.parts import ENDED
 from ui.texts import Texts
 
 SILENT_SECONDS = 180
+# Where a run is shown; the other stages have a tab of their own name.
+TAB_OF = {"prepare": "data", "evaluate": "evaluation", "judge": "runs", "pretrain": "runs"}
 
 
 def card(record: RunRecord | None, t: Texts, *, next_to_run: bool = False) -> str:
@@ -43,7 +45,7 @@ def line(record: RunRecord, t: Texts) -> str:
     facts = [parts.chip(record.status, t("status." + record.status))]
     facts.append(f"<b>{escape(parts.run_title(record, t))}</b>")
     facts += [f'<span class="phase">{escape(text)}</span>' for text in now(record, t)]
-    target = {"prepare": "data", "evaluate": "evaluation", "pretrain": "runs"}.get(record.stage, record.stage)
+    target = TAB_OF.get(record.stage, record.stage)
     facts.append(f'<span class="grow"></span><span class="follow">{escape(t("bar.follow"))} →</span>')
     return f'<a class="job-line now-link" href="#{escape(target)}">{"".join(facts)}</a>{meter(record)}'
 
@@ -68,7 +70,7 @@ def now(record: RunRecord, t: Texts, next_to_run: bool = False) -> list[str]:
 def phase(record: RunRecord, progress: Progress, t: Texts) -> str:
     """The phase in words."""
     if progress.phase == EVALUATING:
-        key = "phase.evaluating_pairs" if record.stage == "reward" else "phase.evaluating"
+        key = "phase.evaluating_pairs" if record.stage in ("reward", "judge") else "phase.evaluating"
         return t(key, count=progress.count or "–")
     if progress.phase in ("", STEPS):
         if not progress.total:

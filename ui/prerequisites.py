@@ -7,7 +7,7 @@ from typing import Any
 
 from data.errors import Code, UserError
 from pipeline.runs.lineage import Lineage
-from pipeline.settings.layers import build
+from pipeline.settings.layers import build, stages_of
 from pipeline.settings.stages import STAGES, Step
 from ui.parts import LIVE, Services
 from ui.texts import Texts
@@ -17,12 +17,12 @@ def missing_before(
     services: Services, stage: str, preset: str, precisions: Sequence[str], changed: Sequence[str]
 ) -> list[Step]:
     """The steps to run before `stage`, in order; [] if its parents exist, wait in the queue or are named."""
-    line = Lineage(services.runs)
+    line, plan = Lineage(services.runs), stages_of(preset).plan()
     live = {(r.stage, r.precision) for r in line.records if r.status in LIVE and r.preset == preset}
     found: list[Step] = []
 
     def add(step: Step, given: Sequence[str]) -> None:
-        for need in PLAN[step]:
+        for need in plan[step]:
             row = STAGES[need.stage]
             if need.stage in given or need in found or (need.stage, need.precision) in live:
                 continue
@@ -36,9 +36,6 @@ def missing_before(
             arm = precision if STAGES[stage].per_precision else "bf16"
             add(Step(stage, arm), [*settings.unneeded, *named(settings)])
     return found
-
-
-PLAN = STAGES.plan()
 
 
 def lacks_parents(line: Lineage, stage: str, settings: Any) -> bool:

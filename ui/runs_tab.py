@@ -164,6 +164,7 @@ def headline(record: RunRecord, t: Texts) -> str:
     keys = {
         "sft": ("eval_loss", "loss"),
         "reward": ("accuracy",),
+        "judge": ("accuracy",),
         "ppo": ("gold_mean", "score_gain"),
         "pretrain": ("eval_loss", "loss"),
     }.get(record.stage or "", ())
@@ -207,7 +208,7 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
         job_card.card(record, t),
         gr.Button(visible=record.status in LIVE),
         gr.Button(visible=record.status in ENDED),
-        gr.Button(visible=record.stage in STAGES and record.stage != "pretrain"),
+        gr.Button(visible=record.stage in STAGES and job_card.TAB_OF.get(record.stage) != "runs"),
         facts_html(record, t),
         config_html(record, t),
         runs.tail_log(services.workspace, run_id, 60),
@@ -255,7 +256,7 @@ def settings_of(services: Services, run_id: str | None) -> str:
         raise UserError("choose a run first", code=Code.RUN)
     record = services.runs.read(run_id)
     asked = to_dict(services.runs.asked(record))
-    tab = {"prepare": "data", "evaluate": "evaluation"}.get(record.stage, record.stage)
+    tab = job_card.TAB_OF.get(record.stage, record.stage)
     return json.dumps({"stage": record.stage, "tab": tab, "preset": record.preset, "values": asked})
 
 

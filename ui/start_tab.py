@@ -10,6 +10,7 @@ import gradio as gr
 from data.policies import PRECISIONS
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
+from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES
 from ui import drawing, header, job_card, parts, terms
 from ui.events import QUIET, WORK, shown
@@ -17,7 +18,6 @@ from ui.parts import LIVE, Services
 from ui.texts import Texts
 
 PRESETS_TO_TRAIN = ("tiny", "small")
-TAB_OF = {"prepare": "data", "evaluate": "evaluation"}  # other stages have a tab of their own name
 
 
 def build(services: Services, t: Texts, preset: gr.Radio) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def way(title: str, text: str, t: Texts) -> str:
 def picture_html(line: Lineage, preset: str, t: Texts) -> str:
     """The steps of the pipeline as links to their tabs, each with its state."""
     own = [r for r in line.records if r.preset == preset]
-    steps = [step_html(row.name, states(own, line, row.name), t) for row in STAGES.chain]
+    steps = [step_html(row.name, states(own, line, row.name), t) for row in stages_of(preset).chain]
     steps.append(step_html("arena", {}, t))
     joined = '<span class="flow" aria-hidden="true">→</span>'.join(steps)
     return f'<h2 class="home-title">{escape(t("home.picture"))}</h2><nav class="picture">{joined}</nav>'
@@ -108,12 +108,13 @@ def states(own: list[RunRecord], line: Lineage, stage: str) -> dict[str, str]:
 
 def step_html(stage: str, found: dict[str, str], t: Texts) -> str:
     """One step: its name, what it does, and a mark per arm."""
-    tab = TAB_OF.get(stage, stage)
+    tab = job_card.TAB_OF.get(stage, stage)
+    name = t("stage.judge") if stage == "judge" else t("tab." + tab)
     marks = "".join(
         parts.chip(state, arm or t("status." + state), t("status." + state)) for arm, state in found.items()
     )
     return (
-        f'<a class="picture-step" href="#{tab}"><b>{escape(t("tab." + tab))}</b>'
+        f'<a class="picture-step" href="#{tab}"><b>{escape(name)}</b>'
         f'<span>{escape(t("home.step." + stage))}</span><span class="marks">{marks}</span></a>'
     )
 

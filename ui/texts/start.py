@@ -39,6 +39,10 @@ START: dict[str, tuple[str, str]] = {
     "home.step.sft": ("The model learns to answer", "模型学会作答"),
     "home.step.reward": ("Three judges learn what people prefer", "三个打分模型学习人的偏好"),
     "home.step.ppo": ("The model practises for a high score", "模型为高分而练习"),
+    "home.step.judge": (
+        "A judge learns from pairs that no other model saw",
+        "评判模型从其他模型没见过的数据中学习",
+    ),
     "home.step.evaluate": ("Figures on unseen prompts", "在新提示词上测量"),
     "home.step.arena": ("You vote, blind", "由你盲评投票"),
     "home.rlhf_title": ("What is RLHF?", "什么是 RLHF？"),
