@@ -89,4 +89,5 @@ ROWS = {
     58: Row("stages, commands and endpoints with hostile names", "nothing outside workspace and caches is opened"),
     59: Row("a damaged or incomplete parent, base or data set", "every stage names the file in one sentence"),
     60: Row("the migration of an older database fails", "the old database stays as it was"),
+    61: Row("somebody reads the database", "no cookie and no login in it; who returns is the same rater"),
 }  # fmt: skip

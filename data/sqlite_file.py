@@ -144,8 +144,8 @@ class SqliteFile:
         if self._pragma("user_version") == version:
             return
 
-        def create(db: sqlite3.Connection) -> None:
-            found = self._pragma("user_version")  # asked again: another program may have been quicker
+        def create(db: sqlite3.Connection) -> bool:
+            found: int = self._pragma("user_version")  # asked again: another program may have been quicker
             if found == 0:
                 for statement in schema.split(";"):
                     db.execute(statement)
@@ -153,8 +153,10 @@ class SqliteFile:
             for step in range(found, version) if found else ():
                 migrations[step](db)
             db.execute(f"PRAGMA user_version = {version}")
+            return found != 0
 
-        self.write(create)
+        if self.write(create):
+            self._db.execute("VACUUM")  # what a migration replaced is not left in unused pages
 
     def _pragma(self, text: str) -> Any:
         return self._db.execute(f"PRAGMA {text}").fetchone()[0]

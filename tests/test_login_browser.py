@@ -41,7 +41,8 @@ def test_a_rater_logs_in_votes_and_logs_out(workspace, tmp_path):
             page.locator(f"#pane-{letter} .pane-head").click()
         page.locator("#vote-button").click()
         page.wait_for_selector("#reveal table")
-        assert [vote["rater"] for vote in services.arena.store.votes()] == ["user:rob"]
+        store = services.arena.store
+        assert [vote["rater"] for vote in store.votes()] == [store.pseudonyms.rater("user:rob")]
         page.locator("#account button").click()
         page.wait_for_url("**/login")
         page.goto(address)

@@ -254,8 +254,8 @@ def asked(script, rater="ann"):
 def test_the_rater_is_the_login_whatever_is_claimed(scripts, services):
     round_id = asked(scripts["rob"], rater="user:ann")["round"]
     scripts["rob"].predict(round_id, "A>B>C>D", "", "", api_name="/vote")
-    assert services.arena.store.rater_of(round_id) == "user:rob"
-    assert services.arena.store.votes()[-1]["rater"] == "user:rob"
+    assert services.arena.store.owns("user:rob", round_id)
+    assert services.arena.store.votes()[-1]["rater"] == services.arena.store.pseudonyms.rater("user:rob")
 
 
 @pytest.mark.faults(26, 50)
@@ -314,7 +314,7 @@ def anybody(open_services):
 @pytest.mark.parametrize("claimed", ["user:ann", "cookie:abc", "session:s", "anonymous"])
 def test_without_accounts_a_script_can_be_no_visitor_and_no_login(open_services, anybody, claimed):
     round_id = asked(anybody, claimed)["round"]
-    assert open_services.arena.store.rater_of(round_id) == f"api:{claimed}"
+    assert open_services.arena.store.owns(f"api:{claimed}", round_id)
 
 
 @pytest.mark.faults

@@ -79,12 +79,12 @@ def api_rater(request: gr.Request | None, claimed: str) -> str:
     return f"api:{claimed.strip()}" if isinstance(claimed, str) and claimed.strip() else ""
 
 
-def api_voter(request: gr.Request | None, owner: str) -> str:
-    """Who votes through the API on a round of `owner`.
+def api_voter(request: gr.Request | None, owner: str) -> str | None:
+    """Who votes through the API on a round of `owner`, a pseudonym; None for its rater, whoever that is.
 
     Without accounts, the id of a round that a script asked for is a key of 128 random bits, told to nobody
     else: who presents it votes as the round's rater. A round of the page takes votes from its visitor only.
     """
     if getattr(request, "username", None) is None and owner.startswith("api:"):
-        return owner
+        return None
     return rater_of(request)
