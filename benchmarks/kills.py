@@ -43,18 +43,20 @@ SIZES = {
 }  # fmt: skip
 
 
-def cells(parents: dict[str, str]) -> list[Cell]:
-    """Every stage at every precision that it has. parents: the undisturbed runs so far, by cell."""
-    found = [Cell("prepare", "bf16", SIZES["prepare"])]
-    found += [Cell("sft", precision, SIZES["sft"]) for precision in PRECISIONS]
+def cells(workspace: Workspace, parents: dict[str, str]) -> list[Cell]:
+    """Every stage at every precision that it has. parents: the undisturbed runs so far, by cell.
+
+    The base is the one that `pretrain` makes here: small, so that a kill costs little.
+    """
+    found = [Cell("pretrain", "bf16", SIZES["pretrain"]), Cell("prepare", "bf16", SIZES["prepare"])]
+    base = f"base_model={workspace.runs / parents.get('pretrain bf16', '') / 'model'}"
+    found += [Cell("sft", precision, (*SIZES["sft"], base)) for precision in PRECISIONS]
     sft = f"sft_run={parents.get('sft bf16', '')}"
     found += [Cell("reward", precision, (*SIZES["reward"], sft)) for precision in PRECISIONS]
     for precision in PRECISIONS:
         reward = f"reward_run={parents.get(f'reward {precision}', '')}"
         found.append(Cell("ppo", precision, (*SIZES["ppo"], sft, reward)))
-    found.append(Cell("evaluate", "bf16", (*SIZES["evaluate"], sft)))
-    found.append(Cell("pretrain", "bf16", SIZES["pretrain"]))
-    return found
+    return [*found, Cell("evaluate", "bf16", (*SIZES["evaluate"], sft))]
 
 
 class Attack:
@@ -68,8 +70,8 @@ class Attack:
     def calm(self) -> dict[str, dict[str, Any]]:
         """The undisturbed run of each cell, made where it is missing: {cell: run, seconds, calls, outcome}."""
         known = {row["cell"]: row for row in read_jsonl(self.calm_file)}
-        for index in range(len(cells({}))):
-            cell = cells({name: row["run"] for name, row in known.items()})[index]
+        for index in range(len(cells(self.workspace, {}))):
+            cell = self.cells(known)[index]
             if cell.name in known:
                 continue
             before = self._runs()
@@ -82,6 +84,10 @@ class Attack:
             append_jsonl(self.calm_file, known[cell.name])
             print(f"undisturbed {cell.name}: {ended.seconds:.1f} s, {ended.calls} calls", flush=True)
         return known
+
+    def cells(self, calm: dict[str, dict[str, Any]]) -> list[Cell]:
+        """The cells, on the parents that there are by now."""
+        return cells(self.workspace, {name: row["run"] for name, row in calm.items()})
 
     def kill(self, number: int, cell: Cell, calm: dict[str, Any], kill: Kill) -> dict[str, Any]:
         """Kill a run of the cell and resume it; one line of kills.jsonl."""
@@ -122,10 +128,10 @@ class Attack:
         shutil.rmtree(self.workspace.dataset(name), ignore_errors=True)
 
 
-def planned(number: int, seed: int, calm: dict[str, Any], again: int) -> Kill:
+def planned(number: int, at_a_call: bool, seed: int, calm: dict[str, Any], again: int) -> Kill:
     """When kill `number` comes; `again` counts tries that came after the stage had ended."""
     chance = random.Random(f"{seed} {number} {again}")
-    if (number // len(cells({}))) % 2:
+    if at_a_call:
         return Kill(call=1 + chance.randrange(calm["calls"]), after=chance.random() < 0.5)
     return Kill(seconds=chance.uniform(0.0, calm["seconds"]))
 
@@ -134,7 +140,7 @@ def attack(work: Path, count: int, seed: int) -> None:
     """Do what is left of `count` kills."""
     attacked = Attack(work)
     calm = attacked.calm()
-    everything = cells({name: row["run"] for name, row in calm.items()})
+    everything = attacked.cells(calm)
     done = {row["number"] for row in read_jsonl(attacked.kills)}
     for number in range(count):
         if number in done:
@@ -143,7 +149,9 @@ def attack(work: Path, count: int, seed: int) -> None:
         facts, again = calm[cell.name], 0
         row: dict[str, Any] = {"missed": True}
         while row.get("missed"):
-            row = attacked.kill(number, cell, facts["outcome"], planned(number, seed, facts, again))
+            at_a_call = bool(number // len(everything) % 2)
+            kill = planned(number, at_a_call, seed, facts, again)
+            row = attacked.kill(number, cell, facts["outcome"], kill)
             again += 1
         append_jsonl(attacked.kills, row)
         print(f"{number + 1}: {cell.name}, {row['kill']}: {', '.join(row['differs']) or 'exact'}", flush=True)

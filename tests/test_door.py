@@ -104,7 +104,7 @@ def test_flags_that_can_be_served_pass():
 def test_an_empty_file_of_accounts_is_no_account(tmp_path):
     """So that it opens no address to others: `app.check` asks again once the file is read."""
     (tmp_path / "accounts.json").write_text('{"accounts": []}')
-    assert app.access_of(Workspace(tmp_path)).accounts is None
+    assert not app.access_of(Workspace(tmp_path)).asks
 
 
 # the environment

@@ -21,10 +21,15 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Access:
-    """The accounts of a workspace and who is logged in; both None where nobody has to log in."""
+    """The accounts of a workspace and who is logged in; both None where there can be no accounts."""
 
     accounts: Accounts | None = None
     logins: Logins | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether everybody has to log in: from the first account on, also where it is made meanwhile."""
+        return self.accounts is not None and self.accounts.any_so_far()
 
     def account(self, cookies: Mapping[str, str]) -> Account | None:
         """The account that these cookies log in; None without a login, or without accounts."""
@@ -32,7 +37,7 @@ class Access:
 
     def may(self, request: gr.Request | None, role: str) -> bool:
         """Whether the caller of a handler may do what is open to `role`."""
-        if self.accounts is None:
+        if self.accounts is None or not self.asks:
             return True
         account = self.accounts.find(getattr(request, "username", None))
         return account is not None and account.may(role)
@@ -85,6 +90,6 @@ def api_voter(request: gr.Request | None, owner: str) -> str | None:
     Without accounts, the id of a round that a script asked for is a key of 128 random bits, told to nobody
     else: who presents it votes as the round's rater. A round of the page takes votes from its visitor only.
     """
-    if getattr(request, "username", None) is None and owner.startswith("api:"):
+    if not getattr(request, "username", None) and owner.startswith("api:"):
         return None
     return rater_of(request)

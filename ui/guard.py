@@ -165,7 +165,7 @@ class Guard:
 
     def admitted(self, request: Request, visit: Visit) -> bool:
         """Whether there is the login that an address needs. Raises Refused for the wrong role."""
-        if self.access.accounts is None or visit.route.role == "anyone":
+        if not self.access.asks or visit.route.role == "anyone":
             return True
         account = self.access.account(request.cookies)
         if account is None:
@@ -219,7 +219,7 @@ class Guard:
 
     def owner_of(self, request: Request) -> str:
         """Who a visitor is to `Owners`: the login, else the rater's cookie, else the peer."""
-        if self.access.accounts is not None:
+        if self.access.asks:
             account = self.access.account(request.cookies)
             return f"user:{account.name}" if account else "nobody"
         cookie = request.cookies.get(RATER_COOKIE)

@@ -38,7 +38,8 @@ class Header:
 
     preset: gr.Radio
     account: gr.HTML
-    who: Callable[[gr.Request], str]  # what `account` shows to a visitor
+    who: Callable[[gr.Request], gr.HTML]  # what `account` shows to a visitor
+    trainers: list[gr.Button]  # what only those who may train have a use for
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
@@ -65,7 +66,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
         machine = gr.HTML(padding=False, elem_id="machine")
         gr.HTML(language_links(language), padding=False, elem_id="languages")
-        account = gr.HTML(padding=False, elem_id="account", visible=services.access.accounts is not None)
+        account = gr.HTML(padding=False, elem_id="account", visible=False)
     with gr.Row(elem_id="bar"):
         strip = gr.HTML(padding=False, elem_id="pipeline")
         missing = gr.Button(
@@ -97,9 +98,10 @@ def build(services: Services, t: Texts, language: str) -> Header:
             services.jobs.cancel(record.id)
         return show(services, preset_value, "", t)
 
-    def who(request: gr.Request) -> str:
+    def who(request: gr.Request) -> gr.HTML:
         key = services.access.logout_key(request)
-        return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+        form = logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+        return gr.HTML(form, visible=bool(form))
 
     timer.tick(poll, [preset, seen], outputs, **QUIET)
     missing.click(shown(run_missing, t), [preset], outputs, **WORK)
@@ -108,6 +110,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         preset,
         account,
         who,
+        [missing, cancel],
         timer,
         outputs,
         {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},

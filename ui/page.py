@@ -28,7 +28,7 @@ def build(services: Services, language: str) -> gr.Blocks:
         page.access = services.access
         top = header.build(services, t, language)
         tabs, parts = {}, {}
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as bar:
             for name in TABS:
                 with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}") as tab:
                     opened = [tab.select, *([page.load] if name == TABS[0] else [])]
@@ -36,6 +36,7 @@ def build(services: Services, language: str) -> gr.Blocks:
                 tabs[name] = tab
         api.build(services)
         bind(page, services, top, tabs, parts)
+        hide_from_raters(page, services, bar, tabs, top.trainers)
     return page
 
 
@@ -93,6 +94,21 @@ def bind(
     top.preset.change(follow, [top.preset], [c for form in filled for c in form.components], **QUIET).then(
         **top.refresh, **QUIET
     )
+
+
+def hide_from_raters(
+    page: gr.Blocks, services: Services, bar: gr.Tabs, tabs: dict[str, gr.Tab], buttons: list[gr.Button]
+) -> None:
+    """Show who may only rate the arena alone: no tab or button that would refuse them."""
+    outputs = [bar, *tabs.values(), *buttons]
+
+    def shown_to(request: gr.Request) -> list[Any]:
+        if services.access.may(request, "admin"):
+            return [gr.skip()] * len(outputs)
+        seen = [gr.Tab(visible=name == "arena") for name in tabs]
+        return [gr.Tabs(selected="arena"), *seen, *(gr.Button(visible=False) for _ in buttons)]
+
+    page.load(shown_to, None, outputs, **QUIET)
 
 
 def newest_preset(services: Services) -> str:

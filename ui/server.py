@@ -72,9 +72,11 @@ def build(
 
 
 def login_of(access: Access):
-    """What Gradio asks for the name of a visitor; None turns the visitor away."""
+    """What Gradio asks for the name of a visitor: None turns the visitor away, "" is nobody in particular."""
 
     def name(request: Request) -> str | None:
+        if not access.asks:
+            return ""
         account = access.account(request.cookies)
         return account.name if account else None
 
