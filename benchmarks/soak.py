@@ -63,7 +63,7 @@ def sample(app: ServedApp, begun: float, temporary: Path) -> Sample:
     for process in others:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
             memory += process.memory_info().rss
-            is_training = "pipeline.arena" not in " ".join(process.cmdline()) and _trains(process)
+            is_training = _trains(process)
             trainings, served = trainings + is_training, served + (not is_training)
     unfinished = [*app.workspace.rglob(".*.tmp"), *app.workspace.rglob(".staging-*"), *temporary.rglob("*")]
     left = sum(1 for path in unfinished if _is_old(path))
