@@ -90,4 +90,11 @@ ROWS = {
     59: Row("a damaged or incomplete parent, base or data set", "every stage names the file in one sentence"),
     60: Row("the migration of an older database fails", "the old database stays as it was"),
     61: Row("somebody reads the database", "no cookie and no login in it; who returns is the same rater"),
+    62: Row("file handles run out", "no record is touched, no vote half stored; all is there again afterwards"),
+    63: Row("the disk is full at any write, at a cancel, at the app's start", "failed: disk full, or it works"),
+    64: Row("memory is squeezed (RLIMIT_AS) at several places", "done with less, or failed: out of memory"),
+    65: Row("the inference process hangs", "replaced within 15 s"),
+    66: Row("a run is killed before its first attempt", "shown as lost at once"),
+    67: Row("stages of a killed `all` go on", "others wait or are refused; what they write is left alone"),
+    68: Row("records, metrics and queue of any shape", "shown as damaged, the others are listed"),
 }  # fmt: skip

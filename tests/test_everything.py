@@ -117,7 +117,7 @@ def test_all_removes_what_killed_stages_left_unfinished(everything, workspace):
     assert [path for path in unfinished if path.exists()] == []
 
 
-@pytest.mark.faults(55)
+@pytest.mark.faults(67)
 def test_all_touches_nothing_while_a_stage_of_a_killed_all_goes_on(everything, workspace):
     orphan = stages.Run.create(workspace, "sft", build("sft"))
     orphan.start_attempt()

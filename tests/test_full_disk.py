@@ -26,7 +26,7 @@ from ui import parts
 from ui.header import machine_html
 from ui.texts import Texts
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults(63)
 SIZE = 8 * 2**20
 
 
