@@ -141,7 +141,9 @@ def start(cell: Cell, workspace: Workspace, name: str) -> Callable[[], Any]:
 def go_on(cell: Cell, workspace: Workspace, name: str, known: set[str]) -> Callable[[], Any]:
     """The job that resumes the run that was killed; from the beginning where it had not made one."""
     left = [
-        record.id for record in list_runs(workspace) if record.id not in known and record.status != "done"
+        record.id
+        for record in list_runs(workspace)
+        if record.id not in known and record.status != "done" and not record.damaged
     ]
     return (lambda: stages.resume(workspace, left[0])) if left else start(cell, workspace, name)
 
