@@ -97,14 +97,14 @@ def table(marks: Marks, ended: dict[str, Ended]) -> str:
     lines = [
         "# The fault matrix",
         "",
-        "What goes wrong, what must happen, and the tests that inject it. `make test-faults` runs them all and",
-        "writes this table from their results (`benchmarks/fault_table.py`). Rows 1 to 48 are the first matrix,",
-        "the others came with attacks from outside. What cannot be tried in a test stands in italics, with its",
+        "Each fault, the required behaviour, and the tests that inject the fault. `make test-faults` runs them all and",
+        "writes this table from their results (`benchmarks/fault_table.py`). Rows 1 to 48 are the first matrix; the",
+        "others were added after attacks from outside. What a test cannot try is in italics, with its",
         "reason.",
         "",
         f"{len(ROWS)} rows, {len(tests)} tests; last results ({', '.join(days) or 'none'}): {counted or 'none'}.",
         "",
-        "| # | Fault | What must happen | Tests | Last result |",
+        "| # | Fault | Required behaviour | Tests | Last result |",
         "|---|---|---|---|---|",
     ]
     for number, row in ROWS.items():

@@ -1,6 +1,6 @@
-"""The votes of a season as the statistics need them: read with two queries, however many there are.
+"""The votes of a season in the form that the statistics need, read with two queries for any number of votes.
 
-`VoteStore.votes` gives everything that is known of a vote; this gives what is counted.
+`VoteStore.votes` returns the complete record of a vote; this module returns only what is counted.
 """
 
 import json
@@ -12,9 +12,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CastVote:
-    """A vote as it was cast. number: rises with every vote of the database. policies: letter to policy.
-    identical: groups of letters whose answers are the same text. tokens: of each letter's answer. seconds:
-    from the answers to the vote."""
+    """A vote as it was cast.
+
+    number: increases with every vote of the database. policies: {letter: policy}. identical: groups of
+    letters whose answers are the same text. tokens: {letter: tokens of the answer}. seconds: time from the
+    answers to the vote.
+    """
 
     number: int
     round: str
@@ -28,8 +31,10 @@ class CastVote:
 
 
 def cast_votes(db: sqlite3.Connection, season: str | None, after: int = 0) -> list[CastVote]:
-    """The votes of a season (None = all) with a higher number than `after`, in the order in which they were
-    cast, those that were taken back included (`retracted_votes` names them)."""
+    """The votes of a season (None: all) with a number above `after`, in the order in which they were cast.
+
+    Retracted votes are included; `retracted_votes` returns their numbers.
+    """
     answers: dict[str, list[tuple[str, str, int]]] = {}
     for number, letter, text, tokens in _rows(
         db,
@@ -39,7 +44,7 @@ def cast_votes(db: sqlite3.Connection, season: str | None, after: int = 0) -> li
         after,
     ):
         answers.setdefault(number, []).append((letter, text, tokens))
-    arrangements: dict[str, dict[str, str]] = {}  # few different ones: each is read once
+    arrangements: dict[str, dict[str, str]] = {}  # there are few distinct ones, so each is parsed once
     found = []
     for number, round_id, rater, prompt, order, arrangement, seconds in _rows(
         db,
@@ -60,13 +65,13 @@ def cast_votes(db: sqlite3.Connection, season: str | None, after: int = 0) -> li
 
 
 def retracted_votes(db: sqlite3.Connection) -> frozenset[int]:
-    """The numbers of the votes that were taken back."""
+    """The numbers of the retracted votes."""
     rows = _rows(db, "SELECT v.rowid FROM retractions t JOIN votes v ON v.id = t.vote")
     return frozenset(number for (number,) in rows)
 
 
 def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
+    """Groups of two or more letters with the same text, such as [['A', 'C']]."""
     if len(set(texts.values())) == len(texts):
         return []
     groups: dict[str, list[str]] = {}
@@ -76,7 +81,7 @@ def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
 
 
 def _rows(db: sqlite3.Connection, query: str, *values: str | int | None) -> list[tuple[Any, ...]]:
-    """Plain tuples: half the time of rows that know their columns."""
+    """The rows as plain tuples, which take half the time of sqlite3.Row."""
     cursor = db.cursor()
     cursor.row_factory = None
     return cursor.execute(query, values).fetchall()

@@ -1,8 +1,9 @@
 """The tables of the arena's database, and the migration of older databases.
 
-Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that old and new
-votes on the same weights stay together. Version 2 held the cookies and logins of raters as they are; they
-become pseudonyms under the workspace's key, so that who returns is still the same rater.
+Version 1 has no seasons. The migration gives its rounds the season of the weights that answered them, so that
+old and new votes on the same weights belong to the same season. Version 2 holds the cookies and logins of
+raters. The migration replaces them by pseudonyms under the workspace's key, so that a rater who returns keeps
+the same identity.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from data.pseudonyms import Pseudonyms
 from data.seasons import MARGIN, SeasonFacts
 
-APPLICATION_ID = 0x45524C48  # "ERLH", so that another program's database is not taken for ours
+APPLICATION_ID = 0x45524C48  # "ERLH", which distinguishes the file from another program's database
 VERSION = 3
 
 SEASONS = """
@@ -100,7 +101,7 @@ CREATE TABLE retractions (
 
 
 def enter_season(db: sqlite3.Connection, facts: SeasonFacts, created: str | None = None) -> str:
-    """The id of the season of these facts, made where it is new. Runs inside the caller's transaction."""
+    """The id of the season of these facts, which is created if new. Runs inside the caller's transaction."""
     known = db.execute("SELECT 1 FROM seasons WHERE id = ?", (facts.id,)).fetchone()
     if known is None:
         (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM seasons").fetchone()
@@ -113,7 +114,7 @@ def enter_season(db: sqlite3.Connection, facts: SeasonFacts, created: str | None
 
 
 def add_seasons(db: sqlite3.Connection) -> None:
-    """Version 1 to 2: the table of seasons, and the season of each answered round."""
+    """Migrate version 1 to 2: add the table of seasons and the season of each answered round."""
     db.execute(SEASONS)
     db.execute("ALTER TABLE rounds ADD COLUMN season TEXT REFERENCES seasons")
     db.execute("CREATE INDEX rounds_by_season ON rounds (season)")
@@ -149,7 +150,7 @@ def migrations(key: Path) -> Mapping[int, Callable[[sqlite3.Connection], None]]:
 def _facts_of(
     base: Mapping[str, Any], decoding: Mapping[str, Any], weights: Mapping[str, Mapping[str, Any]]
 ) -> SeasonFacts:
-    """What a round of version 1 recorded about its answers, as a season's facts."""
+    """The facts of the season of a version-1 round, from what the round recorded about its answers."""
     hashes = {name: str(facts.get("adapter_sha256", "")) for name, facts in weights.items()}
     base_hash = next((str(facts["base_hash"]) for facts in weights.values() if "base_hash" in facts), "")
     return SeasonFacts(

@@ -1,10 +1,10 @@
 """The store of the arena: seasons, rounds, answers, votes and raters in one SQLite file.
 
-A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
-returns, the vote is on disk; the same vote sent again is found, not stored twice. Raters are given by what
-they are known by (a cookie, a login) and stored under pseudonyms (`data.pseudonyms`); rows hold these.
+Votes are append-only: a vote can be retracted (a row in `retractions`) but never changed or deleted. When
+`vote` returns, the vote is on disk; the same vote sent again is recognised and not stored twice. Callers
+identify a rater by a cookie or a login; the database and its rows hold a pseudonym (`data.pseudonyms`).
 
-What it does not do: decide who answers (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
+The store does not select the policies (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
 
 import itertools
@@ -29,7 +29,7 @@ from data.vote_schema import APPLICATION_ID, SCHEMA, VERSION, enter_season, migr
 
 @dataclass(frozen=True)
 class NewRound:
-    """A round that waits for its answers. arrangement: letter to policy; it stays on the server."""
+    """A round that waits for its answers. arrangement: {letter: policy}, which never leaves the server."""
 
     id: str
     conversation: str
@@ -39,7 +39,7 @@ class NewRound:
 
 @dataclass(frozen=True)
 class Answer:
-    """One pane's answer. prompt: the transcript it was given; weights: what answered (hashes, run ids)."""
+    """One pane's answer. prompt: the transcript it continues; weights: hashes and run ids of its model."""
 
     letter: str
     policy: str
@@ -53,10 +53,10 @@ class Answer:
 
 
 class VoteStore:
-    """The store at `path` (made where there is none); one object may be used from many threads.
+    """The store at `path`, which is created if it does not exist; many threads may use one object.
 
-    Raises UserError where the file is damaged, of another program, or of a newer version, and where the key
-    of its pseudonyms is missing or another one.
+    Raises UserError if the file is damaged or belongs to another program or a newer version, or if the key of
+    its pseudonyms is missing or another one.
     """
 
     def __init__(self, path: Path):
@@ -88,12 +88,12 @@ class VoteStore:
         language: str = "en",
         conversation: str | None = None,
     ) -> NewRound:
-        """Start a round in the season of the policies that will answer. A new conversation gets one of the
-        arrangements this rater has seen least.
+        """Start a round in the season of the policies that will answer.
 
-        All permutations of the policies come equally often for each rater (they differ by at most one). A
-        later turn keeps the arrangement of its conversation. Raises UserError for a conversation that is
-        unknown, another rater's, already voted on, or held with other policies.
+        A new conversation gets one of the arrangements that this rater has seen least often, so that the
+        counts of all permutations differ by at most one per rater. A later turn keeps the arrangement of its
+        conversation. Raises UserError for a conversation that is unknown, another rater's, already voted on,
+        or held with other policies.
         """
 
         rater = self.pseudonyms.rater(rater)
@@ -117,7 +117,7 @@ class VoteStore:
         return self._file.write(store)
 
     def close_round(self, round_id: str, answers: Sequence[Answer]) -> None:
-        """Store a round's answers; from now on it can be voted on."""
+        """Store a round's answers, after which it can be voted on."""
 
         def store(db: sqlite3.Connection) -> None:
             db.executemany(
@@ -138,7 +138,7 @@ class VoteStore:
         self._file.write(store)
 
     def void_round(self, round_id: str, reason: str) -> None:
-        """Mark a round whose answers never came; it takes no vote and counts in no balance."""
+        """Mark a round without complete answers as void; it accepts no vote and does not count as seen."""
 
         def store(db: sqlite3.Connection) -> None:
             db.execute(
@@ -149,7 +149,7 @@ class VoteStore:
         self._file.write(store)
 
     def histories(self, conversation: str, rater: str) -> dict[str, list[dict[str, str]]]:
-        """Each policy's own messages so far in a conversation: {policy: [{"role", "content"}, …]}."""
+        """The messages of a conversation so far, per policy: {policy: [{"role", "content"}, …]}."""
         rows = self._read(
             "SELECT r.message, a.policy, a.text FROM rounds r JOIN answers a ON a.round = r.id "
             "WHERE r.conversation = ? AND r.rater = ? AND r.state = 'answered' ORDER BY r.turn",
@@ -173,9 +173,9 @@ class VoteStore:
     ) -> dict[str, Any]:
         """Store a vote and return its row (see `votes`); when this returns, the vote is on disk.
 
-        ranking: a canonical order such as 'B>A=D>C', or 'none'. The same `vote_id` again, or the same
-        ranking by a double click, returns the vote that is there. Raises UserError for an unknown round,
-        another rater's, one without answers, an order that does not name each answer once, or a second,
+        ranking: a canonical order such as 'B>A=D>C', or 'none'. The same `vote_id`, or the same ranking
+        through a double click, returns the stored vote. Raises UserError for a round that is unknown, another
+        rater's or without answers, for an order that does not name each answer once, and for a second,
         different vote.
         """
         vote_id = vote_id or secrets.token_hex(16)
@@ -233,7 +233,7 @@ class VoteStore:
         return self.rater_of(round_id) == self.pseudonyms.rater(rater)
 
     def asked(self, rater: str, season: str) -> set[str]:
-        """The messages that a rater's answered rounds of a season began with."""
+        """The first messages of a rater's answered rounds in a season."""
         rows = self._read(
             "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
             (self.pseudonyms.rater(rater), season),
@@ -241,7 +241,7 @@ class VoteStore:
         return {row["message"] for row in rows}
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
-        """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
+        """Retract a vote: it stays in the file but no longer counts. Repeated calls have no effect."""
 
         rater = self.pseudonyms.rater(rater)
 
@@ -254,8 +254,7 @@ class VoteStore:
         self._file.write(store)
 
     def votes(self, *, season: str | None = None, retracted: bool = False) -> list[dict[str, Any]]:
-        """The votes that count, oldest first: of one season, or of all. With `retracted`, also those taken
-        back.
+        """The votes of one season, or of all, oldest first; with `retracted`, including retracted ones.
 
         Keys: vote, round, season, conversation, turn, rater, order, comment, created, reading_seconds,
         language, retracted, message, prompt_sha256, seed, decoding, base, software, policies {letter:
@@ -272,22 +271,22 @@ class VoteStore:
         return [row for row in rows if retracted or not row["retracted"]]
 
     def cast(self, season: str | None = None, after: int = 0) -> list[CastVote]:
-        """The votes of a season, or all, as the statistics need them; see `data.cast_votes`."""
+        """The votes of a season, or of all, in the form that the statistics need; see `data.cast_votes`."""
         with self._file.read() as db:
             return cast_votes(db, season, after)
 
     def retracted(self) -> frozenset[int]:
-        """The numbers (`CastVote.number`) of the votes that were taken back."""
+        """The numbers (`CastVote.number`) of the retracted votes."""
         with self._file.read() as db:
             return retracted_votes(db)
 
     def counts(self) -> dict[str, int]:
-        """How many votes and retractions there are, in all seasons together."""
+        """The numbers of votes and retractions in all seasons."""
         names = ("votes", "retractions")
         return {name: self._read(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in names}
 
     def seasons(self) -> list[Season]:
-        """All seasons that were answered in, the newest first."""
+        """All seasons with an answered round, newest first."""
         rows = self._read(
             "SELECT s.*, (SELECT count(*) FROM votes v JOIN rounds r ON v.round = r.id WHERE r.season = s.id "
             "AND v.id NOT IN (SELECT vote FROM retractions)) AS votes FROM seasons s ORDER BY s.number DESC"
@@ -295,7 +294,7 @@ class VoteStore:
         return [_season(row) for row in rows]
 
     def set_terms(self, season: str, *, margin: float, target: int | None) -> None:
-        """Fix the margin and target of a season. Raises UserError once it has a vote, or out of bounds."""
+        """Fix the margin and target of a season. Raises UserError if it has a vote or a value is invalid."""
         if not 0 < margin < 0.5:
             raise UserError(
                 f"margin={margin}: give a share of decisive votes between 0 and 0.5", code=Code.REQUEST
@@ -321,7 +320,7 @@ class VoteStore:
         self._file.write(store)
 
     def preference_pairs(self, season: str | None = None) -> list[dict[str, str]]:
-        """The votes of a season, or all, as training data: see `data.preferences`."""
+        """The votes of a season, or of all, as training data; see `data.preferences`."""
         return preference_pairs(self.votes(season=season))
 
     def _keyed(self, key: Path) -> Pseudonyms:

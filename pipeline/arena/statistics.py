@@ -1,7 +1,7 @@
-"""What a season's votes say: the leaderboard, the verdicts, and how far they can be trusted.
+"""The statistics of a season's votes: the leaderboard, the verdicts, and checks of their reliability.
 
-Connects the vote store to `evaluation`; computes nothing itself. Results are kept until a vote is cast or
-taken back. No torch.
+Connects the vote store to `evaluation`, which computes the statistics. A result is cached until a vote is
+cast or retracted. No torch.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ QUANTISED = ("ppo-int8", "ppo-int4")
 
 @dataclass(frozen=True)
 class Board:
-    """A season at a glance. without: the verdicts without the flagged raters; empty where nobody is flagged.
-    raters: who voted. flagged: of them, those who answer too fast or always alike."""
+    """The results of a season. without: the verdicts without the flagged raters; empty if no rater is
+    flagged. raters: number of raters. flagged: number of raters who vote too fast or always alike."""
 
     standings: list[Standing]
     verdicts: list[Verdict]
@@ -49,13 +49,13 @@ class Statistics:
     def __init__(self, store: VoteStore):
         self._store = store
         self._known: dict[tuple[str, str], tuple[dict[str, int], Any]] = {}
-        self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, votes taken back included
+        self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, including retracted votes
 
     def ballots(self, season: str) -> list[Ballot]:
         """The votes of a season that count, oldest first. A vote is read from the database once."""
         known = self._read.get(season, {})
         new = self._store.cast(season, after=max(known, default=0))
-        if new:  # a new dict: another thread may be going through the old one
+        if new:  # a new dict, because another thread may iterate over the old one
             known = self._read[season] = known | _ballots(new)
         gone = self._store.retracted()
         return [ballot for number, ballot in known.items() if number not in gone]
@@ -95,7 +95,7 @@ class Statistics:
         share = sum(votes.share for votes in pairs) / len(pairs)
         tastes = [taste_of(votes.shares()) for votes in pairs]
         margin = terms.margin if terms else MARGIN
-        # Rounded, so that a plan changes only when the season has learnt something.
+        # Rounded, so that the plan does not change with every single vote.
         return plan(margin=margin, decisive_share=round(share, 2), taste=round(max(tastes), 1))
 
     def _season(self, season: str) -> Season | None:
@@ -111,15 +111,17 @@ class Statistics:
 
 
 def contrasts(margin: float) -> list[Contrast]:
-    """The five contrasts that matter: each quantised reward model's policy against the bf16 one's, for which
-    "not worse" is asked, and each policy against SFT."""
+    """The five contrasts: the policy of each quantised reward model against that of the bf16 one (a test of
+    non-inferiority with `margin`), and each policy against SFT."""
     quantised = [Contrast(name, REFERENCE, margin) for name in QUANTISED]
     return quantised + [Contrast(name, BASELINE) for name in POLICIES if name != BASELINE]
 
 
 def _ballots(votes: list[CastVote]) -> dict[int, Ballot]:
     """The votes by their numbers."""
-    rankings: dict[tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
+    rankings: dict[
+        tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]
+    ] = {}  # there are few distinct ones
     found = {}
     for vote in votes:
         panes = vote.policies
