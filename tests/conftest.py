@@ -23,6 +23,8 @@ settings.load_profile("same every time")
 
 LONGEST_FIRST = (
     "test_page.py",
+    "test_accessibility.py",
+    "test_page_state.py",
     "test_distributed.py",
     "test_old_cpu.py",
     "test_kill_and_resume.py",

@@ -5,89 +5,20 @@ with the keyboard, and see the reveal and the updated leaderboard. No error may 
 request may leave the machine. The tests are skipped with a reason where no Chromium is found.
 """
 
-import shutil
 from types import SimpleNamespace
 
 import pytest
-from fake_policies import fake_demo
+from browsing import fill, go_to, load, needs_browser, new_page, settled
 from little_policies import save_policies
-from served_page import FakeClient, served, services_on
-from waiting import NEVER
+from served_page import served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
 from pipeline.runs.reader import list_runs, read_run
 from ui.page import TABS
-from ui.texts import Texts
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
-PATIENCE = 1000 * NEVER  # milliseconds
-COUNT_REQUESTS = """
-(() => {
-    const ask = window.fetch;
-    window.unanswered = 0;
-    window.fetch = (...request) => {
-        window.unanswered++;
-        return ask(...request).finally(() => window.unanswered--);
-    };
-})();
-"""
-# True once no answer of the server was waited for while the screen was drawn five times.
-IS_SETTLED = """
-() => new Promise((answer) => {
-    let quiet = 0;
-    const look = () => {
-        quiet = window.unanswered ? 0 : quiet + 1;
-        quiet === 5 ? answer(true) : requestAnimationFrame(look);
-    };
-    look();
-})
-"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS.split(), "--no-first-run"])
-        yield opened
-        opened.close()
-
-
-def new_page(browser, troubles, address, *, width=1366, height=800, locale="en-US", scheme="light"):
-    """An empty page, which adds its errors and its requests to other machines to `troubles`."""
-    size = {"width": width, "height": height}
-    page = browser.new_context(viewport=size, locale=locale, color_scheme=scheme).new_page()
-    page.set_default_timeout(PATIENCE)
-    page.add_init_script(COUNT_REQUESTS)
-    page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
-    page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-    page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
-    return page
-
-
-def load(page, address):
-    page.goto(address)
-    page.wait_for_selector("#pipeline .chip")
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens pages; the test fails at its end if one had an error or sent a request to another machine."""
-    troubles, pages = [], []
-
-    def open_page(address, **screen):
-        pages.append(new_page(browser, troubles, address, **screen))
-        load(pages[-1], address)
-        return pages[-1]
-
-    yield open_page
-    for page in pages:
-        page.context.close()
-    assert troubles == []
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +41,6 @@ def arena(shared, quick):
     assert troubles == []
 
 
-def outside(url, address):
-    return not url.startswith((address.split("/zh")[0], "data:", "blob:"))
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, random_base):
     """The page with real services, small random policies and a small data set."""
@@ -129,37 +56,6 @@ def real(tmp_path_factory, random_base):
         services.arena.start()
         with served(services) as address:
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The page with immediate fake answers and no job."""
-    folder = tmp_path_factory.mktemp("quick")
-    workspace = Workspace(folder / "workspace").create()
-    with (
-        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
-        served(services) as address,
-    ):
-        yield SimpleNamespace(workspace=workspace, address=address)
-
-
-def settled(page):
-    """Wait until the page has its answers and has drawn them, however long that takes."""
-    page.evaluate(IS_SETTLED)
-
-
-def go_to(page, tab, language="en"):
-    name = Texts(language)("tab." + tab)
-    button = page.get_by_role("tab", name=name, exact=True).first
-    if button.is_visible():
-        button.click()
-    else:  # on a narrow screen the remaining tabs are in a menu
-        page.locator("#tabs .overflow-menu button").first.click()
-        page.locator(".overflow-dropdown button", has_text=name).first.click()
-
-
-def fill(page, field, text):
-    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
 
 
 def prompt_box(page):
@@ -201,20 +97,20 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
     fill(page, "sft-max_steps", "12")
-    page.locator("#tab-sft").get_by_role("button", name="More settings").click()
     fill(page, "sft-base_model", str(real.base))
+    page.keyboard.press("Enter")  # a base of one's own, beside those that are offered
     fill(page, "sft-learning_rate", "0.001")
     for change in ("max_steps=12", "learning_rate=0.001", "base_model="):
         command = "(text) => document.querySelector('#command-sft textarea').value.includes(text)"
         page.wait_for_function(command, arg=change)
     page.locator("#start-sft").click()
     page.wait_for_selector("#now-card .chip.running")
+    assert page.locator("#card-sft .phase").count() == 1  # the run is on show, in one card
     run = list_runs(real.workspace)[0].id
 
     page.reload()
-    page.wait_for_selector("#pipeline .chip")
-    go_to(page, "sft")
-    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")
+    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")  # the address names the tab
+    assert page.locator("#sft-max_steps input").input_value() == "12"
     page.wait_for_selector("#card-sft .chip.done")
     record = read_run(real.workspace, run)
     assert record.status == "done"
@@ -352,8 +248,8 @@ def test_a_form_that_cannot_run_states_the_reason(visit, quick):
     go_to(page, "sft")
     # Types while the tab is still being filled: the response to the last change must remain.
     fill(page, "sft-learning_rate", "9")
-    page.wait_for_selector(".problem:has-text('learning_rate')")
+    page.wait_for_selector(".problem:has-text('Learning rate: at most 1')")
     settled(page)
-    assert page.locator(".problem:has-text('learning_rate')").count() == 1
+    assert page.locator(".problem:has-text('Learning rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
-    page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
+    page.get_by_text("Needs about").locator("visible=true").first.wait_for()
