@@ -15,7 +15,8 @@ from data.errors import Code, UserError
 from data.files import write_atomic
 
 KEY_BYTES = 32
-HIDDEN = ("rater", "round", "vote", "conversation")  # keys of a vote's row that hold an identifier
+# The keys of a vote's row that hold an identifier, and of what.
+HIDDEN = {name: name for name in ("rater", "round", "vote", "conversation")} | {"repeat_of": "round"}
 
 
 class Pseudonyms:
@@ -46,4 +47,4 @@ class Pseudonyms:
     def _hidden(self, key: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             return self.row(value)
-        return self.name(key, value) if key in HIDDEN else value
+        return self.name(HIDDEN[key], value) if key in HIDDEN and value is not None else value

@@ -50,7 +50,8 @@ class Season:
     """A season in the store.
 
     number: 1 for the workspace's first season. votes: the number of votes that count. margin: a share of
-    decisive votes in (0, 0.5). target: the planned number of rankings; None if it was not set.
+    decisive votes in (0, 0.5). target: the planned number of rankings; None if it was not set. hidden: the
+    leaderboard is not shown before the target is reached, unless somebody asks for an early look.
     """
 
     id: str
@@ -60,3 +61,13 @@ class Season:
     votes: int
     margin: float = MARGIN
     target: int | None = None
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """An early look at a hidden leaderboard. rankings: how many there were."""
+
+    rater: str
+    created: str
+    rankings: int

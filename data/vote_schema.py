@@ -1,11 +1,13 @@
 """The tables of the arena's database, and the migration of older databases.
 
 Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that old and new
-votes on the same weights stay together.
+votes on the same weights stay together. Version 2 knew one mode only: every round was a ranking of all
+policies. Its rounds keep that mode.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -15,7 +17,7 @@ from typing import Any
 from data.seasons import MARGIN, SeasonFacts
 
 APPLICATION_ID = 0x45524C48  # "ERLH", so that another program's database is not taken for ours
-VERSION = 2
+VERSION = 3
 
 SEASONS = """
 CREATE TABLE seasons (
@@ -32,6 +34,48 @@ CREATE TABLE seasons (
     target INTEGER
 ) STRICT
 """
+
+# What version 3 adds to the tables of version 2, and its own tables. `tokens` and `same` repeat what is in
+# `answers`, so that the statistics read one row per vote.
+ADDED_COLUMNS = (
+    "ALTER TABLE seasons ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE rounds ADD COLUMN mode TEXT NOT NULL DEFAULT 'rank' "
+    "CHECK (mode IN ('rank', 'pair', 'rate'))",
+    "ALTER TABLE rounds ADD COLUMN repeat_of TEXT REFERENCES rounds",
+    "ALTER TABLE rounds ADD COLUMN history TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE rounds ADD COLUMN tokens TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE rounds ADD COLUMN same TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE votes ADD COLUMN rating INTEGER CHECK (rating BETWEEN 1 AND 5)",
+    "ALTER TABLE votes ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+    "CREATE INDEX rounds_by_repeat ON rounds (repeat_of)",
+)
+ADDED_TABLES = (
+    """
+CREATE TABLE skips (
+    round TEXT PRIMARY KEY REFERENCES rounds,
+    created TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT
+""",
+    """
+CREATE TABLE looks (
+    season TEXT NOT NULL REFERENCES seasons,
+    rater TEXT NOT NULL,
+    created TEXT NOT NULL,
+    rankings INTEGER NOT NULL,
+    PRIMARY KEY (season, rater, rankings)
+) STRICT
+""",
+    """
+CREATE TABLE scores (
+    round TEXT NOT NULL REFERENCES rounds,
+    letter TEXT NOT NULL,
+    reward_run TEXT NOT NULL,
+    score REAL NOT NULL,
+    PRIMARY KEY (round, letter, reward_run)
+) STRICT
+""",
+)
 
 SCHEMA = (
     SEASONS
@@ -88,6 +132,7 @@ CREATE TABLE retractions (
     reason TEXT NOT NULL
 ) STRICT;
 """
+    + ";".join([*ADDED_COLUMNS, *ADDED_TABLES])
 )
 
 
@@ -97,7 +142,8 @@ def enter_season(db: sqlite3.Connection, facts: SeasonFacts, created: str | None
     if known is None:
         (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM seasons").fetchone()
         db.execute(
-            "INSERT INTO seasons VALUES (?,?,?,?,?,?,?,?,?,?,NULL)",
+            "INSERT INTO seasons (id, number, created, preset, base_model, base_hash, policies, decoding, "
+            "demo, margin) VALUES (?,?,?,?,?,?,?,?,?,?)",
             (facts.id, number, created or datetime.now(UTC).isoformat(), facts.preset, facts.base_model)
             + (facts.base_hash, _json(facts.policies), _json(facts.decoding), int(facts.demo), MARGIN),
         )
@@ -121,7 +167,33 @@ def add_seasons(db: sqlite3.Connection) -> None:
         db.execute("UPDATE rounds SET season = ? WHERE id = ?", (season, round_id))
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons}
+def add_modes(db: sqlite3.Connection) -> None:
+    """Version 2 to 3: modes, repeats, skips, ratings, early looks and reward models' scores."""
+    for statement in (*ADDED_COLUMNS, *ADDED_TABLES):
+        db.execute(statement)
+    answers = db.execute("SELECT round, letter, text, tokens FROM answers ORDER BY round, letter").fetchall()
+    for round_id, given in itertools.groupby(answers, key=lambda row: row[0]):
+        rows = list(given)
+        tokens, same = summary({row[1]: row[2] for row in rows}, {row[1]: row[3] for row in rows})
+        db.execute("UPDATE rounds SET tokens = ?, same = ? WHERE id = ?", (tokens, same, round_id))
+
+
+def summary(texts: Mapping[str, str], tokens: Mapping[str, int]) -> tuple[str, str]:
+    """What a round repeats of its answers, as JSON: tokens by letter, and the groups with the same text."""
+    return json.dumps(dict(tokens)), json.dumps(identical_groups(texts))
+
+
+def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
+    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
+    if len(set(texts.values())) == len(texts):
+        return []
+    groups: dict[str, list[str]] = {}
+    for letter in sorted(texts):
+        groups.setdefault(texts[letter], []).append(letter)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons, 2: add_modes}
 
 
 def _facts_of(

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from data import world
-from data.cast_votes import identical_groups
 from data.errors import Code, UserError
 from data.everyday import PROMPTS
 from data.files import read_jsonl, sha256_text, write_atomic
@@ -24,6 +23,7 @@ from data.pseudonyms import Pseudonyms
 from data.ranking import Ranking
 from data.records import messages, transcript
 from data.seasons import Season
+from data.vote_schema import identical_groups
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
 from data.workspace import Workspace

@@ -76,13 +76,13 @@ class Statistics:
         ballots, terms = self.ballots(season), self._season(season)
         table = VoteTable.of(ballots)
         asked = contrasts(terms.margin if terms else MARGIN)
-        flagged = flagged_raters(ballots)
-        kept = [number for number, ballot in enumerate(ballots) if ballot.rater not in flagged]
+        flagged = flagged_raters(table)
+        kept = ~np.isin(table.rater, [code for code, rater in enumerate(table.raters) if rater in flagged])
         found = verdicts(table, asked)
         return Board(
             leaderboard(table),
             found,
-            verdicts(table.only(np.array(kept)), asked) if flagged and kept else [],
+            verdicts(table.only(kept), asked) if flagged and kept.any() else [],
             len(table.raters),
             len(flagged),
             len(table),
@@ -133,7 +133,7 @@ def _ballots(votes: list[CastVote]) -> dict[int, Ballot]:
             vote.prompt_sha256,
             tuple(frozenset(panes[letter] for letter in group) for group in vote.identical),
             {panes[letter]: count for letter, count in vote.tokens.items()},
-            vote.round,
+            vote.item,
             vote.seconds,
         )
     return found
