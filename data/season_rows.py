@@ -9,7 +9,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 from data.errors import Code, UserError
-from data.seasons import Look, Season, SeasonFacts
+from data.seasons import Look, Season, SeasonFacts, Terms
 from data.vote_schema import enter_season
 
 
@@ -22,10 +22,15 @@ def seasons(db: sqlite3.Connection) -> list[Season]:
     return [_season(row) for row in rows.fetchall()]
 
 
-def set_terms(
-    db: sqlite3.Connection, season: str | SeasonFacts, margin: float, target: int | None, hidden: bool
-) -> None:
+def terms(db: sqlite3.Connection, season: str) -> Terms:
+    """The terms of a season; the usual ones where nobody has asked in it yet."""
+    row = db.execute("SELECT margin, target, hidden FROM seasons WHERE id = ?", (season,)).fetchone()
+    return _terms(row) if row else Terms()
+
+
+def set_terms(db: sqlite3.Connection, season: str | SeasonFacts, chosen: Terms) -> None:
     """Fix the terms of a season. Raises UserError for what `VoteStore.set_terms` names."""
+    margin, target, hidden = chosen.margin, chosen.target, chosen.hidden
     if not 0 < margin < 0.5:
         raise UserError(
             f"margin={margin}: give a share of decisive votes between 0 and 0.5", code=Code.REQUEST
@@ -82,7 +87,9 @@ def _season(row: sqlite3.Row) -> Season:
         row["created"],
         facts,
         row["votes"],
-        row["margin"],
-        row["target"],
-        bool(row["hidden"]),
+        _terms(row),
     )
+
+
+def _terms(row: sqlite3.Row) -> Terms:
+    return Terms(row["margin"], row["target"], bool(row["hidden"]))

@@ -19,7 +19,7 @@ from data.errors import Code, UserError
 from data.modes import Mode
 from data.preferences import preference_pairs
 from data.round_rows import Answer, Message, NewRound, RoundFacts
-from data.seasons import Look, Season, SeasonFacts
+from data.seasons import Look, Season, SeasonFacts, Terms
 from data.sqlite_file import SqliteFile
 from data.vote_rows import NewVote, OwnVote
 from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
@@ -226,7 +226,12 @@ class VoteStore:
         A season that nobody has asked in yet is entered where its facts are given. Raises UserError once it
         has a vote, for values out of bounds, and for `hidden` without a target.
         """
-        self._file.write(lambda db: season_rows.set_terms(db, season, margin, target, hidden))
+        self._file.write(lambda db: season_rows.set_terms(db, season, Terms(margin, target, hidden)))
+
+    def terms(self, season: str) -> Terms:
+        """The terms of a season; the usual ones where nobody has asked in it yet."""
+        with self._file.read() as db:
+            return season_rows.terms(db, season)
 
     def look(self, season: str, rater: str, rankings: int) -> None:
         """Record that a rater looked at a hidden leaderboard when there were so many rankings."""

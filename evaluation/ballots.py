@@ -110,9 +110,8 @@ class VoteTable:
         )
         seconds = np.array([b.seconds for b in ballots], dtype=np.float64)  # None becomes NaN
         length = np.array([sum(b.lengths.values()) or np.nan for b in ballots], dtype=np.float64)
-        found = list(patterns)
-        outcomes = (*_outcomes(found, names), *_by_pane(found))
-        return cls(names, tuple(raters), rater, prompt, pattern, *outcomes, seconds, length)
+        outcomes = (*_outcomes(list(patterns), names), *_by_pane(list(patterns)), seconds, length)
+        return cls(names, tuple(raters), rater, prompt, pattern, *outcomes)
 
     def __len__(self) -> int:
         return len(self.rater)

@@ -213,7 +213,7 @@ def _straight(table: VoteTable) -> np.ndarray:
 
 
 def _one_pane(table: VoteTable) -> np.ndarray:
-    """[raters], whether one pane wins too often for chance, which is that of the round with the fewest panes."""
+    """[raters], whether one pane wins too often; the chance is that of the round with the fewest panes."""
     best, panes = table.best_pane[table.pattern], table.panes[table.pattern]
     told = best >= 0
     fewest = np.full(len(table.raters), len(LETTERS))

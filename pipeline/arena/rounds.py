@@ -11,7 +11,7 @@ What it does not do: sample (the inference process does), store (`data.votes`), 
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ from data import world
 from data.errors import Code, UserError
 from data.everyday import PROMPTS
 from data.files import read_jsonl, sha256_text, write_atomic
+from data.modes import Mode
 from data.pseudonyms import Pseudonyms
 from data.ranking import Ranking
 from data.records import messages, transcript
-from data.seasons import Season
+from data.round_rows import Message
+from data.seasons import Look, Season, Terms
+from data.vote_rows import OwnVote
 from data.vote_schema import identical_groups
 from data.vote_table import votes_csv
 from data.votes import Answer, NewRound, VoteStore
@@ -46,7 +49,8 @@ HELD_OUT = 1000  # rows of the test split among which prompts are offered
 class RoundView:
     """What a rater may see before the vote: letters and texts, nothing of the policies.
 
-    done: the answers are complete and can be voted on. identical: groups of letters with the same text.
+    message: what was asked. thread: earlier messages that all panes share. done: the answers are complete and
+    can be voted on. identical: groups of letters with the same text.
     """
 
     round: str
@@ -54,6 +58,16 @@ class RoundView:
     answers: dict[str, str]
     done: bool = False
     identical: list[list[str]] = field(default_factory=list)
+    message: str = ""
+    thread: list[Message] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NextRound:
+    """What a rater judges next: a prompt to be answered, or (again) a round with stored answers to show."""
+
+    prompt: str = ""
+    again: str | None = None
 
 
 class Arena:
@@ -98,11 +112,15 @@ class Arena:
         conversation_id: str | None = None,
         language: str = "en",
         models: str = "",
+        mode: Mode = "rank",
+        go_on_from: str | None = None,
     ) -> Iterator[RoundView]:
         """A round: views with growing answers, the last one `done`. models: who answers, as in `lineup`.
 
-        Raises UserError for a prompt that is too long or no text, and where no answer came; the round is then
-        void. Closing the iterator early voids it too.
+        mode: how many of the policies answer (`data.modes`). go_on_from: an own round with a vote; a new
+        conversation, in new panes, starts from its best answer. Raises UserError for a prompt that is too
+        long or no text, and where no answer came; the round is then void. Closing the iterator early voids it
+        too.
         """
         message = checked_text(prompt, PROMPT_CHARACTERS, "the prompt").strip()
         if not message:
@@ -111,15 +129,13 @@ class Arena:
         lineup = self.lineup(models)
         season = lineup.season()
         histories = self.store.histories(conversation_id, rater) if conversation_id else {}
-        prompts = {
-            name: transcript([*histories.get(name, []), {"role": "user", "content": message}])
-            for name in lineup.names
-        }
+        thread = self.store.preferred_thread(go_on_from, rater) if go_on_from else []
+        said = {"role": "user", "content": message}
         seed = secrets.randbits(31)
         new = self.store.open_round(
             rater=rater,
             message=message,
-            prompt_sha256=sha256_text(transcript([{"role": "user", "content": message}])),
+            prompt_sha256=sha256_text(transcript([*thread, said])),
             policies=lineup.names,
             seed=seed,
             decoding=season.decoding,
@@ -128,11 +144,16 @@ class Arena:
             software=software(),
             language=language,
             conversation=conversation_id,
+            mode=mode,
+            history=thread,
         )
+        prompts = {
+            name: transcript([*histories.get(name, thread), said]) for name in new.arrangement.values()
+        }
         reason = "the reader left"
         try:
             for progress in self.client.stream(lineup, prompts, seed=seed, request=new.id, **lineup.decoding):
-                view = self._view(new, progress)
+                view = replace(self._view(new, progress), message=message, thread=thread)
                 if view.done:
                     check_served(progress, season.policies)
                     self.store.close_round(new.id, _answers(new, progress, prompts, lineup))
@@ -145,14 +166,28 @@ class Arena:
             if reason:
                 self.store.void_round(new.id, reason)
 
+    def show_again(self, rater: str, source: str, language: str = "en") -> RoundView:
+        """A round of this rater with the stored answers of another one, ready to be voted on."""
+        new = self.store.show_again(source, checked_rater(rater), language)
+        message, texts = self.store.shown(new.id)
+        return RoundView(new.id, new.conversation, texts, True, identical_groups(texts), message)
+
     def vote(
-        self, round: str, order: str, comment: str = "", vote_id: str | None = None, rater: str | None = None
+        self,
+        round: str,
+        order: str,
+        comment: str = "",
+        vote_id: str | None = None,
+        rater: str | None = None,
+        rating: int | None = None,
+        tags: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Store a vote; when this returns it is on disk. The same `vote_id` again gives the same answer.
 
-        order: 'B>A=D>C' or 'none'. Without a `rater` the round's own: only who asked knows its id. Returns
-        {"vote", "round", "order", "policies": {letter: policy}, "gold": {letter: gold reward of the answer,
-        None outside the tiny world}}. Raises UserError for what cannot be counted.
+        order: 'B>A=D>C' or 'none'. rating and tags: for a round with one answer, see `VoteStore.vote`.
+        Without a `rater` the round's own: only who asked knows its id. Returns {"vote", "round", "order",
+        "policies": {letter: policy}, "gold": {letter: gold reward of the answer, None outside the tiny
+        world}}. Raises UserError for what cannot be counted.
         """
         comment = checked_text(comment or "", COMMENT_CHARACTERS, "the comment")
         letters = self.store.letters(round)
@@ -163,6 +198,8 @@ class Arena:
             comment=comment,
             vote_id=checked_rater(vote_id) if vote_id else None,
             rater=checked_rater(rater) if rater is not None else None,
+            rating=rating,
+            tags=tags,
         )
         shown = {key: row[key] for key in ("vote", "round", "order", "policies")}
         return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
@@ -171,6 +208,15 @@ class Arena:
         """End the answers of one's own round; what is there by then can be voted on."""
         if self.store.rater_of(round) == checked_rater(rater):
             self.client.stop(round)
+
+    def skip(self, round: str, reason: str, rater: str) -> None:
+        """Record why a rater gives no vote on an own round. Raises UserError, also where it has a vote."""
+        self.store.skip(round, reason, rater=checked_rater(rater))
+
+    def next_round(self, rater: str, models: str = "", mode: Mode = "rank", queue: bool = False) -> NextRound:
+        """What to judge next: in the queue that raters share, or a prompt alone."""
+        found = self.store.queued(checked_rater(rater), self.season_id(models), mode) if queue else None
+        return NextRound(again=found) if found else NextRound(self.next_prompt(rater, models))
 
     def next_prompt(self, rater: str, models: str = "") -> str:
         """A prompt to go on with: held out from training where there is a data set, else an everyday one.
@@ -186,6 +232,10 @@ class Arena:
     def rater_of(self, round: str) -> str:
         """Whose round this is. Raises UserError for an unknown one."""
         return self.store.rater_of(round)
+
+    def own_votes(self, rater: str, season: str | None = None) -> list[OwnVote]:
+        """A rater's own votes of a season that count, the newest first."""
+        return self.store.own_votes(checked_rater(rater), season or self.season_id())
 
     def retract(self, vote_id: str, rater: str) -> None:
         """Take one's own vote back; it stays in the file and counts no more."""
@@ -215,13 +265,35 @@ class Arena:
         """How many votes a season needs."""
         return self._statistics.plan(season or self.season_id())
 
-    def leaderboard(self, season: str | None = None) -> list[dict[str, Any]]:
-        """One row per policy of a season, strongest first; [] without votes. The public API's rows.
+    def look(self, season: str, rater: str) -> Board:
+        """The board of a season; that it was looked at before its target is recorded."""
+        board = self.board(season)
+        if board.hidden:
+            self.store.look(season, checked_rater(rater), board.rankings)
+        return board
+
+    def looks(self, season: str | None = None) -> list[Look]:
+        """The early looks at a season's hidden leaderboard."""
+        return self.store.looks(season or self.season_id())
+
+    def terms(self, season: str | None = None) -> Terms:
+        """The margin and target of a season, and whether its leaderboard is hidden until then."""
+        return self.store.terms(season or self.season_id())
+
+    def set_terms(self, terms: Terms, models: str = "") -> None:
+        """Fix the terms of the season that a round asked now would belong to. Raises UserError once it has a
+        vote."""
+        facts = self.lineup(models).season()
+        self.store.set_terms(facts, margin=terms.margin, target=terms.target, hidden=terms.hidden)
+
+    def leaderboard(self, season: str | None = None, rater: str = "api") -> list[dict[str, Any]]:
+        """One row per policy of a season, strongest first; [] without votes. The public API's rows. A look
+        at a hidden leaderboard is recorded.
 
         Keys: those of `evaluation.leaderboard.Standing`, and votes, strength, ci (low and high) and win_rate
         (wins and half the ties of its comparisons; None without any).
         """
-        return [_board_row(standing) for standing in self.board(season).standings]
+        return [_board_row(row) for row in self.look(season or self.season_id(), rater).standings]
 
     def export(self, name: str = "votes", season: str | None = None) -> Path:
         """Write the votes of a season (None = all) as preference pairs, `arena/NAME.jsonl`, which

@@ -5,7 +5,7 @@ taken back. No torch.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -13,12 +13,13 @@ import numpy as np
 from data.cast_votes import CastVote
 from data.policies import POLICIES
 from data.ranking import Ranking
-from data.seasons import MARGIN, Season
+from data.seasons import Terms
 from data.votes import VoteStore
 from evaluation.ballots import Ballot, VoteTable
 from evaluation.contrasts import Contrast, decisive_votes
 from evaluation.leaderboard import Standing, leaderboard
 from evaluation.planning import Plan, plan, taste_of
+from evaluation.ratings import RatedPolicy, Rating, rated
 from evaluation.trust import Trust, flagged_raters, trust
 from evaluation.verdict import Stop, Verdict, stop_rule, verdicts
 
@@ -29,7 +30,9 @@ QUANTISED = ("ppo-int8", "ppo-int4")
 @dataclass(frozen=True)
 class Board:
     """A season at a glance. without: the verdicts without the flagged raters; empty where nobody is flagged.
-    raters: who voted. flagged: of them, those who answer too fast or always alike."""
+    raters: who voted. flagged: of them, those who answer too fast or always alike. rankings: how many there
+    are; as many comparisons of two as a ranking holds count as one. rated: the ratings from 1 to 5, which
+    enter nothing else. hidden: the target is not reached, and the board is not meant to be seen before."""
 
     standings: list[Standing]
     verdicts: list[Verdict]
@@ -38,6 +41,8 @@ class Board:
     flagged: int
     rankings: int
     stop: Stop
+    rated: list[RatedPolicy] = field(default_factory=list)
+    hidden: bool = False
 
 
 Found = TypeVar("Found")
@@ -48,7 +53,7 @@ class Statistics:
 
     def __init__(self, store: VoteStore):
         self._store = store
-        self._known: dict[tuple[str, str], tuple[dict[str, int], Any]] = {}
+        self._known: dict[tuple[str, str], tuple[Any, Any]] = {}
         self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, votes taken back included
 
     def ballots(self, season: str) -> list[Ballot]:
@@ -72,42 +77,55 @@ class Statistics:
         """How many votes the season needs, at its margin, with the decisive share and tastes seen so far."""
         return self._once("plan", season, lambda: self._plan(season))
 
+    def rankings(self, season: str) -> int:
+        """How many rankings a season has."""
+        return self.board(season).rankings
+
     def _board(self, season: str) -> Board:
-        ballots, terms = self.ballots(season), self._season(season)
+        ballots, terms = self.ballots(season), self._store.terms(season)
         table = VoteTable.of(ballots)
-        asked = contrasts(terms.margin if terms else MARGIN)
+        asked = contrasts(terms.margin)
         flagged = flagged_raters(table)
         kept = ~np.isin(table.rater, [code for code, rater in enumerate(table.raters) if rater in flagged])
         found = verdicts(table, asked)
+        rankings = full_rankings(table)
         return Board(
             leaderboard(table),
             found,
             verdicts(table.only(kept), asked) if flagged and kept.any() else [],
             len(table.raters),
             len(flagged),
-            len(table),
-            stop_rule(found, len(table), terms.target if terms else None),
+            rankings,
+            stop_rule(found, rankings, terms.target),
+            rated([Rating(*rating) for rating in self._store.ratings(season)]),
+            terms.hidden and terms.target is not None and rankings < terms.target,
         )
 
     def _plan(self, season: str) -> Plan:
-        table, terms = VoteTable.of(self.ballots(season)), self._season(season)
+        table, terms = VoteTable.of(self.ballots(season)), self._store.terms(season)
         pairs = [decisive_votes(table, name, REFERENCE) for name in QUANTISED]
         share = sum(votes.share for votes in pairs) / len(pairs)
         tastes = [taste_of(votes.shares()) for votes in pairs]
-        margin = terms.margin if terms else MARGIN
         # Rounded, so that a plan changes only when the season has learnt something.
-        return plan(margin=margin, decisive_share=round(share, 2), taste=round(max(tastes), 1))
-
-    def _season(self, season: str) -> Season | None:
-        return next((found for found in self._store.seasons() if found.id == season), None)
+        return plan(margin=terms.margin, decisive_share=round(share, 2), taste=round(max(tastes), 1))
 
     def _once(self, what: str, season: str, compute: Callable[[], Found]) -> Found:
-        """A result of a season, computed again only when a vote or a retraction was added."""
-        counts = self._store.counts()
+        """A result of a season, computed again only when a vote, a retraction or other terms were added."""
+        state: tuple[dict[str, int], Terms] = self._store.counts(), self._store.terms(season)
         known = self._known.get((what, season))
-        if known is None or known[0] != counts:
-            known = self._known[what, season] = counts, compute()
+        if known is None or known[0] != state:
+            known = self._known[what, season] = state, compute()
         return cast(Found, known[1])
+
+
+def full_rankings(table: VoteTable) -> int:
+    """The votes as rankings of all policies: a vote on two of four answers is one of a ranking's six
+    comparisons."""
+    size = len(table.policies)
+    if size < 2:
+        return 0
+    compared = table.panes * (table.panes - 1) // 2
+    return int(table.occurrences @ compared) // (size * (size - 1) // 2)
 
 
 def contrasts(margin: float) -> list[Contrast]:
