@@ -53,7 +53,7 @@ def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
                     f"{what[i]}",
                     json.dumps(arrangements[i % 24]),
                     SEASON,
-                    *summary(_texts(i), dict.fromkeys("ABCD", 20 + i % 20)),
+                    *summary(_texts(i), {arrangements[i % 24][x]: n for x, n in _tokens(i).items()}),
                 )
                 for i in range(votes)
             ),
@@ -61,7 +61,7 @@ def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
         db.executemany(
             "INSERT INTO answers VALUES (?,?,?,'',?,?,'stop',0.1,0.2,'{}')",
             (
-                (f"{i}", letter, arrangements[i % 24][letter], text, 20 + i % 20)
+                (f"{i}", letter, arrangements[i % 24][letter], text, _tokens(i)[letter])
                 for i in range(votes)
                 for letter, text in _texts(i).items()
             ),
@@ -75,6 +75,11 @@ def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
 def _texts(number: int) -> dict[str, str]:
     said = {letter: letter for letter in "ABCD"} | ({"C": "A"} if number % 3 == 0 else {})
     return {letter: f"An answer, {text}" for letter, text in said.items()}
+
+
+def _tokens(number: int) -> dict[str, int]:
+    """Lengths that hardly two rounds share."""
+    return {letter: 10 + number * prime % 61 for letter, prime in zip("ABCD", (7, 11, 13, 17), strict=True)}
 
 
 def timed(name: str, work):

@@ -118,7 +118,7 @@ def closed(db: sqlite3.Connection, round_id: str, answers: Sequence[Answer]) -> 
             for a in answers
         ],
     )
-    texts, counts = {a.letter: a.text for a in answers}, {a.letter: a.tokens for a in answers}
+    texts, counts = {a.letter: a.text for a in answers}, {a.policy: a.tokens for a in answers}
     changed = db.execute(
         "UPDATE rounds SET state = 'answered', answered = ?, tokens = ?, same = ? "
         "WHERE id = ? AND state = 'asked'",

@@ -171,15 +171,17 @@ def add_modes(db: sqlite3.Connection) -> None:
     """Version 2 to 3: modes, repeats, skips, ratings, early looks and reward models' scores."""
     for statement in (*ADDED_COLUMNS, *ADDED_TABLES):
         db.execute(statement)
-    answers = db.execute("SELECT round, letter, text, tokens FROM answers ORDER BY round, letter").fetchall()
+    answers = db.execute(
+        "SELECT round, letter, text, policy, tokens FROM answers ORDER BY round, letter"
+    ).fetchall()
     for round_id, given in itertools.groupby(answers, key=lambda row: row[0]):
         rows = list(given)
-        tokens, same = summary({row[1]: row[2] for row in rows}, {row[1]: row[3] for row in rows})
+        tokens, same = summary({row[1]: row[2] for row in rows}, {row[3]: row[4] for row in rows})
         db.execute("UPDATE rounds SET tokens = ?, same = ? WHERE id = ?", (tokens, same, round_id))
 
 
 def summary(texts: Mapping[str, str], tokens: Mapping[str, int]) -> tuple[str, str]:
-    """What a round repeats of its answers, as JSON: tokens by letter, and the groups with the same text."""
+    """What a round repeats of its answers, as JSON: tokens by policy, groups with the same text."""
     return json.dumps(dict(tokens)), json.dumps(identical_groups(texts))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from data.ranking import Ranking
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ballot:
     """One vote on one round.
 

@@ -137,21 +137,17 @@ def contrasts(margin: float) -> list[Contrast]:
 
 def _ballots(votes: list[CastVote]) -> dict[int, Ballot]:
     """The votes by their numbers."""
-    rankings: dict[tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]] = {}  # few different ones
+    # There are few different outcomes, and votes with the same arrangement share its dict.
+    outcomes: dict[tuple[str, int, Any], tuple[Ranking, tuple[str, ...], tuple[frozenset[str], ...]]] = {}
     found = {}
-    for vote in votes:
-        panes = vote.policies
-        key = vote.order, tuple(panes.items())
-        if key not in rankings:
-            ranking = Ranking.parse(vote.order, panes).renamed(panes)
-            rankings[key] = ranking, tuple(panes[letter] for letter in sorted(panes))
-        found[vote.number] = Ballot(
-            *rankings[key],
-            vote.rater,
-            vote.prompt_sha256,
-            tuple(frozenset(panes[letter] for letter in group) for group in vote.identical),
-            {panes[letter]: count for letter, count in vote.tokens.items()},
-            vote.item,
-            vote.seconds,
-        )
+    for number, item, rater, prompt, order, panes, identical, tokens, seconds in votes:
+        key = order, id(panes), identical
+        if key not in outcomes:
+            outcomes[key] = (
+                Ranking.parse(order, panes).renamed(panes),
+                tuple(panes[letter] for letter in sorted(panes)),
+                tuple(frozenset(panes[letter] for letter in group) for group in identical),
+            )
+        ranking, policies, same = outcomes[key]
+        found[number] = Ballot(ranking, policies, rater, prompt, same, tokens, item, seconds)
     return found
