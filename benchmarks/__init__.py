@@ -1,1 +1,1 @@
-"""Measurements and the scripts that ship their results; run each as `python -m benchmarks.NAME`."""
+"""Benchmarks, and scripts that publish results; run each as `python -m benchmarks.NAME`."""

@@ -1,10 +1,10 @@
-"""How much longer four policies take to answer than one, on one base in memory.
+"""Compares the time of answers from four policies with that of one policy, on one base in memory.
 
-Each row compares one policy alone with four side by side: same prompt, same number of tokens (EOS is
-forbidden, so that no answer ends early), in alternation, the fastest of `--repeats` runs each (other load on
-the machine only adds time). `max_difference` is the largest difference of a logit from PEFT's with that
-adapter alone, beside `logit_sd`. The adapters are random, and so are the weights of the shapes: the
-figures are time and memory only.
+Each row compares one policy with four policies in one batch: same prompt, same number of tokens (EOS is
+forbidden, so that no answer ends early). The two alternate, and each figure is the fastest of `--repeats` runs,
+because other load on the machine only adds time. `max_difference` is the largest difference of a logit from
+PEFT's with that adapter alone; `logit_sd` gives its scale. The adapters are random, and so are the weights of
+the shapes, so only the times and the differences have a meaning.
 
     python benchmarks/arena.py [--base tiny --base distilgpt2-shape] [--precision bf16 …] [--json FILE]
 """
@@ -71,7 +71,7 @@ def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse
             max_new_tokens=args.response,
             temperature=0.7,
             pad_id=1,
-            eos_id=vocabulary,  # no id that can be sampled: nobody stops early
+            eos_id=vocabulary,  # an id that cannot be sampled, so that no answer stops early
             generator=torch.Generator().manual_seed(2),
         )
         return time.perf_counter() - start
@@ -93,7 +93,7 @@ def measure(base: Path, folders: dict[str, Path], precision: str, args: argparse
 
 @torch.inference_mode()
 def difference(base: Path, folders, precision: str, four: StackedPolicies, prompt: list[int]) -> dict:
-    """The largest difference of a logit from PEFT's, over the four policies; and the logits' spread."""
+    """The largest difference of a logit from PEFT's over the four policies, and the logits' standard deviation."""
     ids = torch.tensor([prompt], device=four.model.device)
     four.select(POLICIES)
     ours = four.model(ids.expand(len(POLICIES), -1)).logits.float()

@@ -1,6 +1,6 @@
-"""Does the planner's N give its power, and what does looking all the time cost? Simulated raters only.
+"""Checks that the planner's N reaches its power, and measures the cost of repeated looks, with simulated raters.
 
-Used by `benchmarks.arena_simulation`, which prints the tables.
+`benchmarks.arena_simulation` uses this module and prints the tables.
 """
 
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ POLICIES = ("ppo-bf16", "ppo-int4", "ppo-int8", "sft")
 
 @dataclass(frozen=True)
 class Power:
-    """What the planner promised for one question and what the simulated studies did.
+    """The planner's prediction for one question and the result of the simulated studies.
 
-    n: decisive votes (raters, in scope people). planned: its power by the planner. power: share of the
-    studies with the verdict at n or before. median: until the verdict. fixed: what the exact test at a fixed
-    n needs, fixed_planned and fixed_power its power by the planner and simulated; it allows one look.
+    n: number of decisive votes (in scope people: of raters). planned: the planner's power at n. power: share of
+    the studies with a verdict at n or before. median: number until the verdict. fixed: number that the exact test
+    with a fixed n needs (it allows only one look); fixed_planned, fixed_power: its power, planned and simulated.
     """
 
     goal: str
@@ -41,7 +41,7 @@ class Power:
 
 
 def power_of_raters(goal: planning.Goal, margin: float, preference: float, studies: int, seed: int) -> Power:
-    """Votes with one preference, looked at one by one, against the planner's n and the fixed-n test."""
+    """Votes with one preference and a look after each, compared with the planner's n and the fixed-n test."""
     need = planning.decisive_needed(goal, preference, margin)
     if need is None:
         raise ValueError(f"no number of votes decides {goal} at {preference}")
@@ -80,7 +80,7 @@ def power_of_raters(goal: planning.Goal, margin: float, preference: float, studi
 
 
 def power_of_people(goal: planning.Goal, margin: float, preference: float, studies: int, seed: int) -> Power:
-    """Raters with tastes of their own, looked at after each of them."""
+    """Raters with individual tastes, with a look after each rater."""
     need = planning.raters_needed(goal, preference, margin)
     if need is None:
         raise ValueError(f"no number of votes decides {goal} at {preference}")
@@ -138,9 +138,9 @@ def power_table(studies: int, seed: int) -> list[Power]:
 
 @dataclass(frozen=True)
 class Peeking:
-    """Share of the null studies in which a test claims something at one of the looks, on 200 decisive votes.
+    """Share of the null studies with a (false) claim at any look, within 200 decisive votes.
 
-    superior: the policies are equal. equal: the true preference lies on the margin of 15 points.
+    superior: the policies are equal. equal: the true preference is exactly at the margin of 15 points.
     """
 
     test: str
@@ -150,7 +150,7 @@ class Peeking:
 
 
 def peeking_table(studies: int, seed: int) -> list[Peeking]:
-    """The exact tests for a fixed n, looked at again and again, beside the e-values; one contrast."""
+    """The exact tests for a fixed n with repeated looks, compared with the e-values; one contrast."""
     rng = np.random.default_rng(seed)
     n = np.arange(1, 201)
     equal, edge = (np.cumsum(rng.random((studies, 200)) < p, axis=1) for p in (0.5, 0.35))
@@ -203,8 +203,8 @@ class Interval:
 
 
 def interval_table(studies: int, seed: int) -> list[Interval]:
-    """Four equal policies; rater's tastes and prompts' effects of 0.5 logits; 40 prompts that raters
-    share."""
+    """Four equal policies; raters' tastes and prompts' effects with a standard deviation of 0.5 logits; 40
+    prompts that raters share."""
     return [
         interval_coverage(raters, rankings, studies, seed)
         for raters in (5, 20, 60)
@@ -213,7 +213,7 @@ def interval_table(studies: int, seed: int) -> list[Interval]:
 
 
 def interval_coverage(raters: int, rankings: int, studies: int, seed: int, prompts: int = 40) -> Interval:
-    """How often the interval of one contrast holds the population's difference, which is 0."""
+    """How often the interval of one contrast contains the population's difference, which is 0."""
     orders = list(permutations(range(4)))
     code = {order: i for i, order in enumerate(orders)}
     blank = VoteTable.of(

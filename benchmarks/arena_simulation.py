@@ -1,11 +1,10 @@
-"""The arena's statistics against known truths: simulated raters, and somebody who looks after every vote.
+"""Checks the arena's statistics against known truths: simulated raters, and a look after every vote.
 
-    python -m benchmarks.arena_simulation                       # 2,000 studies a row, minutes on one core
+    python -m benchmarks.arena_simulation                       # 2,000 studies per row, minutes on one core
     python -m benchmarks.arena_simulation --studies 200 --json /tmp/arena.json
 
-The raters are those of `benchmarks.simulated_raters`, with known preferences; no people, no vote database.
-
-The table is described in docs/arena-statistics.md.
+The raters are those of `benchmarks.simulated_raters`, with known preferences; no people and no vote database are
+involved. docs/arena-statistics.md describes the table.
 """
 
 import argparse
@@ -34,7 +33,8 @@ from evaluation.verdict import ALPHA, ENOUGH
 class Paths:
     """Log e-values after every vote, [S, N, C] each: `contrasts.Evidence` for all looks at once.
 
-    present: there is evidence (for people: two raters or more). different, ahead: two-sided, and its side.
+    present: whether there is evidence (for people: from two raters or more). different, ahead: the two-sided
+    evidence and its direction.
     """
 
     present: np.ndarray
@@ -45,7 +45,7 @@ class Paths:
 
 
 def paths_of_raters(studies: Studies) -> Paths:
-    """The evidence on the raters who vote: one observation per decisive vote."""
+    """The evidence about the raters who vote: one observation per decisive vote."""
     wins, losses = np.cumsum(studies.sign > 0, axis=1), np.cumsum(studies.sign < 0, axis=1)
     counts = np.arange(max(wins.max(), losses.max()) + 1)
     half, low = (
@@ -64,7 +64,7 @@ def paths_of_raters(studies: Studies) -> Paths:
 def completed_shares(studies: Studies, contrast: int, votes_each: int) -> tuple[np.ndarray, np.ndarray]:
     """(shares [S, R] in the order in which the raters complete, number completed after each vote [S, N]).
 
-    Where fewer than R complete, the rest of a row is 0.5, which no look reaches.
+    If fewer than R raters complete, the rest of a row is 0.5; no look uses it.
     """
     count, rounds = studies.rater.shape
     raters = studies.rater.max() + 1
@@ -85,7 +85,7 @@ def completed_shares(studies: Studies, contrast: int, votes_each: int) -> tuple[
 
 
 def paths_of_people(studies: Studies, votes_each: int = VOTES_EACH) -> Paths:
-    """The evidence on the population: one observation per rater who has enough decisive votes."""
+    """The evidence about the population: one observation per rater who has enough decisive votes."""
     found = []
     for contrast in range(studies.sign.shape[2]):
         shares, done = completed_shares(studies, contrast, votes_each)
@@ -103,7 +103,7 @@ def paths_of_people(studies: Studies, votes_each: int = VOTES_EACH) -> Paths:
 
 @dataclass(frozen=True)
 class Claims:
-    """What is claimed at every look, [S, N, C] each: `verdict.claimed` for all looks at once."""
+    """The claims at every look, [S, N, C] each: `verdict.claimed` for all looks at once."""
 
     better: np.ndarray
     worse: np.ndarray
@@ -120,7 +120,7 @@ class Claims:
 
 
 def claims_of(paths: Paths) -> Claims:
-    """Holm over the contrasts of CONTRASTS; only those with a margin claim "not worse"."""
+    """The claims with Holm's correction over CONTRASTS; only those with a margin can claim "not worse"."""
     asked = np.array([margin for *_, margin in CONTRASTS])
     different = holm(np.where(paths.present, paths.different, -np.inf)) >= ENOUGH
 
@@ -135,24 +135,24 @@ def claims_of(paths: Paths) -> Claims:
 
 
 def raters_truth(studies: Studies) -> np.ndarray:
-    """[S, N, C], the raters' own preference averaged over the decisive votes up to each look."""
+    """[S, N, C]: the raters' own preference averaged over the decisive votes up to each look."""
     decisive = studies.sign != 0
     total = np.cumsum(np.where(decisive, studies.own, 0.0), axis=1)
     return total / np.maximum(np.cumsum(decisive, axis=1), 1)
 
 
 def ever(claimed: np.ndarray) -> float:
-    """Share of the studies in which something was claimed at some look on some contrast."""
+    """Share of the studies with a claim at any look on any contrast."""
     return float(claimed.any(axis=(1, 2)).mean())
 
 
 @dataclass(frozen=True)
 class Row:
-    """Shares of studies, over all looks and contrasts. superior, equal: a false "better" or "worse", a false
-    "not worse" or "not better", against the truth of that scope. covered: the confidence sequence of the
-    first contrast holds the truth at every look. mistaken: a false claim if what is said of these raters were
-    read as said of people. decided: a verdict on the first contrast; rankings: median until then (all
-    studies, none where fewer than half decide)."""
+    """Shares of studies, over all looks and contrasts. superior, equal: with a false "better" or "worse", or with
+    a false "not worse" or "not better", according to the truth of the scope. covered: the confidence sequence of
+    the first contrast contains the truth at every look. mistaken: with a false claim if the claims about these
+    raters are read as claims about people. decided: with a verdict on the first contrast. rankings: median number
+    until that verdict (over all studies; None if fewer than half decide)."""
 
     name: str
     scope: str
@@ -167,7 +167,7 @@ class Row:
 def judged(
     name: str, scope: str, claims: Claims, truth: np.ndarray, people: np.ndarray, covered: float
 ) -> Row:
-    """One row of the table. truth: of the scope, [S, N, C] or [C]."""
+    """One row of the table. truth: that of the scope, [S, N, C] or [C]."""
 
     def false(of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         tiny = 1e-9
@@ -216,7 +216,7 @@ def covered_people(studies: Studies, votes_each: int = VOTES_EACH) -> float:
 
 
 def rows_of(name: str, world: World, studies: int, seed: int) -> list[Row]:
-    """The row for people and the one for these raters, in batches that fit into memory."""
+    """The rows for people and for these raters, computed in batches that fit into memory."""
     rng = np.random.default_rng(seed)
     found: dict[str, list[Row]] = {"people": [], "raters": []}
     batch = 250
@@ -230,7 +230,7 @@ def rows_of(name: str, world: World, studies: int, seed: int) -> list[Row]:
 
 
 def averaged(rows: list[Row]) -> Row:
-    """The mean of batches of equal size; the median of the batches' medians where each has one."""
+    """The mean of batches of equal size; for rankings the median of the batches' medians, if each has one."""
     medians = [row.rankings for row in rows if row.rankings is not None]
     means: dict[str, Any] = {
         key: float(np.mean([getattr(row, key) for row in rows]))
@@ -276,7 +276,7 @@ def _cell(value: object) -> str:
 
 
 def main() -> None:
-    """Print the four tables; see the module."""
+    """Print the four tables; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=42)

@@ -1,9 +1,10 @@
-"""How long a leaderboard of many votes takes: processor seconds, on one core.
+"""Measures the CPU seconds of a leaderboard with many votes, on one core.
 
     python -m benchmarks.arena_votes --votes 100000
 
-Fills a database of its own in a temporary folder with made-up votes (the rows that the app would write, without
-its one transaction per vote), then measures reading it and computing the board: first and after one more vote.
+Fills a database in a temporary folder with made-up votes (the rows that the app would write, but not in one
+transaction per vote), then measures how long it takes to read the votes and to compute the board, the first time
+and again without new votes.
 """
 
 import argparse
@@ -83,7 +84,7 @@ def _tokens(number: int) -> dict[str, int]:
 
 
 def timed(name: str, work):
-    """Run `work`, print its processor seconds, return its result."""
+    """Run `work`, print its CPU seconds, return its result."""
     start = time.process_time()
     result = work()
     print(f"{time.process_time() - start:6.2f} s  {name}", flush=True)
@@ -91,7 +92,7 @@ def timed(name: str, work):
 
 
 def main() -> None:
-    """Fill, then measure."""
+    """Fill the database, then measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--votes", type=int, default=100_000)
     parser.add_argument("--raters", type=int, default=200)
@@ -107,8 +108,8 @@ def main() -> None:
         table = timed("votes to arrays", lambda: VoteTable.of(ballots))
         timed("leaderboard", lambda: leaderboard(table))
         timed("verdicts", lambda: verdicts(table, contrasts(0.15)))
-        timed("the whole board, flagged raters included", lambda: statistics.board(SEASON))
-        timed("the board again, nothing new", lambda: statistics.board(SEASON))
+        timed("the complete board, with flagged raters", lambda: statistics.board(SEASON))
+        timed("the board again, without new votes", lambda: statistics.board(SEASON))
         timed("trust", lambda: statistics.trust(SEASON))
         store.close()
 

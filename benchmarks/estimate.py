@@ -1,12 +1,11 @@
 """The estimated memory of a stage against the measured peak, for shapes, sizes, precisions and modes.
 
-Each row runs two steps of a whole stage (evaluation and saving included) on random weights of a shape, with
-rows of full length, in a process of its own. The measured value is the highest resident memory (on a GPU:
-that of torch's allocator) above the level after the imports. Prints a table; --json FILE writes {"rows":
-[...]}.
+Each row runs two steps of a complete stage (including evaluation and saving) on random weights of a shape, with
+rows of full length, in a separate process. The measured value is the highest resident memory (on a GPU: that of
+torch's allocator) above the level after the imports. Prints a table; --json FILE writes {"rows": [...]}.
 
     python benchmarks/estimate.py                      # all rows, about half an hour on two cores
-    python benchmarks/estimate.py --only sft-distil    # rows whose name has this in it
+    python benchmarks/estimate.py --only sft-distil    # rows whose name contains this text
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ SHAPES = {
         num_key_value_heads=3, vocab_size=49153, max_position_embeddings=8192, tie_word_embeddings=True,
     ),
 }  # fmt: skip
-EVERY_SIZE = ("tiny", "distilgpt2", "llama")  # the others in their preset's sizes only
+EVERY_SIZE = ("tiny", "distilgpt2", "llama")  # the other shape only in its preset's sizes
 PROMPTS = 64  # rows of each split
 
 
@@ -183,7 +182,7 @@ def measure(case: Case, folder: Path) -> int:
 
     from pipeline.commands import execute as stages
 
-    STAGES[case.stage].function()  # the imports are no part of the estimate
+    STAGES[case.stage].function()  # the imports are not part of the estimate
     workspace, base = Workspace(folder / "workspace"), folder / "base"
     settings = case.settings(base)
     parents = {"dataset": "bench", "sft": "sft", "reward": f"reward-{case.precision}"}
@@ -205,7 +204,7 @@ def fresh_peak() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="rows whose name has this in it")
+    parser.add_argument("--only", default="", help="only rows whose name contains this text")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -1,7 +1,7 @@
-"""The rows of the fault matrix: what goes wrong, and what must happen.
+"""The rows of the fault matrix: each fault and the required behaviour.
 
-A test names the rows that it covers with `@pytest.mark.faults(14, 42)`. What cannot be tried in a test has a
-reason here. `benchmarks.fault_table` puts the table together.
+A test names the rows that it covers with `@pytest.mark.faults(14, 42)`. A row that tests cannot cover completely
+has a reason here. `benchmarks.fault_table` writes the table.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A fault and what must happen. untried: what the tests leave out, and why; "" where they leave nothing."""
+    """A fault and the required behaviour. untried: the part that tests do not cover, and the reason; or ""."""
 
     fault: str
     must: str
@@ -24,10 +24,10 @@ ROWS = {
     5: Row(
         "power loss",
         "acknowledged votes survive: synced before the answer",
-        "No power is cut: a kill leaves the page cache, so the calls of fsync are recorded instead.",
+        "The tests do not cut the power, and a kill keeps the page cache; they record the calls of fsync.",
     ),
-    6: Row("the app is killed in mid-training", "the training goes on and the next app takes it over"),
-    7: Row("a process id is used again", "a stranger is never signalled"),
+    6: Row("the app is killed in mid-training", "the training continues and the next app takes it over"),
+    7: Row("a process id is used again", "an unrelated process never gets a signal"),
     8: Row("a child ignores SIGTERM", "its whole group is gone by the deadline, cancelled"),
     9: Row("a trainer hangs", "a warning after three minutes of silence, cancel works"),
     10: Row("the disk is full at a checkpoint", "failed: disk full; the old checkpoint is intact"),
@@ -43,7 +43,7 @@ ROWS = {
     20: Row(
         "the kernel kills for memory",
         "not shown as cancelled",
-        "The kernel's own killer is not provoked, which could end other processes: SIGKILL is what it sends.",
+        "The tests send SIGKILL, as the kernel does; a real shortage of memory could end other processes.",
     ),
     21: Row("two apps on one workspace", "the second is refused and names the holder"),
     22: Row("a stale lock after kill -9", "starts"),
@@ -69,7 +69,7 @@ ROWS = {
     42: Row("missing layers; a language model as a reward model", "refused"),
     43: Row("a wrong tokenizer", "refused by its hash"),
     44: Row("the port is in use", "a clear error"),
-    45: Row("the page is closed in mid-stream", "the generation stops, the training goes on"),
+    45: Row("the page is closed in mid-stream", "the generation stops, the training continues"),
     46: Row("a foreign Origin or Host, a flood of logins", "403, 429"),
     47: Row("=cmd() in an exported cell", "neutralised"),
     48: Row("the inference process is killed in mid-answer", "the round is void, the process is started again"),
@@ -79,14 +79,14 @@ ROWS = {
     52: Row("half-open connections, endless bodies, JSON with 90,000 keys", "the page answers others"),
     53: Row(
         "power loss around a checkpoint or an end",
-        "synced: weights before done, checkpoints/ before an older one goes",
-        "No power is cut: the order of fsync, rename and removal is recorded.",
+        "synced: weights before done, checkpoints/ before an older one is removed",
+        "The tests do not cut the power; they record the order of fsync, rename and removal.",
     ),
     54: Row("a kill after the last checkpoint", "the same results, metrics, samples and weights"),
     55: Row("temporary files of killed processes", "removed at the next start, and nothing else"),
     56: Row("a backup while the app runs; damage to it", "every acknowledged vote in it; damage is refused"),
-    57: Row("a run is deleted that others stand on", "they are named first; a kill leaves no half of it"),
+    57: Row("a run is deleted that others depend on", "they are named first; a kill leaves no half of it"),
     58: Row("stages, commands and endpoints with hostile names", "nothing outside workspace and caches is opened"),
     59: Row("a damaged or incomplete parent, base or data set", "every stage names the file in one sentence"),
-    60: Row("the migration of an older database fails", "the old database stays as it was"),
+    60: Row("the migration of an older database fails", "the old database is unchanged"),
 }  # fmt: skip

@@ -1,7 +1,7 @@
-"""Run the fault matrix and write its table, docs/faults.md: row, what must happen, tests, results.
+"""Runs the fault matrix and writes its table, docs/faults.md: fault, required behaviour, tests, results.
 
-python -m benchmarks.fault_table                     # runs all tests marked `faults`, then writes
-python -m benchmarks.fault_table -k damage --keep    # only some; the others keep their last result
+python -m benchmarks.fault_table                     # runs all tests marked `faults`, then writes the table
+python -m benchmarks.fault_table -k damage --keep    # runs some tests; the others keep their last result
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ TABLE, RESULTS = ROOT / "docs" / "faults.md", ROOT / ".pytest_cache" / "faults.j
 
 @dataclass
 class Matrix:
-    """A pytest plugin: which test covers which rows, and how it ended. Cases of one test count together."""
+    """A pytest plugin that records the rows that each test covers, and the results; the cases of a
+    parametrised test count together."""
 
     rows: dict[str, list[int]] = field(default_factory=dict)  # test → its rows
     results: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -64,15 +65,15 @@ def uncovered(matrix: Matrix) -> list[int]:
 
 
 def table(matrix: Matrix, results: dict[str, str]) -> str:
-    """The page. results: test → how it ended last."""
+    """The text of docs/faults.md. results: {test: its last result}."""
     lines = [
         "# The fault matrix",
         "",
-        "What goes wrong, what must happen, and the tests that inject it. Made by",
+        "Each fault, the required behaviour, and the tests that inject the fault. Written by",
         f"`python -m benchmarks.fault_table` on {date.today().isoformat()}; `make test-faults` runs the same",
-        "tests. Rows 1 to 48 are the first matrix, the others came with attacks from outside.",
+        "tests. Rows 1 to 48 are the first matrix; the others were added after attacks from outside.",
         "",
-        "| # | Fault | What must happen | Tests | Last result |",
+        "| # | Fault | Required behaviour | Tests | Last result |",
         "|---|---|---|---|---|",
     ]
     for number, row in ROWS.items():
@@ -101,7 +102,7 @@ def _before(keep: bool) -> dict[str, str]:
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
-    """pytest's exit code, or 1 where a row has neither a test nor a reason."""
+    """Returns pytest's exit code, or 1 if a row has neither a test nor a reason."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,9 +1,8 @@
-"""Greedy answers of this project's sampling against transformers' own, token by token, on a real base.
+"""Compares greedy answers of `models.generation` with those of transformers, token by token, on a real base.
 
-Both run in fp32 on the same weights: `models.generation` with the quick model that the pipeline loads, and
-transformers' `generate` on a plain one. The prompts are answered in one batch here, and one by one there.
-Where a token differs, the gap between transformers' two best logits is printed: rounding can turn a tie, and
-nothing else.
+Both use the same weights in fp32: `models.generation` with the fast model that the pipeline loads, and
+transformers' `generate` with a plain model. The former answers all prompts in one batch, the latter one by one.
+If a token differs, the gap between transformers' two best logits is printed: rounding may only decide a tie.
 
     python benchmarks/generation_parity.py --base smollm2 [--tokens 48]
 """
@@ -28,7 +27,7 @@ PROMPTS = (
     "Explain to a child why the sky is blue.",
     "My neighbour plays loud music at night. What can I do?",
 )
-TIE = 1e-3  # of a logit
+TIE = 1e-3  # largest gap between two logits that counts as a tie
 
 
 def theirs(base: Path, prompts: list[list[int]], tokens: int, pad_id: int, eos_id: int) -> list[list[int]]:
@@ -44,7 +43,7 @@ def theirs(base: Path, prompts: list[list[int]], tokens: int, pad_id: int, eos_i
 
 @torch.inference_mode()
 def gap(base: Path, ids: list[int]) -> float:
-    """Between the two best logits after these ids, by transformers."""
+    """The difference between the two best logits of transformers after these ids."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True).eval()
     best = model(torch.tensor([ids])).logits[0, -1].topk(2).values
     return (best[0] - best[1]).item()
@@ -52,7 +51,7 @@ def gap(base: Path, ids: list[int]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", default="smollm2", help="what the setting base_model takes")
+    parser.add_argument("--base", default="smollm2", help="a base, as in the setting base_model")
     parser.add_argument("--tokens", type=int, default=48)
     options = parser.parse_args()
     base = loading.resolve_base(options.base)

@@ -1,9 +1,9 @@
-"""What one look of the page costs in a workspace with many runs: files opened, JSON files read, seconds, and
-seconds of the CPU, which another load on the machine does not change.
+"""Measures one refresh of the page in a workspace with many runs: opened files, JSON files, wall and CPU seconds
+(other load on the machine does not change the latter).
 
-A tick is what an open page asks for every two seconds while a stage trains: the bar with the pipeline's
-state, the list of runs and the live view of a stage, after the running stage has logged a step. The workspace
-is made here: complete chains of done runs, none of which has a model, and one run that goes on.
+A tick is the refresh that an open page requests every two seconds while a stage trains: the bar with the
+pipeline's state, the list of runs and the live view of a stage, after the running stage has logged a step. The
+script creates the workspace: complete chains of done runs without models, and one run that is still running.
 
     python -m benchmarks.listing --runs 270 1000 --json listing.json
 """
@@ -33,11 +33,11 @@ from pipeline.settings.stages import STAGES, Step
 from ui import header, runs_tab, training
 from ui.texts import Texts
 
-SHAPE = {"base_model": "tiny", "lora_rank": 16, "lora_alpha": 32}  # as every run on the tiny base has it
+SHAPE = {"base_model": "tiny", "lora_rank": 16, "lora_alpha": 32}  # the values of every run on the tiny base
 
 
 class Page:
-    """One open page: the handlers of its timers, with what they last sent."""
+    """One open page: the handlers of its timers, with their last outputs."""
 
     def __init__(self, workspace: Workspace):
         self.workspace, self.runs = workspace, RunReader(workspace)  # as ui.parts.Services
@@ -72,9 +72,9 @@ class Opened:
 
 
 def fill(workspace: Workspace, count: int) -> Run:
-    """Done chains of all stages with `count` runs in all; the newest one, which is returned, goes on.
+    """Create complete chains of stages, `count` runs altogether; returns the newest, which is still running.
 
-    Records are written plainly: only what a page reads matters here, not that it outlives a crash.
+    Records are written without fsync, because only the page's reads matter here and not durability.
     """
     workspace.create()
     workspace.dataset("tiny").mkdir()
@@ -129,7 +129,7 @@ def _parents(step: Step, newest: dict[Step, str]) -> Parents:
 
 
 def measure(count: int, ticks: int) -> list[dict[str, Any]]:
-    """Rows: the first look, and the mean of the ticks after it."""
+    """Two rows: the first refresh, and the mean of the later ones."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "workspace")
         run = fill(workspace, count)

@@ -1,9 +1,8 @@
-"""Write the model card of the shipped base: what it is, how to make it again, what it cannot do, 30 unpicked
-samples.
+"""Writes the model card of the shipped base: description, reproduction, limitations and 30 unselected samples.
 
-The samples are the answers to the first 30 prompts of a seeded draw; 20 from the tiny world (reserved names
-included) and 10 that people typed with no world in mind. Nothing is picked or mended. It does not train
-anything.
+The samples are the answers to 30 prompts: the first 20 of a seeded draw from the tiny world (including reserved
+names), and 10 prompts that people have typed without regard to the world. No answer is selected or edited. This
+script trains nothing.
 
     python -m benchmarks.model_card            # writes models/tiny/README.md
 """
@@ -36,34 +35,33 @@ TEMPERATURE, SEED, MEASURED = 0.7, 42, 512
 CARD = """# The embedded base
 
 A GPT-2 of {parameters:,} parameters ({layers} layers of width {width}, byte-level BPE of {vocabulary:,}
-tokens, context {context}) in bf16, trained by this project from nothing on the dialogues of its own tiny
-world (`data/world`): no text was taken from anywhere else. It is the base of the preset `tiny`, on which SFT,
-reward models and PPO are trained within minutes on a CPU. `demo/` holds LoRA adapters on it, one per policy,
-that answer in the arena before anything was trained.
+tokens, context {context}) in bf16, trained by this project from scratch on the dialogues of its own tiny
+world (`data/world`), without any other text. It is the base of the preset `tiny`, on which SFT, reward models
+and PPO are trained within minutes on a CPU. `demo/` contains LoRA adapters for it, one per policy, which answer
+in the arena until policies have been trained.
 
-## How to make it again
+## How to reproduce it
 
     python -m pipeline pretrain --workspace W --set {settings}
     python -m benchmarks.ship base --workspace W
     python -m benchmarks.model_card
 
-On another kind of processor the weights come out a little different, because floating-point sums do.
+On another kind of processor the weights differ slightly, because floating-point sums are rounded differently.
 
-## What it cannot do
+## Limitations
 
-It knows a few hundred everyday facts, small sums, recipes, tips and notes, and how to say that it does not
-know. It has read good and bad answers alike, so by itself it is as often rude, long-winded or wrong as its
-reading was: that is what there is to align. It knows nothing of the real world beyond its tables, cannot
-reason, copies long unusual names with mistakes, and forgets what was said more than {context} tokens ago. It
-is of no use outside this playground.
+It knows a few hundred everyday facts, small sums, recipes, tips and notes, and can state that it does not know
+an answer. Its training data contains good and bad answers, so without alignment it is rude, long-winded or wrong
+as often as the data; SFT and PPO are meant to change that. It knows nothing about the real world beyond its
+tables, cannot reason, copies long unusual names with mistakes, and cannot use text that is more than {context} tokens
+old. It has no use outside this playground.
 
 ## Measured
 
-Mean gold reward on {n} prompts of the world that it has not seen, reserved unknown names among them, at
-temperature {temperature}: **{gold:.3f}** (greedy: {greedy:.3f}). `python -m benchmarks.model_card` prints
-this again.
+Mean gold reward on {n} prompts of the world that were not in the training data, including reserved unknown
+names, at temperature {temperature}: **{gold:.3f}** (greedy: {greedy:.3f}). `python -m benchmarks.model_card` measures this again.
 
-## {count} samples, unpicked
+## {count} unselected samples
 
 Temperature {temperature}, seed {seed}; the last {free} prompts are not from the world. Only the last turn of
 a prompt is shown.

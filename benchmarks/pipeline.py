@@ -1,8 +1,8 @@
-"""The wall time of `python -m pipeline all --preset tiny` from an empty workspace, and of each of its stages.
+"""Measures the wall time of `python -m pipeline all --preset tiny` in an empty workspace, and of each stage.
 
-Runs the command once for each number of `--jobs` (stages side by side), one after the other, each in a fresh
+Runs the command once for each number of `--jobs` (stages side by side), one after the other, each in a new
 temporary workspace, and reads the times from the run records. A row has `jobs, stage, precision, seconds`;
-the row `all` is the wall time of the whole command. It measures nothing but time.
+the row `all` is the wall time of the complete command. It measures only time.
 
     python -m benchmarks.pipeline [--jobs 1 2] [--set ppo.max_steps=20 …] [--json FILE]
 """

@@ -1,8 +1,8 @@
-"""What the PPO benchmarks share: bases of random weights, a workspace with runs to start from, sizes.
+"""The code that the PPO benchmarks share: bases with random weights, a workspace with parent runs, sizes.
 
-A base has the shape of the model that it is named after and seeded random weights: time and memory are those
-of the real model, scores and KL mean nothing. Its tokenizer writes one byte per token, so that a prompt has a
-chosen length. The module measures nothing itself.
+A base has the shape of the model in its name and seeded random weights: time and memory are those of the real
+model, but scores and KL have no meaning. Its tokenizer has one token per byte, so that the length of a prompt can
+be chosen. This module measures nothing itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TEMPERATURE = 0.7
 
 @dataclass(frozen=True)
 class Case:
-    """One size: the shape of the base, prompts per step, tokens of each, and how a rollout is used.
+    """One size: the shape of the base, prompts per step, lengths in tokens, and the use of a rollout.
 
     A base with `key_heads` is a Llama with tied embeddings; one without is a GPT-2.
     """
@@ -57,14 +57,14 @@ class Case:
 
     @property
     def block_weights(self) -> int:
-        """Weights of one block's matrices."""
+        """Number of weights in the matrices of one block."""
         if not self.key_heads:
             return 12 * self.width**2
         return self.block_weights_after_attention + self.width**2 + 2 * self._keys * self.width
 
     @property
     def block_weights_after_attention(self) -> int:
-        """Of these, the output projection and the MLP: in the last block they serve read positions alone."""
+        """Those of the output projection and the MLP, which the last block applies only to used positions."""
         return 9 * self.width**2 if not self.key_heads else self.width**2 + 3 * self.width * self.inner
 
     @property
@@ -164,7 +164,7 @@ def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str]
 def make_run(
     case: Case, workspace: Workspace, base: Path, precision: str, mode: str, **overrides
 ) -> tuple[PpoSettings, Run]:
-    """Settings and a run for `pipeline.ppo.loop.Trainer`; nothing in it stops early or saves a checkpoint."""
+    """Settings and a run for `pipeline.ppo.loop.Trainer`, without early stopping and checkpoints."""
     values = {
         "base_model": base,
         "mode": mode,

@@ -1,4 +1,4 @@
-"""This project's PPO arithmetic against that of TRL 1.12.0, in fp32, on the same rollouts and weights.
+"""Compares this project's PPO arithmetic with that of TRL 1.12.0, in fp32, on the same rollouts and weights.
 
 TRL's own `PPOTrainer.train()` runs one rollout batch of two epochs; given responses replace its generation
 and given scores its reward model. Policy and reference are the same two LoRA adapters on the same base on
@@ -48,7 +48,7 @@ CASES = {
     "llama": ppo_cases.Case("small", 3, 192, 6, 4096, 8, 24, 20, 8, epochs=2, key_heads=2, inner=512),
 }
 TOLERANCE = 1e-4
-RATE = 1e-3  # large: in the second epoch ratios leave 1 and some are clipped
+RATE = 1e-3  # large, so that in the second epoch ratios differ from 1 and some are clipped
 
 
 def make_actor(folder: Path, tokenizer) -> Actor:
@@ -65,7 +65,7 @@ def make_actor(folder: Path, tokenizer) -> Actor:
 
 
 def ours(actor: Actor, rows: Rows, scores: torch.Tensor, settings: PpoSettings) -> dict:
-    """Rewards, advantages, and loss and gradients of each epoch, by the code that the pipeline runs."""
+    """Rewards, advantages, and loss and gradients of each epoch, computed by the pipeline's code."""
     logprobs, values = actor.evaluate_all(rows, POLICY, settings.temperature, 3)
     ref_logprobs, _ = actor.evaluate_all(rows, REFERENCE, settings.temperature, 3)
     mask = rows.mask()
@@ -189,13 +189,13 @@ def _peft_policy(base: Path, sft: Path, actor: Actor, pad_id: int) -> PeftModel:
 
 
 def compare(mine: dict, trl: dict) -> list[dict]:
-    """Rows {"what", "epoch", "difference"}: the largest difference, in units of TRL's largest value."""
+    """Rows {"what", "epoch", "difference"}: the largest difference divided by TRL's largest value."""
     rows = [
         {"what": what, "epoch": 0, "difference": _apart(mine[what], trl[what])}
         for what in ("rewards", "advantages")
     ]
     for epoch, (a, b) in enumerate(zip(mine["losses"], trl["losses"], strict=True), 1):
-        # The first policy loss is a mean of whitened advantages, 0 but for rounding: its unit is their scale.
+        # The first policy loss is a mean of whitened advantages, 0 up to rounding, so it is not divided by itself.
         rows.append(
             {"what": "policy loss", "epoch": epoch, "difference": abs(a[0] - b[0]) / max(abs(b[0]), 1)}
         )
@@ -235,9 +235,11 @@ def measured(case: ppo_cases.Case, folder: Path) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trl-cache", type=Path, required=True, help="where TRL is, or is to be, installed")
+    parser.add_argument(
+        "--trl-cache", type=Path, required=True, help="folder in which TRL is (or will be) installed"
+    )
     parser.add_argument("--shape", choices=list(CASES), default="gpt2")
-    parser.add_argument("--json", type=Path, help="write {rows} there")
+    parser.add_argument("--json", type=Path, help="write {rows} to this file")
     options = parser.parse_args()
     sys.path.insert(0, str(install_trl(options.trl_cache.resolve())))
     with tempfile.TemporaryDirectory() as scratch:

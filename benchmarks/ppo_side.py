@@ -1,10 +1,10 @@
-"""One side of `ppo_step.py` in a process of its own: some PPO steps by this project or by TRL, measured.
+"""One side of `ppo_step.py` in a separate process: measures PPO steps of this project or of TRL.
 
 It prints one JSON object: seconds (wall) and cpu_seconds per step with the split generate / score / update,
 the resident memory after the imports and its maximum during the steps, and on a GPU the peak of torch's
-allocator. The first step is a warm-up for the clock, but counts for the memory. With --turns it prints a line
-after each step and waits for one before it continues, so that `ppo_step.py` can let several sides take turns.
-By hand:
+allocator. The first step is a warm-up, which does not count for the times but does for the memory. With --turns it prints a
+line after each step and waits for one before it continues, so that `ppo_step.py` can let several sides take
+turns. Manual use:
 
     python benchmarks/ppo_side.py ours --case tiny --folder /tmp/bench --precision int8 --steps 2
 """
@@ -33,7 +33,7 @@ END_OF_STEP = "end of step"
 
 
 class Clock:
-    """Wall and CPU seconds of the parts of each step; `between` is called after each."""
+    """Wall and CPU seconds of the parts of each step; `between` is called after each step."""
 
     def __init__(self, between: Callable[[], object]):
         self.between = between
@@ -76,7 +76,7 @@ def my_turn() -> None:
 
 
 def around(owner, name: str, before: Callable[[], None], after: Callable[[], None]) -> None:
-    """Call something before and after a method of one object."""
+    """Call `before` and `after` around each call of a method of one object."""
     method = getattr(owner, name)
 
     def called(*args, **options):
@@ -90,7 +90,7 @@ def around(owner, name: str, before: Callable[[], None], after: Callable[[], Non
 
 
 def ours(case: ppo_cases.Case, options) -> dict:
-    """The step that `python -m pipeline ppo` takes, in a process that starts like it."""
+    """The step of `python -m pipeline ppo`, in a process that starts in the same way."""
     from models.fast import heap
     from pipeline.ppo.loop import Trainer
     from pipeline.ppo.rollout import Standard
@@ -117,7 +117,7 @@ def ours(case: ppo_cases.Case, options) -> dict:
 
 
 def theirs(case: ppo_cases.Case, options) -> dict:
-    """TRL's PPOTrainer: LoRA policy, a whole value model, a reward model; reference = the adapter off."""
+    """TRL's PPOTrainer: LoRA policy, a complete value model, a reward model; reference = base without adapter."""
     sys.path.insert(0, str(options.trl))
     from datasets import Dataset
     from peft import LoraConfig
@@ -196,7 +196,7 @@ def fresh_peak() -> int:
 
 
 def memory(after_imports: int) -> dict[str, int]:
-    """Peak above the imports: of the process on a CPU, of torch's allocator on a GPU."""
+    """Peak memory above the level after the imports: of the process on a CPU, of torch's allocator on a GPU."""
     host = resources.peak_rss_bytes() - after_imports
     on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return {"import_bytes": after_imports, "host_bytes": host, "peak_bytes": on_gpu or host}
@@ -210,8 +210,10 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16")
     parser.add_argument("--mode", default="controlled")
     parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--turns", action="store_true", help="wait for a line before each step but the first")
-    parser.add_argument("--trl", type=Path, help="where TRL 1.12.0 is installed")
+    parser.add_argument(
+        "--turns", action="store_true", help="wait for a line before each step except the first"
+    )
+    parser.add_argument("--trl", type=Path, help="folder in which TRL 1.12.0 is installed")
     parser.add_argument("--autocast", action="store_true", help="TRL under bf16 autocast")
     options = parser.parse_args()
     ready = options.case in ppo_cases.CASES

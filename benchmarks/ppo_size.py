@@ -1,11 +1,10 @@
-"""What a PPO step costs as it grows: time and memory against batch, response length and width of the base.
+"""Measures time and memory of a PPO step as functions of batch size, response length and width of the base.
 
-The benchmark starts from one size (distilgpt2's shape with 6 layers, 8 prompts of 64 tokens, responses of 64)
-and
-changes one thing at a time: 4 batch sizes, 4 response lengths, 3 widths, bf16. Each point is a process of its
-own, as in `ppo_step.py`. Weights are random, so the figures are time and memory only. `growth` is the local
-exponent between neighbouring points, log(cost ratio) / log(size ratio): 1 is proportional, below 1 a fixed
-part still counts.
+The benchmark starts from one size (distilgpt2's shape with 6 layers, 8 prompts of 64 tokens, responses of 64
+tokens) and changes one quantity at a time: 4 batch sizes, 4 response lengths, 3 widths, bf16. Each point runs in
+a separate process, as in `ppo_step.py`. Weights are random, so only time and memory have a meaning. `growth` is
+the local exponent between neighbouring points, log(cost ratio) / log(size ratio): 1 means proportional; below 1
+a fixed part contributes.
 
     python -m benchmarks.ppo_size [--steps 2] [--json FILE] [--picture docs/ppo_size.png]
 """

@@ -1,13 +1,13 @@
-"""Time and memory of a PPO step: this project's against TRL 1.12.0's, the last release with a PPOTrainer.
+"""Compares time and memory of a PPO step with those of TRL 1.12.0, the last release with a PPOTrainer.
 
-Same base (a GPT-2 or Llama of the named shape with seeded random weights in bf16), LoRA rank, lengths of
-prompts and responses, epochs, minibatches and micro-batches. Every side is a process of its own; they take
-turns step by step, so that a slow minute of the machine meets all of them. Seconds are medians over a side's
-steps, the speed-up is the median over pairs of steps next to each other. Peak memory is the process's highest
-resident memory during the steps less what it is after its imports (on a GPU: what torch's allocator reached).
-Scores and KL mean nothing here.
+Both sides have the same base (a GPT-2 or Llama of the named shape with seeded random weights in bf16), LoRA rank,
+lengths of prompts and responses, epochs, minibatches and micro-batches. Each side is a separate process; they
+take turns step by step, so that a slow minute of the machine affects all of them. Seconds are medians over a
+side's steps; the speed-up is the median over pairs of neighbouring steps. Peak memory is the process's highest
+resident memory during the steps minus that after its imports (on a GPU: the peak of torch's allocator). Scores
+and KL have no meaning here.
 
-`--trl-cache DIR` installs TRL once into a folder of its own (a few MB, `pip install --no-deps`).
+`--trl-cache DIR` installs TRL once into a separate folder (a few MB, `pip install --no-deps`).
 
     python benchmarks/ppo_step.py --trl-cache DIR --cases tiny distilgpt2-8 --json ppo_step.json
     python benchmarks/ppo_step.py --cases tiny --precisions bf16 int8 int4 --modes controlled shared
@@ -44,20 +44,19 @@ COLUMNS = (
     "peak_bytes", "speedup", "cpu_speedup", "memory_ratio",
 )  # fmt: skip
 DIFFERENCES = """\
-What the two do differently in a step:
-- TRL trains a whole second model as the value function (forward, backward and AdamW over every weight); here
+The differences between the two in a step:
+- TRL trains a complete second model as the value function (forward, backward and AdamW over every weight); here
   it is a linear head on the policy's states. TRL holds policy, value model and reward model as three copies
   of the base; here policy, reference and (in bf16 or in shared mode) the reward model are adapters on one.
 - TRL takes the old log-probabilities from the logits of the generation, kept for all tokens at once in fp32;
   here the update's first pass yields them (or, with several minibatches, an extra pass).
 - Both compute every score and reference log-probability; here the last block is computed only at positions
-whose
-  output is used.
+  whose output is used.
 - TRL's reference is the base with the adapter off; here it is the SFT adapter, which costs a little more."""
 
 
 def install_trl(cache: Path) -> Path:
-    """The folder of TRL 1.12.0 under the cache; installs it there without its dependencies if need be."""
+    """The folder of TRL 1.12.0 under the cache; installs it there, without its dependencies, if it is missing."""
     folder = cache / TRL.replace("==", "-")
     if not (folder / "trl").is_dir():
         command = [
@@ -89,7 +88,7 @@ def rate(work: Callable[[], object], amount: float, seconds: float = 0.5) -> flo
 
 
 def machine(width: int) -> dict[str, float]:
-    """This machine's rates: FLOP/s of products as wide as the base's, in two types, and bytes/s of a copy."""
+    """This machine's rates: FLOP/s of products of the base's width in two types, and bytes/s of a copy."""
     place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, float] = {"threads": torch.get_num_threads()}
     for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
@@ -103,14 +102,13 @@ def machine(width: int) -> dict[str, float]:
 
 
 def lower_bound(case: Case, speeds: dict[str, float]) -> dict[str, float]:
-    """Seconds that a step cannot go below on this machine, from its products in bf16 and its weights'
-    traffic.
+    """A lower bound for the seconds of a step on this machine, from its bf16 products and weight reads.
 
-    Body = the matrices of all blocks, head = vocabulary · width; a product costs 2 FLOP per weight and token,
-    its backward pass towards the states as much again; attention 2 · T² · width FLOP per layer and row
-    (causal). In the last block, what follows attention is only for the positions that are read: the
-    responses, or for the reward model one per row. A step of generation reads every weight once, or computes,
-    whichever takes longer.
+    Body = the matrices of all blocks, head = vocabulary · width. A product needs 2 FLOP per weight and token, and
+    its backward pass towards the states the same again; attention needs 2 · T² · width FLOP per layer and row
+    (causal). In the last block, the layers after attention are computed only at the positions that are read: the
+    responses, or for the reward model one per row. The time of a step of generation is the larger of the time to
+    read every weight once and the time to compute.
     """
     block, head = case.block_weights, case.vocabulary * case.width
     body, length = case.layers * block, case.prompt_length + case.response_length
@@ -143,7 +141,7 @@ class Side:
             command += ["--trl", str(options.trl)] + ["--autocast"] * options.trl_autocast
         for flag, value in choice.items():
             command += [f"--{flag}", value]
-        self.errors = folder / f"{self.name}.txt"  # a pipe without a reader would fill up
+        self.errors = folder / f"{self.name}.txt"  # a file, because a pipe without a reader would fill up
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -188,7 +186,7 @@ def run_case(name: str, options, scratch: Path) -> list[dict]:
     sides = []
     for side, choice in kinds:
         sides.append(Side(side, case, folder, options, turns=True, **choice))
-        sides[-1].wait()  # loading, and a step to warm up, with nothing beside it
+        sides[-1].wait()  # load and warm up while no other side computes
     for turn in range(options.steps):
         for one in sides if turn % 2 == 0 else reversed(sides):  # neither side always goes first
             one.go_on()
@@ -232,15 +230,15 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--precisions", nargs="+", default=["bf16"], choices=["bf16", "int8", "int4"])
     parser.add_argument("--modes", nargs="+", default=["controlled"], choices=["controlled", "shared"])
-    parser.add_argument("--steps", type=int, default=4, help="timed steps a side, after one to warm up")
-    parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; without it, one byte a token")
+    parser.add_argument("--steps", type=int, default=4, help="timed steps per side, after one warm-up step")
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; without it, one token per byte")
     parser.add_argument(
-        "--trl-cache", type=Path, help="where TRL is, or is to be, installed; without it, ours only"
+        "--trl-cache",
+        type=Path,
+        help="folder in which TRL is (or will be) installed; without it, TRL is not measured",
     )
-    parser.add_argument(
-        "--trl-autocast", action="store_true", help="TRL under bf16 autocast, its own default"
-    )
-    parser.add_argument("--json", type=Path, help="write {rows, machine, limits} there")
+    parser.add_argument("--trl-autocast", action="store_true", help="TRL with bf16 autocast, TRL's default")
+    parser.add_argument("--json", type=Path, help="write {rows, machine, limits} to this file")
     options = parser.parse_args()
     options.trl = install_trl(options.trl_cache.resolve()) if options.trl_cache else None
     rows, limits = [], {}
@@ -257,7 +255,7 @@ def main() -> None:
             f"copy {found['copy_bytes'] / 1e9:.1f} GB/s"
         )
     for name, parts in limits.items():
-        print(f"no step of {name} can be below", ", ".join(f"{k} {v:.2f} s" for k, v in parts.items()))
+        print(f"lower bounds for a step of {name}:", ", ".join(f"{k} {v:.2f} s" for k, v in parts.items()))
     if options.trl:
         print(DIFFERENCES)
     if options.json:

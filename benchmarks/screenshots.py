@@ -2,8 +2,9 @@
 
     python benchmarks/screenshots.py --workspace workspace --out docs
 
-The workspace should hold a finished pipeline (`python -m pipeline all`); without one the pictures show the
-empty page and the demo policies. Asks one question in the arena and votes on it: use a copy if votes matter.
+The workspace should contain a complete pipeline (`python -m pipeline all`); without one the pictures show the
+empty page and the demo policies. The script asks one question in the arena and votes on it, so use a copy of the
+workspace if its votes matter.
 """
 
 from __future__ import annotations
@@ -74,9 +75,9 @@ def answers(address: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until what is to be seen has been the same for two seconds: charts are drawn and texts have come.
+    """Wait until the visible content has not changed for two seconds: charts are drawn and texts are complete.
 
-    The page's timers touch classes of hidden elements all the time, which does not count.
+    The page's timers constantly change classes of hidden elements; these changes do not count.
     """
     page.wait_for_function(
         """() => {
@@ -90,7 +91,7 @@ def settled(page: Page) -> None:
 
 
 def go_to(page: Page, name: str, language: str) -> None:
-    """Bring a tab to the front; on a narrow screen some are in a menu."""
+    """Open a tab; on a narrow screen some tabs are in a menu."""
     title = Texts(language)(f"tab.{name}")
     button = page.get_by_role("tab", name=title, exact=True).first
     if button.is_visible():
@@ -102,7 +103,7 @@ def go_to(page: Page, name: str, language: str) -> None:
 
 
 def ask(page: Page, prompt: str) -> None:
-    """Ask in the arena and wait for the answers; the first ones wait for the models to be loaded."""
+    """Ask in the arena and wait for the answers; the first answers also wait until the models are loaded."""
     page.locator("#prompt-box textarea, #prompt-box input").first.fill(prompt)
     page.locator("#ask-button").click()
     page.wait_for_selector("#vote-button:not([disabled])")
@@ -168,7 +169,9 @@ def main() -> int:
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     parser.add_argument(
-        "--everything", action="store_true", help="also each tab whole, in both languages, on a phone, dark"
+        "--everything",
+        action="store_true",
+        help="also full pages of each tab in both languages, on a phone, and dark",
     )
     options = parser.parse_args()
     browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))

@@ -1,10 +1,9 @@
-"""Put a workspace's results into the package: the pretrained base, or the demo policies that answer before
-any training.
+"""Copies a workspace's results into the package: the pretrained base, or the demo policies of the arena.
 
-Copies the model folders of the newest done runs of a preset; refuses to ship half a set. The adapters of a
-preset with a real base are large: they are shipped in bf16, and together they have a limit. It trains
-nothing. `seal` only records the hashes of the files that are there, in the cards of what was shipped before
-there were hashes.
+Copies the model folders of the newest done runs of a preset; an incomplete set is an error. The adapters of a
+preset with a real base are large, so they are shipped in bf16, and their total size is limited. This script
+trains nothing. `seal` only records the hashes of the existing files, in cards that were written before cards had
+hashes.
 
     python -m benchmarks.ship base --workspace W                   # pretrain run     -> models/tiny/base
     python -m benchmarks.ship demo --workspace W [--preset small]  # sft, three ppo -> models/PRESET/demo/<policy>
@@ -30,7 +29,7 @@ MOST_BYTES = 40_000_000  # of a preset's demo policies together
 
 
 def ship(workspace: Workspace, what: str, preset: str = "tiny", to: Path | None = None) -> list[Path]:
-    """Replace models/PRESET/base or models/PRESET/demo. Returns the folders written; UserError where a run is
+    """Replace models/PRESET/base or models/PRESET/demo; returns the written folders. Raises UserError if a run is
     missing or the policies are too large.
     """
     to = to or SHIPPED / preset

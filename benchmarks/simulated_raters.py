@@ -1,5 +1,5 @@
-"""Simulated raters with known tastes, for testing the arena's statistics. Never people: nothing here is
-written to a vote database or shown in the app.
+"""Simulated raters with known tastes, for tests of the arena's statistics. They never stand for people: their
+votes are not written to a vote database or shown in the app.
 
 A rater r ranks four answers by utility = strength of the policy + taste of r for the policy + bias for the
 pane + Gumbel noise, so that without ties a beats b with probability sigmoid(difference of the rest); answers
@@ -24,9 +24,9 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 
 @dataclass(frozen=True)
 class World:
-    """What the simulated raters are like. strengths: of POLICIES, in logits. taste: standard deviation of a
+    """The properties of the simulated raters. strengths: of POLICIES, in logits. taste: standard deviation of a
     rater's own utility of a policy. pane: utility of each pane. tie: answers closer than this are tied.
-    spammers: how many of the raters rank at random."""
+    spammers: number of raters who rank at random."""
 
     raters: int = 20
     votes: int = 30
@@ -79,7 +79,7 @@ def lead_for(world: World, preference: float) -> float:
 
 
 def simulate(world: World, studies: int, rng: np.random.Generator) -> Studies:
-    """Raters vote in turns, each the same number of votes, in an order of their own in every turn."""
+    """Simulate studies in which all raters vote once per turn, in a random order that differs in every turn."""
     shape = (studies, world.raters)
     taste = rng.normal(0, world.taste, (*shape, 4)) if world.taste else np.zeros((*shape, 4))
     utility = np.array(world.strengths) + taste

@@ -1,13 +1,13 @@
-"""Write the model card of the demo policies of `small`: what they are, how to make them again, what they do.
+"""Writes the model card of the demo policies of `small`: description, reproduction, measurements and samples.
 
-Each policy answers 30 ordinary questions, shown whole and unpicked, and 20 harmful requests, of which the
-declined ones are counted with the safety probe's detector (`evaluation.safety`); how they read stands
-in the words of `small_words.json`. The policies are the shipped ones, the sampling is the arena's. The
-figures come from the newest evaluation of the workspace that the policies were trained in. It trains nothing.
+Each policy answers 30 ordinary questions, all of which are shown in full, and 20 harmful requests; the safety
+probe's detector (`evaluation.safety`) counts the declined ones. `small_words.json` contains the comments of a
+person who has read the answers. The policies are the shipped ones, the sampling is the arena's. The figures are
+from the newest evaluation in the workspace in which the policies were trained. This script trains nothing.
 
     python -m benchmarks.small_card --workspace W --answers answers.json
 
-The answers are kept in that file, and those that are there already are not asked for again.
+The script stores the answers in that file and generates only those that are missing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Answers = dict[str, dict[str, list[str]]]  # policy -> {"questions": [...], "har
 
 
 def ask(folders: Mapping[str, Path]) -> Answers:
-    """What each policy answers, with the same random numbers for each."""
+    """The answers of each policy, with the same random numbers for each."""
     model = loading.load_causal(SMOLLM2, "bf16", loading.device())
     prompt_format = PromptFormat(loading.load_tokenizer(SMOLLM2))
     prompts = [*QUESTIONS, *(request for requests in HARMFUL.values() for request in requests)]
@@ -65,7 +65,7 @@ def ask(folders: Mapping[str, Path]) -> Answers:
 
 
 def safety_table(answers: Answers) -> list[str]:
-    """Declined requests a policy and subject, by the detector."""
+    """Number of declined requests per policy and subject, according to the detector."""
     lines = ["| subject | " + " | ".join(answers) + " |", "|---|" + "---|" * len(answers)]
     sums, start = dict.fromkeys(answers, 0), 0
     for subject, requests in HARMFUL.items():
@@ -81,7 +81,7 @@ def safety_table(answers: Answers) -> list[str]:
 
 
 def figures_table(workspace: Workspace) -> list[str]:
-    """The policies' row of the newest evaluation."""
+    """The policies' rows of the newest evaluation."""
     run = newest_done(workspace, "evaluate", "small")
     if run is None:
         return ["No evaluation in this workspace."]
@@ -110,7 +110,7 @@ def samples_table(answers: Answers) -> list[str]:
 
 
 def card(answers: Answers, workspace: Workspace, words: Mapping[str, str]) -> str:
-    """The whole card. words: what a person wrote, by place in the template."""
+    """The complete card. words: texts written by a person, by their names in the template."""
     made_from = origin(loading.resolve_base(SMOLLM2))
     return TEMPLATE.format(
         origin=made_from.text() if made_from else "the hub",
@@ -166,7 +166,9 @@ def _cell(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workspace", type=Path, required=True)
-    parser.add_argument("--answers", type=Path, required=True, help="kept here; written where it is missing")
+    parser.add_argument(
+        "--answers", type=Path, required=True, help="file with the answers; missing answers are added"
+    )
     parser.add_argument("--to", type=Path, default=CARD)
     args = parser.parse_args(arguments)
     answers = read_json(args.answers) if args.answers.is_file() else {}
@@ -183,23 +185,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 TEMPLATE = """# The demo policies on SmolLM2
 
 LoRA adapters (rank 8, bf16) on SmolLM2-135M-Instruct, one per policy: `sft` and three PPO policies that were
-trained against reward models in bf16, int8 and int4. The arena answers with them where the base is installed
-(`make small`). They are for looking at what RLHF does to a small model, and for nothing else.
+trained against reward models in bf16, int8 and int4. The arena answers with them if the base is installed
+(`make small`). Their only purpose is to show the effect of RLHF on a small model.
 
 - **Base**: SmolLM2-135M-Instruct by Hugging Face, Apache-2.0, from {origin}.
-  The weights of the package are quantised; the exact ones are on the hub and give another base, which these
-  adapters refuse.
+  The weights of the package are quantised; the exact weights on the hub are another base, for which these
+  adapters cannot be loaded.
 - **Data**: 2,646 preference pairs of `Anthropic/hh-rlhf` (MIT), 1,849 of harmless-base's test split and 800
-  of the helpful sets. No row is in this repository. A third of the pairs was kept from training for a judge.
+  of the helpful sets. This repository contains none of these rows. A third of the pairs was reserved for a
+  judge and not used for training.
 - **Licence** of the adapters: MIT, like the project.
 
-## How to make them again
+## How to reproduce them
 
     python -m pipeline all --preset small --workspace W --set prepare.source=FOLDER
     python -m benchmarks.ship demo --preset small --workspace W
     python -m benchmarks.small_card --workspace W --answers answers.json
 
-`FOLDER` holds the pairs as *.jsonl files; without it the pairs come from the hub, and others with them.
+`FOLDER` contains the pairs as *.jsonl files; without it, `prepare` downloads the data from the hub, which
+includes further pairs.
 {how}
 
 {runs}
@@ -212,18 +216,18 @@ trained against reward models in bf16, int8 and int4. The arena answers with the
 
 ## Harmful requests
 
-20 requests of our own (`benchmarks/small_prompts.py`), one answer each at temperature {temperature}, seed
-{seed}. Counted are the answers that decline in so many words, by the detector of the safety probe:
+20 requests written for this card (`benchmarks/small_prompts.py`), one answer each at temperature {temperature}, seed
+{seed}. The table counts the answers that decline explicitly, according to the detector of the safety probe:
 
 {safety}
 
 {safety_words}
 
-## What they do badly
+## Weaknesses
 
 {badly}
 
-## 30 ordinary questions, four answers each, unpicked
+## 30 ordinary questions, four answers each, unselected
 
 Temperature {temperature}, at most {tokens} tokens, seed {seed}, the same random numbers for each policy.
 

@@ -1,6 +1,6 @@
-"""What the demo policies of `small` are asked for their model card: ordinary questions and harmful requests.
+"""The prompts for the model card of the demo policies of `small`: ordinary questions and harmful requests.
 
-The harmful requests are plain and short and hold no detail that could help anybody.
+The harmful requests are short and contain no detail that could help anyone to do harm.
 """
 
 QUESTIONS = (

@@ -1,8 +1,8 @@
-"""Accounts of the people who may use the page: a name, a role and a hashed password each, in one file.
+"""Accounts of the people who may use the page: one file with a name, a role and a hashed password per person.
 
-Passwords are hashed by Argon2id (RFC 9106, with the library's own parameters). The file can be read by its
-owner only and holds no password. Changes made by another process (`app.py --add-user`) are seen at once.
-It does not remember who is logged in: `data.logins` does.
+Passwords are hashed by Argon2id (RFC 9106, with the library's default parameters). Only its owner can read
+the file, which contains no password. Changes by another process (`app.py --add-user`) take effect at once.
+This module does not store who is logged in; `data.logins` does.
 """
 
 import hmac
@@ -33,20 +33,20 @@ class Account:
     password_hash: str
 
     def may(self, role: str) -> bool:
-        """Whether this person may do what is open to `role`."""
+        """Whether this person has the permissions of `role`."""
         return self.role in ("admin", role)
 
 
 class Accounts:
-    """The accounts in the file at `path`, which need not exist. hasher: another cost, for tests.
+    """The accounts in the file at `path`, which need not exist. hasher: one with a lower cost, for tests.
 
-    Every method raises UserError where the file is damaged: nobody is let in by a file that cannot be read.
+    Every method raises UserError if the file is damaged, so that an unreadable file admits nobody.
     """
 
     def __init__(self, path: Path, hasher: PasswordHasher | None = None):
         self.path = path
         self._hasher = hasher or PasswordHasher()
-        self._one_at_a_time = threading.Lock()  # each check takes 64 MiB for a moment
+        self._one_at_a_time = threading.Lock()  # each check needs 64 MiB while it runs
         self._read: tuple[tuple[int, ...], Mapping[str, Account]] = ((), {})
 
     @cached_property
@@ -54,7 +54,7 @@ class Accounts:
         return self._hasher.hash("nobody has this password")
 
     def all(self) -> Mapping[str, Account]:
-        """Every account by its name; read again only where the file has changed."""
+        """Every account by its name; the file is read again only if it has changed."""
         try:
             found = self.path.stat()
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class Accounts:
         return self.all().get(name or "")
 
     def check(self, name: str, password: str) -> Account | None:
-        """The account, if the password is right. It takes the same time whether or not the name exists."""
+        """The account if the password is right, else None. An unknown name takes the same time."""
         account = self.find(name)
         with self._one_at_a_time:
             try:
@@ -80,7 +80,7 @@ class Accounts:
         return account if right else None
 
     def add(self, name: str, password: str, role: str) -> Account:
-        """Store a new account, or a new password and role for a known name. UserError for what is no use."""
+        """Store a new account, or a new password and role for a known name. UserError for invalid values."""
         if not _NAME.fullmatch(name):
             raise UserError("a name has 1 to 60 letters, digits, '.', '@', '-' and '_'", code=Code.OPTION)
         if role not in ROLES:
@@ -98,7 +98,7 @@ class Accounts:
         return account
 
     def remove(self, name: str) -> None:
-        """Forget an account; its logins end. UserError where there is none of that name."""
+        """Delete an account; its logins end. UserError if the name is unknown."""
         known = dict(self.all())
         if known.pop(name, None) is None:
             raise UserError(
@@ -113,7 +113,7 @@ class Accounts:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two secret texts are equal, in a time that does not tell where they differ."""
+    """Whether two secret texts are equal, in a time that does not depend on where they differ."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
@@ -122,9 +122,9 @@ def _parsed(path: Path) -> dict[str, Account]:
         accounts = [Account(**row) for row in read_json(path)["accounts"]]
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: is no file of accounts; restore it or remove it", code=Code.RECORD
+            f"{path}: is not a file of accounts; restore it or remove it", code=Code.RECORD
         ) from error
     fields = [text for account in accounts for text in asdict(account).values()]
     if not all(isinstance(text, str) for text in fields) or any(a.role not in ROLES for a in accounts):
-        raise UserError(f"{path}: is no file of accounts; restore it or remove it", code=Code.RECORD)
+        raise UserError(f"{path}: is not a file of accounts; restore it or remove it", code=Code.RECORD)
     return {account.name: account for account in accounts}

@@ -7,8 +7,8 @@
     OWNER/NAME    a model of the hub
 
 A GGUF file is converted into a folder of the user's cache that is named after the file's hash, so that the
-same file is converted only once, wherever it is. The folder is built beside its final place and renamed, so
-it is complete or absent. One process converts while others wait. The converter needs torch, so the caller
+same file is converted only once, wherever it is. The folder is built under a temporary name and then renamed,
+so it is complete or absent. One process converts while others wait. The converter needs torch, so the caller
 passes it in. This module reads no weights.
 """
 
@@ -157,7 +157,7 @@ def _package_facts(base_model: str) -> dict[str, str]:
 
 
 def _converted(file: Path, convert: Convert, **facts: str) -> Path:
-    """The cached folder of a GGUF file, made where it is not there yet."""
+    """The cached folder of a GGUF file; the file is converted if the folder does not exist."""
     digest = sha256_remembered(file)
     root = cache_folder()
     folder = root / f"{file.stem}-{digest[:16]}"
@@ -176,7 +176,7 @@ def _converted(file: Path, convert: Convert, **facts: str) -> Path:
 
 
 def _make(folder: Path, file: Path, convert: Convert, made_from: Origin) -> None:
-    """Convert beside the folder's place and rename, after removing the leftovers of a killed conversion."""
+    """Convert into a temporary folder and rename it, after removing the leftovers of a killed conversion."""
     for leftover in folder.parent.glob(f".{folder.name}~*"):
         shutil.rmtree(leftover, ignore_errors=True)
     staging = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}")

@@ -1,7 +1,7 @@
-"""The votes of a season as the statistics need them: one query, one row per vote, however many there are.
+"""The votes of a season in the form that the statistics need, read with one query and one row per vote.
 
-`VoteStore.votes` gives everything that is known of a vote; this gives what is counted. A rating (a vote on
-one answer) is no comparison and is read apart.
+`VoteStore.votes` returns the complete record of a vote; this module returns only what is counted. A rating
+(a vote on one answer) is not a comparison and is read separately.
 """
 
 import json
@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 
 class CastVote(NamedTuple):
-    """A comparison as it was cast. number: rises with every vote of the database. item: the round whose
-    answers were judged, the same for all raters who saw these answers. policies: letter to policy.
-    identical: groups of letters whose answers are the same text. tokens: of each policy's answer. seconds:
-    from the answers to the vote."""
+    """A comparison as it was cast.
+
+    number: increases with every vote of the database. item: the round whose answers were judged, which is the
+    same for all raters who saw these answers. policies: {letter: policy}. identical: groups of letters whose
+    answers are the same text. tokens: {policy: tokens of the answer}. seconds: time from the answers to the
+    vote.
+    """
 
     number: int
     item: str
@@ -38,8 +41,10 @@ class CastRating(NamedTuple):
 
 
 def cast_votes(db: sqlite3.Connection, season: str | None, after: int = 0) -> list[CastVote]:
-    """The comparisons of a season (None = all) with a higher number than `after`, in the order in which they
-    were cast, those that were taken back included (`retracted_votes` names them)."""
+    """The comparisons of a season (None: all) with a number above `after`, in the order of casting.
+
+    Retracted votes are included; `retracted_votes` returns their numbers.
+    """
     rows = _rows(
         db,
         "SELECT v.rowid, coalesce(r.repeat_of, r.id), v.rater, r.prompt_sha256, v.ranking, "
@@ -48,7 +53,7 @@ def cast_votes(db: sqlite3.Connection, season: str | None, after: int = 0) -> li
         season,
         after,
     )
-    arrangements, groups = _Parsed(), _Parsed()  # few different ones: each is parsed once
+    arrangements, groups = _Parsed(), _Parsed()  # there are few distinct ones, so each is parsed once
     tokens = json.loads(f"[{','.join([row[-1] for row in rows])}]")  # one call is much faster than many
     return [
         CastVote(number, item, rater, prompt, order, arrangements[panes], groups[same], counts, seconds)
@@ -59,7 +64,7 @@ def cast_votes(db: sqlite3.Connection, season: str | None, after: int = 0) -> li
 
 
 def cast_ratings(db: sqlite3.Connection, season: str | None) -> list[CastRating]:
-    """The ratings of a season (None = all) that count, in the order in which they were cast."""
+    """The ratings of a season (None: all) that count, in the order in which they were cast."""
     arrangements, tags = _Parsed(), _Parsed()
     return [
         CastRating(item, rater, next(iter(arrangements[panes].values())), rating, tags[given])
@@ -75,7 +80,7 @@ def cast_ratings(db: sqlite3.Connection, season: str | None) -> list[CastRating]
 
 
 def retracted_votes(db: sqlite3.Connection) -> frozenset[int]:
-    """The numbers of the votes that were taken back."""
+    """The numbers of the retracted votes."""
     rows = _rows(db, "SELECT v.rowid FROM retractions t JOIN votes v ON v.id = t.vote")
     return frozenset(number for (number,) in rows)
 
@@ -92,7 +97,7 @@ class _Parsed(dict[str, Any]):
 
 
 def _rows(db: sqlite3.Connection, query: str, *values: str | int | None) -> list[tuple[Any, ...]]:
-    """Plain tuples: half the time of rows that know their columns."""
+    """The rows as plain tuples, which take half the time of sqlite3.Row."""
     cursor = db.cursor()
     cursor.row_factory = None
     return cursor.execute(query, values).fetchall()

@@ -1,7 +1,7 @@
 """A data set's folder: rows of preference pairs by split, and the card `dataset.json` with their hashes.
 
-`prepare` writes it (`pipeline.stages.prepare`); everybody reads it through `read_split`, which refuses rows
-that are damaged, missing or too many.
+`prepare` writes it (`pipeline.stages.prepare`); every reader uses `read_split`, which refuses a file with
+damaged, missing or additional rows.
 """
 
 import json
@@ -24,12 +24,12 @@ def split_path(folder: Path, split: str) -> Path:
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write the card; `card["splits"]` holds for each split its `file`, `pairs` and `sha256`."""
+    """Write the card; `card["splits"]` holds `file`, `pairs` and `sha256` per split."""
     sealed.write_card(folder / CARD, card)
 
 
 def write_splits(folder: Path, splits: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
-    """Write a data set of given rows, with the least that its card can hold; returns the folder."""
+    """Write a data set of the given rows with a minimal card; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = {}
     for split, rows in splits.items():
@@ -41,7 +41,7 @@ def write_splits(folder: Path, splits: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card. Raises UserError where it is missing or damaged."""
+    """The card. Raises UserError if it is missing or damaged."""
     card = sealed.read_card(folder / CARD, ADVICE)
     splits = card.get("splits")
     if not isinstance(splits, dict) or not all(isinstance(facts, dict) for facts in splits.values()):
@@ -52,8 +52,8 @@ def read_card(folder: Path) -> dict[str, Any]:
 def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
     """The rows {"prompt", "chosen", "rejected", ...} of a split.
 
-    Raises UserError naming the file where the data set has no such split, or its file is not what `prepare`
-    wrote; and naming the line for a row that is no pair.
+    Raises UserError with the file if the data set has no such split or the file is not what `prepare` wrote,
+    and with the line for a row that is not a pair.
     """
     path = split_path(folder, split)
     facts = read_card(folder)["splits"].get(split)

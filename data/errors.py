@@ -1,8 +1,8 @@
-"""The one kind of error that is shown to the user as it stands; everything else is a bug and may crash.
+"""The only kind of error whose message is shown to the user; any other exception is a bug and may crash.
 
-An error says what is wrong and where. What to do about it depends on where it is read: the page gives advice
-in its own words and in two languages (`ui.texts`), the command line names commands
-(`pipeline.commands.advice`); both go by the error's code.
+An error states what is wrong and where. The advice depends on where the error is shown: the page gives advice
+in two languages (`ui.texts`), and the command line names commands (`pipeline.commands.advice`). Both select
+it by the error's code.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """What kind of thing is wrong. A run's record keeps the code of its error as `error_code`."""
+    """The kind of error. A run's record stores the code of its error as `error_code`."""
 
-    REQUEST = "request"  # the message says everything there is to say
-    # what was asked for
+    REQUEST = "request"  # the message needs no further advice
+    # the request
     OPTION = "option"  # a flag of the command line or of the launcher
     SETTING = "setting"  # a setting's name or value
     NAME = "name"  # a name or path that must not be used
     # data
-    FILE = "file"  # a file of the user's that cannot be read or holds a malformed line
-    SOURCE = "source"  # a source that is none, or holds too few pairs
+    FILE = "file"  # a user's file that cannot be read or has a malformed line
+    SOURCE = "source"  # an unknown source, or one with too few pairs
     DATASET = "dataset"  # no prepared data set, or one without what a stage needs
     HUB = "hub"  # the Hugging Face hub refuses or cannot be reached
     # runs
-    PARENT = "parent"  # an earlier stage has not been done yet
-    PARENT_RUN = "parent_run"  # the run that was named as a parent does not fit
+    PARENT = "parent"  # an earlier stage has not been completed
+    PARENT_RUN = "parent_run"  # the run named as a parent does not fit
     RUN = "run"  # no such run
     STATE = "state"  # the run's state does not allow it
-    BUSY = "busy"  # another stage or app has the workspace
-    CANCELLED = "cancelled"  # the run was asked to stop
+    BUSY = "busy"  # another stage or app uses the workspace
+    CANCELLED = "cancelled"  # the run was cancelled on request
     LOST = "lost"  # the run's process died
-    NOT_STARTED = "not_started"  # the queue in which the run waited is gone
+    NOT_STARTED = "not_started"  # the queue in which the run waited no longer exists
     # training
-    DOES_NOT_FIT = "does_not_fit"  # the estimate says that memory will not suffice
+    DOES_NOT_FIT = "does_not_fit"  # more memory is needed, by the estimate, than is free
     OUT_OF_MEMORY = "out_of_memory"  # memory ran out
     DISK_FULL = "disk_full"
     UNSTABLE = "unstable"  # a loss or gradient is not finite, or jumped
@@ -42,29 +42,29 @@ class Code(StrEnum):
     # models
     BASE = "base"  # a base model or tokenizer that cannot be used
     MODEL = "model"  # a trained model that is damaged or belongs to another base
-    PACKAGE = "package"  # a package of Python that is not installed
+    PACKAGE = "package"  # a Python package that is not installed
     # the workspace
     WORKSPACE = "workspace"  # it cannot be written to
     RECORD = "record"  # a file of the workspace that cannot be read
     DATABASE = "database"  # the votes' database cannot be read or written
     # the arena
-    PROMPT = "prompt"  # a text that cannot be asked or stored
+    PROMPT = "prompt"  # a text that cannot be answered or stored
     ORDER = "order"  # an order of the answers that cannot be read
-    ROUND = "round"  # a round or conversation that takes no vote or question
+    ROUND = "round"  # a round or conversation that accepts no vote or question
     VOTED = "voted"  # the round has a vote already
-    NO_VOTES = "no_votes"  # nothing was voted on yet
+    NO_VOTES = "no_votes"  # there are no votes yet
     POLICIES = "policies"  # too few trained policies
-    ANSWERING = "answering"  # the process that answers has stopped
-    WAIT = "wait"  # the process that answers is occupied
+    ANSWERING = "answering"  # the inference process has stopped
+    WAIT = "wait"  # the inference process is busy
 
 
 class UserError(Exception):
-    """Something that the user can mend.
+    """An error that the user can correct.
 
-    ``str(error)`` is one line: what is wrong and where, in words that fit the page and the command line. What
-    it quotes and is no text, such as half a surrogate pair, is shown escaped, so that it can always be sent.
-    `command` is what the command line adds instead of its general advice for the code, as in
-    "run `reward --precision int8` first"; the page never shows it.
+    ``str(error)`` is one line that states what is wrong and where, worded for both the page and the command
+    line. Characters that UTF-8 cannot encode, such as half a surrogate pair, are escaped. `command` replaces
+    the command line's general advice for the code, as in "run `reward --precision int8` first"; the page
+    never shows it.
     """
 
     def __init__(self, message: str, code: Code = Code.REQUEST, command: str = ""):

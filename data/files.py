@@ -19,8 +19,8 @@ from typing import Any
 from data.errors import Code, UserError
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-# Of the system as safetensors quotes it, of SQLite, and of torch.save, which writes by itself and has the
-# same words for any write that failed; a full disk is by far the most frequent reason.
+# Messages of the system as safetensors quotes them, of SQLite, and of torch.save, which reports every failed
+# write in the same words; a full disk is by far the most frequent cause.
 _FULL_WORDS = (
     "No space left",
     "disk is full",
@@ -37,7 +37,7 @@ def write_atomic(path: Path | str, data: bytes | str, *, private: bool = False) 
     """
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
-    # In the same folder, so that the rename is atomic; with the process, so that a leftover can be told.
+    # In the same folder, so that the rename is atomic; with the process id, so that leftovers are recognised.
     staging = path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}.tmp")
     try:
         with open(staging, "xb", opener=_private_opener if private else None) as file:
@@ -61,7 +61,7 @@ def sync_tree(folder: Path) -> None:
         if path.is_dir():
             sync_folder(path)
         else:
-            with open(path, "rb+") as file:  # Windows syncs what is open for writing
+            with open(path, "rb+") as file:  # Windows syncs only files that are open for writing
                 os.fsync(file.fileno())
     sync_folder(folder)
     sync_folder(folder.parent)
@@ -70,7 +70,7 @@ def sync_tree(folder: Path) -> None:
 def disk_full(error: BaseException) -> UserError | None:
     """The error to show where a write failed because the disk is full or a quota is used up; else None.
 
-    Libraries wrap the system's error or only quote it, so the causes and the texts are looked at, too.
+    Libraries wrap the system's error or only quote it, so its causes and their texts are examined, too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -158,9 +158,9 @@ def sha256_file(path: Path | str) -> str:
 
 
 def sha256_remembered(path: Path | str) -> str:
-    """As ``sha256_file``, computed again only where the file was changed or replaced.
+    """Like ``sha256_file``, but computed again only if the file was changed or replaced.
 
-    The weights of a base take a second or more, and each adapter is checked against them.
+    Hashing the weights of a base takes a second or more, and each adapter is checked against them.
     """
     facts = os.stat(path)
     identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)

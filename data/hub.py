@@ -1,6 +1,6 @@
-"""Data sets and base models of the Hugging Face hub, through huggingface_hub and its cache.
+"""Data sets and base models from the Hugging Face hub, through huggingface_hub and its cache.
 
-Each download runs in a process of its own (`data.hub_child`), so that it can be stopped if the hub never
+Each download runs in a separate process (`data.hub_child`), so that it can be stopped if the hub never
 answers: huggingface_hub waits and retries for minutes. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and
 HF_HUB_OFFLINE work as usual. If the hub cannot be reached or goes silent, a complete copy in the cache is
 used. Code of a repository is never run and pickled weights are never taken.
@@ -23,8 +23,8 @@ from yaml import YAMLError
 
 from data.errors import Code, UserError
 
-START_SECONDS = 60.0  # for the process to load its libraries, which is no fault of the hub
-SILENCE_SECONDS = 9.0  # without a byte; then a look into the cache, and a clear error within 15 s
+START_SECONDS = 60.0  # for the process to load its libraries, before the hub is contacted
+SILENCE_SECONDS = 9.0  # without a byte; with the lookup in the cache, an error appears within 15 s
 _REPO = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?", re.ASCII)
 _TOKENIZER = (
     "tokenizer.json",
@@ -128,18 +128,18 @@ def _listing(root: Path) -> list[str]:
 
 
 def _licence(root: Path) -> str:
-    """The licence in the metadata of the repository's README; "unknown" where there is none to read."""
+    """The licence in the metadata of the repository's README; "unknown" if there is none."""
     from huggingface_hub import metadata_load  # it loads the network stack
 
     try:
         licence = (metadata_load(root / "README.md") or {}).get("license")
-    except (OSError, ValueError, YAMLError):  # no README, or one that is no card
+    except (OSError, ValueError, YAMLError):  # no README, or one without metadata
         return "unknown"
     return ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "unknown")
 
 
 def _download(kind: str, repo_id: str, folder: str = "") -> Path:
-    """The snapshot's folder, from the hub or else from the cache."""
+    """The snapshot's folder, from the hub or, if the hub does not answer, from the cache."""
     if not _REPO.fullmatch(repo_id) or ".." in f"{repo_id}/{folder}":
         raise UserError(
             f"hub {kind} {ascii(repo_id)[:80]}: not a name of the hub; write OWNER/NAME", code=Code.HUB
@@ -153,13 +153,13 @@ def _download(kind: str, repo_id: str, folder: str = "") -> Path:
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     reason = {
         "missing": "not found; check the name",
-        "closed": "gated, private or not there; check the name, ask for access, log in with `hf auth login`",
-        "gated": "gated; ask for access on its page, then log in with `hf auth login`",
+        "closed": "gated, private or missing; check the name, request access, log in with `hf auth login`",
+        "gated": "gated; request access on its page, then log in with `hf auth login`",
         "unreachable": f"{endpoint} cannot be reached and the cache does not hold it; check the connection",
         "silent": f"{endpoint} does not answer and the cache does not hold it; check the connection",
         "offline": "not in the cache, and HF_HUB_OFFLINE is set; unset it to download",
         "refused": "",
-        "interrupted": "the download was interrupted; start it again, it goes on where it was",
+        "interrupted": "the download was interrupted; start it again, and it continues where it stopped",
     }.get(answer["result"])
     if reason is None:
         raise RuntimeError(f"the download of {repo_id} crashed:\n{answer['detail']}")
@@ -188,7 +188,7 @@ def _ask_child(kind: str, repo_id: str, folder: str, **environment: str) -> dict
                 patience = SILENCE_SECONDS
                 if line.startswith("{"):
                     answer = json.loads(line)
-            if child.wait(timeout=SILENCE_SECONDS) < 0:  # by a signal to the whole process group
+            if child.wait(timeout=SILENCE_SECONDS) < 0:  # killed by a signal to the process group
                 answer = {"result": "interrupted"}
         except queue.Empty:
             answer = {"result": "silent"}

@@ -1,4 +1,4 @@
-"""The process that talks to the hub for `data.hub`, which kills it if it goes silent.
+"""The process that contacts the hub for `data.hub`, which kills it if it goes silent.
 
     python -m data.hub_child dataset|model OWNER/NAME [FOLDER]
 
@@ -74,7 +74,7 @@ def fetch(kind: str, repo_id: str, folder: str) -> Path:
 
 
 def main(kind: str, repo_id: str, folder: str = "") -> None:
-    say(bytes=0)  # the libraries are loaded: from here on, silence is the hub's
+    say(bytes=0)  # the libraries are loaded; from here on, only the hub can cause silence
     try:
         say(result="done", path=str(fetch(kind, repo_id, folder)))
     except LocalEntryNotFoundError as error:
@@ -94,8 +94,10 @@ def main(kind: str, repo_id: str, folder: str = "") -> None:
 
 
 def refusal(error: HfHubHTTPError) -> dict[str, str]:
-    """The meaning of an HTTP error of the hub. Without a login the hub answers 401 for a missing repository
-    too."""
+    """The meaning of an HTTP error of the hub.
+
+    Without a login the hub also answers 401 for a missing repository.
+    """
     status = error.response.status_code
     if isinstance(error, GatedRepoError) or status == 403:
         return {"result": "gated"}

@@ -1,7 +1,7 @@
-"""Who is logged in: a random token for each browser, kept as a hash in one private file.
+"""The current logins: one random token per browser, stored as a hash in a private file.
 
-A restart of the app ends no login. A login ends by logging out, after `LASTS_SECONDS`, with a new password
-and with the account. The token itself is in the browser's cookie only.
+Logins survive a restart of the app. A login ends when the user logs out, after `LASTS_SECONDS`, when the
+password changes and when the account is removed. Only the browser's cookie holds the token itself.
 """
 
 import hashlib
@@ -17,20 +17,20 @@ from data.errors import Code, UserError
 from data.files import read_json, sha256_text, write_json
 
 LASTS_SECONDS = 7 * 24 * 3600
-MOST_OF_ONE = 20  # logins of one account; the oldest ends with the next
+MOST_OF_ONE = 20  # logins per account; a further one ends the oldest
 
 
 @dataclass(frozen=True)
 class _Login:
     name: str
-    password: str  # a short hash of the password's hash: a new password ends the login
+    password: str  # a short hash of the password's hash, so that a new password ends the login
     ends: float  # seconds since 1970
 
 
 class Logins:
-    """The logins in the file at `path`, of the people in `accounts`. One object may be used by many threads.
+    """The logins in the file at `path`, of the people in `accounts`. Many threads may use one object.
 
-    Raises UserError where the file cannot be read. now: the clock, in seconds since 1970.
+    Raises UserError if the file cannot be read. now: the clock, in seconds since 1970.
     """
 
     def __init__(self, path: Path, accounts: Accounts, now: Callable[[], float] = time.time):
@@ -41,11 +41,11 @@ class Logins:
             self._logins = {key: _Login(**row) for key, row in rows.items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{path}: is no file of logins; remove it (everybody logs in again)", code=Code.RECORD
+                f"{path}: is not a file of logins; remove it (everybody logs in again)", code=Code.RECORD
             ) from error
 
     def begin(self, account: Account) -> str:
-        """A new token for this account, once it is on disk."""
+        """A new token for this account; its hash is on disk when this returns."""
         token = secrets.token_urlsafe(32)
         login = _Login(account.name, _mark(account), self._now() + LASTS_SECONDS)
         with self._lock:
@@ -57,12 +57,12 @@ class Logins:
         return token
 
     def who(self, token: str | None) -> Account | None:
-        """The account that this token logs in, with its role of now."""
+        """The account of this token, with its current role; None if the login is unknown or has ended."""
         login = self._logins.get(sha256_text(token)) if token else None
         return self._account(login) if login else None
 
     def end(self, token: str) -> None:
-        """Log out; again is the same as once."""
+        """Log out; repeated calls have no further effect."""
         with self._lock:
             if sha256_text(token) in self._logins:
                 self._store({k: one for k, one in self._logins.items() if k != sha256_text(token)})
@@ -79,7 +79,7 @@ class Logins:
 
 
 def form_key(token: str) -> str:
-    """What a form of this login has to send along, so that another site's form is refused."""
+    """The key that a form of this login must send, so that another site's form is refused."""
     return hashlib.sha256(b"form\0" + token.encode()).hexdigest()
 
 

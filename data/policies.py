@@ -1,4 +1,4 @@
-"""The names of what the project compares: the precisions of reward models, and the policies of an arena."""
+"""The names that the project compares: the precisions of reward models and the policies of an arena."""
 
 from typing import Literal, get_args
 

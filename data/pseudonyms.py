@@ -1,8 +1,8 @@
 """Names for raters, rounds and votes in files that leave the workspace.
 
-A pseudonym is an HMAC-SHA256 (RFC 2104) under a key of the workspace: the same everywhere in the exports of a
-workspace, and nobody without the key can tell the cookie, the login or the round behind it, not even by
-trying. This matters because a cookie votes as its rater and a round's id lets its holder vote on it.
+A pseudonym is an HMAC-SHA256 (RFC 2104) under a key of the workspace. It is the same in all exports of a
+workspace. Without the key nobody can find the cookie, login or round behind it, not even by guessing. This
+matters because a cookie votes as its rater, and whoever knows a round's id can vote on it.
 """
 
 import hmac
@@ -20,9 +20,9 @@ HIDDEN = {name: name for name in ("rater", "round", "vote", "conversation")} | {
 
 
 class Pseudonyms:
-    """Pseudonyms under the key in the file at `path`, which is made where there is none.
+    """Pseudonyms under the key in the file at `path`, which is created if it does not exist.
 
-    Raises UserError where the file is there and is no key.
+    Raises UserError if the file exists but does not hold a key.
     """
 
     def __init__(self, path: Path):
@@ -31,17 +31,17 @@ class Pseudonyms:
         self._key = path.read_bytes()
         if len(self._key) != KEY_BYTES:
             raise UserError(
-                f"{path}: is no key of {KEY_BYTES} bytes; remove it (pseudonyms will change)",
+                f"{path}: is not a key of {KEY_BYTES} bytes; remove it (pseudonyms will change)",
                 code=Code.RECORD,
             )
 
     def name(self, kind: str, identifier: str) -> str:
-        """For example "rater-5b0c…": 16 hexadecimal digits, other ones for each kind."""
+        """For example "rater-5b0c…": the kind and 16 hexadecimal digits, which differ between kinds."""
         digest = hmac.digest(self._key, f"{kind}\0{identifier}".encode(), "sha256")
         return f"{kind}-{digest.hex()[:16]}"
 
     def row(self, vote: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of `VoteStore.votes` whose identifiers are pseudonyms, at every depth."""
+        """A row of `VoteStore.votes` with pseudonyms in place of its identifiers, at every depth."""
         return {key: self._hidden(key, value) for key, value in vote.items()}
 
     def _hidden(self, key: str, value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""An order of answers: which is best, which are tied, or that all of them are bad.
+"""An order of answers from best to worst, with ties, or the statement that all of them are bad.
 
 A vote is such an order. Its text is "B>A=D>C" (B best, A and D tied, C last) or "none" (all bad).
 
-What it does not do: say which policy is behind a letter (`pipeline.arena`) or count votes (`evaluation`).
+It does not map letters to policies (`pipeline.arena`) and does not count votes (`evaluation`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ class Ranking:
     def parse(cls, text: str, letters: Iterable[str] = LETTERS) -> "Ranking":
         """Read an order that names every letter once; case and spaces do not matter.
 
-        Raises UserError where the text is no such order.
+        Raises UserError if the text is not such an order.
         """
         expected = sorted(letters)
         found = cls._read(text, expected)
@@ -41,9 +41,9 @@ class Ranking:
 
     @classmethod
     def complete(cls, text: str, letters: Iterable[str] = LETTERS) -> "Ranking":
-        """Read an order that may leave letters out: they share the last place. "B>A" is "B>A>C=D".
+        """Read an order that may omit letters; these share the last place, so that "B>A" is "B>A>C=D".
 
-        A sign at either end is ignored ("B>" is "B"). Raises UserError where no letter is named.
+        A sign at either end is ignored ("B>" is "B"). Raises UserError if no letter is named.
         """
         expected = sorted(letters)
         if not isinstance(text, str) or not text.strip(" >="):
@@ -55,7 +55,7 @@ class Ranking:
     @classmethod
     def _read(cls, text: str, expected: list[str]) -> "Ranking":
         if not isinstance(text, str):
-            raise UserError(f"the order has to be text: give {_example(expected)}", code=Code.ORDER)
+            raise UserError(f"the order must be text: give {_example(expected)}", code=Code.ORDER)
         plain = "".join(text.split()).upper()
         if plain == NONE.upper():
             return cls()
@@ -71,7 +71,7 @@ class Ranking:
 
     @property
     def names(self) -> list[str]:
-        """Every name of the order, best first; empty where all are bad."""
+        """Every name of the order, best first; empty if all are bad."""
         return [name for tier in self.tiers for name in tier]
 
     @property
@@ -84,15 +84,15 @@ class Ranking:
         return self.tiers[0][0] if self.tiers and len(self.tiers[0]) == 1 else None
 
     def places(self) -> dict[str, int]:
-        """The place of each name, as in sport: {"B": 1, "A": 2, "D": 2, "C": 4}; {} where all are bad."""
+        """The place of each name, as in sports: {"B": 1, "A": 2, "D": 2, "C": 4}; {} if all are bad."""
         return {name: place for tier, place in self._numbered() for name in tier}
 
     def mean_places(self) -> dict[str, float]:
-        """Like `places`, but names that are tied share the mean of their places: A and D have 2.5."""
+        """Like `places`, but tied names share the mean of their places: A and D have 2.5."""
         return {name: place + (len(tier) - 1) / 2 for tier, place in self._numbered() for name in tier}
 
     def renamed(self, names: Mapping[str, str]) -> "Ranking":
-        """The same order of other names, for example of policies instead of letters."""
+        """The same order with other names, for example policies instead of letters."""
         return Ranking(tuple(tuple(names[name] for name in tier) for tier in self.tiers))
 
     def _numbered(self) -> list[tuple[tuple[str, ...], int]]:

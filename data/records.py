@@ -5,8 +5,8 @@ A prompt is a transcript that ends where the answer begins::
     \\n\\nHuman: hi\\n\\nAssistant: hello\\n\\nHuman: bye\\n\\nAssistant:
 
 It starts with a blank line and "Human:", and ends with "Assistant:" without a space. Responses are plain,
-stripped text. This module converts message lists to transcripts and back, and splits whole transcripts into
-prompt and responses. It knows nothing about tokens, chat templates or files.
+stripped text. This module converts message lists to transcripts and back, and splits complete transcripts
+into prompt and responses. It does not handle tokens, chat templates or files.
 """
 
 import os.path
@@ -90,7 +90,7 @@ def messages(prompt: str) -> list[dict[str, str]]:
 
 
 def canonical_prompt(text: str) -> str:
-    """The canonical form of a prompt, however a file writes it.
+    """The canonical form of a prompt in any of the accepted forms.
 
     "Human: hi" and plain "hi" both become "\\n\\nHuman: hi\\n\\nAssistant:". Some prompts of HH end with an
     assistant turn (the next question is part of it); they get an open "Assistant:" like all others. Raises
@@ -121,7 +121,9 @@ def canonical_response(text: str, prompt: str) -> str:
 
 
 def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:
-    """Split two whole transcripts where their last common Assistant turn starts; the prompt is what precedes.
+    """Split two complete transcripts at the start of their last common Assistant turn.
+
+    The prompt is the text up to and including the marker of that turn.
 
     Raises ValueError if they share no Assistant turn or do not start with a Human turn.
     """
@@ -135,7 +137,7 @@ def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:
 
 
 def _whole(text: str) -> str:
-    """A whole transcript with its leading blank line and Unix line ends."""
+    """A complete transcript with its leading blank line and Unix line ends."""
     return "\n\n" + _unix(text).strip()
 
 

@@ -25,7 +25,7 @@ Message = dict[str, str]  # {"role", "content"}
 
 @dataclass(frozen=True)
 class NewRound:
-    """A round that waits for its answers. arrangement: letter to policy; it stays on the server."""
+    """A round that waits for its answers. arrangement: {letter: policy}, which never leaves the server."""
 
     id: str
     conversation: str
@@ -35,7 +35,7 @@ class NewRound:
 
 @dataclass(frozen=True)
 class Answer:
-    """One pane's answer. prompt: the transcript it was given; weights: what answered (hashes, run ids)."""
+    """One pane's answer. prompt: the transcript it continues; weights: hashes and run ids of its model."""
 
     letter: str
     policy: str
@@ -211,7 +211,7 @@ def least_seen(
 
 
 def histories(db: sqlite3.Connection, conversation: str, rater: str) -> dict[str, list[Message]]:
-    """Each policy's own messages so far in a conversation: {policy: [{"role", "content"}, …]}."""
+    """The messages of a conversation so far, per policy: {policy: [{"role", "content"}, …]}."""
     rows = db.execute(
         "SELECT r.message, r.history, r.turn, a.policy, a.text "
         "FROM rounds r JOIN answers a ON a.round = r.id "

@@ -1,11 +1,11 @@
-"""Preference pairs of our own about declining: a few hundred, for reward models that see little of it.
+"""A few hundred preference pairs about declining, written by the project.
 
-In 2,600 pairs of HH there are some fifty in which one of two answers declines: a reward model learns next to
-nothing from them about requests that would hurt somebody. Here declining with a word of care is preferred to
-going along, and, for harmless requests in words that sound alike, an answer is preferred to declining, so
-that a model which declines everything does not score well. The texts are assembled from the tables below and
-hold nothing that could help anybody to do harm. The idea of rules for refusals beside preferences that people
-gave: Mu et al. 2024, arXiv 2411.01111.
+In 2,600 pairs of HH there are about fifty in which exactly one answer declines, too few for a reward model to
+learn how to treat harmful requests. In these pairs, a refusal with a caring sentence is preferred to helping
+with a harmful request and to evading it. For harmless requests, an answer is preferred to a refusal and to an
+evasion, so that a model that declines or evades everything does not score well. The texts are assembled from
+the tables below and contain no information that helps anybody to do harm. Combining rules for refusals with
+human preferences follows Mu et al. 2024, arXiv 2411.01111.
 
     safety_pairs(300, seed=42)
 """
@@ -16,9 +16,12 @@ from collections.abc import Sequence
 from data.records import Pair, transcript
 
 KIND_DECLINE, KIND_ANSWER = "decline", "answer"
-ANSWERED = 1 / 3  # of the pairs are harmless requests
+ANSWERED = 1 / 2  # of the pairs are harmless requests
+# Share of the rejected responses that avoid an answer: without them, saying "I'm not sure" to everything would
+# score well. The others go along with a harmful request, or decline a harmless one.
+EVASIONS_AT_HARMFUL, EVASIONS_AT_HARMLESS = 1 / 3, 2 / 3
 
-# Subject: what is asked for, and what a caring answer adds.
+# {subject: (requested acts, caring sentences that an answer adds)}
 _HARMFUL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "suicide": (
         (
@@ -185,42 +188,138 @@ _HARMLESS = (
     ("How do I poach an egg?", "Let it slide into water that just simmers, and take it out after three minutes."),
 )  # fmt: skip
 
-# More harmless requests, as prompts alone: most prompts of HH's harmless part are none, and a policy that is
-# hardly ever asked anything else learns to answer nothing.
+# More harmless requests, each with a short answer: most prompts of HH's harmless part are none, and a policy
+# that is hardly ever rewarded for an answer learns to give none.
 _EVERYDAY = (
-    "What can I make from leftover chicken?", "How do I make pancakes?", "How long does pasta take to cook?",
-    "Can you give me a recipe for tomato soup?", "What is a healthy breakfast?", "How do I store fresh herbs?",
-    "How do I iron a shirt?", "How do I unclog a sink?", "What do I need to paint a room?",
-    "How often should I water a cactus?", "How do I train a puppy to sit?", "What do rabbits eat?",
-    "How many legs does a spider have?", "What is the capital of Canada?", "Which is the longest river?",
-    "How far away is the moon?", "Why do leaves change colour in autumn?", "What causes thunder?",
-    "Who was the first person on the moon?", "When did the Second World War end?", "What is photosynthesis?",
-    "How do magnets work?", "What is the difference between weather and climate?", "What is seven times eight?",
-    "How do I write a thank-you note?", "Write a short poem about the sea.", "Tell me a fun fact about penguins.",
-    "Tell me a short story about a lost key.", "What is a good name for a dog?", "Recommend a book about history.",
-    "What music is good for studying?", "How do I start jogging?", "How do I stretch my legs after a run?",
-    "How do I stay awake in the afternoon?", "How do I remember names better?", "How do I learn to swim?",
-    "What should I bring to a picnic?", "What can I see in Rome in two days?", "How do I pack a suitcase?",
-    "What do I say in a job interview?", "How do I ask for a pay rise?", "How do I plan my week?",
-    "How do I choose a laptop?", "How do I take a screenshot?", "What is a spreadsheet good for?",
-    "How do I wrap a present?", "What can I draw with my daughter?", "How do I keep children busy on a train?",
-    "How do I comfort a friend?", "I'm bored. What can I do?", "Hi, how are you?", "Thank you for your help!",
-    "I passed my exam today!", "My grandfather is ill and I miss him.", "How do I say no politely?",
-    "What is a good hobby for winter?", "How do I make a paper plane?", "How do I whistle?",
-    "What is the best way to peel garlic?", "How do I keep my feet warm?",
+    ("What can I make from leftover chicken?", "You could make a salad, a sandwich, or fried rice with some vegetables."),
+    ("How do I make pancakes?", "Mix flour, milk and eggs to a thin batter and fry it in a little butter on both sides."),
+    ("How long does pasta take to cook?", "Most pasta takes eight to twelve minutes in boiling salted water. Taste it to be sure."),
+    ("Can you give me a recipe for tomato soup?", "Fry an onion, add chopped tomatoes and some broth, cook it for twenty minutes, and blend it."),
+    ("What is a healthy breakfast?", "Oats with fruit and yogurt are a good choice, or an egg with whole-grain bread."),
+    ("How do I store fresh herbs?", "Put them in a glass of water, or wrap them in a damp cloth and keep them in the fridge."),
+    ("What goes well with salmon?", "Lemon, dill and potatoes go well with salmon, and so does a green salad."),
+    ("How do I cook lentils?", "Rinse them, cover them with water, and let them simmer for about twenty-five minutes."),
+    ("What can I bake with old bananas?", "Banana bread is perfect for them. Mash them and mix them with flour, eggs, sugar and butter."),
+    ("How do I keep bread fresh?", "Keep it in a paper bag or a bread box, or freeze it in slices."),
+    ("How do I iron a shirt?", "Start with the collar and the sleeves, then do the front and the back. A little steam helps."),
+    ("How do I unclog a sink?", "Pour hot water down first, then use a plunger. If that does not help, clean the trap under the sink."),
+    ("What do I need to paint a room?", "You need paint, a roller, a brush, masking tape, and sheets to cover the floor."),
+    ("How do I remove a scratch from a table?", "Rub a walnut or some wax of the same colour into it and polish it with a soft cloth."),
+    ("How do I get candle wax off a tablecloth?", "Let it harden, scrape it off, and iron the spot between sheets of paper."),
+    ("How often should I wash my towels?", "About twice a week is good. Let them dry well in between."),
+    ("How often should I water a cactus?", "About every two weeks in summer and much less in winter. The soil should dry out first."),
+    ("Which flowers grow in the shade?", "Ferns, hostas and begonias grow well in the shade."),
+    ("How do I train a puppy to sit?", "Hold a treat above its nose until it sits, say the word, and give it the treat at once."),
+    ("What do rabbits eat?", "They eat mostly hay, with some fresh greens and a few vegetables."),
+    ("How many legs does a spider have?", "A spider has eight legs."),
+    ("What is the capital of Canada?", "The capital of Canada is Ottawa."),
+    ("What is the capital of Italy?", "The capital of Italy is Rome."),
+    ("Which is the longest river?", "The Nile is usually called the longest river. The Amazon comes close."),
+    ("How far away is the moon?", "The moon is about 384,000 kilometres away."),
+    ("Why do leaves change colour in autumn?", "The tree breaks down the green chlorophyll, and then the yellow and red colours can be seen."),
+    ("What causes thunder?", "Lightning heats the air so fast that it expands with a bang. That is the thunder."),
+    ("Why is the sea salty?", "Rivers carry salt from the rocks into the sea, and it stays there when the water evaporates."),
+    ("Who was the first person on the moon?", "Neil Armstrong was the first person on the moon, in 1969."),
+    ("Who invented the telephone?", "Alexander Graham Bell received the patent for the telephone in 1876."),
+    ("When did the Second World War end?", "It ended in 1945, in May in Europe and in September in Asia."),
+    ("What is photosynthesis?", "Plants use light to turn water and carbon dioxide into sugar. They give off oxygen as they do it."),
+    ("How do magnets work?", "In a magnet many tiny magnetic fields point the same way, and together they attract iron."),
+    ("What is the difference between weather and climate?", "Weather is what happens today. Climate is what the weather is like over many years."),
+    ("What does a bank do with my money?", "It lends most of it to other people, who pay interest for it."),
+    ("What is seven times eight?", "Seven times eight is 56."),
+    ("How many minutes are there in a day?", "There are 1,440 minutes in a day."),
+    ("How do I write a thank-you note?", "Say what you are grateful for, why it meant something to you, and sign it by hand."),
+    ("Write a short poem about the sea.", "The waves roll in, the gulls fly high, the sea is bluer than the sky."),
+    ("Write a birthday wish for my brother.", "Happy birthday, dear brother! I hope your year is full of joy and good surprises."),
+    ("Tell me a fun fact about penguins.", "Some penguins give a pebble as a present to the one they like."),
+    ("Tell me a joke about dogs.", "What do you call a dog that does magic? A labracadabrador."),
+    ("Tell me a short story about a lost key.", "Anna looked for her key all day. In the evening she found it in the shoe that she had not worn."),
+    ("What is a good name for a dog?", "Buddy, Luna or Charlie are nice names for a dog."),
+    ("Recommend a book about history.", "You might like A Little History of the World by Gombrich. It is easy to read."),
+    ("Which film can I watch with my children?", "Paddington is fun for children and grown-ups alike."),
+    ("What music is good for studying?", "Quiet music without words is good, for example piano music or lo-fi beats."),
+    ("How do I start jogging?", "Run slowly for a minute, walk for two, and repeat it for twenty minutes. Do a little more each week."),
+    ("How do I stretch my legs after a run?", "Bend forward to your toes, pull one heel to your back, and hold each stretch for half a minute."),
+    ("How do I stay awake in the afternoon?", "Take a short walk, drink some water, and get some fresh air and light."),
+    ("How can I drink less coffee?", "Replace one cup a day with tea or water, and go on slowly so that you don't get a headache."),
+    ("My neck hurts from working at the computer.", "Raise the screen to the height of your eyes, take breaks, and move your shoulders every half hour."),
+    ("How do I remember names better?", "Repeat the name when you hear it and think of a picture that goes with it."),
+    ("How do I learn to swim?", "Take a course, start in shallow water, and learn to float before you learn the strokes."),
+    ("How can I learn to draw?", "Draw a little every day. Start with simple shapes and with things that you see around you."),
+    ("How do I say good morning in Spanish?", "Good morning in Spanish is buenos días."),
+    ("What should I bring to a picnic?", "Bring a blanket, sandwiches, fruit, something to drink, and a bag for the rubbish."),
+    ("What can I see in Rome in two days?", "See the Colosseum and the Forum on one day, and the Vatican and the Trevi Fountain on the other."),
+    ("How do I pack a suitcase?", "Put heavy things at the bottom, roll your clothes, and keep what you need first on top."),
+    ("What do I say in a job interview?", "Say why you want the job, give examples of what you have done, and ask a question of your own."),
+    ("How do I ask for a pay rise?", "Choose a good moment, list what you have achieved, and name a figure."),
+    ("How do I plan my week?", "Write down what has to be done, put the important things first, and leave some time free."),
+    ("How do I choose a laptop?", "Think of what you need it for. For writing and the internet, eight gigabytes of memory are enough."),
+    ("How do I take a screenshot?", "On Windows press the Windows key, Shift and S. On a Mac press Command, Shift and 4."),
+    ("How do I choose a good password?", "Use four or more random words, and a different password for each account."),
+    ("What is a spreadsheet good for?", "It is good for lists and sums, for example to keep track of what you spend."),
+    ("How do I wrap a present?", "Put it in the middle of the paper, fold the long sides over it, then the short ends, and tape them."),
+    ("What can I draw with my daughter?", "You could draw animals, your house, or a funny face together."),
+    ("How do I keep children busy on a train?", "Bring a book, some paper and pens, and play a guessing game with them."),
+    ("How do I comfort a friend?", "Listen, take your time, and say that you are there. You don't have to solve anything."),
+    ("My friend never calls me back.", "That must be disappointing. You could tell your friend that you miss the calls."),
+    ("Should I buy a dog?", "A dog is a joy, but it needs time, walks and money every day. Do you have enough time for it?"),
+    ("Should I move to another city?", "Think about your work, your friends and the rent there. A visit for a week could help you decide."),
+    ("I'm bored. What can I do?", "You could go for a walk, call a friend, or learn a card trick."),
+    ("I am so tired of everything.", "I'm sorry that things are so hard. Do you want to tell me what makes you so tired?"),
+    ("Hi, how are you?", "Hi! I'm fine, thank you. What can I do for you?"),
+    ("Thank you for your help!", "You're welcome! I'm glad that I could help."),
+    ("I passed my exam today!", "Congratulations! That's wonderful. How will you celebrate?"),
+    ("My grandfather is ill and I miss him.", "I'm sorry to hear that. Maybe you can call or write to him. What is he like?"),
+    ("How do I say no politely?", "Thank them, say that you can't this time, and keep it short."),
+    ("My landlord does not repair the heating.", "Write to your landlord with a date by which it should be done. A tenants' advice centre can help you."),
+    ("Is it safe to drink water from the tap?", "In most cities it is safe, because it is tested often. If you are not sure, ask your water supplier."),
+    ("Can I eat cheese with some mould on it?", "Cut it out of hard cheese with a wide margin. Soft cheese should be thrown away."),
+    ("What is a good hobby for winter?", "Knitting, baking or ice skating are nice in winter."),
+    ("How do I make a paper plane?", "Fold the paper along the middle, fold two corners in, fold the sides down, and throw it gently."),
+    ("How do I fix a dripping tap?", "Turn the water off, open the tap, and replace the washer. New ones are cheap."),
+    ("How does a fridge work?", "A liquid evaporates inside and takes the heat with it. Outside it becomes liquid again and gives the heat off."),
+    ("How do I whistle?", "Wet your lips, make a small round opening, and blow gently over your tongue."),
+    ("What is the best way to peel garlic?", "Press it with the flat side of a knife. Then the skin comes off easily."),
+    ("How do I keep my feet warm?", "Wear wool socks, keep them dry, and move your toes from time to time."),
+)  # fmt: skip
+
+# What a policy says that avoids an answer. It is worth less than an answer to a harmless request, and less than
+# declining with a word of care where the request is harmful.
+_EVADED = (
+    "I'm not sure.", "I don't know.", "I'm not sure what you're asking.", "I'm sorry, I don't understand.",
+    "I don't know what you mean by that.", "I don't have any information about that.", "I have no idea.",
+    "I'm sorry, I'm not familiar with that.", "I'm not sure. What do you think?", "Can you tell me more?",
+    "I'm not sure what you're looking for. Can you tell me more about it?", "What do you mean?",
+    "I'm sorry, I'm unable to provide that information.", "I don't know much about that, I'm afraid.",
+    "I'm not sure I can help you with that.", "I would need more information to answer that.",
+    "I don't think I know the answer to that question.", "What would you like to know?", "I can help you with that.",
+    "That's a good question. I'm not sure how to answer it.",
 )  # fmt: skip
 
 
 def practice_prompts(count: int, seed: int) -> list[str]:
-    """The prompts of `safety_pairs`, each once, and everyday requests beside them; none for a count of 0."""
-    everyday = [transcript([{"role": "user", "content": asked}]) for asked in _EVERYDAY] if count else []
-    return list(dict.fromkeys([pair.prompt for pair in safety_pairs(count, seed)] + everyday))
+    """The distinct prompts of `safety_pairs`, followed by all harmless requests; [] for a count of 0."""
+    harmless = [transcript([{"role": "user", "content": asked}]) for asked, _ in _HARMLESS + _EVERYDAY]
+    return (
+        list(dict.fromkeys([pair.prompt for pair in safety_pairs(count, seed)] + harmless)) if count else []
+    )
+
+
+def everyday_answers(count: int, seed: int) -> list[Pair]:
+    """`count` harmless requests with short answers, for SFT; the table repeats if it is shorter."""
+    drawn = random.Random(f"everyday answers {seed}")
+    table = list(_HARMLESS + _EVERYDAY)
+    rows: list[Pair] = []
+    while len(rows) < count:
+        drawn.shuffle(table)
+        rows += [_pair(asked, answer, drawn.choice(_EVADED), KIND_ANSWER) for asked, answer in table]
+    return rows[:count]
 
 
 def safety_pairs(count: int, seed: int) -> list[Pair]:
-    """So many different pairs, of kind "decline" and, a third of them, "answer"; the same for the same seed.
+    """`count` distinct pairs, half of kind "decline" and half of kind "answer"; determined by the seed.
 
-    There are fewer where the tables do not hold as many.
+    If the tables do not hold that many, all that they hold are returned.
     """
     drawn = random.Random(f"safety pairs {seed}")
     answered = _answers(drawn, round(count * ANSWERED))
@@ -231,7 +330,7 @@ def safety_pairs(count: int, seed: int) -> list[Pair]:
 
 
 def _declines(drawn: random.Random, count: int) -> list[Pair]:
-    """Each subject as often as the others, each request once."""
+    """Pairs that decline: each subject equally often, each request once."""
     pools = []
     for acts, cares in _HARMFUL.values():
         asked = [(form, act, cares) for form in _ASKED for act in acts]
@@ -245,22 +344,29 @@ def _declines(drawn: random.Random, count: int) -> list[Pair]:
                 declined = drawn.choice(_DECLINED)
                 if drawn.random() < 0.85:
                     declined = f"{declined} {drawn.choice(cares)}"
-                went_along = drawn.choice(_WENT_ALONG).format(act=_yours(act))
-                pairs.append(_pair(form.format(act=act), declined, went_along, KIND_DECLINE))
+                if drawn.random() < EVASIONS_AT_HARMFUL:
+                    worse = drawn.choice(_EVADED)
+                else:
+                    worse = drawn.choice(_WENT_ALONG).format(act=_yours(act))
+                pairs.append(_pair(form.format(act=act), declined, worse, KIND_DECLINE))
     return pairs
 
 
 def _answers(drawn: random.Random, count: int) -> list[Pair]:
-    """Harmless requests, each with an answer above a refusal; every request comes with other refusals."""
-    rounds = -(-count // len(_HARMLESS))
+    """Pairs that prefer an answer to a refusal or an evasion; a repeated request gets other rejected answers."""
+    asked_and_answered = _HARMLESS + _EVERYDAY
+    rounds = -(-count // len(asked_and_answered))
     pairs = []
     cares = [care for _, subject_cares in _HARMFUL.values() for care in subject_cares]
     for _ in range(rounds):
-        for asked, answer in drawn.sample(_HARMLESS, len(_HARMLESS)):
-            refusal = drawn.choice(_DECLINED)
-            if drawn.random() < 0.5:
-                refusal = f"{refusal} {drawn.choice(cares)}"
-            pairs.append(_pair(asked, answer, refusal, KIND_ANSWER))
+        for asked, answer in drawn.sample(asked_and_answered, len(asked_and_answered)):
+            if drawn.random() < EVASIONS_AT_HARMLESS:
+                worse = drawn.choice(_EVADED)
+            else:
+                worse = drawn.choice(_DECLINED)
+                if drawn.random() < 0.5:
+                    worse = f"{worse} {drawn.choice(cares)}"
+            pairs.append(_pair(asked, answer, worse, KIND_ANSWER))
     return _different(pairs)[:count]
 
 
@@ -273,6 +379,6 @@ def _pair(asked: str, chosen: str, rejected: str, kind: str) -> Pair:
 
 
 def _yours(act: str) -> str:
-    """What the other answers: "my" becomes "your"."""
+    """The act as the assistant repeats it: "my" becomes "your"."""
     words = {"my": "your", "myself": "yourself", "me": "you", "I": "you"}
     return " ".join(words.get(word, word) for word in act.split())

@@ -1,9 +1,9 @@
-"""Cards: a JSON file with facts about the files beside it and their SHA-256, so that damage is noticed.
+"""Cards: JSON files with facts about the files in the same folder and their SHA-256, which reveal damage.
 
 A card (`model.json`, `dataset.json`) holds the size and hash of every file that belongs to the result, and a
-hash of itself. Every reader gets a file's content through `read_file`, which refuses what is not exactly what
-was written. Cards of earlier versions have no hashes: their files are read unchecked, which `is_sealed`
-tells. The card protects against damage, not against somebody who writes a new card.
+hash of itself. Every reader gets a file's content through `read_file`, which refuses content that differs
+from what was written. Cards of earlier versions have no hashes (`is_sealed`), and their files are read
+unchecked. A card protects against damage, not against somebody who writes a new card.
 
     write_card(folder / "model.json", {"precision": "bf16", "files": {name: entry(data)}})
     card = read_card(folder / "model.json", "train it again")
@@ -19,22 +19,24 @@ from typing import Any
 from data.errors import Code, UserError
 from data.files import json_bytes, read_json, sha256_text, write_json
 
-OWN, MARK = "card_sha256", "sealed"  # two keys: damage to the name of one does not make the card an old one
+# Two keys, so that damage to the name of one does not turn the card into one without hashes.
+OWN, MARK = "card_sha256", "sealed"
 
 
 def entry(data: bytes) -> dict[str, Any]:
-    """What a card holds about a file of this content."""
+    """A card's entry for a file with this content."""
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
     """Write a card with its own hash."""
-    written = json.loads(json_bytes({**card, MARK: True}))  # as it comes back: NaN is null, a tuple is a list
+    # The hash covers the card as it is read back, with NaN as null and tuples as lists.
+    written = json.loads(json_bytes({**card, MARK: True}))
     write_json(path, written | {OWN: _own_hash(written)})
 
 
 def read_card(path: Path, advice: str) -> dict[str, Any]:
-    """A card. Raises UserError where it is missing, damaged or no JSON object; `advice` says what to do."""
+    """A card. Raises UserError, with `advice`, if it is missing, damaged or not a JSON object."""
     try:
         card = read_json(path)
     except FileNotFoundError:
@@ -49,8 +51,8 @@ def read_card(path: Path, advice: str) -> dict[str, Any]:
 def read_file(path: Path, entries: Mapping[str, Any] | None, advice: str) -> bytes:
     """The content of a file, read once and checked against its entry in the card.
 
-    `entries` is None for a card from before the hashes. Raises UserError where the file is missing, not in
-    the card, or not what was written.
+    `entries` is None for a card without hashes. Raises UserError if the file is missing, not in the card, or
+    not what was written.
     """
     try:
         data = path.read_bytes()
@@ -64,14 +66,14 @@ def read_file(path: Path, entries: Mapping[str, Any] | None, advice: str) -> byt
 
 
 def check_folder(card_path: Path, advice: str) -> None:
-    """Raise UserError for the first file that is not what its card recorded."""
+    """Raise UserError for the first file that differs from its entry in the card."""
     entries = read_card(card_path, advice).get("files", {})
     for name in entries:
         read_file(card_path.parent / name, entries, advice)
 
 
 def check(path: Path, sha256: str, entries: Mapping[str, Any], advice: str) -> None:
-    """Raise UserError where a file's hash is not the one in the card."""
+    """Raise UserError if a file's hash is not the one in the card."""
     wanted = entries.get(path.name)
     if not isinstance(wanted, Mapping) or wanted.get("sha256") != sha256:
         raise UserError(
@@ -80,7 +82,7 @@ def check(path: Path, sha256: str, entries: Mapping[str, Any], advice: str) -> N
 
 
 def is_sealed(card: Mapping[str, Any]) -> bool:
-    """Whether the card is of a version that records hashes."""
+    """Whether the card comes from a version that records hashes."""
     return OWN in card or MARK in card
 
 

@@ -5,7 +5,7 @@
     FILE.jsonl                  a file of the user, see ``data.validation``
     FOLDER                      its files *.jsonl
     FILE.jsonl,FOLDER,...       several, each in its own format
-    votes                       what people preferred in the arena
+    votes                       the preferences of people in the arena
 
 Every row passes through ``data.validation.parse_pair``. A user's file is refused at its first bad row. In
 data sets of the hub and in votes, which the user cannot correct, a row that is not a pair is dropped and
@@ -52,8 +52,9 @@ def load_pairs(
     max_rows: int = 0,
     world_rows: Mapping[str, int] = WORLD_ROWS,
 ) -> Loaded:
-    """Read a source. ``max_rows`` > 0 keeps a seeded sample of that many pairs in all (tiny: makes only
-    these).
+    """Read a source.
+
+    ``max_rows`` > 0 keeps a seeded sample of that many pairs in total; the tiny world generates only these.
 
     Raises UserError for a source that does not exist, cannot be reached or is malformed.
     """
@@ -100,8 +101,10 @@ def files_of(source: str) -> list[Path]:
 
 
 def places_of(source: str) -> list[str]:
-    """The files and folders of a source, separated by commas; an existing file may have a comma in its
-    name."""
+    """The files and folders of a source, separated by commas.
+
+    The name of an existing file may contain a comma.
+    """
     if Path(source).exists():
         return [source]
     return [place.strip() for place in source.split(",") if place.strip()] or [source]

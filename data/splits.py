@@ -1,7 +1,7 @@
-"""Train, validation and test by prompt: a prompt, however often it occurs, is in one split only.
+"""Splits rows into train, validation and test by prompt: each prompt is in one split only.
 
-Prompts are compared after Unicode normalisation (NFKC), case folding and white-space squeezing, so that the
-same question in other letters does not leak. Paraphrases are not detected.
+Prompts are compared after Unicode normalisation (NFKC), case folding and white-space squeezing, so that
+typographic variants of a question do not leak. Paraphrases are not detected.
 """
 
 import random

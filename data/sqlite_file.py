@@ -1,4 +1,4 @@
-"""One SQLite file: what was acknowledged is on disk, and a damaged file is refused, not repaired.
+"""One SQLite file: an acknowledged write is on disk, and a damaged file is refused, not repaired.
 
 SQLite before 3.51.3 can corrupt a WAL database that two connections use, so the rollback journal is used
 there. Writes are IMMEDIATE transactions: a transaction that starts as a reader and turns writer would fail
@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 class SqliteFile:
     """Open (or create, with `schema`) the file at `path`; several threads may use one object.
 
-    application_id marks the file as this program's; version is the schema's. migrations: {version: what
-    brings a file of that version to the next}; all that a file needs run in one transaction, so that a crash
-    leaves the old version or the new one. Raises UserError if the file is damaged, belongs to another
-    program, or has a newer version; the file is left unchanged.
+    application_id marks the file as this program's; version is the schema's. migrations: {version: a function
+    that migrates a file of that version to the next}. All migrations of a file run in one transaction, so
+    that a crash leaves either the old version or the new one. Raises UserError if the file is damaged,
+    belongs to another program, or has a newer version; the file is left unchanged.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class SqliteFile:
         return UserError(
             f"{self.path}: cannot be read as a database ({error}); it was left untouched",
             code=Code.DATABASE,
-            command="restore a backup, or move the file away to start anew",
+            command="restore a backup, or move the file away to start with an empty one",
         )
 
     def close(self) -> None:
@@ -74,19 +74,19 @@ class SqliteFile:
             self._db.close()
 
     def write(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `job(connection)` in a transaction; returns its result once that is synced to disk.
+        """Run `job(connection)` in a transaction; returns its result when it is synced to disk.
 
-        If a job raises, nothing of it is stored. Jobs that wait at the same time share a transaction; a job
-        that raises is undone alone. Raises UserError if SQLite cannot write (disk full, read-only, locked too
-        long by another program).
+        If a job raises, nothing of it is stored. Jobs that wait at the same time share a transaction; if one
+        raises, only that one is undone. Raises UserError if SQLite cannot write (disk full, read-only, locked
+        too long by another program).
         """
         mine = _Write(job)
         with self._turn:
             self._waiting.append(mine)
             while self._writing and not mine.done:
                 self._turn.wait()
-            if not mine.done:  # one waiting thread stores the writes of all
-                self._writing = True
+            if not mine.done:
+                self._writing = True  # this thread stores the writes of all threads that wait
         if not mine.done:
             self._store_waiting()
         if mine.error is not None:
@@ -100,7 +100,7 @@ class SqliteFile:
                 with self._turn:
                     batch, self._waiting = self._waiting, []
                 if not self._store(batch):
-                    for write in batch:  # one of them failed and undid all: store each by itself
+                    for write in batch:  # one failed and undid the others, so each is stored separately
                         self._store([write])
         finally:
             with self._turn:
@@ -111,7 +111,7 @@ class SqliteFile:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """The connection for reading; no other thread runs a statement meanwhile."""
+        """The connection for reading; no other thread runs a statement until the block ends."""
         with self._lock:
             yield self._db
 
@@ -145,7 +145,8 @@ class SqliteFile:
             return
 
         def create(db: sqlite3.Connection) -> None:
-            found = self._pragma("user_version")  # asked again: another program may have been quicker
+            # read again, because another program may have migrated the file
+            found = self._pragma("user_version")
             if found == 0:
                 for statement in schema.split(";"):
                     db.execute(statement)
@@ -160,7 +161,7 @@ class SqliteFile:
         return self._db.execute(f"PRAGMA {text}").fetchone()[0]
 
     def _store(self, batch: list["_Write"]) -> bool:
-        """Store all writes of a batch in one transaction; False if they have to be tried one by one."""
+        """Store all writes of a batch in one transaction; False if they must be retried one by one."""
         outcomes: list[tuple[Any, Exception | None]] = []
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -170,7 +171,7 @@ class SqliteFile:
                     outcomes.append((write.job(self._db), None))
                 except sqlite3.Error:
                     raise
-                except Exception as failure:  # the caller's own; `write` raises it there
+                except Exception as failure:  # of the job; `write` raises it in its thread
                     outcomes.append((None, failure))
                     self._db.execute("ROLLBACK TO one")
                 self._db.execute("RELEASE one")
@@ -179,7 +180,8 @@ class SqliteFile:
             self._roll_back()
             if len(batch) > 1:
                 return False
-            full = isinstance(error, sqlite3.OperationalError)  # or locked, or read-only; else a bug
+            # An OperationalError means a full, locked or read-only database; any other error is a bug.
+            full = isinstance(error, sqlite3.OperationalError)
             advice = UserError(f"{self.path}: nothing was stored ({error})", code=Code.DATABASE)
             batch[0].error = advice if full else error
             return True

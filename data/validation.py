@@ -1,6 +1,6 @@
-"""Strict reading of preference files: a file is accepted as a whole or refused with the line and the reason.
+"""Strict reading of preference files: a file is accepted completely or refused with the line and the reason.
 
-The format is JSON lines with `chosen` and `rejected` as whole transcripts (HH's raw format), or with
+The format is JSON lines with `chosen` and `rejected` as complete transcripts (HH's raw format), or with
 `prompt`, `chosen` and `rejected` as text or as message lists. A BOM, CRLF and blank lines are accepted; any
 other deviation is an error. Nothing is guessed: a date stays text, a gzip file is refused. Duplicate pairs,
 pairs of two equal responses and pairs with an empty response are dropped and counted. Lines are read in

@@ -1,8 +1,8 @@
 """The tables of the arena's database, and the migration of older databases.
 
-Version 1 had no seasons. Its rounds get the season of the weights that answered them, so that old and new
-votes on the same weights stay together. Version 2 knew one mode only: every round was a ranking of all
-policies. Its rounds keep that mode.
+Version 1 has no seasons. The migration gives its rounds the season of the weights that answered them, so that
+old and new votes on the same weights belong to the same season. In version 2 every round is a ranking of all
+policies; its rounds keep that mode.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from data.seasons import MARGIN, SeasonFacts
 
-APPLICATION_ID = 0x45524C48  # "ERLH", so that another program's database is not taken for ours
+APPLICATION_ID = 0x45524C48  # "ERLH", which distinguishes the file from another program's database
 VERSION = 3
 
 SEASONS = """
@@ -137,7 +137,7 @@ CREATE TABLE retractions (
 
 
 def enter_season(db: sqlite3.Connection, facts: SeasonFacts, created: str | None = None) -> str:
-    """The id of the season of these facts, made where it is new. Runs inside the caller's transaction."""
+    """The id of the season of these facts, which is created if new. Runs inside the caller's transaction."""
     known = db.execute("SELECT 1 FROM seasons WHERE id = ?", (facts.id,)).fetchone()
     if known is None:
         (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM seasons").fetchone()
@@ -151,7 +151,7 @@ def enter_season(db: sqlite3.Connection, facts: SeasonFacts, created: str | None
 
 
 def add_seasons(db: sqlite3.Connection) -> None:
-    """Version 1 to 2: the table of seasons, and the season of each answered round."""
+    """Migrate version 1 to 2: add the table of seasons and the season of each answered round."""
     db.execute(SEASONS)
     db.execute("ALTER TABLE rounds ADD COLUMN season TEXT REFERENCES seasons")
     db.execute("CREATE INDEX rounds_by_season ON rounds (season)")
@@ -168,7 +168,7 @@ def add_seasons(db: sqlite3.Connection) -> None:
 
 
 def add_modes(db: sqlite3.Connection) -> None:
-    """Version 2 to 3: modes, repeats, skips, ratings, early looks and reward models' scores."""
+    """Migrate version 2 to 3: add modes, repeats, skips, ratings, early looks and reward models' scores."""
     for statement in (*ADDED_COLUMNS, *ADDED_TABLES):
         db.execute(statement)
     answers = db.execute(
@@ -181,12 +181,12 @@ def add_modes(db: sqlite3.Connection) -> None:
 
 
 def summary(texts: Mapping[str, str], tokens: Mapping[str, int]) -> tuple[str, str]:
-    """What a round repeats of its answers, as JSON: tokens by policy, groups with the same text."""
+    """The columns `tokens` and `same` of a round as JSON: {policy: tokens}, groups of letters."""
     return json.dumps(dict(tokens)), json.dumps(identical_groups(texts))
 
 
 def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """The letters that say the same, [['A', 'C']]; groups of two or more only."""
+    """Groups of two or more letters with the same text, such as [['A', 'C']]."""
     if len(set(texts.values())) == len(texts):
         return []
     groups: dict[str, list[str]] = {}
@@ -201,7 +201,7 @@ MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons
 def _facts_of(
     base: Mapping[str, Any], decoding: Mapping[str, Any], weights: Mapping[str, Mapping[str, Any]]
 ) -> SeasonFacts:
-    """What a round of version 1 recorded about its answers, as a season's facts."""
+    """The facts of the season of a version-1 round, from what the round recorded about its answers."""
     hashes = {name: str(facts.get("adapter_sha256", "")) for name, facts in weights.items()}
     base_hash = next((str(facts["base_hash"]) for facts in weights.values() if "base_hash" in facts), "")
     return SeasonFacts(

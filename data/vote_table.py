@@ -27,7 +27,7 @@ def votes_csv(votes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def plain_cell(value: Any) -> Any:
-    """The value; text that a spreadsheet could take for a formula gets an apostrophe in front."""
+    """The value; text that a spreadsheet could interpret as a formula is prefixed by an apostrophe."""
     if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS):
         return f"'{value}"
     return value

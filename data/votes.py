@@ -1,9 +1,9 @@
 """The store of the arena: seasons, rounds, answers, votes and raters in one SQLite file.
 
-A vote is append-only: it can be retracted (a row in `retractions`), never changed or deleted. When `vote`
-returns, the vote is on disk; the same vote sent again is found, not stored twice.
+Votes are append-only: a vote can be retracted (a row in `retractions`) but never changed or deleted. When
+`vote` returns, the vote is on disk; the same vote sent again is recognised and not stored twice.
 
-What it does not do: decide who answers (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
+The store does not select the policies (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
 
 import json
@@ -29,9 +29,9 @@ OWN_VOTES = 100  # of a rater, on the rater's own page
 
 
 class VoteStore:
-    """The store at `path` (made where there is none); one object may be used from many threads.
+    """The store at `path`, which is created if it does not exist; many threads may use one object.
 
-    Raises UserError where the file is damaged, of another program, or of a newer version.
+    Raises UserError if the file is damaged or belongs to another program or a newer version.
     """
 
     def __init__(self, path: Path):
@@ -43,17 +43,17 @@ class VoteStore:
         self._file.close()
 
     def open_round(self, **facts: Any) -> NewRound:
-        """Start a round, in the season of the policies that will answer. facts: the fields of `RoundFacts`.
+        """Start a round in the season of the policies that will answer. facts: the fields of `RoundFacts`.
 
-        A new conversation gets one of the arrangements this rater has seen least in this mode: all of them
-        come equally often for each rater (they differ by at most one). A later turn keeps the arrangement of
-        its conversation. Raises UserError for a conversation that is unknown, another rater's, already voted
-        on, or held with other policies.
+        A new conversation gets one of the arrangements that this rater has seen least often in this mode, so
+        that the counts of all arrangements differ by at most one per rater. A later turn keeps the
+        arrangement of its conversation. Raises UserError for a conversation that is unknown, another rater's,
+        already voted on, or held with other policies.
         """
         return self._file.write(lambda db: round_rows.opened(db, RoundFacts(**facts)))
 
     def close_round(self, round_id: str, answers: Sequence[Answer]) -> None:
-        """Store a round's answers; from now on it can be voted on."""
+        """Store a round's answers, after which it can be voted on."""
         self._file.write(lambda db: round_rows.closed(db, round_id, answers))
 
     def show_again(self, source: str, rater: str, language: str = "en") -> NewRound:
@@ -64,7 +64,7 @@ class VoteStore:
         return self._file.write(lambda db: round_rows.shown_again(db, source, rater, language))
 
     def void_round(self, round_id: str, reason: str) -> None:
-        """Mark a round whose answers never came; it takes no vote and counts in no balance."""
+        """Mark a round without complete answers as void; it accepts no vote and does not count as seen."""
 
         def store(db: sqlite3.Connection) -> None:
             db.execute(
@@ -75,7 +75,7 @@ class VoteStore:
         self._file.write(store)
 
     def histories(self, conversation: str, rater: str) -> dict[str, list[Message]]:
-        """Each policy's own messages so far in a conversation: {policy: [{"role", "content"}, …]}."""
+        """The messages of a conversation so far, per policy: {policy: [{"role", "content"}, …]}."""
         with self._file.read() as db:
             return round_rows.histories(db, conversation, rater)
 
@@ -104,11 +104,11 @@ class VoteStore:
     ) -> dict[str, Any]:
         """Store a vote and return its row (see `votes`); when this returns, the vote is on disk.
 
-        ranking: a canonical order such as 'B>A=D>C', or 'none'. rating (1 to 5) and tags: in a round with one
-        answer, whose ranking is that answer's letter. The same `vote_id` again, or the same vote by a double
-        click, returns the vote that is there. Raises UserError for an unknown round, another rater's, one
-        without answers or skipped, an order that does not name each answer once, a rating that is none, or a
-        second, different vote.
+        ranking: a canonical order such as 'B>A=D>C', or 'none'. rating (1 to 5) and tags: for a round with
+        one answer, whose ranking is that answer's letter. The same `vote_id`, or the same vote through a
+        double click, returns the stored vote. Raises UserError for a round that is unknown, another rater's,
+        without answers or skipped, for an order that does not name each answer once, for an invalid rating,
+        and for a second, different vote.
         """
         vote = NewVote(
             vote_id or secrets.token_hex(16), round_id, ranking, comment, rating, tuple(sorted(set(tags)))
@@ -145,7 +145,7 @@ class VoteStore:
         return rows[0]["message"], {row["letter"]: row["text"] for row in rows}
 
     def asked(self, rater: str, season: str) -> set[str]:
-        """The messages that a rater's answered rounds of a season began with."""
+        """The first messages of a rater's answered rounds in a season."""
         rows = self._read(
             "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
             (rater, season),
@@ -153,7 +153,7 @@ class VoteStore:
         return {row["message"] for row in rows}
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
-        """Take a vote back: it stays in the file and leaves every count. Again is the same as once."""
+        """Retract a vote: it stays in the file but no longer counts. Repeated calls have no effect."""
 
         def store(db: sqlite3.Connection) -> None:
             mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
@@ -171,8 +171,7 @@ class VoteStore:
             return vote_rows.own_votes(db, rater, season, limit)
 
     def votes(self, *, season: str | None = None, retracted: bool = False) -> list[dict[str, Any]]:
-        """The votes that count, oldest first: of one season, or of all. With `retracted`, also those taken
-        back.
+        """The votes of one season, or of all, oldest first; with `retracted`, including retracted ones.
 
         Keys: vote, round, season, conversation, turn, mode, repeat_of, rater, order, rating, tags, comment,
         created, reading_seconds, language, retracted, message, prompt_sha256, seed, decoding, base, software,
@@ -189,27 +188,27 @@ class VoteStore:
         return [row for row in rows if retracted or not row["retracted"]]
 
     def cast(self, season: str | None = None, after: int = 0) -> list[CastVote]:
-        """The comparisons of a season, or all, as the statistics need them; see `data.cast_votes`."""
+        """The comparisons of a season, or of all, in the form that the statistics need."""
         with self._file.read() as db:
             return cast_votes(db, season, after)
 
     def ratings(self, season: str | None = None) -> list[CastRating]:
-        """The ratings of a season, or all, that count."""
+        """The ratings of a season, or of all, that count."""
         with self._file.read() as db:
             return cast_ratings(db, season)
 
     def retracted(self) -> frozenset[int]:
-        """The numbers (`CastVote.number`) of the votes that were taken back."""
+        """The numbers (`CastVote.number`) of the retracted votes."""
         with self._file.read() as db:
             return retracted_votes(db)
 
     def counts(self) -> dict[str, int]:
-        """How many votes and retractions there are, in all seasons together."""
+        """The numbers of votes and retractions in all seasons."""
         names = ("votes", "retractions")
         return {name: self._read(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in names}
 
     def seasons(self) -> list[Season]:
-        """All seasons that were answered in, the newest first."""
+        """All seasons, newest first."""
         with self._file.read() as db:
             return season_rows.seasons(db)
 

@@ -1,7 +1,7 @@
-"""Where everything a user makes lives. Every path below the workspace comes from here.
+"""The workspace, the folder of everything that a user makes. Every path below it comes from this module.
 
-Does: name the folders, check the names that users choose, turn paths into relative ones and back.
-Does not: read or write records, and keep no global: a ``Workspace`` is passed in.
+It names the folders, checks the names that users choose, and converts paths to relative ones and back. It
+does not read or write records. It keeps no global: a ``Workspace`` is passed in.
 """
 
 import re
@@ -14,12 +14,12 @@ from data.files import disk_full
 
 _NAME = re.compile(r"\w[\w.\-]*", re.UNICODE)
 _NAME_BYTES = 120
-# Device names of Windows, with any extension: a workspace can be copied there.
+# Device names of Windows, which are reserved with any extension; a workspace may be copied to Windows.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 def check_name(name: str) -> str:
-    """``name`` if it can be the name of one folder anywhere; raises UserError otherwise."""
+    """``name`` if it is valid as a folder's name on every system; raises UserError otherwise."""
     shown = ascii(name)[:60]
     advice = "use letters, digits, '-', '_' and '.', at most 120 bytes, starting with a letter or digit"
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith("."):
@@ -81,7 +81,7 @@ class Workspace:
         return self.root / "logins.json"
 
     def create(self) -> "Workspace":
-        """Make the folders that are missing. Raises UserError where the place cannot be written to."""
+        """Create the missing folders. Raises UserError if the workspace cannot be written to."""
         try:
             for folder in (self.datasets, self.runs, self.arena, self.experiments, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,8 @@ class Workspace:
             ) from error
         return self
 
-    # What follows makes every path that has a name in it. Each raises UserError for a bad name; what the
-    # path points to need not exist.
+    # The following methods return paths that contain a name. Each raises UserError for an invalid name; the
+    # path need not exist.
 
     def dataset(self, name: str) -> Path:
         """The folder of the data set ``name``."""
@@ -120,7 +120,7 @@ class Workspace:
         return _child(self.cache / "uploads", name, ".jsonl")
 
     def relative(self, path: Path | str) -> str:
-        """``path`` relative to the root, with forward slashes, as records keep it. UserError if outside."""
+        """``path`` relative to the root, with forward slashes, as in records. UserError if it is outside."""
         path = Path(path)
         try:
             return (path if path.is_absolute() else self.root / path).relative_to(self.root).as_posix()
@@ -128,7 +128,7 @@ class Workspace:
             raise UserError(f"{path}: not inside the workspace {self.root}", code=Code.NAME) from error
 
     def resolve(self, relative: str) -> Path:
-        """The absolute path of a record's relative one. UserError if it would lead out of the workspace."""
+        """The absolute path of a relative path in a record. UserError if it leads out of the workspace."""
         if "\0" in relative or Path(relative).is_absolute():
             raise UserError(f"path {ascii(relative)[:80]}: must be relative to the workspace", code=Code.NAME)
         path = (self.root / relative).resolve()

@@ -1,6 +1,7 @@
-"""What PPO did to a policy: win rates, KL from the SFT model, and the project's targets.
+"""The effect of PPO on a policy: win rates, KL from the SFT model, and the project's targets.
 
-Arrays in, plain numbers out. `pipeline.training.measure` samples and scores the answers.
+The functions take arrays and return plain numbers. `pipeline.training.measure` samples and scores the
+answers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,8 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 # The reference figures of the project's plan (distilgpt2 on an 8 GB GPU): final reward, KL in nats per token,
-# minutes of PPO and peak GB of GPU memory. They are quoted beside measured figures, never mixed with them.
+# minutes of PPO and peak GB of GPU memory. They are quoted next to measured figures and never combined with
+# them.
 SEED_REFERENCE = (
     {"precision": "bf16", "final_reward": 0.35, "kl": 0.15, "minutes": 35, "peak_gb": 4.7},
     {"precision": "int8", "final_reward": 0.31, "kl": 0.18, "minutes": 40, "peak_gb": 3.2},
@@ -34,7 +36,7 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> list[
 
 
 def win_rate(scores_a: ArrayLike, scores_b: ArrayLike) -> dict[str, Any]:
-    """How often a beats b on the same N prompts; a tie counts half.
+    """The share of the same N prompts on which a beats b; a tie counts half.
 
     Returns win_rate, ci (95 %, Wilson; slightly too wide if there are ties), wins, ties, losses, n.
     Raises ValueError for unequal lengths, no prompts or a score that is not finite.

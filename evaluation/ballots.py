@@ -1,10 +1,9 @@
-"""A vote as the statistics take it, and many votes as arrays.
+"""A vote in the form that the statistics use, and many votes as arrays.
 
-`Ballot` is one vote on one round. `VoteTable` holds the same votes as codes, so that 100,000 of them are
-counted in well under a second. Votes are in the order in which they were cast.
+`Ballot` is one vote on one round. `VoteTable` holds the same votes as codes, so that counting 100,000 of them
+takes well under a second. Votes are in the order in which they were cast.
 
-What it does not do: store votes, know how they were asked for, or count the votes of several seasons apart;
-whoever builds the ballots gives those of one season.
+This module does not store votes and does not separate seasons; the caller passes the ballots of one season.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +23,8 @@ class Ballot:
 
     ranking: the order of the policies. policies: by pane, first pane first. identical: groups of policies
     whose answers were the same text (whoever builds the ballot marks them). lengths: characters or tokens of
-    each policy's answer, where known. item: what was ranked (the prompt with its answers), so that several
-    raters of the same answers can be compared; the prompt where not given. seconds: from the answers to the
-    vote, where known.
+    each policy's answer, where known. item: identifies the ranked answers, so that several raters of the same
+    answers can be compared; by default the prompt. seconds: time from the answers to the vote, where known.
     """
 
     ranking: Ranking
@@ -61,13 +59,13 @@ class Ballot:
         return int(np.sign(places[b] - places[a]))
 
     def best(self) -> str | None:
-        """The policy alone in first place, if there is one."""
+        """The policy that is alone in first place; None if there is none."""
         return self.ranking.best
 
 
 @dataclass(frozen=True)
 class VoteTable:
-    """N votes on K policies as arrays; made by `VoteTable.of`.
+    """N votes on K policies as arrays; created by `VoteTable.of`.
 
     policies: the K names, sorted. raters: the names of the raters. rater, prompt: [N] codes. pattern: [N],
     which of the P different outcomes (order, panes, identical texts) a vote is. signs: [P, K, K], 1 where the
@@ -117,7 +115,7 @@ class VoteTable:
         return len(self.rater)
 
     def index(self, policy: str) -> int | None:
-        """The policy's place in the arrays; None where no vote was cast on it."""
+        """The policy's index in the arrays; None if no vote was cast on it."""
         return self.policies.index(policy) if policy in self.policies else None
 
     def only(self, keep: np.ndarray) -> "VoteTable":
@@ -134,14 +132,14 @@ class VoteTable:
     def first_votes(self) -> np.ndarray:
         """The numbers of the votes that are their rater's first on their prompt, in the order of the votes.
 
-        A repeat tells how consistent a rater is; it is no second, independent vote.
+        A repeat shows how consistent a rater is; it is not a second, independent vote.
         """
         pairs = self.rater * (self.prompt.max(initial=0) + 1) + self.prompt
         return np.sort(np.unique(pairs, return_index=True)[1])
 
 
 class _Codes(dict[Any, int]):
-    """Numbers for names, in the order in which they are first asked for."""
+    """Assigns numbers to names in the order of their first use."""
 
     def __call__(self, name: Any) -> int:
         return self.setdefault(name, len(self))

@@ -1,18 +1,19 @@
-"""What the votes say of one policy against another: for these raters, and for people in general.
+"""Evidence in the votes for one policy against another: for these raters, and for people in general.
 
-Two statements, each with its own observations for `evaluation.sequential`:
+There are two statements, each with its own observations for `evaluation.sequential`:
 
 *raters*: "in the votes of these R raters". An observation is one decisive vote; the mean is the raters' own
-preference, averaged over their votes. It holds whatever the raters' tastes are, and says nothing of others.
+preference, averaged over their votes. It is valid for any tastes of the raters and does not cover other
+people.
 
 *people*: "for people like these raters". Raters are the unit: an observation is the share of a rater's first
 `votes_each` decisive votes that prefer the first policy, whose mean is the preference of a rater drawn from
 the population, whatever the tastes of the raters and the noise of their votes. A rater with fewer decisive
-votes is not counted yet, and the votes beyond are not either: a share that is looked at while it grows would
-be chosen, not observed. A few raters who do not nearly agree on a difference cannot speak for people, however
-often they vote.
+votes is not counted yet, and votes beyond `votes_each` are never counted, because evaluating a growing share
+at chosen moments would bias it. A few raters who do not nearly agree on a difference give no verdict for
+people, however often they vote.
 
-A tie, two bad answers and identical texts are no preference. A rater's second vote on a prompt is a repeat
+A tie, two bad answers and identical texts are not a preference. A rater's second vote on a prompt is a repeat
 and is not counted. Which prompts a rater gets must not depend on the rater's taste.
 """
 
@@ -31,8 +32,11 @@ VOTES_EACH = 10  # decisive votes that make a rater's share
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two policies to compare. margin: the preference points (0.15 = 15) by which a may be less liked than b
-    and still be "not worse"; None where only a difference is asked for. It is fixed before the first vote."""
+    """Two policies to compare.
+
+    margin: the amount by which the preference for a may fall short of one half while a still counts as "not
+    worse" (0.15 = 15 points); None if only a difference is tested. It is fixed before the first vote.
+    """
 
     a: str
     b: str
@@ -41,12 +45,12 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for each claim on a contrast, as log e-values; any look is as good as any other.
+    """The evidence for each claim on a contrast, as log e-values, which are valid at every look.
 
-    raters: how many are counted. wins, losses: their decisive votes that are counted. low, high: confidence
+    raters: the number of counted raters. wins, losses: their counted decisive votes. low, high: confidence
     sequence of the preference for a (95 % over all looks). better, worse: against a preference of exactly one
-    half, by the side on which the votes are (minus infinity on the other). not_worse, not_better: against a
-    preference of at most 0.5 - margin, of at least 0.5 + margin; None without a margin.
+    half, on the side of the majority of the votes (minus infinity on the other). not_worse, not_better:
+    against a preference of at most 0.5 - margin, and of at least 0.5 + margin; None without a margin.
     """
 
     scope: Scope
@@ -67,8 +71,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class DecisiveVotes:
-    """The decisive first votes on a contrast, oldest first. rater: [n] codes. won: [n], a was preferred.
-    rounds: all the first votes on both policies, decisive or not."""
+    """The decisive first votes on a contrast, oldest first.
+
+    rater: [n] codes. won: [n], whether a was preferred. rounds: the number of first votes on both policies,
+    decisive or not.
+    """
 
     rater: np.ndarray
     won: np.ndarray
@@ -80,7 +87,7 @@ class DecisiveVotes:
         return (len(self.won) + 1) / (self.rounds + 2)
 
     def shares(self, votes_each: int = VOTES_EACH) -> np.ndarray:
-        """[raters who have them], each rater's share of the first `votes_each` votes won by a."""
+        """The share of a rater's first `votes_each` votes that a won, per rater with that many votes."""
         order = np.argsort(self.rater, kind="stable")
         _, start, count = np.unique(self.rater[order], return_index=True, return_counts=True)
         total = np.concatenate([[0], np.cumsum(self.won[order])])
@@ -89,7 +96,7 @@ class DecisiveVotes:
 
 
 def decisive_votes(table: VoteTable, a: str, b: str) -> DecisiveVotes:
-    """The votes that decide between a and b; empty where one of them never answered."""
+    """The votes that decide between a and b; empty if one of them never answered."""
     i, j = table.index(a), table.index(b)
     if i is None or j is None or not len(table):
         return DecisiveVotes(np.zeros(0, dtype=int), np.zeros(0, dtype=bool), 0)
@@ -122,7 +129,8 @@ def of_people(
 ) -> Evidence | None:
     """The evidence on the preference of the population that the raters come from.
 
-    None with fewer than two raters who have cast `votes_each` decisive votes: one person is not people.
+    None with fewer than two raters who have cast `votes_each` decisive votes, because one person says nothing
+    about others.
     """
     shares = votes.shares(votes_each)
     if len(shares) < 2:
@@ -141,8 +149,11 @@ def of_people(
 
 
 def holm(log_e: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of m log e-values [..., m], in the given order: the largest is divided by
-    m, the next by m - 1 and so on, and none may exceed the one before (Holm 1979 with p = 1 / e)."""
+    """Holm's step-down correction of m log e-values [..., m], returned in the given order.
+
+    The largest e-value is divided by m, the next by m - 1 and so on, and none may exceed the one before (Holm
+    1979 with p = 1 / e).
+    """
     log_e = np.asarray(log_e, dtype=np.float64)
     order = np.argsort(-log_e, axis=-1)
     divisors = np.log(np.arange(log_e.shape[-1], 0, -1))

@@ -1,13 +1,13 @@
-"""The leaderboard: Bradley-Terry strengths of the policies, with intervals that know of raters and prompts.
+"""The leaderboard: Bradley-Terry strengths of the policies, with intervals clustered by rater and by prompt.
 
-One vote on four answers implies six comparisons, but they are one person's one decision, and a person's
-decisions share that person's taste. So the covariance of the strengths is computed from sums over raters and
-over prompts (two-way clusters: Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29, 238-249), and an
-interval from R raters has the quantiles of Student's t with R - 1 degrees of freedom, as their section 2 and
-Bell and McCaffrey (2002) advise for few clusters. A bootstrap that multiplies resampled raters by resampled
-prompts (Owen 2007, Ann. Appl. Stat. 1, 386-411) counts the noise of a single vote three times.
+One vote on four answers implies six comparisons, but these are a single decision of one person, and all
+decisions of a person share that person's taste. The covariance of the strengths is therefore computed from
+sums over raters and over prompts (two-way clusters: Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29,
+238-249). An interval from R raters uses the quantiles of Student's t with R - 1 degrees of freedom, as their
+section 2 and Bell and McCaffrey (2002) advise for few clusters. A bootstrap that multiplies resampled raters
+by resampled prompts (Owen 2007, Ann. Appl. Stat. 1, 386-411) counts the noise of a single vote three times.
 
-This is the picture, not the verdict: an interval here holds at one look. `evaluation.verdict` decides.
+The intervals are valid at a single look only, so they are descriptive; `evaluation.verdict` decides.
 
     table = VoteTable.of(ballots)
     leaderboard(table)
@@ -31,10 +31,10 @@ LONGEST_STEP = 3.0
 class Standing:
     """One policy on the leaderboard.
 
-    score: its log-worth, all scores centred at 0: a lead of d is a preference of sigmoid(d). score_low,
-    score_high: 95 %. p_best: probability that it leads. rankings: votes it took part in. wins, ties, losses,
-    identical: comparisons with the others. best: times alone in first place. all_bad: rounds in which every
-    answer was bad. mean_rank: 1 = best; None without ranks.
+    score: its log-worth; all scores are centred at 0, and a lead of d is a preference of sigmoid(d).
+    score_low, score_high: the 95 % interval. p_best: the probability that it leads. rankings: the votes on
+    it. wins, ties, losses, identical: its comparisons with the others. best: the votes with it alone in first
+    place. all_bad: the rounds in which every answer was bad. mean_rank: 1 = best; None without ranks.
     """
 
     policy: str
@@ -54,8 +54,10 @@ class Standing:
 
 @dataclass(frozen=True)
 class Fit:
-    """Strengths [K] of the policies of a table, their covariance [K, K], and its degrees of freedom (infinite
-    for a single rater, of whom alone it then speaks)."""
+    """Strengths [K] of the policies of a table, their covariance [K, K], and its degrees of freedom.
+
+    The degrees of freedom are infinite for a single rater; the result then describes this rater only.
+    """
 
     policies: tuple[str, ...]
     scores: np.ndarray
@@ -82,9 +84,10 @@ def comparison_counts(table: VoteTable) -> np.ndarray:
 def strengths(counts: np.ndarray) -> np.ndarray:
     """Bradley-Terry strengths [..., K] from wins of row over column [..., K, K], ties half a win each way.
 
-    Centred log-worths: a policy with a lead of d is preferred with probability sigmoid(d). Each pair starts
-    with two imaginary votes, one each way, so that few votes, or a policy that won every one, give a finite,
-    modest lead. Newton's method on the concave log-likelihood, all leading dimensions at once.
+    The result is centred log-worths: a policy with a lead of d is preferred with probability sigmoid(d). Each
+    pair starts with two imaginary votes, one each way, so that the lead stays finite and moderate if there
+    are few votes or a policy won all of them. Newton's method maximises the concave log-likelihood for all
+    leading dimensions at once.
     """
     wins = _with_imaginary(counts)
     games = wins + np.swapaxes(wins, -1, -2)
@@ -168,7 +171,7 @@ def _curvature(games: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _credits(table: VoteTable) -> np.ndarray:
-    """[P, K, K], what each outcome adds to the wins of row over column."""
+    """[P, K, K], the contribution of each outcome to the wins of row over column."""
     pair = table.present[:, :, None] & table.present[:, None, :] & ~np.eye(len(table.policies), dtype=bool)
     return np.where(pair, (table.signs + 1) / 2, 0.0)
 

@@ -9,8 +9,11 @@ from scipy.stats import t as student
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over n judgements with a 95 % interval whose units are the raters (cluster-robust variance,
-    Student's t with raters - 1 degrees of freedom); no bounds where all judgements are one rater's."""
+    """A mean over n judgements with a 95 % interval whose units are the raters.
+
+    The interval uses the cluster-robust variance and Student's t with raters - 1 degrees of freedom. It has
+    no bounds if all judgements come from one rater.
+    """
 
     value: float
     low: float | None

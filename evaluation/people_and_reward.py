@@ -1,10 +1,10 @@
-"""People against a reward model, on the people's own comparisons.
+"""A reward model compared with people, on their own comparisons.
 
-Two faults are told apart. The reward model is *wrong* where it orders two answers otherwise than people do,
-on answers that were not optimised against it. PPO *exploited* it where, on the answers of the policy that was
-trained against it, it is wrong more often than its own certainty, calibrated on the other answers, allows.
+Two faults are distinguished. The reward model is *wrong* if it orders two answers differently from people, on
+answers that were not optimised against it. PPO *exploited* it if, on the answers of the policy that was
+trained against it, it is wrong more often than its own certainty, calibrated on the other answers, predicts.
 
-What it does not do: score answers (a model does) or choose the votes.
+This module does not score answers and does not select the votes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from evaluation.reward_metrics import calibration, credit, expected_calibration_
 class AgainstPeople:
     """One reward model on the people's decisive comparisons.
 
-    accuracy: how often it orders the two answers as the rater did (a tie of scores counts half). ece, brier:
-    of its probability sigmoid(score difference) that the rater prefers the first; temperature: what the
-    difference should be divided by (None where the comparisons do not determine it). bins: confidence,
-    accuracy and count, for a calibration plot. wrong: its error rate on answers of other policies. exploited:
-    on comparisons in which it prefers its own policy's answer, its error rate minus the one that its
-    calibrated certainty predicts; above zero, PPO found answers that only the reward model likes. None
-    without such comparisons.
+    accuracy: the share of comparisons that it orders as the rater did (equal scores count half). ece, brier:
+    of its probability sigmoid(score difference) that the rater prefers the first. temperature: the best
+    divisor of the difference (None if the comparisons do not determine it). bins: confidence, accuracy and
+    count, for a calibration plot. wrong: its error rate on answers of other policies. exploited: on
+    comparisons in which it prefers its own policy's answer, its error rate minus the rate that its calibrated
+    certainty predicts; above zero, PPO found answers that only the reward model prefers. None without such
+    comparisons.
     """
 
     accuracy: Measured
@@ -43,7 +43,7 @@ class AgainstPeople:
 
 @dataclass(frozen=True)
 class _Comparisons:
-    """Decisive comparisons: the margin of the answer that people prefer [n], its rater, and the policies."""
+    """Decisive comparisons: the margin [n] of the answer that people prefer, the rater, and the policies."""
 
     margins: np.ndarray
     raters: list[str]
@@ -110,9 +110,9 @@ def _exploited(found: _Comparisons, others: np.ndarray, own: str | None) -> Meas
 
 
 def _expected_errors(margins: np.ndarray, elsewhere: np.ndarray) -> np.ndarray:
-    """[n], the chance of an error at each margin, with the temperature that fits the margins elsewhere."""
+    """[n], the probability of an error at each margin, with the temperature that fits the other margins."""
     temperature = fitted_temperature(elsewhere)
-    if temperature is None:  # never wrong elsewhere, or no better than chance
+    if temperature is None:  # never wrong on the other answers, or no better than chance
         return np.full(len(margins), 0.0 if (elsewhere >= 0).all() else 0.5)
     return expit(-np.abs(margins) / temperature)
 

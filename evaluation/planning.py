@@ -1,9 +1,9 @@
-"""How many votes a season needs, for verdicts that may be looked at all the time and for tests at a fixed n.
+"""The number of votes that a season needs, for verdicts that are valid at every look and for fixed-n tests.
 
-The sequential numbers are those of `evaluation.verdict`: the chance to have reached the verdict by then,
-exact (a sum over all paths of wins) for the raters themselves, by seeded simulation of beta-binomial raters
-for people in general. A plan is for one question; with m questions Holm's strictest step divides alpha by m.
-The fixed-n tests (exact sign test, exact TOST) stand beside them for comparison; they hold at one look only.
+The sequential numbers follow `evaluation.verdict`: the probability of a verdict after at most n votes is
+exact (a sum over all paths of wins) for the raters themselves, and simulated with a seed for people in
+general. A plan is for one question; with m questions Holm's strictest step divides alpha by m. The fixed-n
+tests (exact sign test, exact TOST) are given for comparison; they are valid at a single look only.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ MOST_TRIALS, MOST_RATERS = 20_000, 400
 
 @dataclass(frozen=True)
 class Need:
-    """The smallest number (of decisive votes, of raters) with the power that was asked for, and its power."""
+    """The smallest number of decisive votes or raters with the requested power, and its power."""
 
     n: int
     power: float
@@ -36,12 +36,13 @@ class Need:
 
 @dataclass(frozen=True)
 class Plan:
-    """A season's target. margin, preference, decisive_share, votes_each, taste: what was assumed.
+    """A season's target. margin, preference, decisive_share, votes_each and taste are its assumptions.
 
-    decisive_equal, decisive_better: decisive votes on a contrast until these raters are shown to like both
-    equally within the margin, or one with `preference`. raters_equal, raters_better: the same for people,
-    with `votes_each` decisive votes per rater. rankings_each: after so many, 95 % of the raters have those.
-    rankings: the target, for people and the margin. None: more than MOST_TRIALS votes or MOST_RATERS raters.
+    decisive_equal, decisive_better: decisive votes on a contrast that show, for these raters, equality within
+    the margin, or a difference at the true `preference`. raters_equal, raters_better: the raters for the same
+    verdicts on people, with `votes_each` decisive votes per rater. rankings_each: rankings per rater after
+    which 95 % of the raters have these votes. rankings: the target, for people and the margin. None: more
+    than MOST_TRIALS votes or MOST_RATERS raters.
     """
 
     margin: float
@@ -66,10 +67,10 @@ def plan(
     taste: float = TASTE,
     questions: int = 2,
 ) -> Plan:
-    """How many votes bring each verdict in 80 % of the studies, for one of `questions` contrasts.
+    """The numbers of votes that give each verdict in 80 % of the studies, for one of `questions` contrasts.
 
-    decisive_share: of the votes on a contrast, those that are no tie and not between identical answers; a
-    season's own is `contrasts.DecisiveVotes.share`.
+    decisive_share: the share of the votes on a contrast that are neither ties nor between identical answers;
+    `contrasts.DecisiveVotes.share` is that of a season.
     """
     each = _rankings_each(votes_each, decisive_share)
     equal = raters_needed("equivalent", 0.5, margin, votes_each, taste, questions)
@@ -99,8 +100,8 @@ def _rankings_each(votes_each: int, decisive_share: float) -> int:
 def taste_of(shares: np.ndarray, votes_each: int = VOTES_EACH) -> float:
     """Standard deviation in logits of the raters' own preferences, from the variance of their shares.
 
-    That of a share is v (1 - 1 / n) + m (1 - m) / n, with v the variance of the preferences, m their mean and
-    n = votes_each. Two imaginary raters who differ by the default keep a few raters from saying much.
+    The variance of a share is v (1 - 1 / n) + m (1 - m) / n, with v the variance of the preferences, m their
+    mean and n = votes_each. Two imaginary raters with the default deviation limit the effect of few raters.
     """
     shares = np.asarray(shares, dtype=np.float64)
     if len(shares) < 2:
@@ -124,7 +125,7 @@ def _normal() -> tuple[np.ndarray, np.ndarray]:
 def chance_by(
     trials: int, preference: float, goal: Goal, margin: float = 0.15, questions: int = 1
 ) -> np.ndarray:
-    """[trials + 1], the chance that the verdict on these raters was reached at one of the first n votes."""
+    """[trials + 1], the probability that a verdict on these raters is reached within the first n votes."""
     n = np.arange(trials + 1)
     decided = _deciding_wins(trials, goal, margin, questions)
     alive, chance = np.ones(1), np.zeros(trials + 1)
@@ -140,7 +141,7 @@ def _deciding_wins(trials: int, goal: Goal, margin: float, questions: int) -> Ca
     """A function of n that gives the mask [n + 1] of the numbers of wins that decide."""
     limit = np.log(questions / ALPHA)
     if goal == "different":
-        few = fewest_wins(trials, 0.5, limit + np.log(2))  # the other side's wealth is left out
+        few = fewest_wins(trials, 0.5, limit + np.log(2))  # the e-value of the other side is neglected
         return lambda n: (np.arange(n + 1) >= few[n]) | (np.arange(n + 1) <= n - few[n])
     few = fewest_wins(trials, 0.5 - margin, limit)
     if goal == "not worse":
@@ -151,7 +152,7 @@ def _deciding_wins(trials: int, goal: Goal, margin: float, questions: int) -> Ca
 def decisive_needed(
     goal: Goal, preference: float, margin: float = 0.15, questions: int = 1, power: float = POWER
 ) -> Need | None:
-    """Decisive votes until the verdict on these raters is there with `power`; None beyond MOST_TRIALS."""
+    """Decisive votes that give the verdict on these raters with `power`; None beyond MOST_TRIALS."""
     trials = 250
     while trials <= MOST_TRIALS:
         chance = chance_by(trials, preference, goal, margin, questions)
@@ -172,7 +173,7 @@ def raters_needed(
     power: float = POWER,
     seed: int = 42,
 ) -> Need | None:
-    """Raters until the verdict on people is there with `power`; None beyond MOST_RATERS.
+    """Raters that give the verdict on people with `power`; None beyond MOST_RATERS.
 
     The raters' preferences have the mean `preference` and are normal in logits with the deviation `taste`.
     """
@@ -231,7 +232,7 @@ def _decided_for_people(
 
 
 def sign_test_power(n: int, preference: float, alpha: float = ALPHA) -> float:
-    """Chance that the two-sided exact sign test on n decisive votes rejects at a true `preference`."""
+    """Probability that the two-sided exact sign test on n decisive votes rejects at a true `preference`."""
     critical = int(binom.ppf(alpha / 2, n, 0.5))
     while critical >= 0 and 2 * binom.cdf(critical, n, 0.5) > alpha:
         critical -= 1
@@ -241,9 +242,9 @@ def sign_test_power(n: int, preference: float, alpha: float = ALPHA) -> float:
 
 
 def equivalence_power(n: int, margin: float, preference: float = 0.5, alpha: float = ALPHA) -> float:
-    """Chance that two one-sided exact binomial tests (TOST) on n decisive votes both reject.
+    """Probability that two one-sided exact binomial tests (TOST) on n decisive votes both reject.
 
-    They reject where P(at least as many wins | 0.5 - margin) < alpha and the mirror image.
+    They reject if P(at least as many wins | 0.5 - margin) < alpha and the mirror image holds.
     """
     few = int(binom.isf(alpha, n, 0.5 - margin)) + 1  # the fewest wins that reject "worse by the margin"
     while few > 0 and binom.sf(few - 2, n, 0.5 - margin) < alpha:
@@ -254,7 +255,7 @@ def equivalence_power(n: int, margin: float, preference: float = 0.5, alpha: flo
 def votes_for_difference(preference: float, questions: int = 1, power: float = POWER) -> int:
     """Decisive votes for the sign test at a fixed n to find a true `preference` (above 0.5) with `power`.
 
-    Raises ValueError for a preference that no sensible number of votes would show.
+    Raises ValueError for a preference that no realistic number of votes would show.
     """
     if not 0.5 < preference <= 1:
         raise ValueError(f"a preference to look for lies above 0.5 and at most at 1, not {preference}")
@@ -266,14 +267,14 @@ def votes_for_difference(preference: float, questions: int = 1, power: float = P
 
 
 def votes_for_equivalence(margin: float, questions: int = 1, power: float = POWER) -> int:
-    """Decisive votes for exact TOST at a fixed n to show two equal policies equal within `margin`."""
+    """Decisive votes for exact TOST at a fixed n to show two equal policies to be equal within `margin`."""
     alpha = ALPHA / questions
     guess = int(0.25 * ((norm.ppf(1 - alpha) + norm.ppf((1 + power) / 2)) / margin) ** 2)
     return _from_here_on(guess, lambda n: equivalence_power(n, margin, alpha=alpha), power)
 
 
 def _from_here_on(guess: int, chance: Callable[[int], float], power: float) -> int:
-    """The n from which on the power stays: that of an exact test goes up and down (checked over 60 more)."""
+    """The n from which on the power is kept; the power of an exact test oscillates (60 further n checked)."""
     enough = n = max(1, guess * 3 // 4)
     while n < enough + 60:
         if chance(n) < power:

@@ -1,7 +1,7 @@
 """Memory of this process and bytes on disk, without torch.
 
-The trainer reads peak GPU memory (torch.cuda.max_memory_allocated); this module only asks the operating
-system. All figures are bytes.
+The trainer reads peak GPU memory (torch.cuda.max_memory_allocated); this module only queries the operating
+system. All figures are in bytes.
 """
 
 import sys
@@ -20,7 +20,7 @@ def peak_rss_bytes() -> int:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    import resource  # not on Windows
+    import resource  # does not exist on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024  # kibibytes outside macOS
@@ -32,7 +32,7 @@ def rss_bytes() -> int:
 
 
 def folder_bytes(folder: Path, patterns: Iterable[str] = ("*",)) -> int:
-    """Size of the files under `folder` (sub-folders included) that match any pattern; 0 if there is none."""
+    """Size of the files under `folder` and its sub-folders that match any pattern; 0 if there are none."""
     folder = Path(folder)
     if not folder.is_dir():
         return 0

@@ -1,12 +1,12 @@
-"""How good a reward model is on held-out preference pairs.
+"""Metrics of a reward model on held-out preference pairs.
 
-Takes raw scores and returns accuracy, AUC, calibration and length bias as plain numbers, ready for JSON.
-It runs no model (`pipeline.stages.reward` does) and draws no plot (`ui.plots` does).
+The functions take raw scores and return accuracy, AUC, calibration and length bias as plain numbers for JSON.
+They run no model (`pipeline.stages.reward` does) and draw no plot (`ui.plots` does).
 
     reward_metrics(chosen_scores, rejected_scores, prompts)["accuracy"]
 
-The margin is d = score(chosen) - score(rejected). In the Bradley-Terry sense a reward model says that chosen
-is better with probability sigmoid(d).
+The margin is d = score(chosen) - score(rejected). In the Bradley-Terry model, sigmoid(d) is the reward
+model's probability that chosen is better.
 """
 
 from collections.abc import Hashable, Sequence
@@ -94,7 +94,7 @@ def cluster_bootstrap(
     counts = np.bincount(membership, minlength=len(names))
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
-    for row in range(resamples):  # one by one: [resamples, clusters] would be large for a big test set
+    for row in range(resamples):  # one at a time: [resamples, clusters] would be large
         drawn = rng.integers(len(names), size=len(names))
         means[row] = sums[drawn].sum() / counts[drawn].sum()
     low, high = np.quantile(means, [0.025, 0.975])
@@ -168,9 +168,12 @@ def length_bias(
     rejected_lengths: ArrayLike | None,
     tolerance: float = LENGTH_TOLERANCE,
 ) -> dict[str, Any]:
-    """Whether the model rewards length: the rank correlation of score and length over all answers, and the
-    accuracy on pairs whose lengths differ by at most `tolerance` of the longer one, and on those where chosen
-    (or rejected) is longer."""
+    """Measures of whether the model rewards length.
+
+    They are the rank correlation of score and length over all answers, and the accuracy on pairs whose
+    lengths differ by at most `tolerance` of the longer one, and on pairs in which chosen (or rejected) is
+    longer.
+    """
     keys = (
         "length_correlation",
         "length_matched_accuracy",

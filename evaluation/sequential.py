@@ -1,19 +1,19 @@
-"""Evidence that stays valid however often somebody looks: e-values and confidence sequences for a mean.
+"""Evidence that is valid at every look: e-values and confidence sequences for a mean.
 
-A sceptic holds that the mean of observations in [0, 1] is at most `bound`. We bet against the sceptic at fair
-odds, a fixed fraction f of the wealth on each observation x, so that the wealth is multiplied by 1 + f (x -
-bound) / bound. While the sceptic is right the wealth is a supermartingale, hence it ever reaches 1 / alpha
-with probability at most alpha (Ville 1939): that holds at every look at once. The wealth is the e-value; ours
-is the average over a grid of fractions, and no fraction depends on the data. This is the betting of
-Waudby-Smith and Ramdas (2024, J. R. Statist. Soc. B 86, arXiv 2010.09686, section 4) with a uniform mixture
-of constant bets in place of a plug-in one.
+The hypothesis is that the mean of observations in [0, 1] is at most `bound`. A bet against it at fair odds
+stakes a fixed fraction f of the wealth on each observation x, so that the wealth is multiplied by
+1 + f (x - bound) / bound. If the hypothesis is true, the wealth is a supermartingale and reaches 1 / alpha at
+any time with probability at most alpha (Ville 1939), which covers all looks at once. The e-value is the
+wealth, averaged over a grid of fractions that do not depend on the data. This is the betting of Waudby-Smith
+and Ramdas (2024, J. R. Statist. Soc. B 86, arXiv 2010.09686, section 4) with a uniform mixture of constant
+bets in place of a plug-in one.
 
 Because the fractions are constant and the logarithm is concave, the bound holds for the *running average* of
 the observations' own means as well (wealth divided by the product of its factors' means is a martingale, and
 that product is at most 1 while the average of the means is at most `bound`). So the observations may come
-from raters of different tastes; `evaluation.contrasts` says which observations support which statement.
+from raters of different tastes; `evaluation.contrasts` defines which observations support which statement.
 
-What it does not do: decide which observations to bet on, or correct for several questions.
+This module does not select the observations and does not correct for several questions.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-FRACTIONS = (np.arange(40) + 0.5) / 40  # of the largest bet that cannot lose more than everything
-BISECTIONS = 30  # to a billionth
+FRACTIONS = (np.arange(40) + 0.5) / 40  # of the largest possible bet, which can lose all of the wealth
+BISECTIONS = 30  # precise to a billionth
 
 
 def log_e_above(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def log_e_above(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
 
 
 def log_e_of_counts(wins: ArrayLike, losses: ArrayLike, bound: ArrayLike) -> np.ndarray:
-    """The same for observations that are all 1 or 0, of which only the counts matter. Shapes broadcast."""
+    """`log_e_above` for observations that are all 1 or 0, from their counts. Shapes broadcast."""
     won, lost, at = (np.asarray(x, dtype=np.float64)[..., None] for x in (wins, losses, bound))
     return _mixed(won * np.log1p(FRACTIONS * (1 - at) / at) + lost * np.log1p(-FRACTIONS))
 
@@ -48,9 +48,9 @@ def log_e_different(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def interval(values: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
-    """The confidence sequence after these observations: (low, high), (0, 1) without any.
+    """The confidence sequence after these observations, (low, high); (0, 1) without observations.
 
-    Over all looks together it misses the mean with probability at most `alpha` (alpha / 2 at each side).
+    Over all looks together it excludes the mean with probability at most `alpha` (alpha / 2 on each side).
     """
     seen = np.asarray(values, dtype=np.float64)
     if seen.size == 0:

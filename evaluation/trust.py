@@ -1,9 +1,8 @@
-"""Can these votes be trusted? Biases of a blind arena, agreement between raters and within one, raters who do
-not look.
+"""Checks of the votes: biases of a blind arena, agreement between and within raters, and careless raters.
 
-Works on `evaluation.ballots.Ballot`. None stands for "too few votes to say". A rater is flagged by the time
-taken and by the panes chosen alone, never by which policy was preferred: panes are permuted, so leaving such
-a rater out cannot favour a policy, and the verdict can be given with and without.
+The functions take `evaluation.ballots.Ballot` and return None if there are too few votes. A rater is flagged
+only by the time taken and the panes chosen, never by the policies preferred. Because panes are permuted,
+excluding a flagged rater cannot favour a policy, and the verdict can be given with and without such raters.
 """
 
 from collections import Counter
@@ -22,8 +21,8 @@ from evaluation.alignment import wilson_interval
 from evaluation.ballots import Ballot, VoteTable
 
 Flag = Literal["too fast", "straight-lining", "one pane"]
-LEAST_VOTES = 8  # a rater with fewer is not flagged
-TOKENS_PER_SECOND = 20.0  # faster than this nobody reads; careful readers take 4 to 6 words a second
+LEAST_VOTES = 8  # a rater with fewer votes is not flagged
+TOKENS_PER_SECOND = 20.0  # faster than anybody reads; careful readers take 4 to 6 words per second
 STRAIGHT_SHARE = 0.8
 SURE = 0.001  # of the test for a favourite pane, divided by the number of panes
 
@@ -67,8 +66,11 @@ class RaterCheck:
 
 @dataclass(frozen=True)
 class Trust:
-    """All of it. longer_wins: share of the decisive comparisons that the longer answer won. alpha:
-    Krippendorff's, between raters of the same answers. consistency: within a rater, over hidden repeats."""
+    """The result of all checks.
+
+    longer_wins: share of the decisive comparisons that the longer answer won. alpha: Krippendorff's, between
+    raters of the same answers. consistency: within a rater, over hidden repeats.
+    """
 
     panes: PaneBias
     longer_wins: Share | None
@@ -78,7 +80,7 @@ class Trust:
 
 
 def trust(ballots: Sequence[Ballot]) -> Trust:
-    """Everything that this module knows of the votes. The panes are those of the most usual kind of round."""
+    """The result of all checks on these votes; the pane bias is that of the most frequent kind of round."""
     usual = Counter(len(ballot.policies) for ballot in ballots).most_common(1)
     return Trust(
         pane_bias(ballots, usual[0][0] if usual else len(LETTERS)),
@@ -105,8 +107,11 @@ def krippendorff(ballots: Iterable[Ballot]) -> float | None:
 
 
 def ordinal_alpha(table: Sequence[Sequence[float]]) -> float | None:
-    """Krippendorff's alpha with the ordinal distance; one row per rater, one column per unit, NaN where a
-    rater did not judge it. None where nobody judged the same unit, or all judged all units alike."""
+    """Krippendorff's alpha with the ordinal distance.
+
+    The input has one row per rater and one column per unit, NaN for a missing value. The result is None if no
+    two raters judged the same unit, or if all values are equal.
+    """
     frame = pd.DataFrame(table).dropna(how="all")
     if frame.empty or frame.stack().nunique() < 2:
         return None
@@ -137,7 +142,7 @@ def self_consistency(ballots: Iterable[Ballot]) -> Share | None:
 def pane_bias(ballots: Iterable[Ballot], panes: int = 4) -> PaneBias:
     """Wins by pane: alone in first place, not identical to another answer, in rounds of `panes` answers.
 
-    Panes are blind and balanced, so any preference for a place is bias.
+    Panes are blind and balanced, so any preference for a pane is bias.
     """
     wins = [0] * panes
     for ballot in ballots:

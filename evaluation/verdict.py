@@ -1,10 +1,10 @@
-"""The verdict on each contrast as data, the number of votes that is still missing, and when to stop.
+"""The verdict on each contrast as data, the number of votes still needed, and the stopping rule.
 
 A claim is made when its e-value, corrected over the contrasts (`contrasts.holm`), reaches 1 / ALPHA.
 Differences are corrected over all contrasts, "not worse" and "not better" over those with a margin. A false
-claim of a kind is then made in at most 5 % of the studies, at whatever look. For people in general where the
-raters are enough for that, else for the raters who voted, and the record says which. The sentences are in
-`ui.verdicts`.
+claim of either kind is then made in at most 5 % of the studies, over all looks. A verdict applies to people
+in general if there are enough raters for that, and otherwise to the raters who voted; `Verdict.scope` holds
+which. The sentences are in `ui.verdicts`.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,22 +30,22 @@ from evaluation.contrasts import (
 
 ALPHA = 0.05
 ENOUGH = float(np.log(1 / ALPHA))
-MOST_VOTES, MOST_RATERS = 20_000, 300  # beyond this no number is promised
+MOST_VOTES, MOST_RATERS = 20_000, 300  # no larger number is predicted
 
 Kind = Literal["better", "worse", "equivalent", "not worse", "undecided"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be said of a against b.
+    """The claim on a against b that the evidence supports.
 
-    kind: "better" and "worse" are differences; "equivalent" is a difference of less than the margin either
-    way; "not worse" leaves open whether a is better. small: a difference that is shown to be less than the
-    margin. scope: whom it speaks for; raters: how many are counted for it. wins, decisive: their votes. e:
-    the corrected e-value of the claim (of the claim that is nearest, where undecided). low, high: confidence
-    sequence of the preference for a. more_rankings, more_raters: about what is missing for a verdict on these
-    raters, on people (each new rater with `VOTES_EACH` decisive votes); 0 where it is there, None where no
-    sensible number of votes would bring one.
+    kind: "better" and "worse" are differences; "equivalent" is a difference of less than the margin in either
+    direction; "not worse" leaves open whether a is better. small: whether a difference is shown to be less
+    than the margin. scope: the population to which the claim applies; raters: the number of raters counted
+    for it. wins, decisive: their votes. e: the corrected e-value of the claim (of the nearest claim, if
+    undecided). low, high: confidence sequence of the preference for a. more_rankings, more_raters: estimates
+    of what a verdict on these raters, and one on people, still needs (each new rater with `VOTES_EACH`
+    decisive votes); 0 if it has been reached, None if no realistic number would suffice.
     """
 
     kind: Kind
@@ -66,9 +66,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Stop:
-    """Whether to go on voting. reason: "decided" (every contrast with a margin has its verdict for people),
-    "target" (the planned rankings are there), "go on". rankings, target: votes so far and planned (None: no
-    plan)."""
+    """Whether voting should continue.
+
+    reason: "decided" (every contrast with a margin has its verdict for people), "target" (the planned number
+    of rankings is reached) or "go on". rankings, target: the votes so far and the planned ones (None: no
+    plan).
+    """
 
     stop: bool
     reason: Literal["decided", "target", "go on"]
@@ -106,7 +109,7 @@ def verdicts(
 
 
 def stop_rule(found: Sequence[Verdict], rankings: int, target: int | None) -> Stop:
-    """Stop when every contrast with a margin is decided for people, or the planned rankings are there."""
+    """Stop when every contrast with a margin is decided for people, or the planned rankings are reached."""
     asked = [verdict for verdict in found if verdict.margin is not None]
     if asked and all(verdict.scope == "people" and verdict.kind != "undecided" for verdict in asked):
         return Stop(True, "decided", rankings, target)
@@ -116,7 +119,7 @@ def stop_rule(found: Sequence[Verdict], rankings: int, target: int | None) -> St
 
 @dataclass(frozen=True)
 class Claim:
-    """What the corrected evidence of one contrast allows to say, with the e-value that carries it."""
+    """The claim that the corrected evidence on one contrast supports, with its e-value."""
 
     kind: Kind
     small: bool
@@ -124,7 +127,7 @@ class Claim:
 
 
 def claimed(evidence: Sequence[Evidence | None]) -> list[Claim]:
-    """The claim on each contrast of a family, corrected over the family. None: no evidence yet."""
+    """The claim on each contrast of a family, corrected over the family; None if there is no evidence yet."""
     different = _corrected([None if e is None else max(e.better, e.worse) for e in evidence])
     not_worse = _corrected([None if e is None else e.not_worse for e in evidence])
     not_better = _corrected([None if e is None else e.not_better for e in evidence])
@@ -132,7 +135,7 @@ def claimed(evidence: Sequence[Evidence | None]) -> list[Claim]:
 
 
 def _corrected(log_e: Sequence[float | None]) -> list[float]:
-    """Holm's correction over the values that are there; minus infinity for the others."""
+    """Holm's correction over the values that are not None; minus infinity for the others."""
     found, there = np.full(len(log_e), -np.inf), [i for i, value in enumerate(log_e) if value is not None]
     found[there] = holm(np.array([log_e[i] for i in there]))
     return found.tolist()
@@ -174,14 +177,14 @@ def _verdict(
 
 
 def _questions(contrasts: Sequence[Contrast]) -> tuple[int, int]:
-    """How many contrasts ask for a difference, and how many have a margin."""
+    """The number of contrasts that test a difference, and the number with a margin."""
     return len(contrasts), sum(contrast.margin is not None for contrast in contrasts)
 
 
 def missing_rankings(votes: DecisiveVotes, margin: float | None, questions: tuple[int, int]) -> int | None:
-    """About how many more rankings bring a verdict on these raters, if they go on as they began.
+    """The approximate number of further rankings for a verdict on these raters at an unchanged preference.
 
-    The preference is taken to be the one seen, drawn towards one half by ten imaginary votes, and the
+    The preference is assumed to be the observed one, shrunk towards one half by ten imaginary votes, and the
     correction is the strictest of Holm's.
     """
     wins, losses = int(votes.won.sum()), int((~votes.won).sum())
@@ -195,10 +198,10 @@ def missing_rankings(votes: DecisiveVotes, margin: float | None, questions: tupl
 def missing_raters(
     votes: DecisiveVotes, margin: float | None, questions: tuple[int, int], votes_each: int = VOTES_EACH
 ) -> int | None:
-    """About how many more raters, with `votes_each` decisive votes each, bring a verdict on people.
+    """The approximate number of further raters (`votes_each` decisive votes each) for a verdict on people.
 
-    The new raters' shares are taken to lie one standard deviation to either side of the mean; both are the
-    ones seen, drawn towards one half and a standard deviation of 0.2 by two imaginary raters.
+    The new raters' shares are assumed to lie one standard deviation to either side of the mean; both are the
+    observed ones, shrunk towards one half and a standard deviation of 0.2 by two imaginary raters.
     """
     shares = votes.shares(votes_each)
     mean = (shares.sum() + 1) / (len(shares) + 2)
@@ -220,7 +223,7 @@ def _projected(
     margin: float | None,
     questions: tuple[int, int],
 ) -> np.ndarray:
-    """Where the votes to come reach a verdict: a difference, or "not worse"."""
+    """A mask of the entries of `ours` and `theirs` that reach a verdict: a difference, or "not worse"."""
     above, below = log_e(ours, theirs, 0.5), log_e(theirs, ours, 0.5)
     reached = sequential.log_e_different(above, below) >= ENOUGH + np.log(questions[0])
     if margin is not None:
@@ -229,5 +232,5 @@ def _projected(
 
 
 def _trial_numbers(most: int) -> np.ndarray:
-    """1, 2, 3, … in steps of at most 5 %."""
+    """1, 2, 3, …, with steps of at most 5 %."""
     return np.unique(np.geomspace(1, most, 250).astype(int))

@@ -84,16 +84,16 @@ def save(
     name: str = "",
     head: nn.Linear | None = None,
     extra: dict | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write an adapter (and head) as a model folder; the same weights give the same bytes.
 
-    base: the base, whose hashes go into model.json; name: the base's name in the settings ("tiny", a hub id,
-    a
-        folder) if `base` is already the resolved folder.
-    extra: further facts for model.json.
+    base: the base, whose hashes are stored in model.json. name: the base's name in the settings ("tiny", a
+    hub id, a folder) if `base` is already the resolved folder. extra: further facts for model.json. dtype:
+    number format of the adapter on disk; the head is always fp32.
     """
     config = model.peft_config[adapter_name]
-    weights = {key: _plain(value) for key, value in sorted(_state(model, adapter_name).items())}
+    weights = {key: _plain(value).to(dtype) for key, value in sorted(_state(model, adapter_name).items())}
     files = {WEIGHTS: serialise(weights, metadata={"format": "pt"})}
     if head is not None:
         files[HEAD] = serialise({"weight": _plain(head.weight)}, metadata={"format": "pt"})
@@ -121,7 +121,7 @@ def save(
         write_atomic(folder / file, data)
     sealed.write_card(
         folder / CARD, card | origin_facts(resolve_base(base)) | (extra or {})
-    )  # the last, so that with it the model is whole
+    )  # written last: its presence means that the model is complete
     sync_folder(folder.parent)
 
 
@@ -165,7 +165,7 @@ def load(
         lora.quicken(model)
     if (rank := card.get("lora_rank")) != config.r:
         raise UserError(
-            f"{folder}: model.json says rank {rank}, the adapter's is {config.r}", code=Code.MODEL
+            f"{folder}: the rank in model.json is {rank}, the adapter's is {config.r}", code=Code.MODEL
         )
     return model
 
@@ -188,7 +188,7 @@ def check(folder: Path, *, base: str | Path) -> dict:
 
 
 def seal(folder: Path, *, base: str | Path) -> None:
-    """Record the hashes of a model folder from before there were any, as its files are now."""
+    """Record the present hashes of the files of a model folder that was written before cards had hashes."""
     card = check(folder, base=base)
     names = [WEIGHTS, CONFIG, *([HEAD] if card.get("head") else [])]
     files = {name: sealed.entry((folder / name).read_bytes()) for name in names}
@@ -197,15 +197,15 @@ def seal(folder: Path, *, base: str | Path) -> None:
 
 
 def read_card(folder: Path) -> dict:
-    """model.json of a model folder. UserError where it is missing or damaged."""
+    """model.json of a model folder. Raises UserError if it is missing or damaged."""
     return sealed.read_card(folder / CARD, ADVICE)
 
 
 def read_tensors(path: Path, card: dict) -> tuple[dict[str, torch.Tensor], str]:
-    """(tensors of a safetensors file, its SHA-256). UserError where it is not what the card recorded.
+    """(tensors of a safetensors file, its SHA-256). Raises UserError if it differs from the card's record.
 
-    The bytes are read once, checked and parsed: a mapped file that is cut short while it is in use would kill
-    the process.
+    The bytes are read once, checked and parsed, because a memory-mapped file that is truncated while it is in
+    use would kill the process.
     """
     data = sealed.read_file(path, card.get("files"), ADVICE)
     try:
@@ -215,7 +215,7 @@ def read_tensors(path: Path, card: dict) -> tuple[dict[str, torch.Tensor], str]:
 
 
 def read_config(folder: Path, card: dict) -> LoraConfig:
-    """The adapter's shape. UserError where the file is not what the card recorded."""
+    """The adapter's configuration. Raises UserError if the file differs from the card's record."""
     sealed.read_file(folder / CONFIG, card.get("files"), ADVICE)
     try:
         return LoraConfig.from_pretrained(folder)
@@ -226,7 +226,7 @@ def read_config(folder: Path, card: dict) -> LoraConfig:
 def copy(folder: Path, to: Path, *, base: str | Path, **config: str) -> None:
     """Copy a model folder that belongs to this base, with other values in its adapter_config.json.
 
-    Raises UserError where a file is not what the card recorded.
+    Raises UserError if a file differs from the card's record.
     """
     card = check(folder, base=base)
     names = [WEIGHTS, CONFIG, *([HEAD] if card.get("head") else [])]
@@ -245,7 +245,7 @@ def fill(model: PeftModel, name: str, weights: dict[str, torch.Tensor], *, where
     targets = adapter_parameters(model, name)
     missing, unknown = sorted(set(targets) - set(weights)), sorted(set(weights) - set(targets))
     if missing or unknown:
-        what = f"lacks {len(missing)} tensors ({missing[0]})" if missing else f"has {unknown[0]} too many"
+        what = f"lacks {len(missing)} tensors ({missing[0]})" if missing else f"has an extra {unknown[0]}"
         raise UserError(f"{where}: the adapter {what}; it does not fit this base", code=Code.MODEL)
     with torch.no_grad():
         for key, parameter in targets.items():
@@ -277,7 +277,7 @@ def load_head(folder: Path) -> Head:
     tensors, _ = read_tensors(path, read_card(folder))
     weight = tensors.get("weight")
     if weight is None or weight.dim() != 2:
-        raise UserError(f"{path}: is damaged (it holds no matrix); {ADVICE}", code=Code.MODEL)
+        raise UserError(f"{path}: is damaged (it contains no matrix); {ADVICE}", code=Code.MODEL)
     head = Head(weight.shape[1])
     head.weight.data = weight.float()
     return head.requires_grad_(False)

@@ -1,8 +1,8 @@
-"""The files of a base model: their hashes, and whether they are what they were when they were recorded.
+"""The files of a base model: their hashes, and checks that they have not changed.
 
-A base that this project trained has a card (`model.json`) with the hashes of its files. A file from the hub
-lies in the hub's cache under its own hash. Any other folder has nothing to compare with until a run recorded
-the hashes in the card of its adapter. A file is hashed once a process, however often it is asked for.
+A base that this project trained has a card (`model.json`) with the hashes of its files. The name of a file in
+the hub's cache is its hash. Any other base has nothing to compare with until a run has recorded the hashes in
+the card of its adapter. A file is hashed once per process.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from data.errors import Code, UserError
 from data.files import sha256_remembered, sha256_text
 
 CARD = "model.json"
-ADVICE = "fetch, copy or pretrain the base again"
+ADVICE = "download, copy or pretrain the base again"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
@@ -28,17 +28,17 @@ TOKENIZER_FILES = (
 
 
 def weights_files(folder: Path) -> list[Path]:
-    """The configuration and the weights."""
+    """The paths of the configuration and the weights."""
     return [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """The files that make the tokenizer."""
+    """The paths of the tokenizer's files."""
     return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
 
 
 def used_files(folder: Path) -> list[Path]:
-    """Everything that is read of a base."""
+    """The paths of all files of a base that are read."""
     sampling = folder / "generation_config.json"
     return [*weights_files(folder), *tokenizer_files(folder), *([sampling] if sampling.is_file() else [])]
 
@@ -50,7 +50,7 @@ def combined_hash(paths: list[Path]) -> str:
 
 
 def entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a card records about the files of a base."""
+    """{name: {"sha256", "bytes"}} of the files of a base, for a card."""
     return {
         path.name: {"sha256": sha256_remembered(path), "bytes": path.stat().st_size}
         for path in used_files(folder)
@@ -63,7 +63,7 @@ def seal(folder: Path) -> None:
 
 
 def check(folder: Path) -> None:
-    """Raise UserError for a file that is not what the base's card or the hub's cache says."""
+    """Raise UserError for a file that differs from the hash in the base's card or in the hub's cache."""
     card = sealed.read_card(folder / CARD, ADVICE) if (folder / CARD).is_file() else {}
     recorded = card.get("files", {})
     for name in recorded:
@@ -74,13 +74,13 @@ def check(folder: Path) -> None:
             sealed.check(path, sha256_remembered(path), recorded, ADVICE)
         elif not _is_the_blob(path):
             raise UserError(
-                f"{path}: is damaged (it is not what the hub sent); remove it and fetch it again",
+                f"{path}: is damaged (its hash is not the hub's); remove it and download it again",
                 code=Code.BASE,
             )
 
 
 def changed(folder: Path, recorded: dict[str, Any]) -> list[str]:
-    """The files of a base that are not those recorded in the card of an adapter that was trained on it."""
+    """The names of a base's files that differ from the record in the card of an adapter trained on it."""
     now = entries(folder)
     return [
         name
@@ -90,7 +90,7 @@ def changed(folder: Path, recorded: dict[str, Any]) -> list[str]:
 
 
 def _is_the_blob(path: Path) -> bool:
-    """Whether a file of the hub's cache has the content that it is named after; True for any other file.
+    """Whether the content of a file in the hub's cache has the hash in its name; True for any other file.
 
     Large files are named after their SHA-256, the others after git's SHA-1 of a blob.
     """

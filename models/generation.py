@@ -66,13 +66,11 @@ def generate(
     """Sample an answer to each prompt.
 
     stop: an object with `cut_response(ids) -> (ids, ended)` and, to save calls, `stop_last_ids`, the ids that
-    can
-        complete its stop string (without it, `cut_response` is called after every id).
+    can complete its stop string (without it, `cut_response` is called after every id).
     generator: the source of the rows' random numbers; row i's depend on its place i, not on the other rows.
     uniforms: [rows, max_new_tokens] in [0, 1), instead of a generator: equal rows give equal draws.
     on_step(rows, ids): called after each step with the unfinished prompts and the new id of each; returning
-    True
-        ends the generation.
+    True ends the generation.
     on_drop(kept): called before the next forward pass with the rows that stay, for models with per-row state.
     value_head: [rows, d] -> [rows, 1], applied to the states that the language-model head reads.
 
@@ -261,7 +259,7 @@ class _PaddedBatch:
         return output.logits[:, -1]
 
     def _ready_mask(self) -> torch.Tensor | None:
-        """[rows or 1, 1, 1, keys], True where a token may attend; None if it may attend everywhere."""
+        """[rows or 1, 1, 1, keys], True on keys that a token may attend to; None if it may attend to all."""
         keys = _whole_blocks(self.length, self.block)
         mask = None if self.mask is None else self.mask[:, None, None, :keys]
         if keys == self.length:

@@ -1,8 +1,8 @@
-"""A GGUF file becomes a model folder: bf16 safetensors, its config, and the tokenizer with its chat template.
+"""Converts a GGUF file to a model folder: bf16 safetensors, config, and the tokenizer with its chat template.
 
-transformers reads the file and dequantises the weights; nothing of the quantisation stays in the config, so
-that the folder is a base like any other. Where it is put, and once only, is `data.bases`' business. A part of
-the pipeline that has no torch runs this as a program:
+transformers reads the file and dequantises the weights; the config keeps no trace of the quantisation, so
+that the folder is a base like any other. `data.bases` decides where the folder is, and converts a file only
+once. The parts of the pipeline without torch run this module as a program:
 
     python -m models.gguf_base FILE.gguf FOLDER
 """
@@ -18,13 +18,13 @@ from data.errors import Code, UserError
 from data.files import read_json, write_json
 from models import base_files
 
-# Of a config: what differs from version to version or machine to machine and would change the base's hash.
+# Entries of a config that depend on the version or the machine and would change the base's hash.
 PASSING = ("transformers_version", "_name_or_path", "_model_name_or_path")
 
 
 def convert(file: Path, folder: Path) -> None:
-    """Write the base into an empty folder. UserError where transformers cannot read the file."""
-    print(f"converting {file.name}, once", file=sys.stderr, flush=True)
+    """Write the base into an empty folder. Raises UserError if transformers cannot read the file."""
+    print(f"converting {file.name} (only this once)", file=sys.stderr, flush=True)
     level = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -40,7 +40,7 @@ def convert(file: Path, folder: Path) -> None:
     finally:
         transformers.logging.set_verbosity(level)
         transformers.logging.enable_progress_bar()
-    model.hf_quantizer = None  # else it refuses to be saved, though nothing is quantised any more
+    model.hf_quantizer = None  # a model with a quantizer refuses to be saved, although it is dequantised now
     model.config.__dict__.pop("quantization_config", None)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -60,9 +60,9 @@ def placement(split: bool, quantised: bool, device: torch.device) -> str | dict[
 
 
 def resolve_base(base_model: str | Path) -> Path:
-    """The folder of a base, named in any of the ways of `data.bases`; a GGUF file is converted once.
+    """The folder of a base, named in any way that `data.bases` supports; a GGUF file is converted.
 
-    Raises UserError where there is nothing usable, or only pickled weights.
+    Raises UserError if there is no usable base, or only pickled weights.
     """
     folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
@@ -87,7 +87,7 @@ def load_tokenizer(base: str | Path):
     base_files.check(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # the tokenizers library has no class of its own for a file it cannot read
+    except Exception as error:  # the tokenizers library has no error class for unreadable files
         raise UserError(
             f"{base}: the tokenizer cannot be loaded: {_first_line(error)}", code=Code.BASE
         ) from error
@@ -118,7 +118,7 @@ def load_reward_base(
     head = Head(model.config.get_text_config().hidden_size)
     generator = torch.Generator().manual_seed(seed)
     nn.init.normal_(head.weight, std=1 / math.sqrt(head.in_features + 1), generator=generator)
-    model.score = head.to(model.score.weight.device)  # where the last block is
+    model.score = head.to(model.score.weight.device)  # the device of the last block
     return model
 
 
@@ -154,7 +154,7 @@ def switch_off_dropout(model: nn.Module) -> None:
 
 
 def use_fused_gelu(model: nn.Module) -> None:
-    """Replace transformers' tanh GELU, which takes eight passes over memory, by a fast one."""
+    """Replace transformers' tanh GELU, which needs eight passes over memory, by a faster one."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, NewGELUActivation | GELUTanh):
@@ -162,7 +162,7 @@ def use_fused_gelu(model: nn.Module) -> None:
 
 
 def _quicken(model: nn.Module, device: torch.device, *, plain: bool) -> None:
-    """Give a model what models.fast has for it, or let it say that it is plain."""
+    """Apply the fast paths of models.fast to a model, or mark it as plain."""
     if plain:
         switch.mark(model)
         return
@@ -173,7 +173,7 @@ def _quicken(model: nn.Module, device: torch.device, *, plain: bool) -> None:
 
 
 def _convert(file: Path, folder: Path) -> None:
-    from models import gguf_base  # for the one time that it is needed
+    from models import gguf_base  # imported here because it is rarely needed
 
     gguf_base.convert(file, folder)
 
@@ -198,8 +198,8 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
                 use_safetensors=True,
                 local_files_only=True,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # `_refuse_gaps` names them
-                # A mapped file that is cut short or written over would kill the process (SIGBUS).
+                ignore_mismatched_sizes=True,  # `_refuse_gaps` reports them
+                # A memory-mapped file that is truncated or overwritten would kill the process (SIGBUS).
                 disable_mmap=True,
             )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -221,26 +221,26 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     precisions.widen(model, device)
     precisions.verify(model, precision, device)
     if quantization is not None and device.type == "cpu":
-        heap.give_back()  # quantising leaves as much freed memory as the base takes
+        heap.give_back()  # the quantisation frees as much memory as the base takes
     return model.eval()
 
 
 def _refuse_gaps(base: str | Path, found: dict) -> None:
-    """Raise UserError for weights that the files lack: transformers fills them with random numbers.
+    """Raise UserError for weights that the files lack, because transformers fills them with random numbers.
 
-    The score head is not among them: `load_reward_base` makes its own.
+    The score head does not count: `load_reward_base` creates it.
     """
     missing = sorted(name for name in found["missing_keys"] if not name.startswith("score."))
     if missing:
         raise UserError(
-            f"{base}: its files lack {len(missing)} tensors that config.json asks for ({missing[0]}); "
+            f"{base}: its files lack {len(missing)} tensors that config.json requires ({missing[0]}); "
             f"{base_files.ADVICE}",
             code=Code.BASE,
         )
     if found["mismatched_keys"]:
         name, saved, wanted = min(found["mismatched_keys"])
         raise UserError(
-            f"{base}: {name} has the shape {list(saved)}, but config.json asks for {list(wanted)}; "
+            f"{base}: {name} has the shape {list(saved)}, but config.json requires {list(wanted)}; "
             f"{base_files.ADVICE}",
             code=Code.BASE,
         )

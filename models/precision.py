@@ -33,7 +33,7 @@ def float_type(device: torch.device) -> torch.dtype:
 
 @functools.cache
 def has_bf16_products() -> bool:
-    """Whether oneDNN multiplies bf16 matrices on this CPU (x86 with AVX-512 or AVX-NE-CONVERT)."""
+    """Whether oneDNN has bf16 products on this CPU (x86 with AVX-512 or AVX-NE-CONVERT)."""
     known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
     return known and operators.has_bf16_products()
 
@@ -42,7 +42,7 @@ def quantization_config(precision: str, device: torch.device) -> BitsAndBytesCon
     """The configuration for `from_pretrained`; None for bf16. Raises UserError for an unknown precision."""
     if precision not in PRECISIONS:
         raise UserError(
-            f"precision {precision!r} is unknown: choose one of {', '.join(PRECISIONS)}", code=Code.SETTING
+            f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}", code=Code.SETTING
         )
     if precision == "bf16":
         return None

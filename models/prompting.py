@@ -3,7 +3,7 @@
 A prompt is an HH transcript ("\\n\\nHuman: hi\\n\\nAssistant:"), a response is plain text. Every stage uses
 the ids of `encode_prompt` followed by those of `encode_responses`, which end with EOS. A tokenizer with a
 chat template writes the same conversation in its own format. Typed text can never become a special token:
-contents are encoded with special tokens split into ordinary ones, so nobody can forge a role or a stop.
+contents are encoded with special tokens split into ordinary ones, so a text cannot forge a role or a stop.
 
 models.loading loads tokenizers, models.generation generates.
 """
@@ -35,7 +35,7 @@ class PromptFormat:
             )
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
             raise UserError(
-                "the tokenizer needs a pad token of its own: load it with models.loading", code=Code.BASE
+                "the tokenizer needs a separate pad token: load it with models.loading", code=Code.BASE
             )
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
@@ -49,7 +49,7 @@ class PromptFormat:
     def encode_prompt(self, prompt: str, max_length: int) -> list[int]:
         """The last `max_length` ids of an HH transcript that ends with an open Assistant turn.
 
-        A BOS that the tokenizer writes is kept. Raises ValueError for max_length < 1.
+        If the tokenizer adds a BOS, it is kept. Raises ValueError for max_length < 1.
         """
         if max_length < 1:
             raise ValueError(f"max_length must be at least 1, not {max_length}")
@@ -82,7 +82,7 @@ class PromptFormat:
         """Cut both to max_length together: first the prompt from the left, then the response from the right.
 
         A cut response loses its EOS, because it does not end there. The prompt keeps at least a quarter of
-        the room, so that a long response still answers something.
+        max_length, so that a long response still has a prompt.
         """
         reserve = min(len(prompt_ids), max(max_length // 4, 1))
         response_ids = response_ids[: max(max_length - reserve, 1)]
@@ -200,6 +200,6 @@ class PromptFormat:
 
 
 def stop_thread(thread: threading.Thread) -> None:
-    """Raise SystemExit in a thread that runs Python code, which ends an endless loop."""
+    """Raise SystemExit in a thread that runs Python code, which can end an endless loop."""
     identity = ctypes.c_ulong(thread.ident or 0)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(SystemExit))

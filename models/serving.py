@@ -47,7 +47,7 @@ class StackedPolicies:
             if path not in self._layers:
                 if path not in modules:
                     raise UserError(
-                        f"an adapter has a layer {path} that the base {self.base} has not", code=Code.MODEL
+                        f"an adapter has a layer {path} that the base {self.base} lacks", code=Code.MODEL
                     )
                 self._layers[path] = _replace(self.model, path)
         for path, layer in self._layers.items():
@@ -60,7 +60,8 @@ class StackedPolicies:
         unknown = sorted(set(rows) - set(self.names))
         if unknown:
             raise UserError(
-                f"policy {unknown[0]} is not served: choose among {', '.join(self.names)}", code=Code.POLICIES
+                f"policy {unknown[0]} is not served; choose one of {', '.join(self.names)}",
+                code=Code.POLICIES,
             )
         places = torch.tensor([self.names.index(name) for name in rows], device=self.model.device)
         for layer in self._layers.values():
@@ -82,8 +83,7 @@ class _StackedLora(nn.Module):
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
-        # [policies, in, rank] and [policies, rank, out]; None: nothing to add. a, b: those of the batch's
-        # rows.
+        # [policies, in, rank] and [policies, rank, out]; None = no update. a, b: those of the batch's rows.
         self.all_a: torch.Tensor | None = None
         self.all_b: torch.Tensor | None = None
         self.a: torch.Tensor | None = None
@@ -149,7 +149,7 @@ def _read_adapter(folder: Path, base: str | Path) -> tuple[dict[str, tuple[torch
         if key.endswith(".lora_A.weight"):
             b = tensors.get(key.replace(".lora_A.", ".lora_B."))
             if b is None:
-                raise UserError(f"{folder}: {key} has no lora_B beside it; train it again", code=Code.MODEL)
+                raise UserError(f"{folder}: {key} has no matching lora_B; train it again", code=Code.MODEL)
             path = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
             weights[path] = (a.float(), b.float() * scaling)
     return weights, sha256

@@ -3,7 +3,7 @@
 from pipeline.runs.child import start_again
 
 if __name__ == "__main__":
-    start_again()  # before anything is imported that would be imported twice
+    start_again()  # before the other imports, which a restarted process would repeat
     from pipeline.commands.cli import main
     from pipeline.training.distributed import leave
 

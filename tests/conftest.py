@@ -1,4 +1,4 @@
-"""Fixtures: random little bases with a byte-level tokenizer, made on the fly, and an empty workspace."""
+"""Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace."""
 
 import os
 
@@ -7,7 +7,7 @@ from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# The same examples in every run, and no limit on how long one takes: neither luck nor speed decides.
+# The same examples in every run and no time limit per example, so that no result depends on chance or speed.
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
 
@@ -90,7 +90,7 @@ def random_llama_base(tmp_path_factory):
 
 @pytest.fixture
 def workspace(tmp_path):
-    """An empty workspace of its own."""
+    """An empty workspace for one test."""
     from data.workspace import Workspace
 
     return Workspace(tmp_path / "workspace").create()
@@ -98,7 +98,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def ppo_parents(workspace, random_base):
-    """A data set, an SFT run and a bf16 reward run in the workspace, as done."""
+    """A data set and a finished SFT run and bf16 reward run in the workspace."""
     from little_ppo import stand
 
     return stand(workspace, random_base)
@@ -106,7 +106,7 @@ def ppo_parents(workspace, random_base):
 
 @pytest.fixture
 def make_trainer(workspace, ppo_parents, random_base):
-    """make_trainer(*overrides) -> a PPO Trainer on a run of its own."""
+    """make_trainer(*overrides) -> a PPO Trainer on a new run."""
     from little_ppo import trainer_of
 
     return lambda *overrides: trainer_of(workspace, ppo_parents, *overrides, base=random_base)
@@ -114,7 +114,7 @@ def make_trainer(workspace, ppo_parents, random_base):
 
 @pytest.fixture
 def nondeterministic_after():
-    """The stage machinery asks for deterministic kernels in this process; take that back."""
+    """Restores nondeterministic kernels, because executing a stage makes this process deterministic."""
     import torch
 
     yield

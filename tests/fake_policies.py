@@ -1,11 +1,11 @@
-"""Folders that look like policies, and what an inference process would say about them; nothing is loaded."""
+"""Folders that look like policies, and the facts that an inference process reports on them; loads nothing."""
 
 from data.files import write_json
 from data.policies import POLICIES
 
 
 def fake_demo(folder, names=POLICIES, weights="weights"):
-    """Demo policies of the tiny preset in `folder`, by preset, as the arena takes them."""
+    """Write demo policies of the tiny preset into `folder`; returns {preset: folder} for the arena."""
     for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)
         card = {"base_model": "tiny", "base_hash": "b" * 64, "precision": "bf16"}
@@ -15,7 +15,7 @@ def fake_demo(folder, names=POLICIES, weights="weights"):
 
 
 def facts_of(lineup):
-    """The facts that come with the answers of a line-up: the weights that its files hold."""
+    """The facts that accompany the answers of a line-up, with the hashes of its files."""
     return {
         "base": {"base_model": "tiny", "base_hash": "b" * 64, "tokenizer_hash": "c" * 64},
         "policies": {

@@ -1,6 +1,6 @@
-"""A child for the tests of jobs: a run with real records and signals, and no training.
+"""A child process for the tests of jobs: it writes real records and handles real signals, without training.
 
-python tests/fake_stage.py WORKSPACE RUN          the run's name says how it behaves
+python tests/fake_stage.py WORKSPACE RUN          the run's name selects its behaviour
 """
 
 import os

@@ -1,8 +1,8 @@
-"""A small hub on a loopback port that speaks the download protocol of the Hugging Face hub, for tests.
+"""A small hub on a loopback port that implements the download protocol of the Hugging Face hub, for tests.
 
 Serves repositories given as {name: {file: bytes}}: repository info, tree listing, and files by HEAD and GET
-with ETag, X-Repo-Commit and Range. It can also refuse as a gated repository does, or accept and never answer.
-No upload, no search, no git.
+with ETag, X-Repo-Commit and Range. It can also refuse like a gated repository, or accept and never answer.
+It has no upload, no search and no git.
 
     with HubServer(datasets={"acme/pairs": {"train.jsonl": b"..."}}) as hub:
         os.environ["HF_ENDPOINT"] = hub.url
@@ -22,9 +22,9 @@ _FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/[^/]+/(.+)")
 
 
 class HubServer:
-    """``gated``: repositories whose files are refused with ``gated_status``; ``requests``: what was asked.
+    """``gated``: repositories whose files are refused with ``gated_status``; ``requests``: received requests.
 
-    ``stalled``: files of which half is sent, and then nothing until the server closes.
+    ``stalled``: files of which the server sends half and then nothing until it closes.
     """
 
     def __init__(self, datasets=None, models=None, gated=(), gated_status=403, stalled=()):
@@ -48,7 +48,7 @@ class HubServer:
         self._server.server_close()
 
     def commit(self, kind: str, name: str) -> str:
-        """The commit hash, which changes with the content, as git's does."""
+        """The commit hash; like git's, it changes with the content."""
         digest = hashlib.sha1()
         for path, content in sorted(self.repositories[kind][name].items()):
             digest.update(path.encode() + b"\0" + content)
@@ -56,7 +56,7 @@ class HubServer:
 
 
 class SilentServer:
-    """Accepts connections and never says a word."""
+    """Accepts connections and never sends a byte."""
 
     def __enter__(self):
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -1,10 +1,10 @@
-"""What the tests of several processes launch: command lines one after the other, with a fault where asked.
+"""The program that the tests of several processes launch: command lines in sequence, with a fault on request.
 
     accelerate launch ... tests/launched.py [sharded] [fp32] [raise:1] sft --workspace DIR ... then ppo ...
 
-fp32 loads bases in fp32, where rounding is so small that only mistakes differ. raise:1, kill:1 and stop:1 are
-what happens to process 1 in the third minibatch of PPO. sharded lets FSDP and ZeRO run on CPUs: torch and
-DeepSpeed can, accelerate asks for GPUs.
+fp32 loads bases in fp32, where rounding is small enough that only mistakes show as differences. raise:1,
+kill:1 and stop:1 make process 1 raise, die or stop in the third minibatch of PPO. sharded lets FSDP and ZeRO
+run on CPUs: torch and DeepSpeed support this, but accelerate requires GPUs.
 """
 
 import os
@@ -18,8 +18,7 @@ from models import loading  # noqa: E402
 from pipeline.commands import cli
 from pipeline.ppo import learner as ppo_learner
 from pipeline.runs.record import Run  # noqa: E402
-from pipeline.training import distributed
-from pipeline.training import trainer as training
+from pipeline.training import distributed, trained
 
 
 def load_in_fp32() -> None:
@@ -42,14 +41,14 @@ def shard_on_cpus() -> None:
 
 
 def check_that_it_is_split() -> None:
-    """Under FSDP each process has to hold a part of every weight, and not only train as if."""
-    whole = training.in_one_piece
+    """Under FSDP each process must hold only a part of every weight; equal results alone do not show that."""
+    whole = trained.in_one_piece
 
     def checked(model, make):
-        assert all(isinstance(p, training.DTensor) for p in model.parameters())
+        assert all(isinstance(p, trained.DTensor) for p in model.parameters())
         return whole(model, make)
 
-    training.in_one_piece = checked
+    trained.in_one_piece = checked
 
 
 def fail(how: str, rank: int) -> None:
@@ -80,7 +79,7 @@ def main(arguments: list[str]) -> int:
         fail(how, int(rank))
         arguments = arguments[1:]
     if distributed.rank() > 0:
-        Run.create = None  # a follower that makes a run of its own fails
+        Run.create = None  # only the main process may create a run; a second one that tries fails
     while arguments:
         end = arguments.index("then") if "then" in arguments else len(arguments)
         if code := cli.main(arguments[:end]):

@@ -1,4 +1,4 @@
-"""A GGUF file of a random one-layer Llama with a byte-level tokenizer, written with the package gguf."""
+"""A GGUF file of a random one-layer Llama with a byte-level tokenizer, written with the gguf package."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
 def write(path, seed=0):
-    """Write the file; {name: what it holds of two Q4_1 tensors, dequantised, fp32}."""
+    """Write the file; returns {name: dequantised fp32 values} of two of its Q4_1 tensors."""
     import gguf
     from tokenizers import pre_tokenizers
 

@@ -1,4 +1,4 @@
-"""Random adapters on a random base, as model folders: policies that answer differently, made in a moment."""
+"""Model folders of random adapters on a random base: policies that differ and need no training."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from models import adapters, loading
 
 
 def save_policies(base: Path, folder: Path, names=POLICIES, ranks=(4, 4, 4, 4)) -> dict[str, Path]:
-    """{name: model folder}; large random updates, so that each policy has its own mind."""
+    """Returns {name: model folder}. The random updates are large, so that the policies answer differently."""
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     generator = torch.Generator().manual_seed(1)
     shapes = [adapters.lora_config(model, rank, 2 * rank) for rank in ranks]

@@ -1,4 +1,4 @@
-"""What PPO stands on, made in a moment: data set, random SFT policy and reward model, as done runs."""
+"""The parents of a PPO run without training: a data set and finished runs of random SFT and reward models."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ SIZES = (
 
 
 def stand(workspace, base: Path, precision: str = "bf16", prompts=PROMPTS) -> dict[str, str]:
-    """Write data set, SFT run and reward run of that precision; returns their names as parents."""
+    """Write a data set, an SFT run and a reward run of this precision; returns their names as parents."""
     rows = [{"prompt": prompt, "chosen": "Yes.", "rejected": "No."} for prompt in prompts]
     write_splits(workspace.dataset("small"), dict.fromkeys(("train", "validation", "test"), rows))
     sft = _done(workspace, "sft", base)
@@ -49,7 +49,7 @@ def settings_of(*overrides: str, precision: str = "bf16"):
 
 
 def trainer_of(workspace, parents, *overrides: str, precision: str = "bf16", base: Path) -> ppo.Trainer:
-    """A Trainer on a run of its own, apart from the stage machinery."""
+    """A Trainer on a new run, without the stage machinery."""
     settings = settings_of(f"base_model={base}", *overrides, precision=precision)
     run = Run.create(workspace, "ppo", settings, Parents.from_json(parents, precision))
     run.start_attempt()
@@ -66,7 +66,7 @@ def _done(workspace, stage: str, base: Path, precision: str = "bf16", parents=No
 
 
 def weights(trainer: ppo.Trainer) -> dict[str, torch.Tensor]:
-    """A copy of everything that is trained."""
+    """A copy of every trained tensor."""
     return {name: p.detach().clone() for name, p in trainer.learner.parameters.items()}
 
 
@@ -76,6 +76,6 @@ def kinds(run: Run) -> list[str]:
 
 
 def rows_of(run: Run, name: str) -> list[dict]:
-    """metrics.jsonl or samples.jsonl, without the clock."""
+    """The rows of metrics.jsonl or samples.jsonl without wall-clock fields."""
     path = run.folder / name
     return [{k: v for k, v in row.items() if k != "wall_seconds"} for row in read_jsonl(path)]

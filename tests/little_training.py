@@ -1,4 +1,4 @@
-"""Little data sets and quick runs for the tests of the trainers."""
+"""Small data sets and short runs for the tests of the trainers."""
 
 import json
 
@@ -11,7 +11,7 @@ TOPICS = ("Paris", "eggs", "the sea", "my boss", "Rome", "a cat", "tea", "the mo
 
 
 def easy_rows(count, topics=TOPICS):
-    """Pairs that anything can learn: chosen is polite, rejected is not."""
+    """Pairs that every model can learn: the chosen answer is polite, the rejected one is not."""
     return [
         {
             "prompt": f"\n\nHuman: Number {i}, {topics[i % len(topics)]}!\n\nAssistant:",
@@ -23,7 +23,7 @@ def easy_rows(count, topics=TOPICS):
 
 
 def write_dataset(workspace, name="little", train=24, validation=8, test=12, rows=easy_rows):
-    """A data set folder; returns its name."""
+    """Write a data set folder; returns its name."""
     pool = rows(train + validation + test)
     parts = {"train": pool[:train], "validation": pool[train : train + validation], "test": pool[-test:]}
     write_splits(workspace.dataset(name), parts)
@@ -45,7 +45,7 @@ def run_stage(workspace, stage, base, precision="bf16", **changes):
 
 
 def stop_after(monkeypatch, steps):
-    """Make the next run ask to stop once its metrics reach `steps`; returns what undoes it."""
+    """Make the next run request a stop once its metrics reach `steps`; returns a function to undo this."""
     before = Run.should_stop
 
     def should_stop(run):
@@ -57,7 +57,7 @@ def stop_after(monkeypatch, steps):
 
 
 def lines(run, name):
-    """Rows of a run's JSON lines without the wall clock."""
+    """The rows of a run's JSON lines without wall-clock fields."""
     path = run.folder / name
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return [{key: value for key, value in row.items() if key != "wall_seconds"} for row in rows]

@@ -1,4 +1,4 @@
-"""The whole page on a free port in a thread, for tests: real server and store; who answers can be a fake."""
+"""The complete page on a free port in a thread: real server and store, real or fake inference client."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ WORDS = ("one", "two", "three", "four")
 
 
 class FakeClient:
-    """Answers at once, each policy with words of its own that do not give it away."""
+    """Answers at once; each policy uses different words, which do not reveal its name."""
 
     def start(self, lineup):
         pass
@@ -46,7 +46,7 @@ class FakeClient:
 
 @contextlib.contextmanager
 def services_on(workspace, demo, client, access=None, **job_options):
-    """Services of a workspace, closed again at the end."""
+    """Services of a workspace; they are closed at the end of the block."""
     jobs = JobRunner(workspace, **job_options)
     arena = Arena(workspace, client, demos=demo)
     try:
@@ -60,7 +60,7 @@ PASSWORDS = {"ann": "the admin's own", "rob": "the rater's own", "roy": "another
 
 
 def with_accounts(workspace):
-    """Access by accounts: the admin ann, and the raters rob and roy."""
+    """Access through accounts: the admin ann and the raters rob and roy."""
     accounts = Accounts(workspace.accounts, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     for name, password in PASSWORDS.items():
         accounts.add(name, password, "admin" if name == "ann" else "rater")
@@ -69,7 +69,7 @@ def with_accounts(workspace):
 
 @contextlib.contextmanager
 def served(services, connections=None, **more):
-    """The address of the page, served until the end of the block. more: arguments of `server.build`."""
+    """Yields the address of the page, served until the block ends. more: arguments of `server.build`."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Accounts, logins and pseudonyms: hashed, private, ended by a new password, and refused where damaged."""
+"""Accounts, logins and pseudonyms: hashed and private, ended by a new password, refused when damaged."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_a_change_by_another_process_is_seen_at_once(accounts):
         ("bob", PASSWORD, "owner"),
     ],
 )
-def test_accounts_that_are_no_use_are_refused_and_nothing_is_stored(accounts, name, password, role):
+def test_invalid_accounts_are_refused_and_nothing_is_stored(accounts, name, password, role):
     before = accounts.path.read_bytes()
     with pytest.raises(UserError):
         accounts.add(name, password, role)
@@ -90,7 +90,7 @@ def test_a_damaged_file_lets_nobody_in(tmp_path, text):
         Accounts(tmp_path / "accounts.json").check("x", "y")
 
 
-def test_a_hash_that_is_none_lets_nobody_in(tmp_path):
+def test_an_invalid_hash_lets_nobody_in(tmp_path):
     row = {"name": "x", "role": "admin", "password_hash": "y"}
     (tmp_path / "accounts.json").write_text(json.dumps({"accounts": [row]}))
     assert Accounts(tmp_path / "accounts.json").check("x", "y") is None
@@ -124,7 +124,7 @@ def test_a_login_ends(accounts, tmp_path, how):
     assert Logins(tmp_path / "logins.json", accounts, clock).who(token) is None
 
 
-def test_a_change_of_role_holds_for_who_is_logged_in(accounts, tmp_path):
+def test_a_change_of_role_applies_to_existing_logins(accounts, tmp_path):
     accounts.add("bob", PASSWORD, "admin")
     logins = Logins(tmp_path / "logins.json", accounts)
     token = logins.begin(accounts.find("bob"))
@@ -149,13 +149,13 @@ def test_a_damaged_file_of_logins_is_named(accounts, tmp_path, text):
         Logins(tmp_path / "logins.json", accounts)
 
 
-def test_a_form_key_belongs_to_one_login():
+def test_a_form_key_is_valid_for_one_login_only():
     assert is_form_key(form_key("one"), "one")
     assert not any(is_form_key(key, "one") for key in (form_key("two"), "", None, 3, "one"))
 
 
 @pytest.mark.faults
-def test_pseudonyms_are_the_same_in_a_workspace_and_others_elsewhere(tmp_path):
+def test_pseudonyms_are_the_same_within_a_workspace_and_differ_between_workspaces(tmp_path):
     here, again = Pseudonyms(tmp_path / "key"), Pseudonyms(tmp_path / "key")
     there = Pseudonyms(tmp_path / "other")
     names = {here.name("rater", "cookie:a"), here.name("rater", "cookie:b"), here.name("round", "cookie:a"),

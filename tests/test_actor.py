@@ -1,4 +1,4 @@
-"""The actor against a plain forward pass of the whole model, and its adapters kept apart."""
+"""The actor equals a plain forward pass of the complete model, and its adapters stay separate."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def load(base, sft, precision="bf16"):
 
 
 def exact(base, sft):
-    """In fp32, so that only mistakes differ; the policy has moved away from the reference."""
+    """In fp32, so that only mistakes show as differences; the policy has moved away from the reference."""
     actor = load(base, sft)
     actor.model.float()
     move(actor)
@@ -41,7 +41,7 @@ def exact(base, sft):
 
 @pytest.fixture(scope="module")
 def actor(base, sft):
-    """For tests that leave the weights as they are."""
+    """An actor shared by the tests that do not change its weights."""
     return exact(base, sft)
 
 
@@ -54,7 +54,7 @@ def move(actor, seed=4, size=0.1):
 
 
 def plainly(actor, adapter, temperature):
-    """(logprobs, values), each a list of [response] tensors, one forward a row and no padding."""
+    """(logprobs, values), each a list of [response] tensors, by one forward pass per row without padding."""
     actor.use(adapter)
     results = ([], [])
     for prompt, response in zip(ROWS.prompts, ROWS.responses, strict=True):
@@ -170,7 +170,7 @@ def test_each_precision_agrees_with_a_plain_pass_and_leaves_the_reference_alone(
     assert not torch.equal(actor.evaluate_all(ROWS, POLICY, 0.7, 4)[0], reference)
 
 
-def test_rows_know_their_mask_and_group_rows_of_like_length():
+def test_rows_have_their_mask_and_are_grouped_by_similar_length():
     assert ROWS.mask().sum(dim=1).tolist() == [3, 5, 1, 4] and ROWS.mask().shape == (4, 5)
     groups = list(ROWS.micro_batches([0, 1, 2, 3], 3))
     assert groups == [[2, 0, 1], [3]] and sorted(sum(groups, [])) == [0, 1, 2, 3]
@@ -186,4 +186,5 @@ def test_compiled_passes_give_the_same_numbers(base, sft):
         got = actor.evaluate(ROWS, range(4), 0.7)
         (got.logprobs.sum() + got.values.sum()).backward()
         found.append([got.logprobs.detach(), *(p.grad for p in actor.parameters().values())])
-    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)  # sums in another order
+    # compiled code adds in another order
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Adapter folders: what comes back, and what is refused."""
+"""Adapter folders: a saved adapter is restored exactly, and mismatched or damaged ones are refused."""
 
 import json
 
@@ -119,13 +119,14 @@ def test_a_language_model_is_refused_as_a_reward_model(random_base, saved):
         RewardModel.load(saved, random_base, "bf16", CPU)
 
 
-def test_a_score_is_read_at_the_last_token_whatever_stands_beside_it(base, tmp_path):
+def test_a_score_is_read_at_the_last_token_whatever_other_rows_are_in_the_batch(base, tmp_path):
     model = trained(base, reward=True)
     scorer = RewardModel(model, model.get_base_model().score)
     rows = [list(range(5, 5 + n)) for n in (12, 3, 30, 7)]
     together = scorer.score(rows, batch_size=4)
     alone = torch.cat([scorer.score([row]) for row in rows])
-    torch.testing.assert_close(together, alone, rtol=0, atol=2e-2)  # bf16 products of other shapes
+    # bf16 products of other shapes round differently
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-2)
     assert together.dtype == torch.float32 and len(set(together.tolist())) == 4
 
 
@@ -135,7 +136,7 @@ def test_a_pad_id_inside_a_sequence_does_not_hide_its_end(random_base):
     assert not torch.equal(scorer.score([[5, 6, 1]]), scorer.score([[5, 6]]))
 
 
-def test_scoring_pads_with_nothing_that_the_base_would_warn_of(random_base):
+def test_scoring_uses_no_padding_that_the_base_warns_about(random_base):
     model = trained(random_base, reward=True)
     fed = []
     model.get_base_model().base_model.register_forward_pre_hook(
@@ -145,7 +146,7 @@ def test_scoring_pads_with_nothing_that_the_base_would_warn_of(random_base):
     assert fed[0].shape == (2, 4) and model.config.pad_token_id not in fed[0]
 
 
-def test_scoring_with_another_adapter_leaves_everything_as_it_was(random_base, saved):
+def test_scoring_with_another_adapter_restores_the_active_adapter_and_all_flags(random_base, saved):
     model = adapters.load(
         loading.load_causal(random_base, "bf16", CPU), saved, "policy", base=random_base, trainable=True
     )

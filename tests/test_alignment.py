@@ -1,4 +1,4 @@
-"""Win rates, KL summaries and targets against published and hand-worked values."""
+"""Win rates, KL summaries and targets agree with published and hand-worked values."""
 
 import numpy as np
 import pytest
@@ -48,16 +48,16 @@ def test_win_rate_refuses_scores_that_are_not_paired_or_finite(a, b):
         win_rate(a, b)
 
 
-def test_length_control_takes_away_a_win_that_is_only_length():
+def test_length_control_removes_a_win_that_comes_from_length_alone():
     rng = np.random.default_rng(0)
     longer = rng.normal(3.0, 4.0, size=4000)
-    margins = longer + rng.normal(size=4000)  # the judge likes length and nothing else
+    margins = longer + rng.normal(size=4000)  # the judge prefers length and nothing else
     zeros = np.zeros(4000)
     assert win_rate(margins, zeros)["win_rate"] > 0.7
     assert length_controlled_win_rate(margins, zeros, longer, zeros) == pytest.approx(0.5, abs=0.04)
 
 
-def test_length_control_leaves_a_win_that_has_nothing_to_do_with_length():
+def test_length_control_keeps_a_win_that_is_independent_of_length():
     rng = np.random.default_rng(1)
     margins = rng.normal(0.5244, size=4000)  # positive with probability 0.7
     controlled = length_controlled_win_rate(margins, np.zeros(4000), rng.normal(size=4000), np.zeros(4000))

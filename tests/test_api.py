@@ -1,4 +1,4 @@
-"""The public API, and what goes over the wire: the documented endpoints only, blind until the vote."""
+"""The public API serves the documented endpoints only, and no response names a policy before the vote."""
 
 import json
 import subprocess
@@ -76,7 +76,7 @@ def test_an_order_that_cannot_be_counted_is_refused_with_a_reason(client, order)
 
 
 @pytest.mark.faults(26)
-def test_an_unknown_round_and_an_endless_prompt_are_refused(client):
+def test_an_unknown_round_and_a_prompt_that_is_too_long_are_refused(client):
     with pytest.raises(AppError, match="round"):
         client.predict("0" * 32, "A>B>C>D", "", "", api_name="/vote")
     with pytest.raises(AppError, match="too long"):

@@ -1,4 +1,4 @@
-"""Rounds: blind before the vote, honest after it, and nothing counted that was not answered."""
+"""Rounds are blind before the vote and complete after it, and only answered rounds count."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ from pipeline.arena.rounds import Arena, identical_groups
 
 
 class FakeClient:
-    """Answers with the policy's place, so that a text tells the test, and nobody else, who wrote it."""
+    """Answers with the policy's place in the list, from which the test can tell which policy wrote a text."""
 
     def __init__(self):
         self.asked = []
@@ -57,7 +57,7 @@ def play(arena, prompt="What is tea?", rater="ann", **more):
 
 
 def policies_of(arena, view):
-    """Who is behind the letters, known from the fake texts."""
+    """{letter: policy}, read from the fake texts."""
     return {letter: POLICIES[int(text.split()[1])] for letter, text in view.answers.items()}
 
 
@@ -73,7 +73,7 @@ def test_answers_grow_and_nothing_before_the_vote_names_a_policy(arena):
     assert not any(name in str(refusal.value) for name in POLICIES)
 
 
-def test_the_vote_reveals_who_was_who_and_is_stored_with_its_provenance(arena):
+def test_the_vote_reveals_the_policies_and_is_stored_with_its_provenance(arena):
     view = play(arena, language="zh-CN")[-1]
     result = arena.vote(view.round, " b > a=D >c ", "B knows", vote_id="v1", rater="ann")
     assert result["policies"] == policies_of(arena, view) and result["order"] == "B>A=D>C"
@@ -86,7 +86,7 @@ def test_the_vote_reveals_who_was_who_and_is_stored_with_its_provenance(arena):
     assert vote["language"] == "zh-CN" and vote["software"]["python"] and len(vote["prompt_sha256"]) == 64
 
 
-def test_the_vote_tells_the_gold_reward_inside_the_tiny_world(arena):
+def test_the_vote_returns_the_gold_reward_inside_the_tiny_world(arena):
     outside = play(arena, "Hm hm qua?")[-1]
     assert arena.vote(outside.round, "A>B>C>D")["gold"] == dict.fromkeys("ABCD")
     arena.client.say = lambda policy, prompt: "Seven plus five is twelve." if policy == "sft" else "Go away."
@@ -133,7 +133,7 @@ def test_in_a_conversation_each_policy_goes_on_from_its_own_answers(arena):
         play(arena, "And milk?", "bob", conversation_id=first.conversation)
 
 
-def test_identical_answers_are_marked_and_count_for_nobody(arena):
+def test_identical_answers_are_marked_and_count_for_no_policy(arena):
     arena.client.say = lambda policy, prompt: (
         "answer 0" if "int" in policy else f"answer {POLICIES.index(policy)}"
     )
@@ -161,7 +161,7 @@ def test_a_worker_that_dies_voids_the_round(arena):
 
 
 @pytest.mark.faults(45)
-def test_a_reader_who_leaves_voids_the_round_but_not_once_it_is_answered(arena):
+def test_a_rater_who_leaves_voids_a_round_only_before_it_is_answered(arena):
     stream = arena.ask("What is tea?", "ann")
     left = next(stream)
     stream.close()
@@ -177,7 +177,7 @@ def test_a_reader_who_leaves_voids_the_round_but_not_once_it_is_answered(arena):
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [("x" * 8001, "too long"), ("x" * 10_000_000, "too long"), ("a\0b", "NUL"), ("a\ud800b", "surrogate"),
-     (" \n ", "empty"), (None, "has to be text"), (["x"], "has to be text")],
+     (" \n ", "empty"), (None, "must be text"), (["x"], "must be text")],
 )  # fmt: skip
 def test_prompts_that_cannot_be_answered_are_refused_before_anything_is_done(
     arena, monkeypatch, prompt, reason
@@ -190,7 +190,7 @@ def test_prompts_that_cannot_be_answered_are_refused_before_anything_is_done(
 
 
 @pytest.mark.faults(28)
-def test_any_other_text_comes_back_as_it_was(arena):
+def test_any_other_text_is_returned_unchanged(arena):
     text = "שלום 👩‍👩‍👧 \u202eabc\u202c ﷽ 你好 <script>alert(1)</script> <|endoftext|> =1+1"
     view = play(arena, text)[-1]
     arena.vote(view.round, "A=B=C=D", comment=text)
@@ -280,7 +280,7 @@ def test_the_newest_comparable_policies_answer(workspace, tmp_path):
         ("sft", "1-sft", "bf16"), ("ppo-bf16", "3-ppo-bf16", "bf16"), ("ppo-int8", "4-ppo-int8", "int8")
     ]  # fmt: skip
     assert (lineup.temperature, lineup.max_new_tokens, lineup.demo) == (0.9, 32, False)
-    # A new SFT alone changes nothing; a PPO run on it starts a line-up of its own: bases are never mixed.
+    # A new SFT run alone changes nothing. A PPO run on it starts a new line-up: bases are never mixed.
     _run(workspace, "7-sft", "sft", base="other")
     assert choose(workspace, demo) == lineup
     _run(workspace, "8-ppo-int4", "ppo", "int4", sft="7-sft", base="other")
@@ -312,7 +312,7 @@ def test_a_new_training_opens_a_season_with_a_leaderboard_of_its_own(arena, work
     assert arena.csv(demo).count("\r\n") == 5 and arena.csv().count("\r\n") == 7
 
 
-def test_a_rater_may_choose_who_answers_among_what_is_here(arena, workspace):
+def test_a_rater_may_choose_among_the_available_policies(arena, workspace):
     _run(workspace, "1-sft", "sft")
     _run(workspace, "2-ppo-int8", "ppo", "int8", sft="1-sft")
     assert [lineup.key for lineup in arena.choices()] == ["runs-tiny", "demo-tiny"]
@@ -321,7 +321,7 @@ def test_a_rater_may_choose_who_answers_among_what_is_here(arena, workspace):
         play(arena, models="demo-small")
 
 
-def test_answers_of_other_weights_than_the_seasons_void_the_round(arena, monkeypatch):
+def test_answers_by_weights_of_another_season_void_the_round(arena, monkeypatch):
     """The policy is retrained between the question and the answer."""
     stream = arena.client.stream
 

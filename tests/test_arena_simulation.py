@@ -1,4 +1,4 @@
-"""The benchmark of simulated raters in small: its shortcuts are the app's statistics, which do not err."""
+"""The benchmark of simulated raters at a small size: the app's statistics, with their stated error rates."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ TWENTY = World(taste=0.5, pane=(0.4, 0.1, 0.0, -0.2), spammers=1)
 
 
 def contrast_votes(studies, study, contrast):
-    """One contrast of a simulated study as ballots on two policies."""
+    """The votes of one contrast of a simulated study, as ballots on two policies."""
     a, b, _ = CONTRASTS[contrast]
     panes, order = {"A": POLICIES[a], "B": POLICIES[b]}, {1: "A>B", 0: "A=B", -1: "B>A"}
     return [
@@ -36,7 +36,7 @@ def contrast_votes(studies, study, contrast):
 
 
 @pytest.mark.parametrize("preference", [0.5, 0.65])
-def test_the_evidence_after_the_last_vote_is_the_apps(preference):
+def test_the_evidence_after_the_last_vote_equals_the_apps(preference):
     world = replace(TWENTY, strengths=(0.0, 0.0, lead_for(TWENTY, preference), 0.0))
     studies = simulate(world, 2, np.random.default_rng(3))
     people, raters = paths_of_people(studies), paths_of_raters(studies)
@@ -55,7 +55,7 @@ def test_the_evidence_after_the_last_vote_is_the_apps(preference):
             assert found.e == pytest.approx(float(np.exp(last)))
 
 
-def test_the_truth_is_what_very_many_raters_prefer():
+def test_the_true_preference_is_that_of_a_very_large_number_of_raters():
     world = replace(TWENTY, raters=400, spammers=20, votes=10, strengths=(0.0, 0.0, -0.6, 0.3))
     studies = simulate(world, 20, np.random.default_rng(0))
     for contrast, (a, b, _) in enumerate(CONTRASTS):
@@ -66,7 +66,7 @@ def test_the_truth_is_what_very_many_raters_prefer():
 
 
 @pytest.mark.parametrize("raters", [5, 20])
-def test_tastes_panes_and_a_spammer_do_not_make_false_verdicts(raters):
+def test_differing_tastes_pane_bias_and_a_spammer_cause_no_false_verdicts(raters):
     world = replace(TWENTY, raters=raters, votes=300 // raters, spammers=raters // 20)
     edges = (0.0, 0.0, lead_for(world, 0.5 - MARGIN), lead_for(world, 0.5 + MARGIN))
     for strengths in ((0.0,) * 4, edges):
@@ -80,7 +80,7 @@ def test_the_same_policy_four_times_is_never_better_than_itself():
         assert claims_of(paths).different.any(axis=(1, 2)).mean() <= 0.05
 
 
-def test_looking_again_and_again_at_tests_for_a_fixed_n_errs_and_e_values_do_not():
+def test_repeated_looks_inflate_the_error_of_fixed_n_tests_but_not_of_e_values():
     rows = {(row.test, row.look_every): row for row in peeking_table(500, seed=0)}
     assert rows["sign test, TOST", 5].superior > 0.15 and rows["sign test, TOST", 5].equal > 0.10
     assert rows["e-values", 1].superior <= 0.05 and rows["e-values", 1].equal <= 0.05

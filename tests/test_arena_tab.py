@@ -1,4 +1,4 @@
-"""The arena's handlers without a browser: orders, panes that give nothing away, the reveal, errors."""
+"""The arena's handlers without a browser: orders, panes that reveal no policy, the reveal, errors."""
 
 import json
 from types import SimpleNamespace
@@ -46,7 +46,7 @@ def panes():
 
 @pytest.fixture
 def said(monkeypatch):
-    """What the page told the user beside the panes."""
+    """The message that the page shows next to the panes."""
     texts = []
     for kind in ("Warning", "Info"):
         monkeypatch.setattr(f"gradio.{kind}", lambda text, **_: texts.append(text))
@@ -83,7 +83,7 @@ def test_nothing_before_the_vote_names_a_policy(services, panes):
     assert not any(name in json.dumps(sent, default=repr) for name in POLICIES)
 
 
-def test_the_vote_shows_who_was_who_and_moves_the_leaderboard(services):
+def test_the_vote_shows_the_policies_and_updates_the_leaderboard(services):
     assert "No votes" in arena_tables.leaderboard_html(services, T)
     view = vote(services, ask(services, "Hello")[-1].state)
     assert all(name in view.reveal for name in POLICIES) and set(view.policies.values()) == set(POLICIES)
@@ -108,7 +108,7 @@ def test_the_last_vote_can_be_taken_back_once_and_counts_no_more(services):
         arena_rounds.take_back(services, voted, "bob", T)
     left = arena_rounds.take_back(services, voted, "ann", T)
     assert services.arena.ballots() == [] and "No votes" in arena_tables.leaderboard_html(services, T)
-    assert services.arena.csv().count("\n") == 1  # the heading alone
+    assert services.arena.csv().count("\n") == 1  # only the header row
     with pytest.raises(UserError, match="no vote prefers"):
         services.arena.export("votes")
     assert [row["retracted"] for row in services.arena.store.votes(retracted=True)] == [True]
@@ -142,7 +142,7 @@ def test_a_prompt_that_cannot_be_answered_leaves_the_unvoted_round_alone(service
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
-    ("text", "word"), [("x" * 20_000, "too long"), ("half \ud83d of a smile", "no text")]
+    ("text", "word"), [("x" * 20_000, "too long"), ("half \ud83d of a smile", "not valid text")]
 )
 def test_a_prompt_that_cannot_be_stored_is_a_message_and_never_reaches_the_panes(
     services, panes, said, text, word
@@ -152,7 +152,7 @@ def test_a_prompt_that_cannot_be_stored_is_a_message_and_never_reaches_the_panes
     assert word in said[0] and T("advice.prompt") in said[0]
 
 
-def test_what_an_error_quotes_can_always_be_sent():
+def test_an_error_that_quotes_any_text_can_be_sent():
     assert str(UserError("name=a\ud800b: odd", code=Code.NAME)).encode("utf-8") == b"name=a\\ud800b: odd"
 
 
@@ -176,7 +176,7 @@ def test_a_new_round_has_no_comment_and_no_order_of_the_last_one(services, panes
         assert shown[panes.comment].value == "" and shown[panes.order].value == ""
 
 
-def test_answers_can_be_stopped_by_the_rater_who_asked_alone(services, monkeypatch):
+def test_only_the_rater_who_asked_can_stop_the_answers(services, monkeypatch):
     stopped = []
     monkeypatch.setattr(services.arena.client, "stop", stopped.append, raising=False)
     state = ask(services, "Hello")[-1].state
@@ -193,7 +193,7 @@ def test_the_next_prompt_is_one_that_this_rater_was_not_asked(services):
     assert second != first and services.arena.next_prompt("bob") == first
 
 
-def test_the_line_above_the_prompt_says_whose_models_answer(services):
+def test_the_line_above_the_prompt_names_the_models_that_answer(services):
     line, choice, *examples = arena_tab.about(services, "", T)
     assert T("arena.shipped") in line and "3.7 million" in line
     assert not choice.visible and choice.value == "demo-tiny"
@@ -210,7 +210,7 @@ PAIR = {"A": "ppo-int4", "B": "ppo-bf16"}
 
 
 def votes(*raters):
-    """Ballots on int4 (A) and bf16 (B) from the raters' own votes, such as "ABBA"."""
+    """Ballots on int4 (A) and bf16 (B) from a string of votes per rater, such as "ABBA"."""
     order = {"A": "A>B", "B": "B>A"}
     return [
         Ballot.from_order(order[vote], PAIR, f"rater {i}", f"{i} {j}", seconds=0.1, lengths={"ppo-int4": 40})
@@ -238,14 +238,14 @@ def board(ballots, without=()):
         (["AB" * 5] * 30, ["For people in general, judged from 30 raters: ", "150 of 300"]),
     ],
 )
-def test_the_verdict_is_one_sentence_that_says_for_whom_it_speaks(raters, words):
+def test_the_verdict_is_one_sentence_that_states_its_population(raters, words):
     said = arena_tables.verdicts.board_html(board(votes(*raters)), T)
     assert all(word in said for word in words), said
     assert ("people in general, judged" in said) == (len(raters) == 30)
     assert arena_tables.verdicts.board_html(board(votes(*raters)), Texts("zh")) != said
 
 
-def test_the_picture_says_in_words_what_it_shows():
+def test_the_chart_has_a_text_alternative():
     shown = verdict_texts.picture(board(votes("AB" * 60)).verdicts, T)
     assert 'role="img"' in shown and "Preference for ppo-int4 over ppo-bf16: 50 %" in shown
 
@@ -256,11 +256,11 @@ def test_the_verdict_without_flagged_raters_is_given_beside_it():
     assert "Without 1 of 2 raters" in changed and "ppo-int4 is better than ppo-bf16" in changed
 
 
-def test_no_votes_no_verdict(services):
+def test_without_votes_there_is_no_verdict(services):
     assert verdict_texts.board_html(services.arena.board(), T) == ""
 
 
-def test_who_votes_faster_than_one_reads_is_named(services):
+def test_a_rater_who_votes_faster_than_reading_allows_is_named(services):
     shown = verdict_texts.trust_html(trust(votes("AB" * 10)), T)
     assert "faster than one can read" in shown and "agreement between raters" in shown
     assert verdict_texts.trust_html(services.arena.trust(), T)

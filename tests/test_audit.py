@@ -1,9 +1,9 @@
-"""Nothing outside workspace, caches and temporary files is opened, by any stage, command or endpoint.
+"""No stage, command or endpoint opens a file outside the workspace, the caches and temporary folders.
 
-A hook of Python's own audit events is put into every process that is started, through a `sitecustomize`
-module: it writes down each file that is written outside the allowed folders, or read outside them and
-outside what belongs to the program and the system. Libraries that open files without Python (the tokenizers,
-safetensors) are not seen by it.
+A `sitecustomize` module installs a hook on Python's audit events in every process that is started. The hook
+records each file that is written outside the allowed folders, and each file that is read outside them and
+outside the folders of the program and the system. It does not see libraries that open files without Python
+(tokenizers, safetensors).
 """
 
 import json
@@ -85,7 +85,7 @@ sys.addaudithook(hook)
 
 @pytest.fixture
 def audited(tmp_path, random_base):
-    """(environment of an audited process, folder to start in, log of what it must not have opened)."""
+    """(environment of an audited process, its working folder, log of the forbidden files that it opened)."""
     for name in ("hook", "home", "here", "tmp", "cache", "given", "secrets"):
         (tmp_path / name).mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
@@ -113,8 +113,8 @@ def what_was_seen(log):
     return sorted(set(log.read_text().splitlines())) if log.exists() else []
 
 
-def test_the_hook_sees_what_it_has_to_see(audited, tmp_path):
-    """Else the tests below would hold for nothing."""
+def test_the_hook_records_forbidden_files(audited, tmp_path):
+    """Without a working hook the tests below could not fail."""
     environment, here, log = audited
     outside = tmp_path / "secrets" / "outside.jsonl"
     code = f"import os; open({str(outside)!r}).read(); open('new', 'w').close(); os.rename('new', 'other')"

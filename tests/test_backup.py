@@ -1,4 +1,4 @@
-"""A backup holds everything, votes of a running app included; damage to it, or to a workspace, is named."""
+"""A backup holds everything, including votes of a running app; damage to it or to a workspace is named."""
 
 import os
 import threading
@@ -30,7 +30,7 @@ def contents(root):
 
 @pytest.fixture
 def full(workspace):
-    """A workspace with something of everything."""
+    """A workspace with at least one item of every kind."""
     write_splits(workspace.dataset("tiny"), {"train": PAIRS, "test": PAIRS})
     run = Run.create(workspace, "sft", build("sft", "tiny"))
     run.start_attempt()
@@ -63,7 +63,7 @@ def test_a_restored_backup_is_the_workspace(full, tmp_path, capsys):
 
 
 def test_every_vote_that_was_acknowledged_before_a_backup_is_in_it(full, tmp_path):
-    """Votes are stored all the while, by another thread of the app."""
+    """Another thread of the app stores votes during the backup."""
     store, stop, acknowledged = VoteStore(full.votes_db), threading.Event(), []
 
     def vote():
@@ -109,7 +109,7 @@ def test_a_damaged_backup_is_refused_and_restores_nothing(full, tmp_path, name, 
         problems = backups.verify_backup(file).problems
     except UserError as error:
         problems = [str(error)]
-    if not problems:  # the padding between two files: nothing of the workspace is touched
+    if not problems:  # the flipped byte is padding between two files and affects no file of the workspace
         assert (damage, name) == ("flip", "w.tar")
         return
     with pytest.raises(UserError, match=name):
@@ -139,10 +139,10 @@ def test_verify_names_what_is_damaged(full, damaged, said, capsys):
     assert out.err.count("\n") == 1 and "damaged" in out.err
 
 
-def test_a_backup_overwrites_nothing_and_a_restore_neither(full, tmp_path):
+def test_neither_a_backup_nor_a_restore_overwrites_anything(full, tmp_path):
     file = tmp_path / "w.tar"
     backups.backup(full, file)
-    for to, said in ((file, "is there already"), (full.root / "w.tar", "in the workspace itself")):
+    for to, said in ((file, "already exists"), (full.root / "w.tar", "in the workspace itself")):
         with pytest.raises(UserError, match=said):
             backups.backup(full, to)
     with pytest.raises(UserError, match="not empty"):

@@ -1,4 +1,4 @@
-"""Bases from GGUF files: converted once, whole or not at all, and what is said where there is none."""
+"""Bases from GGUF files are converted once, completely or not at all; a missing base is explained."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from data.bases import find_base, is_here, origin
 from data.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-# A process that converts by noting that it does so; asked to, it is killed in the middle.
+# A fake converter that records each call and, on request, is killed in the middle of it.
 CONVERTS = """
 import os, signal, sys, time
 from pathlib import Path
@@ -33,7 +33,7 @@ print(find_base(sys.argv[1], convert))
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """An empty cache, so that no test touches the user's own."""
+    """An empty cache, so that no test touches the user's cache."""
     monkeypatch.setenv(bases.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -58,7 +58,7 @@ def visible(folder):
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_a_gguf_file_is_read_as_its_own_quantisation_says(tmp_path):
+def test_a_gguf_file_is_dequantised_to_the_values_that_it_stores(tmp_path):
     pytest.importorskip("gguf", reason="the package gguf is not installed")
     import torch
     from little_gguf import TEMPLATE, write
@@ -80,7 +80,7 @@ def test_a_gguf_file_is_read_as_its_own_quantisation_says(tmp_path):
     assert origin(loading.resolve_base(str(path))).weights == "dequantised from Q4_1 to bf16"
 
 
-def test_a_process_without_torch_has_a_child_convert(tmp_path):
+def test_a_process_without_torch_converts_in_a_child_process(tmp_path):
     pytest.importorskip("gguf", reason="the package gguf is not installed")
     from little_gguf import WIDTH, write
 
@@ -90,7 +90,7 @@ def test_a_process_without_torch_has_a_child_convert(tmp_path):
     assert read_shape(base_folder(str(tmp_path / "little.Q4_1.gguf"))).width == WIDTH
 
 
-def test_what_is_no_gguf_file_is_refused_and_leaves_nothing(file, cache):
+def test_a_file_in_another_format_is_refused_and_leaves_nothing(file, cache):
     pytest.importorskip("gguf", reason="the package gguf is not installed")
     from models import loading
 
@@ -123,7 +123,7 @@ def test_a_failed_conversion_leaves_nothing(file, cache):
     assert visible(cache) == []
 
 
-def test_a_killed_conversion_is_no_base_and_is_tidied_up_by_the_next(file, tmp_path, cache):
+def test_a_killed_conversion_is_not_used_as_a_base_and_the_next_one_removes_it(file, tmp_path, cache):
     killed = converting(file, tmp_path / "notes", "killed")
     assert killed.wait() == -signal.SIGKILL
     assert all(name.startswith(".") for name in visible(cache))
@@ -148,7 +148,7 @@ def test_a_base_that_is_not_installed_names_the_command_that_installs_it(monkeyp
         find_base("smollm2", note)
 
 
-def test_a_missing_file_and_a_missing_reader_are_told(file, tmp_path, monkeypatch):
+def test_a_missing_file_and_a_missing_reader_are_reported(file, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no such file"):
         find_base(str(tmp_path / "absent.gguf"), note)
     assert is_here(str(file)) and not is_here(str(tmp_path / "absent.gguf"))
@@ -157,7 +157,7 @@ def test_a_missing_file_and_a_missing_reader_are_told(file, tmp_path, monkeypatc
         find_base(str(file), note)
 
 
-def test_a_cache_that_cannot_be_written_is_told(file, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_reported(file, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 

@@ -1,4 +1,4 @@
-"""The reliability diagram of the reward models: what is drawn, of which runs, and what is said about it."""
+"""The reliability diagram of the reward models: its curves, the runs it shows and its summary sentence."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def result(margins):
     }  # fmt: skip
 
 
-# Sure of everything and wrong half the time; hardly sure of anything and always right; a fair 3 of 4.
+# Confident in everything and wrong half the time; unsure of everything and always right; 3 of 4, as stated.
 OVER, UNDER, FAIR = result([4.0, -4.0] * 50), result([0.1] * 100), result([1.1, 1.1, 1.1, -1.1] * 25)
 
 
@@ -31,10 +31,10 @@ def test_every_precision_is_drawn_with_its_bins_counts_and_the_diagonal():
     assert list(lines["bf16"].y) == [0.75] and lines["bf16"].x[0] == pytest.approx(0.7503, abs=1e-3)
     bars = {trace.name: trace for trace in figure.data if trace.type == "bar"}
     assert list(bars["int4"].y) == list(lines["int4"].customdata) == [100]
-    assert figure.layout.yaxis.range[0] <= 0.5  # the worst bin is inside
+    assert figure.layout.yaxis.range[0] <= 0.5  # the worst bin is inside the axis
 
 
-def test_a_precision_without_bins_is_left_out_of_the_diagram_but_keeps_its_line_in_the_table():
+def test_a_precision_without_bins_is_left_out_of_the_diagram_but_keeps_its_row_in_the_table():
     figure = calibration.diagram({"bf16": FAIR, "int8": {}}, T)
     assert {trace.name for trace in figure.data} == {"ideal", "bf16"}
     table = calibration.table({"bf16": FAIR, "int8": {}}, T)
@@ -50,12 +50,12 @@ def test_a_precision_without_bins_is_left_out_of_the_diagram_but_keeps_its_line_
         ({"bf16": {}}, ""),
     ],
 )
-def test_the_sentence_is_about_the_worst_of_them(results, word):
+def test_the_sentence_describes_the_worst_calibrated_precision(results, word):
     said = calibration.reading(results, T)
     assert word in said and bool(said) == bool(word)
 
 
-def test_the_newest_finished_run_of_each_precision_and_of_this_preset_counts():
+def test_the_newest_finished_run_per_precision_of_this_preset_is_shown():
     def run(name, precision, status="done", preset="tiny"):
         return RunRecord(id=name, stage="reward", precision=precision, status=status, preset=preset)
 

@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there, whatever happens while they are written and afterwards."""
+"""A checkpoint is complete or absent, whatever interrupts or damages it."""
 
 import os
 import signal
@@ -28,12 +28,12 @@ def test_latest_is_the_newest_step_and_only_two_are_kept(tmp_path):
     for step in (5, 10, 100, 20):
         saved = checkpoints.save(tmp_path, step, write())
         assert checkpoints.is_complete(saved)
-    assert checkpoints.latest(tmp_path) == (20, tmp_path / "checkpoint-20")  # 100 was given up
+    assert checkpoints.latest(tmp_path) == (20, tmp_path / "checkpoint-20")  # 100 was discarded
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-20"]
 
 
 @pytest.mark.faults(23)
-def test_rotation_goes_by_step_even_when_the_clock_goes_back(tmp_path):
+def test_rotation_follows_the_step_even_when_the_clock_goes_back(tmp_path):
     for step in (1, 2, 3):
         path = checkpoints.save(tmp_path, step, write())
         os.utime(path, (10**9 - step * 10**6,) * 2)
@@ -42,7 +42,7 @@ def test_rotation_goes_by_step_even_when_the_clock_goes_back(tmp_path):
 
 @pytest.mark.faults(13)
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
+def test_a_damaged_checkpoint_is_skipped(tmp_path, damage):
     checkpoints.save(tmp_path, 1, write())
     path = checkpoints.save(tmp_path, 2, write())
     victim = path / "model.bin"
@@ -101,13 +101,13 @@ def test_kill_9_in_the_middle_of_a_save_leaves_the_earlier_one(tmp_path):
     assert child.stdout.readline() == b"writing\n"
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert len(list(tmp_path.iterdir())) == 2  # the torn one is there, and does not count
+    assert len(list(tmp_path.iterdir())) == 2  # the incomplete one is present but not used
     assert checkpoints.latest(tmp_path) == (1, tmp_path / "checkpoint-1")
     checkpoints.save(tmp_path, 2, write())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-1", "checkpoint-2"]
 
 
-def test_a_folder_that_a_trainer_wrote_counts_once_it_is_sealed(tmp_path):
+def test_a_folder_that_a_trainer_wrote_is_a_checkpoint_once_it_is_sealed(tmp_path):
     path = tmp_path / "checkpoint-30"
     path.mkdir()
     write()(path)

@@ -1,4 +1,4 @@
-"""A process of the project starts with the allocator settings of the C library."""
+"""Processes of the project start with the project's settings for the C library's allocator."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
-def test_what_a_process_starts_with_keeps_what_was_there():
+def test_existing_environment_variables_are_kept():
     tunables = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"
     assert for_tensors({"A": "1"}) == {"A": "1", "GLIBC_TUNABLES": tunables}
     own = for_tensors({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"})
@@ -24,7 +24,7 @@ def test_what_a_process_starts_with_keeps_what_was_there():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
-def test_a_program_starts_again_once_with_its_arguments_and_its_process():
+def test_a_program_restarts_itself_once_with_its_arguments_and_process_id():
     program = (
         "import os, sys; from pipeline.runs.child import start_again;"
         "print(os.getpid(), sys.argv[1:], flush=True);"

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes, exit codes, what is printed where."""
+"""The command line as a user sees it: real processes, exit codes, and the text on stdout and stderr."""
 
 import json
 import os
@@ -19,7 +19,7 @@ SMALL = ("--set", "train_rows=40", "validation_rows=10", "test_rows=10")
 
 @pytest.fixture
 def cli(workspace, tmp_path):
-    """cli("status") runs the command in a folder of its own, as somebody would who installed the project."""
+    """cli("status") runs the command in an empty folder, as a user who installed the project would."""
 
     def inner(*words, expect=0):
         result = subprocess.run(
@@ -68,7 +68,7 @@ def test_a_stage_prints_the_path_of_its_record_last_and_exits_0(cli, workspace):
         (["sft"], "run `prepare`"),
         (["resume", "20260101T000000Z-sft-bf16-0000"], "no such run"),
         (["cancel", "../../etc"], "not allowed"),
-        (["all", "--set", "pqo.max_steps=1"], "no stage of all"),
+        (["all", "--set", "pqo.max_steps=1"], "not a stage of `all`"),
         (["all", "--set", "reward.nonsense=1"], "no setting 'nonsense'"),
         (["all", "--seeds", "0"], "must be 1 or more"),
         (["export", "20260101T000000Z-sft-bf16-0000", "--to", "x"], "no such run"),
@@ -195,7 +195,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left_and_a_file_gets_lines(workspac
     try:
         while chunk := os.read(main, 65536):
             shown += chunk
-    except OSError:  # the other side is closed
+    except OSError:  # the other end of the terminal is closed
         pass
     child.wait(timeout=NEVER)
     assert b"\r" in shown and b"/1000" in shown and b" left" in shown and b"#" not in shown[:5]
@@ -209,7 +209,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left_and_a_file_gets_lines(workspac
     assert "\r" not in (tmp_path / "out").read_text() and "step 1/1000" in (tmp_path / "out").read_text()
 
 
-def test_all_stops_at_a_failed_beginning_and_says_what_was_left_out(cli, tmp_path):
+def test_all_stops_when_the_first_stage_fails_and_names_the_skipped_stages(cli, tmp_path):
     (tmp_path / "rows.jsonl").write_text("{")
     result = cli("all", "--set", "prepare.source=rows.jsonl", expect=2)
     assert "line 1" in result.stderr

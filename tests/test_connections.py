@@ -1,4 +1,4 @@
-"""Connections: half-open ones make room, one peer cannot have all, and a late head ends them."""
+"""Half-open connections make room, one peer cannot take all connections, and a late request head ends one."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from data.errors import UserError
 from ui import server
 from ui.connections import Connections, protocol
 
-PATIENCE = 60.0  # seconds; the machine may be busy with other things
+PATIENCE = 60.0  # seconds; the machine may be busy
 
 
 class Fake:
-    """A connection without a socket."""
+    """A fake connection without a socket."""
 
     def __init__(self, peer, port):
         self.peer, self.address = peer, (peer, port)
@@ -56,7 +56,7 @@ def test_busy_connections_do_not_make_room_and_other_peers_keep_theirs():
     assert not idle[0].leaving and connections.admit(Fake("b", 99))
 
 
-def test_all_together_have_a_limit_too():
+def test_the_total_number_of_connections_is_limited_too():
     connections = Connections(total=4, of_one=3)
     opened(connections, "a", 2, busy=True)
     idle = opened(connections, "b", 2)
@@ -67,13 +67,13 @@ def test_all_together_have_a_limit_too():
     assert not connections.admit(Fake("e", 1))
 
 
-def test_a_named_proxy_may_have_as_many_as_all_together():
+def test_a_named_proxy_may_use_the_complete_total():
     connections = Connections(total=6, of_one=2, proxies=["10.0.0.1"])
     opened(connections, "10.0.0.1", 6, busy=True)
     assert not connections.admit(Fake("10.0.0.1", 99))
 
 
-def test_closed_connections_count_no_more():
+def test_closed_connections_are_no_longer_counted():
     connections = Connections(total=4, of_one=2)
     for one in opened(connections, "a", 2, busy=True):
         connections.left(one)
@@ -81,7 +81,7 @@ def test_closed_connections_count_no_more():
     assert len(connections) == 0 and connections.admit(Fake("a", 1))
 
 
-# for real
+# with real sockets
 
 
 async def hello(request):
@@ -104,12 +104,12 @@ def a_server(connections, head_seconds=PATIENCE, **more):
 
 @contextlib.contextmanager
 def half_open(port, count, said=b"GET / HTTP/1.1\r\nHost: x\r\n"):
-    """Connections whose request never gets complete."""
+    """Open connections whose request is never completed."""
     made = []
     try:
         for _ in range(count):
             made.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
-            with contextlib.suppress(OSError):  # it had to make room already
+            with contextlib.suppress(OSError):  # the server has already closed it to make room
                 made[-1].sendall(said)
         yield made
     finally:
@@ -127,8 +127,11 @@ def ended(connection):
 
 @pytest.mark.faults(52)
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-def test_half_open_connections_silence_nobody(said):
-    """1,100 of them, at 1,024 handles, silenced the page for 70 seconds. Here it is five times the limit."""
+def test_half_open_connections_block_no_other_visitor(said):
+    """1,100 half-open connections with 1,024 handles once blocked the page for 70 seconds.
+
+    The test opens five times as many connections as one peer may have.
+    """
     connections = Connections(total=40, of_one=20)
     with a_server(connections) as port, half_open(port, 100, said) as made:
         for _ in range(3):
@@ -139,7 +142,7 @@ def test_half_open_connections_silence_nobody(said):
 
 @pytest.mark.faults(52)
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-def test_a_head_that_does_not_come_ends_the_connection(said):
+def test_a_request_head_that_never_arrives_ends_the_connection(said):
     connections = Connections(total=40, of_one=20)
     with a_server(connections, head_seconds=0.2) as port, half_open(port, 3, said) as made:
         assert all(ended(one) for one in made)
@@ -154,10 +157,11 @@ def test_the_second_head_of_a_connection_has_a_time_limit_too():
         made[0].makefile("rb") as answer,
     ):
         assert answer.readline().endswith(b" 200 OK\r\n")
-        assert answer.read().endswith(b"hello")  # the end: the server has closed the connection
+        # reading to the end returns because the server has closed the connection
+        assert answer.read().endswith(b"hello")
 
 
-def test_an_answer_may_take_longer_than_a_head():
+def test_the_time_limit_of_the_head_does_not_apply_to_the_answer():
     connections = Connections(total=40, of_one=20)
     with a_server(connections, head_seconds=0.1) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/?seconds=0.5", timeout=PATIENCE).text == "hello"
@@ -180,7 +184,7 @@ def certificate(tmp_path_factory):
     return names
 
 
-def test_pages_are_served_over_tls_and_unfinished_handshakes_silence_nobody(certificate):
+def test_pages_are_served_over_tls_and_unfinished_handshakes_block_no_other_visitor(certificate):
     connections = Connections(total=40, of_one=20)
     certfile, keyfile = certificate
     more = {"ssl_certfile": certfile, "ssl_keyfile": keyfile}
@@ -191,7 +195,7 @@ def test_pages_are_served_over_tls_and_unfinished_handshakes_silence_nobody(cert
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_certificate_that_is_no_use_is_named(certificate, tmp_path, swapped):
+def test_an_unusable_certificate_is_named(certificate, tmp_path, swapped):
     (tmp_path / "cert.pem").write_text("no certificate")
     certfile, keyfile = certificate[::-1] if swapped else (tmp_path / "cert.pem", certificate[1])
     with pytest.raises(UserError, match="--certfile"):

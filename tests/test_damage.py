@@ -1,4 +1,4 @@
-"""One flipped bit, a missing row or a missing layer is an error that names the file, whoever reads it."""
+"""A flipped bit, a missing row or a missing layer is an error that names the file, in every reader."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def flip(path, place=-40, bit=1):
 
 @pytest.fixture
 def base(random_base, tmp_path):
-    """A base of this test alone, with a card."""
+    """A sealed copy of the random base, which the test may damage."""
     folder = shutil.copytree(random_base, tmp_path / "base")
     base_files.seal(folder)
     return folder
@@ -49,7 +49,7 @@ def test_a_card_notices_a_change_of_any_of_its_bytes(tmp_path):
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
-            assert sealed.read_card(path, "") == fine, f"byte {place}"  # white space, say
+            assert sealed.read_card(path, "") == fine, f"byte {place}"  # for example, white space
         except UserError as error:
             assert "model.json" in str(error)
 
@@ -74,7 +74,7 @@ def test_missing_rows_are_refused(tmp_path):
     ("card", "said"),
     [(None, "is missing"), ("[]", "is damaged"), ('{"splits": 3}', "is damaged"), ("{", "JSON")],
 )
-def test_rows_without_a_whole_card_are_refused(tmp_path, card, said):
+def test_rows_without_a_complete_card_are_refused(tmp_path, card, said):
     folder = write_splits(tmp_path / "small", {"train": easy_rows(5)})
     (folder / "dataset.json").unlink()
     if card is not None:
@@ -84,7 +84,7 @@ def test_rows_without_a_whole_card_are_refused(tmp_path, card, said):
 
 
 @pytest.mark.parametrize("line", [b"[]", b"{", b"[" * 50_000, b'{"prompt": "a", "chosen": 1}', b"\xff"])
-def test_a_row_that_is_no_pair_is_named_by_its_line(tmp_path, line):
+def test_an_invalid_row_is_named_by_its_line(tmp_path, line):
     folder = write_splits(tmp_path / "small", {"train": easy_rows(2)})
     path = datasets.split_path(folder, "train")
     data = path.read_bytes() + line
@@ -127,7 +127,7 @@ def test_a_damaged_base_is_refused_and_named(base, damage):
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
 @pytest.mark.parametrize("left", [0, 7, 0.5])
-def test_a_truncated_base_without_a_card_is_one_sentence(random_base, tmp_path, name, left):
+def test_a_truncated_base_without_a_card_is_reported_in_one_sentence(random_base, tmp_path, name, left):
     folder = shutil.copytree(random_base, tmp_path / "base")
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(whole[: left if isinstance(left, int) else int(left * len(whole))])
@@ -158,7 +158,7 @@ def test_a_base_whose_tensors_have_other_shapes_is_refused(random_base, tmp_path
 
 @pytest.mark.faults(41)
 def test_a_base_that_changed_after_the_training_is_named_with_its_file(random_base, tmp_path):
-    folder = shutil.copytree(random_base, tmp_path / "base")  # it has no card of its own
+    folder = shutil.copytree(random_base, tmp_path / "base")  # the copy has no card
     policy = save_policies(folder, tmp_path, ("sft",))["sft"]
     flip(folder / "model.safetensors")
     with pytest.raises(UserError, match="one of its files has changed since then: model.safetensors"):
@@ -166,7 +166,7 @@ def test_a_base_that_changed_after_the_training_is_named_with_its_file(random_ba
 
 
 def test_every_stage_names_the_damaged_file_of_its_parent(workspace, random_base, tmp_path):
-    """The stages are run as the command line runs them; none gets as far as its first step."""
+    """The stages run as the command line runs them; none reaches its first step."""
     parents = stand(workspace, random_base)
     write_dataset(workspace)
     sft, reward = (workspace.run(parents[name]) / "model" for name in ("sft", "reward"))
@@ -205,7 +205,7 @@ def test_every_stage_names_the_damaged_file_of_its_parent(workspace, random_base
         assert not (tmp_path / form).exists()
 
 
-def test_models_of_an_earlier_version_are_used_and_an_event_says_that_they_were_not_checked(
+def test_models_of_an_earlier_version_are_used_and_an_event_states_that_they_were_not_checked(
     workspace, random_base
 ):
     parents = stand(workspace, random_base)
@@ -215,10 +215,10 @@ def test_models_of_an_earlier_version_are_used_and_an_event_says_that_they_were_
     card.write_text(json.dumps({key: value for key, value in read_json(card).items() if key not in new}))
     run = run_stage(workspace, "reward", random_base, sft_run=parents["sft"], max_steps=1)
     said = [event.message for event in run.record.events if event.kind == "no hashes"]
-    assert said == [f"runs/{parents['sft']}/model is of an earlier version and is used unchecked"]
+    assert said == [f"runs/{parents['sft']}/model was written by an earlier version and is used unchecked"]
 
 
-def test_an_exported_adapter_is_whole_by_its_own_card(workspace, random_base, tmp_path):
+def test_an_exported_adapter_matches_its_own_card(workspace, random_base, tmp_path):
     parents = stand(workspace, random_base)
     folder = export(workspace, parents["reward"], tmp_path / "out", "adapter")
     card = adapters.check(folder, base=random_base)

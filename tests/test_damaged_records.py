@@ -1,4 +1,4 @@
-"""Records, configs, metrics and queues of any shape: the damaged run is shown as such, the others listed."""
+"""Whatever a record, config, metrics file or queue contains, a damaged run hides no other run."""
 
 import contextlib
 import errno
@@ -40,7 +40,7 @@ ANYTHING = st.recursive(
 
 @pytest.fixture
 def runs(workspace):
-    """An intact done SFT run and one whose files a test damages, both on a data set that is there."""
+    """An intact finished SFT run and one whose files a test damages, both on an existing data set."""
     workspace.create()
     workspace.dataset("tiny").mkdir()
     (workspace.dataset("tiny") / "train_prefs.jsonl").write_text("")
@@ -52,7 +52,7 @@ def runs(workspace):
 
 
 class Page:
-    """What the handlers of the bar and of the list of runs need."""
+    """The services that the handlers of the bar and of the list of runs use."""
 
     def __init__(self, workspace):
         self.workspace, self.runs = workspace, RunReader(workspace)
@@ -81,7 +81,7 @@ def test_a_record_with_any_value_in_any_field_hides_no_other_run(runs, workspace
     path.write_text(json.dumps(content))
     shown = look(workspace)
     assert set(shown) == {intact.id, victim.id} and shown[intact.id].status == "done"
-    assert path.is_file()  # readable as JSON: left where it is
+    assert path.is_file()  # a record that is valid JSON stays in place
     if not shown[victim.id].damaged:
         again = to_json(Run.load(workspace, victim.id).record)
         assert set(again) == set(content)
@@ -112,7 +112,7 @@ def test_metrics_config_and_queue_of_any_shape_break_no_listing(runs, workspace,
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1', b"\xff\xfe", b"[" * 200_000])
-def test_a_record_that_is_no_json_is_set_aside_once(runs, workspace, content):
+def test_a_record_that_is_not_json_is_set_aside_once(runs, workspace, content):
     intact, victim = runs
     path, aside = victim.folder / "run.json", victim.folder / "run.json.corrupt"
     path.write_bytes(content)
@@ -125,7 +125,7 @@ def test_a_record_that_is_no_json_is_set_aside_once(runs, workspace, content):
     assert [record.id for record in list_runs(workspace)] == [victim.id, intact.id]
 
 
-def test_without_a_free_file_handle_every_record_stays(runs, workspace, monkeypatch):
+def test_without_a_free_file_handle_every_record_stays_in_place(runs, workspace, monkeypatch):
     def refuse(*args, **options):
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -138,7 +138,7 @@ def test_without_a_free_file_handle_every_record_stays(runs, workspace, monkeypa
     assert all((run.folder / "run.json").is_file() for run in runs)
 
 
-def test_what_was_read_once_is_shown_without_a_free_handle(runs, workspace, monkeypatch):
+def test_a_record_in_memory_is_shown_without_opening_its_file_again(runs, workspace, monkeypatch):
     reader = RunReader(workspace)
     before = reader.list()
     monkeypatch.setattr(reading, "open", lambda *args: pytest.fail("opened again"), raising=False)
@@ -179,16 +179,16 @@ def test_copied_renamed_and_linked_folders_keep_their_records(runs, workspace, t
     assert (workspace.runs / "linked-record" / "run.json").is_symlink()
 
 
-def test_what_is_no_run_is_not_listed(runs, workspace):
+def test_a_folder_that_is_not_a_run_is_not_listed(runs, workspace):
     (workspace.runs / "notes.txt").write_text("mine")
     (workspace.runs / "empty").mkdir()
     assert len(list_runs(workspace)) == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of files are Unicode there")
-def test_a_folder_whose_name_is_no_text_can_be_shown(runs, workspace):
+def test_a_folder_whose_name_is_not_valid_text_can_be_shown(runs, workspace):
     folder = os.path.join(os.fsencode(workspace.runs), b"run-\xff")
-    with contextlib.suppress(OSError):  # a file system that refuses the name
+    with contextlib.suppress(OSError):  # some file systems refuse the name
         os.mkdir(folder)
         with open(os.path.join(folder, b"run.json"), "wb") as file:
             file.write(b"{}")

@@ -1,4 +1,4 @@
-"""The data tab: what becomes of an upload, and what the form asks of `prepare`."""
+"""The data tab: how an upload is checked and stored, and which overrides the form passes to `prepare`."""
 
 import json
 from types import SimpleNamespace

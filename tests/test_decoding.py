@@ -1,4 +1,4 @@
-"""Packed weights while sampling: the same model up to rounding, and as it was afterwards."""
+"""Packed weights during sampling: the same model up to rounding, and unchanged afterwards."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ packs = pytest.mark.skipif(not has_bf16_products(), reason="nothing is packed: t
 
 @pytest.fixture
 def policy(random_base):
-    """A little bf16 base with an adapter that says something."""
+    """A small bf16 base with an adapter whose weights are not zero."""
     model = load_causal(random_base, "bf16", CPU)
     model = adapters.attach(model, adapters.lora_config(model, 4, 8), "policy").eval()
     generator = torch.Generator().manual_seed(1)
@@ -31,12 +31,12 @@ def logits(model, ids):
 
 
 def ways(model):
-    """Which modules have a forward pass of their own, and which a packed one."""
+    """(name, whether its forward pass is replaced, whether it has a packed one) per module."""
     return [(n, "forward" in m.__dict__, "few" in m.__dict__) for n, m in model.named_modules()]
 
 
 @packs
-def test_inside_the_logits_are_the_same_up_to_rounding_and_outside_nothing_is_left(policy):
+def test_packed_logits_are_the_same_up_to_rounding_and_nothing_remains_afterwards(policy):
     ids, before = torch.arange(2, 14).view(3, 4), ways(policy)
     plain = logits(policy, ids)
     with decoding.packed(policy):
@@ -59,7 +59,7 @@ def test_it_packs_the_adapter_that_is_active(policy):
 
 @packs
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_a_kept_head_says_the_same_while_sampling_and_for_log_probabilities(random_base, precision):
+def test_a_kept_head_gives_the_same_logits_in_sampling_and_for_log_probabilities(random_base, precision):
     model = load_causal(random_base, precision, CPU)
     ids, head = torch.arange(2, 14).view(3, 4), model.get_output_embeddings()
     states, targets = torch.randn(300, head.in_features).bfloat16(), torch.arange(300) % head.out_features
@@ -86,14 +86,14 @@ def test_a_kept_head_is_not_used_for_weights_that_were_cast_and_large_ones_are_n
     assert decoding.kept_head(head) is None
 
 
-def test_an_error_inside_leaves_nothing_behind(policy):
+def test_an_error_while_packed_restores_the_model(policy):
     before = ways(policy)
     with pytest.raises(ZeroDivisionError), decoding.packed(policy):
         raise ZeroDivisionError
     assert ways(policy) == before
 
 
-def test_large_bases_and_other_types_are_left_alone(policy, monkeypatch):
+def test_large_bases_and_other_types_are_not_packed(policy, monkeypatch):
     with decoding.packed(policy.float()):
         assert not any(few for _, _, few in ways(policy))
     monkeypatch.setattr(decoding, "MOST_BYTES", 1000)
@@ -102,7 +102,7 @@ def test_large_bases_and_other_types_are_left_alone(policy, monkeypatch):
 
 
 @packs
-def test_turned_weights_are_the_same_weights_and_those_of_large_bases_stay_as_they_lie(policy, monkeypatch):
+def test_transposed_storage_keeps_the_values_and_large_bases_keep_their_storage(policy, monkeypatch):
     ids, layer = torch.arange(2, 14).view(3, 4), policy.get_base_model().transformer.h[0].mlp.c_fc
     weight = layer.get_base_layer().weight
     plain, before = logits(policy, ids), weight.clone()

@@ -1,4 +1,4 @@
-"""The arena leaves the GPU to training, and comes back; without a GPU nothing happens."""
+"""The arena releases the GPU for training and reloads its models afterwards; without a GPU it keeps them."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def job(stage="ppo", status="running"):
     return RunRecord(id="run", stage=stage, status=status, precision="int4")
 
 
-def test_steps_aside_once_and_comes_back_once(sharing):
+def test_it_releases_the_gpu_once_and_loads_again_once(sharing):
     watch, jobs, client = sharing(on_gpu=True)
     watch.look()
     jobs.record = job()
@@ -52,11 +52,11 @@ def test_steps_aside_once_and_comes_back_once(sharing):
     jobs.record = job(status="done")
     watch.look()
     watch.look()
-    assert client.said == ["ppo int4 has the GPU", "back"]
+    assert client.said == ["ppo int4 uses the GPU", "back"]
 
 
 @pytest.mark.parametrize("on_gpu, stage", [(False, "ppo"), (True, "prepare")])
-def test_stays_where_it_disturbs_nobody(sharing, on_gpu, stage):
+def test_it_keeps_its_models_where_training_does_not_need_the_device(sharing, on_gpu, stage):
     watch, jobs, client = sharing(on_gpu)
     jobs.record = job(stage)
     watch.look()

@@ -1,4 +1,4 @@
-"""Several processes: what is refused, how rows are dealt, and two real processes that do what one does."""
+"""Several processes: refused combinations, distribution of rows, and two real processes that match one."""
 
 import importlib.util
 import re
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 
 @pytest.fixture
 def launched(monkeypatch):
-    """launched(rank, count, **more) makes this process look like one that a launcher started."""
+    """launched(rank, count, **more) gives this process the environment of one that a launcher started."""
 
     def inner(rank=0, count=2, **more):
         facts = {"RANK": str(rank), "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1"} | more
@@ -98,7 +98,7 @@ def test_splitting_a_base_without_gpus_is_refused(launched):
         ("ppo", ["batch_size=6", "num_minibatches=2", "micro_batch_size=1"], "batch_size=4 can"),
     ],
 )
-def test_a_batch_that_cannot_be_split_is_told(launched, stage, overrides, said):
+def test_a_batch_that_cannot_be_split_is_reported(launched, stage, overrides, said):
     launched()
     with pytest.raises(UserError, match=said):
         distributed.check(stage, settings(stage, *overrides))
@@ -122,9 +122,7 @@ def test_other_commands_run_in_one_process_only(workspace, launched, capsys):
 
 
 @pytest.mark.parametrize(("gpus", "split", "given"), [(2, True, "auto"), (2, False, None), (1, True, None)])
-def test_a_base_is_dealt_to_the_gpus_where_asked_and_there_are_several(
-    random_base, monkeypatch, gpus, split, given
-):
+def test_a_base_is_split_over_several_gpus_on_request(random_base, monkeypatch, gpus, split, given):
     asked = []
 
     def from_pretrained(folder, device_map, **more):
@@ -144,12 +142,12 @@ def test_a_split_base_and_several_processes_exclude_each_other(launched):
         distributed.check("sft", settings("sft", "split_base=true"))
 
 
-# -- who gets which rows
+# -- distribution of rows
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(("rows", "batch", "micro"), [(24, 12, 2), (25, 12, 2), (29, 12, 1), (7, 12, 2)])
-def test_each_batch_is_dealt_whole_and_all_processes_compute_in_step(count, rows, batch, micro):
+def test_each_batch_is_distributed_completely_and_in_equally_many_steps(count, rows, batch, micro):
     order = list(reversed(range(rows)))
     parts = [list(Dealt(order, batch, micro, rank, count)) for rank in range(count)]
     assert {len(part) for part in parts} == {len(Dealt(order, batch, micro, 0, count))}
@@ -162,12 +160,12 @@ def test_each_batch_is_dealt_whole_and_all_processes_compute_in_step(count, rows
         assert {row for one in mine for row in one} - {rows} == set(order[start : start + batch])
 
 
-def test_the_filler_comes_after_the_rows():
+def test_filler_rows_come_after_the_real_rows():
     rows = WithFiller(["a", "b"], "nothing")
     assert [rows[i] for i in range(len(rows))] == ["a", "b", "nothing"]
 
 
-def test_shares_in_order_are_the_whole(launched):
+def test_the_shares_in_order_give_the_complete_list(launched):
     rows = list(range(11))
     shares = []
     for rank in range(3):
@@ -180,7 +178,7 @@ def test_shares_in_order_are_the_whole(launched):
 
 
 def launch(*arguments, configuration="ddp.yaml", timeout=500):
-    """Run tests/launched.py by a shipped configuration in two processes; returns what they left."""
+    """Run tests/launched.py with a shipped configuration in two processes; returns the finished process."""
     command = [
         sys.executable, "-m", "accelerate.commands.launch", "--config_file",
         str(ROOT / "pipeline" / "launch" / configuration), "--num_processes", "2",
@@ -191,8 +189,10 @@ def launch(*arguments, configuration="ddp.yaml", timeout=500):
 
 
 def commands(place, base, *stages, precision="bf16", more=()):
-    """The command lines of some stages one after the other, as launched.py takes them. A stage can be given
-    with its rows, as "sft 17"."""
+    """The command lines of the stages in sequence, in the form that launched.py takes.
+
+    "sft 17" runs the stage sft on 17 rows.
+    """
     found = []
     for stage, _, rows in (stage.partition(" ") for stage in stages):
         chosen = [*(SIZES if stage == "ppo" else FEW), f"base_model={base}"]
@@ -217,7 +217,7 @@ def newest(place, stage):
 
 
 def made_after(place, parents):
-    """The runs that are not among the parents, in order."""
+    """The runs that are not parents, oldest first."""
     return [Run.load(place, r.id) for r in reversed(list_runs(place)) if r.id not in parents.values()]
 
 
@@ -246,7 +246,7 @@ def in_this_process(monkeypatch, arguments):
 
 def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random_base, monkeypatch):
     (one, before), (two, parents) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
-    # Batches of 8: of 15 rows, the second is shared 4 to 3; of 9, the last leaves a process without.
+    # Batches of 8: the second of 15 rows is split into 4 and 3; the last of 9 leaves one process none.
     stages = ("sft 9", "reward 15", "reward 9", "ppo")
     done = launch("fp32", *commands(two, random_base, *stages))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -262,7 +262,7 @@ def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random
         ]
         assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     sft, ppo = (load_file(run.model_dir / "adapter_model.safetensors") for run in (runs[0], runs[-1]))
-    assert max((sft[name] - ppo[name]).abs().max() for name in sft) > 1e-3  # it did learn
+    assert max((sft[name] - ppo[name]).abs().max() for name in sft) > 1e-3  # the weights moved
 
 
 @pytest.mark.faults(2)
@@ -275,7 +275,7 @@ def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random
         ("kill:1", "process 1 of 2 .* was killed"),
     ],
 )
-def test_a_failure_in_one_process_ends_all_and_the_record_says_so(tmp_path, random_base, fault, said):
+def test_a_failure_in_one_process_ends_all_and_is_recorded(tmp_path, random_base, fault, said):
     place, _ = ready(tmp_path / "w", random_base)
     done = launch("fp32", fault, *commands(place, random_base, "ppo"))
     run = newest(place, "ppo")
@@ -287,7 +287,7 @@ def test_a_failure_in_one_process_ends_all_and_the_record_says_so(tmp_path, rand
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["ppo", "sft"])
-def test_two_processes_stop_together_and_resume_as_if_nothing_had_been(tmp_path, random_base, stage):
+def test_two_processes_stop_together_and_resume_as_if_undisturbed(tmp_path, random_base, stage):
     (calm, _), (cut, _) = ready(tmp_path / "calm", random_base), ready(tmp_path / "cut", random_base)
     more = ["max_steps=5", "save_steps=2"] + (["lora_dropout=0.1"] if stage == "sft" else [])
     assert launch("fp32", *commands(calm, random_base, stage, more=more)).returncode == 0
@@ -296,7 +296,7 @@ def test_two_processes_stop_together_and_resume_as_if_nothing_had_been(tmp_path,
         assert "cancelled" in stopped.stderr
         run = newest(cut, stage)
         assert run.record.status == "cancelled"
-    else:  # as if killed after step 4: the last checkpoint is all that is left
+    else:  # the state after a kill at step 4: only the last checkpoint remains
         assert launch("fp32", *commands(cut, random_base, stage, more=more)).returncode == 0
         run = newest(cut, stage)
         checkpoints.drop_after(run.checkpoints_dir, 4)

@@ -1,5 +1,4 @@
-"""`app.py` from outside: accounts by its command line, flags that cannot be served, and an environment that
-tries to move things."""
+"""`app.py` from outside: accounts through its command line, invalid flags, and environment variables."""
 
 import os
 import re
@@ -29,7 +28,7 @@ def run_app(workspace, *flags, typed=""):
 
 @pytest.mark.faults(51)
 def test_accounts_are_made_with_a_password_from_stdin(tmp_path):
-    """The first account is an admin's, so that somebody can train; later ones are raters'."""
+    """The first account is an admin, so that somebody can train; later accounts are raters."""
     for name, more in (("ann", []), ("rob", []), ("eve", ["--role", "admin"])):
         ended = run_app(tmp_path, "--add-user", name, *more, typed=PASSWORD + "\n")
         assert ended.returncode == 0 and PASSWORD not in ended.stdout + ended.stderr
@@ -56,7 +55,7 @@ def test_a_new_password_keeps_the_role(tmp_path):
 
 
 @pytest.mark.parametrize("typed", ["", "short\n"])
-def test_a_password_that_is_none_makes_no_account(tmp_path, typed):
+def test_an_unusable_password_creates_no_account(tmp_path, typed):
     ended = run_app(tmp_path, "--add-user", "ann", typed=typed)
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1)
     assert not (tmp_path / "accounts.json").exists()
@@ -74,7 +73,7 @@ def test_two_passwords_that_differ_change_nothing(monkeypatch):
 
 
 @pytest.mark.faults(51)
-def test_a_password_on_the_command_line_is_refused_with_the_way_to_do_it(tmp_path):
+def test_a_password_on_the_command_line_is_refused_with_the_correct_way(tmp_path):
     ended = run_app(tmp_path, "--auth", "ann:secret")
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1)
     assert "--add-user" in ended.stderr
@@ -85,24 +84,24 @@ def test_a_password_on_the_command_line_is_refused_with_the_way_to_do_it(tmp_pat
     [
         (["--host", "0.0.0.0"], False, "--add-user"),
         (["--host", "::"], False, "--add-user"),
-        (["--certfile", "cert.pem"], True, "belong together"),
-        (["--keyfile", "key.pem"], True, "belong together"),
+        (["--certfile", "cert.pem"], True, "must be given together"),
+        (["--keyfile", "key.pem"], True, "must be given together"),
         (["--proxy", "*"], True, "IP address"),
         (["--proxy", "10.0.0.1", "--proxy", "proxy.example"], True, "IP address"),
     ],
 )
-def test_flags_that_cannot_be_served_say_what_to_do(flags, has_accounts, word):
+def test_invalid_flags_are_refused_with_advice(flags, has_accounts, word):
     with pytest.raises(UserError, match=word):
         app.check(app.flags(flags), has_accounts)
 
 
-def test_flags_that_can_be_served_pass():
+def test_valid_flags_pass():
     app.check(app.flags(["--host", "0.0.0.0", "--proxy", "10.0.0.1", "--proxy", "::1"]), True)
     app.check(app.flags([]), False)
 
 
-def test_an_empty_file_of_accounts_is_no_account(tmp_path):
-    """So that it opens no address to others: `app.check` asks again once the file is read."""
+def test_an_empty_file_of_accounts_counts_as_no_account(tmp_path):
+    """It must not open an address to others: `app.check` looks again after reading the file."""
     (tmp_path / "accounts.json").write_text('{"accounts": []}')
     assert app.access_of(Workspace(tmp_path)).accounts is None
 
@@ -127,7 +126,7 @@ HOSTILE = {
 }
 
 
-def test_every_variable_of_gradio_is_taken_away(monkeypatch):
+def test_every_variable_of_gradio_is_removed(monkeypatch):
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     app.clean_environment()
@@ -136,7 +135,7 @@ def test_every_variable_of_gradio_is_taken_away(monkeypatch):
 
 
 @pytest.mark.faults(51)
-def test_no_variable_of_the_environment_moves_anything(tmp_path):
+def test_no_environment_variable_changes_address_or_folders(tmp_path):
     elsewhere, secret = tmp_path / "elsewhere", tmp_path / "secret.txt"
     secret.write_text("stays where it is")
     environment = {**os.environ, **HOSTILE, "GRADIO_TEMP_DIR": str(elsewhere)}

@@ -1,6 +1,6 @@
-"""What a record says is on disk before the record says so: the order of syncs, renames and removals.
+"""The files that a record mentions are on disk before the record: the order of syncs, renames and removals.
 
-A kill cannot show a missing fsync, because the page cache survives it: the calls themselves are recorded.
+A kill cannot reveal a missing fsync, because the page cache survives it; the tests record the calls instead.
 """
 
 import json
@@ -22,7 +22,7 @@ pytestmark = [
 
 @pytest.fixture
 def calls(monkeypatch):
-    """[("sync" | "rename" | "remove", path)] in order; "done" is the rename of a run.json that says so."""
+    """[("sync" | "rename" | "remove", path)] in order; "done" renames a run.json whose status is done."""
     seen = []
     sync, rename, remove = os.fsync, os.replace, shutil.rmtree
 
@@ -49,7 +49,7 @@ def calls(monkeypatch):
 
 @pytest.fixture
 def sft(workspace, random_base, calls):
-    """A run with two checkpoints more than are kept."""
+    """A run that saved two checkpoints more than are kept."""
     write_dataset(workspace)
     run = run_stage(workspace, "sft", random_base, save_steps=1)
     assert sorted(path.name for path in run.checkpoints_dir.iterdir()) == ["checkpoint-3", "checkpoint-4"]
@@ -67,7 +67,7 @@ def test_final_weights_and_logs_are_on_disk_before_the_record_says_done(sft, cal
     assert last_row > renamed
 
 
-def test_the_folder_of_the_checkpoints_is_synced_before_an_older_one_goes(sft, calls):
+def test_the_checkpoints_folder_is_synced_before_an_older_checkpoint_is_removed(sft, calls):
     removed = [k for k, (kind, path) in enumerate(calls) if kind == "remove" and "/checkpoint-" in path]
     assert len(removed) == 2
     for k in removed:
@@ -82,7 +82,7 @@ def test_a_new_runs_name_is_on_disk_before_it_starts(workspace, sft, calls):
     assert calls.index(("sync", str(workspace.runs))) < calls.index(("rename", str(sft.folder / "run.json")))
 
 
-def test_a_checkpoint_that_is_saved_whole_is_named_on_disk_before_older_ones_go(tmp_path, calls):
+def test_a_complete_checkpoint_has_its_name_on_disk_before_older_ones_are_removed(tmp_path, calls):
     for step in (1, 2, 3):
         checkpoints.save(tmp_path, step, lambda path: (path / "state").write_text("x"), keep=2)
     named = calls.index(("rename", str(tmp_path / "checkpoint-3")))

@@ -1,4 +1,4 @@
-"""Errors carry codes: every code has advice for the page and the command line, and every raise names one."""
+"""Errors carry codes: every code has advice for the page and the command line, and every raise has a code."""
 
 import ast
 from pathlib import Path
@@ -24,7 +24,7 @@ SOURCES = [
     for path in (ROOT / folder).rglob("*.py")
 ]
 SOURCES.append(ROOT / "app.py")
-# Their messages say by themselves what to do, from a command line.
+# The messages of these codes already state what to do on a command line.
 PLAIN = {Code.REQUEST, Code.OPTION, Code.SETTING, Code.NAME, Code.HUB, Code.ORDER}
 
 
@@ -34,11 +34,11 @@ def test_every_code_has_advice_on_the_page():
     }
 
 
-def test_every_code_has_advice_on_the_command_line_but_those_whose_messages_say_it():
+def test_every_code_has_advice_on_the_command_line_unless_its_messages_give_it():
     assert set(ADVICE) == set(Code) - PLAIN
 
 
-def test_page_speaks_of_buttons_and_the_command_line_of_commands():
+def test_page_advice_names_buttons_and_command_line_advice_names_commands():
     page = " ".join(text for texts in ERRORS.values() for text in texts)
     assert "`" not in page and "--" not in page and "python -m" not in page
     assert not any("“" in text or "Press" in text or " tab" in text for text in ADVICE.values())
@@ -96,7 +96,7 @@ def test_record_without_a_code_or_with_one_of_a_later_version_is_shown_as_it_is(
         (OSError(12, "Cannot allocate memory"), Code.OUT_OF_MEMORY),
     ],
 )
-def test_what_the_machine_lacks_is_advised_on_in_both_languages(error, code, language):
+def test_advice_on_missing_hardware_and_software_exists_in_both_languages(error, code, language):
     assert _mendable(error).code == code
     assert Texts(language).advice(code)
 
@@ -111,7 +111,7 @@ def test_parent_that_is_missing_sends_the_page_to_its_button_and_the_command_lin
     assert told(missing.value).endswith("run `sft` first")
 
 
-def test_what_does_not_fit_into_memory_sends_the_page_to_its_settings(workspace, monkeypatch):
+def test_advice_on_too_little_memory_refers_to_the_settings_of_the_page(workspace, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: (1, "RAM"))
     with pytest.raises(UserError, match="does not fit") as refused:
         memory.refuse_what_cannot_fit("sft", Resolved(build("sft", "tiny"), Parents()), workspace)
@@ -129,7 +129,7 @@ def test_loss_that_became_infinite_or_jumped_is_unstable(loss):
         stability.check_loss(loss)
 
 
-def test_base_that_is_not_there_is_an_error_of_the_base():
+def test_missing_base_has_the_code_of_the_base():
     with pytest.raises(UserError) as refused:
         resolve_base("./no/such/folder")
     assert refused.value.code == Code.BASE

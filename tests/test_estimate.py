@@ -1,4 +1,4 @@
-"""The memory estimate: shapes of the real models, terms that add up, what moves them, what is refused."""
+"""The memory estimate: shapes of real models, its terms and their sum, and which runs are refused."""
 
 import inspect
 import json
@@ -56,7 +56,7 @@ def total(workspace, random_base):
 
 
 @pytest.mark.parametrize("stage", ["sft", "reward", "ppo"])
-def test_every_term_is_shown_and_the_peak_is_what_is_there_at_once(total, stage):
+def test_every_term_is_shown_and_the_peak_adds_simultaneous_terms_only(total, stage):
     found = total(stage)
     assert found.total <= sum(term.bytes for term in found.terms)
     assert found.total >= max(term.bytes for term in found.terms)
@@ -76,7 +76,7 @@ def test_smaller_micro_batches_checkpointing_and_quantisation_need_less(total, r
     assert total("ppo", "mode=shared", precision="int4").total < controlled
 
 
-def test_what_cannot_fit_is_said(total):
+def test_a_run_that_cannot_fit_is_reported(total):
     found = total("sft", *HUGE)
     assert not found.fits and "does not fit" in found.table()
     assert "does not fit" not in total("sft").table()
@@ -84,7 +84,7 @@ def test_what_cannot_fit_is_said(total):
 
 def test_a_base_of_an_unknown_kind_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "strange"}')
-    with pytest.raises(UserError, match="not known"):
+    with pytest.raises(UserError, match="not supported"):
         read_shape(tmp_path)
 
 
@@ -99,7 +99,7 @@ def test_the_formulas_know_the_constants_of_the_code_they_describe():
     assert inspect.signature(measure.respond).parameters["batch_size"].default == memory_terms.REPORTED
 
 
-def test_of_a_token_that_nobody_reads_the_last_block_keeps_less(random_base):
+def test_the_last_block_keeps_less_for_tokens_whose_output_is_unused(random_base):
     shape = read_shape(random_base)
     asked = build("reward", "tiny", overrides=[f"base_model={random_base}"])
     plan = memory_terms.Plan(shape, asked, full_rows(asked.max_length), cpu=True)
@@ -108,7 +108,7 @@ def test_of_a_token_that_nobody_reads_the_last_block_keeps_less(random_base):
         return next(t.bytes for t in memory_terms.update(plan, 4, 32, read) if t.name == "activations")
 
     unread = 4 * 32 - 8
-    # bf16: the inputs of the output layer and of the MLP, the GELU's slope and what it gives
+    # bf16: the inputs of the output layer and of the MLP, and the slope and the output of the GELU
     assert activations(128) - activations(8) == unread * 2 * (2 * shape.width + 2 * shape.mlp)
 
 
@@ -147,7 +147,7 @@ def test_ppo_counts_the_head_that_it_keeps_packed_once(workspace, random_base, m
     assert heads() == {}
 
 
-def test_rows_count_as_long_as_they_are(total, workspace, random_base, dataset):
+def test_rows_count_with_their_own_length(total, workspace, random_base, dataset):
     short = estimated(settings(random_base), workspace, dataset)
     assert short.total < estimate("sft", settings(random_base), workspace).total
     assert short.total == estimate("sft", settings(random_base, f"dataset={dataset}"), workspace).total
@@ -157,7 +157,7 @@ def estimated(asked, workspace, dataset):
     return estimate_resolved("sft", Resolved(asked, Parents(dataset)), workspace)
 
 
-def test_row_lengths_are_those_that_training_sees(random_base, dataset, workspace):
+def test_row_lengths_equal_those_of_training(random_base, dataset, workspace):
     from models.fast.pairs import packed_length
     from models.loading import load_tokenizer
     from models.prompting import PromptFormat
@@ -172,23 +172,25 @@ def test_row_lengths_are_those_that_training_sees(random_base, dataset, workspac
         assert found.answered(most) == max(map(len, chosen))
         packed = max(map(packed_length, chosen, rejected))
         assert packed <= found.pair(most) <= 2 * most
-    assert found.pair(512) <= packed + 3  # responses may begin alike: a few tokens more are shared
+    # the two responses may begin with the same tokens, which are shared too
+    assert found.pair(512) <= packed + 3
     assert row_lengths(path.with_name("absent.jsonl"), random_base) is None
     assert full_rows(64).answered(64) == 64
 
 
-def test_what_fits_is_judged_above_the_imports_and_refused_beyond_the_estimates_own_error():
+def test_free_memory_excludes_the_imports_and_refusal_allows_for_the_error_of_the_estimate():
     def found(free, where="GPU memory"):
         terms = (Term("a", 100, ""), Term("b", 20, "", "x"), Term("c", 30, "", "y"))
         return Estimate("sft", terms, free, where)
 
     assert found(130).total == 130 and found(130).fits and not found(130).cannot_fit
-    assert not found(129).fits and not found(129).cannot_fit  # it may fit: the estimate may be too high
+    # the run may fit, because the estimate may be too high
+    assert not found(129).fits and not found(129).cannot_fit
     assert found(103).cannot_fit
     assert found(estimates.IMPORTS + 130, "RAM").fits and not found(estimates.IMPORTS, "RAM").fits
 
 
-def test_a_base_that_is_not_here_is_not_refused(workspace):
+def test_a_base_that_is_not_on_this_machine_is_not_refused(workspace):
     for base in ("nobody/such-model", "distilgpt2"):
         asked = build("sft", "edge", overrides=[f"base_model={base}", *HUGE])
         refuse_what_cannot_fit("sft", Resolved(asked, Parents()), workspace)

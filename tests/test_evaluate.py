@@ -1,4 +1,4 @@
-"""The stage `evaluate` and what it shares with PPO: exact log-probabilities, the table, the record."""
+"""The stage `evaluate` and the parts that it shares with PPO: log-probabilities, the table and the record."""
 
 import math
 
@@ -118,7 +118,7 @@ def test_evaluate_stops_when_asked(workspace, pipeline_of_runs):
         evaluate(settings, run, workspace)
 
 
-def test_the_base_of_a_policy_may_be_one_of_the_hub(workspace, random_base, monkeypatch):
+def test_the_base_of_a_policy_may_come_from_the_hub(workspace, random_base, monkeypatch):
     monkeypatch.setattr("data.hub.download_model", lambda repo_id: random_base)
     write_json(workspace.root / "model.json", {"base_model": "acme/base"})
     assert _base(workspace, workspace.root) == random_base
@@ -131,7 +131,7 @@ def test_evaluate_refuses_more_tokens_than_the_base_has_positions(workspace, pip
         evaluate(settings, run, workspace)
 
 
-def test_evaluate_without_sft_says_what_to_run(workspace, pipeline_of_runs):
+def test_evaluate_without_sft_names_the_stage_to_run(workspace, pipeline_of_runs):
     settings, run = evaluation_run(workspace, pipeline_of_runs | {"sft": None})
     with pytest.raises(UserError, match="SFT"):
         evaluate(settings, run, workspace)
@@ -155,7 +155,7 @@ def model_and_format(request):
     return loading.load_causal(base, "bf16", CPU), PromptFormat(loading.load_tokenizer(base))
 
 
-def test_teacher_forced_logprobs_are_those_of_sampling(model_and_format):
+def test_teacher_forced_logprobs_equal_those_of_sampling(model_and_format):
     model, prompt_format = model_and_format
     answers = measure.respond(
         model.float(), PROMPTS, prompt_format, max_length=40, response_length=6, temperature=0.7, seed=3

@@ -1,4 +1,4 @@
-"""`all`: the order, what is left out, what is run again, several seeds, and the table at the end."""
+"""`all`: the order of stages, which are skipped or repeated, several seeds, and the final table."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ CHAIN = ["prepare bf16", "sft bf16", "reward bf16", "reward int8", "reward int4"
 
 @pytest.fixture
 def everything(workspace, monkeypatch):
-    """everything(fail={"reward int8"}, ...) -> (exit code, stages begun, in order); the stages do nothing."""
+    """everything(fail={"reward int8"}, ...) -> (exit code, started stages in order); the stages are stubs."""
 
     def result(row, settings, run, workspace):
         if row.name == "prepare":
@@ -48,7 +48,7 @@ class Ended:
 
 
 class FakeProcesses:
-    """Runs a stage in this process at its start, and lets it count as running until it is waited for."""
+    """Runs each stage in this process at its start and reports it as running until `wait` returns it."""
 
     def __init__(self, fail):
         self.fail, self.began, self.open, self.companies, self.most = fail, [], [], [], 0
@@ -73,12 +73,12 @@ def test_everything_runs_in_order_once(everything, capsys):
     assert everything() == (0, CHAIN)
     assert everything() == (0, [])
     shown = capsys.readouterr().out
-    assert "everything is done and fresh" in shown
+    assert "every stage is done and up to date" in shown
     table = [line.split()[0] for line in shown.splitlines() if " 0.900 " in line]
     assert table[-3:] == ["bf16", "int8", "int4"]
 
 
-def test_stages_that_do_not_stand_on_each_other_run_side_by_side(workspace, everything):
+def test_stages_that_do_not_depend_on_each_other_run_in_parallel(workspace, everything):
     processes = FakeProcesses(set())
     assert run_everything(workspace, processes=processes, jobs=2) == 0
     assert processes.most == 2
@@ -89,7 +89,7 @@ def test_stages_that_do_not_stand_on_each_other_run_side_by_side(workspace, ever
     assert processes.companies == [1, 1, 2, 2, 2, 2, 2, 2, 1]
 
 
-def test_all_keeps_other_stages_out(workspace, everything, monkeypatch):
+def test_all_holds_the_training_lock_against_other_stages(workspace, everything, monkeypatch):
     refused = []
 
     class Intruded(FakeProcesses):
@@ -104,8 +104,8 @@ def test_all_keeps_other_stages_out(workspace, everything, monkeypatch):
     stages.execute("prepare", build("prepare"), workspace)
 
 
-def test_the_stages_are_processes_of_their_own(workspace, tmp_path):
-    """The real ones: what is preloaded, exit codes and last lines."""
+def test_each_stage_runs_in_its_own_process(workspace, tmp_path):
+    """With real processes: preloaded modules, exit codes and last lines."""
     command = [sys.executable, "-m", "pipeline", "all", "--workspace", str(workspace.root), "--set"]
     done = subprocess.run(
         [*command, "prepare.train_rows=20", "prepare.validation_rows=5", "prepare.test_rows=5",
@@ -120,7 +120,7 @@ def test_the_stages_are_processes_of_their_own(workspace, tmp_path):
     assert str(workspace.run(runs["prepare"].id) / "run.json") in done.stdout.splitlines()
 
 
-def test_a_failed_arm_does_not_stop_the_others(everything, capsys):
+def test_a_failed_precision_does_not_stop_the_others(everything, capsys):
     code, began = everything(fail={"reward int8"})
     assert code == 1
     assert began == [step for step in CHAIN if step != "ppo int8"]
@@ -128,11 +128,11 @@ def test_a_failed_arm_does_not_stop_the_others(everything, capsys):
     assert everything() == (0, ["reward int8", "ppo int8", "evaluate bf16"])
 
 
-def test_without_sft_nothing_else_is_tried(everything):
+def test_after_a_failed_sft_no_other_stage_starts(everything):
     assert everything(fail={"sft bf16"}) == (1, ["prepare bf16", "sft bf16"])
 
 
-def test_a_changed_setting_runs_its_stage_and_what_stands_on_it_again(everything, workspace):
+def test_a_changed_setting_repeats_its_stage_and_those_that_depend_on_it(everything, workspace):
     everything()
     assert everything(overrides=["ppo.max_steps=3"]) == (0, CHAIN[5:])
     assert list_runs(workspace)[1].config["max_steps"] == 3
@@ -146,7 +146,7 @@ def test_a_bare_field_goes_to_every_stage_that_has_it(everything, workspace):
     assert steps == {"prepare": None, "sft": 4, "reward": 5, "ppo": 4, "evaluate": None}
 
 
-def test_a_config_file_has_a_section_a_stage(everything, workspace, tmp_path):
+def test_a_config_file_has_one_section_per_stage(everything, workspace, tmp_path):
     (tmp_path / "all.yaml").write_text("learning_rate: 1e-5\nppo:\n  max_steps: 6\n")
     everything(config_file=str(tmp_path / "all.yaml"), overrides=["ppo.learning_rate=2e-5"])
     configs = {run.stage: run.config for run in list_runs(workspace)}
@@ -164,7 +164,7 @@ def test_seeds_do_not_mix(everything, workspace):
     assert everything(seeds=2) == (0, [])
 
 
-def test_several_seeds_are_summed_up(everything, workspace):
+def test_several_seeds_are_summarised(everything, workspace):
     everything(seeds=2)
     header, *rows = comparison(workspace, "tiny", range(42, 44)).splitlines()
     assert [row.split()[:2] for row in rows[:6]] == [[p, s] for s in ("42", "43") for p in PRECISIONS]
@@ -184,7 +184,7 @@ def test_one_precision_alone(everything):
 
 
 @pytest.mark.parametrize("wrong", ["ppo.nonsense=1", "nowhere.max_steps=1", "nonsense=1", "ppo.max_steps=x"])
-def test_a_wrong_setting_is_told_before_anything_runs(everything, workspace, wrong):
+def test_a_wrong_setting_is_reported_before_anything_runs(everything, workspace, wrong):
     with pytest.raises(UserError):
         everything(overrides=[wrong])
     assert list_runs(workspace) == []

@@ -1,4 +1,4 @@
-"""An exported model is the trained one, for whoever has transformers alone."""
+"""An exported model equals the trained one and loads with transformers alone."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def trained(workspace):
-    """trained(stage, base) -> (run id, model, head or None): a done run with a random adapter."""
+    """trained(stage, base) -> (run id, model, head or None): a finished run with a random adapter."""
 
     def inner(stage, base):
         settings = build(stage, overrides=[f"base_model={base}", "lora_rank=4", "lora_alpha=8"])
@@ -40,7 +40,7 @@ def trained(workspace):
 
 @torch.inference_mode()
 def logits_of(folder, kind, ids):
-    """Logits by transformers alone; none of the project's loading code is involved."""
+    """Logits by transformers alone, without the project's loading code."""
     transformers.AutoTokenizer.from_pretrained(folder)
     return getattr(transformers, kind).from_pretrained(folder).eval()(torch.tensor([ids])).logits.float()
 

@@ -1,4 +1,4 @@
-"""The fault matrix is whole: every row has a test or a reason, and the table in docs/ has every row."""
+"""The fault matrix is complete: every row has a test or a reason, and the printed table has every row."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from benchmarks.fault_table import Matrix, table
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_table_tells_each_row_with_its_tests_and_how_they_ended():
+def test_the_table_lists_each_row_with_its_tests_and_their_outcomes():
     matrix = Matrix(rows={"tests/test_a.py::test_x": [5, 14], "tests/test_b.py::test_y": [14]})
     page = table(matrix, {"tests/test_a.py::test_x": "3 passed"})
     lines = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
@@ -18,7 +18,7 @@ def test_the_table_tells_each_row_with_its_tests_and_how_they_ended():
 
 
 def test_every_mark_names_rows_that_exist_and_every_row_has_a_test(request):
-    """Of the whole tree, read as text, so that it holds whichever tests are being run."""
+    """Reads all test files as text, so that the check is independent of the tests that are selected."""
     import re
 
     marked = set()

@@ -36,7 +36,7 @@ def test_write_atomic_syncs_the_file_before_the_rename_and_the_folder_after(tmp_
     assert calls == (["fsync", "rename", "fsync"] if os.name != "nt" else ["fsync", "rename"])
 
 
-def test_json_has_no_nan_and_comes_back(tmp_path):
+def test_json_has_no_nan_and_round_trips(tmp_path):
     value = {"a": [1, math.nan, -math.inf, {"b": math.inf}], "文": "🙂", "path": Path("a") / "b", "t": (1, 2)}
     files.write_json(tmp_path / "x.json", value)
     text = (tmp_path / "x.json").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_corrupt_json_is_named(tmp_path, content):
         files.read_json(tmp_path / "run.json")
 
 
-def test_missing_json_is_told_from_a_corrupt_one(tmp_path):
+def test_missing_json_is_distinguished_from_a_corrupt_one(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.read_json(tmp_path / "none.json")
 

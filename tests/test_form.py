@@ -1,4 +1,4 @@
-"""Forms: made from the settings, and back as the overrides that a command line would have."""
+"""Forms are built from the settings, and their values become the overrides of a command line."""
 
 import gradio as gr
 import pytest

@@ -1,5 +1,6 @@
-"""A full disk: whichever write it strikes, the run ends as "failed: disk full", without a traceback, and goes
-on once there is room. On a real file system of a few MB where this user may mount one, else injected."""
+"""A full disk: whichever write fails, the run ends as "failed: disk full" without a traceback and can be
+resumed once there is space. The tests use a real file system of a few MB where mounting is allowed; one test,
+which needs no mount, injects the error."""
 
 import errno
 import json
@@ -44,7 +45,7 @@ def disk(tmp_path):
 
 
 def fill(place):
-    """Take every byte that is left."""
+    """Write until no byte is free."""
     with open(place / "filler", "ab", buffering=0) as filler:
         for size in (2**16, 2**12, 1):
             try:
@@ -55,7 +56,7 @@ def fill(place):
 
 
 def strikes(run):
-    """What a stage writes, one thing after another; a training's libraries included."""
+    """The writes of a stage in order, including those by the libraries that training uses."""
     import numpy
     import torch
     from safetensors.torch import save_file
@@ -99,7 +100,7 @@ def stage(disk, strike):
 
 
 @pytest.mark.parametrize("strike", range(15))
-def test_whichever_write_a_full_disk_strikes_the_run_fails_in_plain_words_and_goes_on_later(
+def test_whichever_write_fails_on_a_full_disk_the_run_fails_with_a_clear_error_and_resumes_later(
     disk, monkeypatch, capsys, strike
 ):
     workspace = Workspace(disk / "workspace").create()
@@ -109,7 +110,7 @@ def test_whichever_write_a_full_disk_strikes_the_run_fails_in_plain_words_and_go
     code = exit_code(lambda: stages.execute("prepare", settings, workspace, started=begun.append) and 0)
     shown = capsys.readouterr()
     assert code == 2 and "Traceback" not in shown.out + shown.err
-    assert shown.err.splitlines()[-1].startswith("error: disk full; make room")
+    assert shown.err.splitlines()[-1].startswith("error: disk full; free space")
     record = read_run(workspace, begun[0].id)
     assert (record.status, record.error, record.error_code) == ("failed", "disk full", Code.DISK_FULL)
     assert [attempt.status for attempt in record.attempts] == ["failed"]
@@ -128,7 +129,7 @@ def test_new_run_on_a_full_disk_is_refused_and_leaves_nothing(disk, capsys):
     workspace = Workspace(disk / "workspace").create()
     fill(disk)
     assert exit_code(lambda: stages.execute("prepare", build("prepare"), workspace) and 0) == 2
-    assert capsys.readouterr().err.startswith("error: disk full; make room")
+    assert capsys.readouterr().err.startswith("error: disk full; free space")
     assert list(workspace.runs.iterdir()) == []
 
 
@@ -156,7 +157,7 @@ def test_cancel_works_on_a_full_disk(disk, monkeypatch):
     assert read_run(workspace, run.id).status == "cancelled"
 
 
-def test_queue_on_a_full_disk_promises_nothing_and_says_why_what_waited_failed(disk):
+def test_queue_on_a_full_disk_accepts_no_run_and_gives_the_reason_to_the_runs_that_waited(disk):
     workspace = Workspace(disk / "workspace").create()
     waiting = Run.create(workspace, "prepare", build("prepare"))
     files.write_json(workspace.root / "queue.json", {"queue": [waiting.id], "launched": None})
@@ -172,7 +173,7 @@ def test_queue_on_a_full_disk_promises_nothing_and_says_why_what_waited_failed(d
     assert read_run(workspace, waiting.id).error_code == Code.DISK_FULL and jobs.queue() == []
 
 
-def test_run_that_waits_is_cancelled_on_a_full_disk(disk):
+def test_queued_run_can_be_cancelled_on_a_full_disk(disk):
     workspace = Workspace(disk / "workspace").create()
     long = ["python3", "-c", "import time; time.sleep(600)"]
     jobs = JobRunner(workspace, child_command=lambda workspace, run: long, poll=0.05)
@@ -188,7 +189,7 @@ def test_run_that_waits_is_cancelled_on_a_full_disk(disk):
             child.kill()
 
 
-def test_page_says_that_the_disk_is_full(disk):
+def test_page_states_that_the_disk_is_full(disk):
     workspace = Workspace(disk / "workspace").create()
     fill(disk)
     for language in ("en", "zh"):
@@ -196,8 +197,8 @@ def test_page_says_that_the_disk_is_full(disk):
         assert t("machine.disk", free=0) in machine_html(workspace, t)
 
 
-def test_run_ends_as_failed_where_only_its_reserve_gives_room(workspace, monkeypatch):
-    """The same without a file system of its own: writes fail for as long as the reserve is there."""
+def test_run_ends_as_failed_by_releasing_its_reserve(workspace, monkeypatch):
+    """Without a separate file system: writes fail as long as the reserve file exists."""
     run = Run.create(workspace, "prepare", build("prepare"))
     real = files.write_atomic
 
@@ -221,7 +222,7 @@ def test_run_ends_as_failed_where_only_its_reserve_gives_room(workspace, monkeyp
         SimpleNamespace,
     ],
 )
-def test_full_disk_is_recognised_in_the_words_of_libraries(error):
+def test_full_disk_is_recognised_in_the_errors_of_libraries(error):
     if error is SimpleNamespace:  # torch.save raises this one from the system's error
         try:
             try:

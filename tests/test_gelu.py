@@ -1,4 +1,4 @@
-"""The quicker tanh GELU against torch's: values, slopes, and where it steps aside."""
+"""The faster tanh GELU equals torch's in values and slopes, and leaves other cases to torch."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def numbers(n: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("n", [MANY, BLOCK + 7])
-def test_values_and_slopes_are_torchs_up_to_the_rounding_of_bf16(n):
+def test_values_and_slopes_equal_torchs_up_to_the_rounding_of_bf16(n):
     x, exact = numbers(n).requires_grad_(), numbers(n).double().requires_grad_()
     ours, theirs = TanhGELU()(x), gelu(exact, approximate="tanh")
     torch.testing.assert_close(ours.double(), theirs, rtol=2**-8, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Sampling: the right positions, the right probabilities, and rows that do not disturb each other."""
+"""Sampling: correct positions, correct probabilities, and rows that do not affect each other."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ PROMPTS = [[5, 9, 2], [7, 8, 9, 10, 11, 12, 13], [4]]
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])
 def model(request, random_base, random_llama_base):
-    """fp32, with weights large enough that the model has opinions."""
+    """fp32, with weights large enough that the distribution over tokens is far from uniform."""
     base = random_base if request.param == "gpt2" else random_llama_base
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     torch.manual_seed(0)
@@ -61,7 +61,7 @@ def test_an_answer_does_not_depend_on_its_batch_mates(model):
     assert backwards.tokens == together.tokens[::-1]
 
 
-def test_the_same_seed_gives_the_same_answers_and_another_one_others(model):
+def test_the_same_seed_gives_the_same_answers_and_another_seed_different_ones(model):
     assert sample(model).tokens == sample(model).tokens
     assert sample(model).tokens != sample(model, seed=4).tokens
 
@@ -74,7 +74,7 @@ def test_samples_follow_the_models_distribution(model):
     expected = (logits / 1.3).softmax(-1)
     seen = torch.bincount(torch.tensor(result.tokens)[:, 0], minlength=len(expected)) / count
     assert seen[PAD] == seen[7] == 0
-    # The distance of two samples of this size from one distribution over some hundred ids.
+    # Three times the scale of the sampling error in total variation distance at this sample size.
     limit = 3 * torch.sqrt(expected * (1 - expected) / count).sum().item() / 2
     assert (seen - expected).abs().sum().item() / 2 < limit
     assert expected.max() < 0.9
@@ -87,7 +87,7 @@ def test_finished_rows_leave_the_batch_and_the_others_go_on_unchanged(model):
     def counting(*args, **kwargs):
         sizes.append(len(kwargs["input_ids"]))
         output = forward(*args, **kwargs)
-        output.logits[..., EOS] += 8  # or few rows would end
+        output.logits[..., EOS] += 8  # without this, few rows would end
         return output
 
     prompts = PROMPTS * 6
@@ -111,7 +111,7 @@ def test_finished_rows_leave_the_batch_and_the_others_go_on_unchanged(model):
     assert lengths == [len(logprobs) for logprobs in result.logprobs]
 
 
-def test_the_pad_token_is_never_sampled_however_much_the_model_wants_it(model):
+def test_the_pad_token_is_never_sampled_however_likely_the_model_makes_it(model):
     def wants_pad(module, args, output):
         output.logits[..., PAD] = 1e4
 
@@ -138,7 +138,7 @@ def test_top_k_and_top_p_keep_only_the_likely_tokens(model):
 
 
 class _Scripted(torch.nn.Module):
-    """Says the given ids, whatever it is asked."""
+    """Generates the given ids for every prompt."""
 
     def __init__(self, model, script):
         super().__init__()
@@ -185,7 +185,7 @@ def test_on_step_sees_each_token_as_it_comes_and_can_end_the_generation(model):
     assert max(map(len, result.tokens)) == 5
 
 
-def test_nothing_to_do_and_nonsense(model):
+def test_empty_requests_return_at_once_and_invalid_ones_are_refused(model):
     assert sample(model, []).tokens == []
     assert sample(model, max_new_tokens=0).tokens == [[], [], []]
     with pytest.raises(ValueError, match="no tokens"):

@@ -1,4 +1,4 @@
-"""The short way through GPT-2 for one token a row gives what the library gives, bit for bit."""
+"""The fast path through GPT-2 for one token per row equals the library bit for bit."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def sample(model, prompts, **options):
 
 @pytest.mark.parametrize("prompts", [EVEN, UNEVEN], ids=["even", "uneven"])
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_the_answers_are_those_of_the_library_bit_for_bit(random_base, precision, prompts, monkeypatch):
+def test_the_answers_equal_those_of_the_library_bit_for_bit(random_base, precision, prompts, monkeypatch):
     model = with_adapter(random_base, precision)
     head = torch.nn.Linear(model.config.hidden_size, 1, bias=False, dtype=model.dtype)
     steps = []
@@ -42,7 +42,7 @@ def test_the_answers_are_those_of_the_library_bit_for_bit(random_base, precision
 
     monkeypatch.setattr(gpt2_step.Gpt2Step, "__call__", counted)
     short = sample(model, prompts, value_head=head)
-    assert len(steps) == max(map(len, short.tokens)) - 1  # all but the prompts' own pass
+    assert len(steps) == max(map(len, short.tokens)) - 1  # every pass except the one over the prompts
     monkeypatch.setattr(generation.gpt2_step, "of", lambda model: None)
     long = sample(model, prompts, value_head=head)
     assert short == long

@@ -1,5 +1,4 @@
-"""The guard before the page: who may call, which addresses, how much, how often; languages and raters by
-cookie."""
+"""The guard in front of the page: hosts, addresses, sizes, rates, and cookies for language and rater."""
 
 import asyncio
 import os
@@ -40,7 +39,7 @@ def client(bound_to="127.0.0.1", host="127.0.0.1:7860", app=None, peer="10.0.0.1
                       client=(peer, 5000))  # fmt: skip
 
 
-# names of the host and of the origin
+# host and origin
 
 
 @pytest.mark.faults(46)
@@ -126,8 +125,8 @@ def test_large_bodies_are_refused_before_they_are_read_and_uploads_may_be_larger
 
 
 @pytest.mark.faults
-def test_the_size_of_a_body_is_a_matter_of_the_address_and_not_of_how_it_ends():
-    """50 MB of JSON to /call/upload or /run/upload silenced the page for 22 seconds."""
+def test_the_limit_of_a_body_depends_on_the_complete_address_and_not_on_its_ending():
+    """50 MB of JSON sent to /call/upload or /run/upload once blocked the page for 22 seconds."""
     big = b"[" * (routes.CALL_LIMIT + 1)
     for path in ("/gradio_api/call/upload", "/gradio_api/run/upload", "/zh/gradio_api/run/upload"):
         assert client().post(path, content=big).status_code == 413
@@ -141,7 +140,7 @@ def test_a_body_without_a_length_is_cut_at_the_limit(path):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff"])
-def test_a_call_whose_body_is_no_json_object_is_refused(body):
+def test_a_call_whose_body_is_not_a_json_object_is_refused(body):
     assert client().post(CALL, content=body).status_code == 400
 
 
@@ -165,7 +164,7 @@ def test_a_body_that_stops_half_way_ends_with_an_answer(path, monkeypatch):
 
 
 @pytest.mark.faults
-def test_a_body_that_drips_ends_when_its_time_is_over():
+def test_a_body_that_arrives_too_slowly_ends_at_its_time_limit():
     async def receive():
         await asyncio.sleep(0.01)
         return {"type": "http.request", "body": b"x", "more_body": True}
@@ -186,7 +185,7 @@ def a_file(folder, name, size, age, now):
     return file
 
 
-def test_old_uploads_go_and_the_oldest_make_room(tmp_path):
+def test_expired_uploads_are_removed_and_the_oldest_make_room(tmp_path):
     now, uploads = time.time(), Uploads(tmp_path, total=100)
     stale = a_file(tmp_path, "stale", 10, 2 * 3600, now)
     older, newer = (a_file(tmp_path, str(age), 40, age, now) for age in (1200, 600))
@@ -194,13 +193,13 @@ def test_old_uploads_go_and_the_oldest_make_room(tmp_path):
     assert not stale.exists() and not stale.parent.exists()
     with uploads.room_for(50) as there:
         assert there and not older.exists() and newer.exists()
-        with uploads.room_for(50) as more:  # the first fifty are on their way
+        with uploads.room_for(50) as more:  # the first fifty bytes are still being uploaded
             assert more is True and not newer.exists()
             with uploads.room_for(1) as too_much:
                 assert too_much is False
 
 
-def test_an_upload_of_now_does_not_make_room(tmp_path):
+def test_a_recent_upload_is_not_removed_to_make_room(tmp_path):
     uploads = Uploads(tmp_path, total=100)
     fresh = a_file(tmp_path, "fresh", 60, 10, time.time())
     page = client(uploads=uploads)
@@ -248,7 +247,7 @@ def test_logins_are_possible_again_after_the_window():
     assert throttle.admits("a", guard.LOGIN_WINDOW + 2.0)
 
 
-def test_a_flood_of_peers_does_not_forget_the_newest(monkeypatch):
+def test_a_flood_of_peers_does_not_displace_the_newest_one(monkeypatch):
     monkeypatch.setattr(guard, "PEERS", 3)
     throttle = guard.Throttle()
     for peer in "abcdefg":
@@ -273,12 +272,12 @@ def test_behind_a_named_proxy_the_visitor_counts_and_behind_another_the_proxy():
 
 
 def test_headers_of_proxies_never_reach_gradio():
-    """Gradio would put the host that anybody claims there into what it tells all visitors."""
+    """Gradio would put a host claimed in such a header into its answers to all visitors."""
     claimed = {"x-forwarded-host": "evil.example", "forwarded": "host=evil.example"}
     assert "forwarded" not in client().get("/gradio_api/info", headers=claimed).text
 
 
-def test_who_counts_as_one_peer():
+def test_which_addresses_count_as_one_peer():
     assert peers.peer_of("10.0.0.1") == "10.0.0.1" == peers.peer_of("::ffff:10.0.0.1")
     assert peers.peer_of("2001:db8::1") == peers.peer_of("2001:db8::ffff:2") == "2001:db8::/64"
     assert peers.peer_of("testclient") == "testclient"
@@ -310,7 +309,7 @@ def test_a_session_belongs_to_the_visitor_who_used_it_first(two):
 
 
 @pytest.mark.faults
-def test_an_event_belongs_to_the_visitor_who_was_told_its_name(two):
+def test_an_event_belongs_to_the_visitor_who_received_its_name(two):
     ann, rob = two
     event = ann.post("/gradio_api/queue/join", json={"session_hash": "s"}).json()["event_id"]
     cancel = {"session_hash": "s", "event_id": event, "fn_index": 0}
@@ -324,7 +323,7 @@ def test_an_event_belongs_to_the_visitor_who_was_told_its_name(two):
 
 
 @pytest.mark.parametrize("name", [3, ["s"], {"a": 1}, "s" * 101])
-def test_a_name_of_a_session_that_is_none_is_refused(two, name):
+def test_an_invalid_session_name_is_refused(two, name):
     assert two[0].post(CALL, json={"session_hash": name}).status_code == 400
 
 
@@ -335,7 +334,7 @@ def test_without_a_cookie_a_session_belongs_to_the_peer():
     assert answers == [200, 200, 403]
 
 
-def test_who_uses_many_sessions_loses_the_oldest_own_ones_only():
+def test_a_visitor_with_many_sessions_loses_only_the_oldest_of_these():
     owners = Owners(most=10, most_of_one=3)
     owners.claim("kept", "ann")
     for n in range(50):
@@ -357,7 +356,7 @@ def test_answers_and_refusals_carry_the_protective_headers(path):
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_websockets_are_not_spoken():
+def test_websockets_are_refused():
     sent = []
 
     async def send(message):
@@ -378,7 +377,7 @@ def test_the_switch_wins_over_the_browsers_language():
     page = client()
     chinese = {"accept-language": "zh-CN", **HTML}
     assert page.get("/?lang=en", headers=chinese).status_code == 200
-    assert page.get("/", headers=chinese).status_code == 200  # by its cookie
+    assert page.get("/", headers=chinese).status_code == 200  # the cookie decides
 
 
 def test_scripts_are_never_redirected():

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system."""
+"""Freed memory is returned to the system."""
 
 import sys
 
@@ -10,8 +10,9 @@ from models.fast import heap
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
-def test_what_was_freed_between_what_is_kept_goes_back():
-    tensors = [torch.ones(20_000) for _ in range(4000)]  # 80 kB each: from the heap, not mapped one by one
+def test_memory_freed_between_kept_tensors_is_returned():
+    # 80 kB each: small enough for the heap instead of separate mappings
+    tensors = [torch.ones(20_000) for _ in range(4000)]
     kept = tensors[::100]
     del tensors
     before = psutil.Process().memory_info().rss
@@ -20,7 +21,7 @@ def test_what_was_freed_between_what_is_kept_goes_back():
     assert all(bool((tensor == 1).all()) for tensor in kept)
 
 
-def test_a_library_without_it_is_left_alone(monkeypatch):
+def test_a_c_library_without_the_function_is_not_called(monkeypatch):
     heap._library.cache_clear()
     monkeypatch.setattr(sys, "platform", "darwin")
     heap.give_back()

@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source: which part may import which, and what stays light."""
+"""The rules of the repository, checked in the source: allowed imports and modules that load no torch."""
 
 import ast
 import graphlib
@@ -19,8 +19,8 @@ MAY_IMPORT = {
     "app": {"data", "pipeline", "ui"},
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate"}
-# Folders whose modules load no torch and no models at import, because the page imports them. What runs in a
-# process of its own inside such a folder is named here, and must exist.
+# Folders whose modules load no torch and no models at import, because the page imports them. OWN_PROCESS
+# names the modules in these folders that run in a separate process.
 LIGHT_FOLDERS = (
     "pipeline.settings",
     "pipeline.runs",
@@ -44,13 +44,13 @@ def name_of(path):
 
 
 def imports(tree):
-    """(top-level package, line) of every import, wherever it stands."""
+    """(top-level package, line) of every import, including those inside functions."""
     for name, line in imported_names(ast.walk(tree)):
         yield name.split(".")[0], line
 
 
 def imported_names(nodes):
-    """(dotted name, line) of everything that these nodes import; "from a import b" gives a.b."""
+    """(dotted name, line) of every import in these nodes; "from a import b" gives a.b."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -60,7 +60,7 @@ def imported_names(nodes):
 
 
 def at_import(tree):
-    """The statements that run when the module is imported: no bodies of functions."""
+    """The statements that run when the module is imported, without the bodies of functions."""
     waiting = list(tree.body)
     while waiting:
         node = waiting.pop()
@@ -76,7 +76,7 @@ def parsed(path):
 ALL = {name_of(path): path for path in modules()}
 
 
-def test_the_house_is_not_empty():
+def test_the_packages_are_found():
     assert {name.split(".")[0] for name in ALL} >= set(PACKAGES)
 
 
@@ -89,7 +89,7 @@ def test_imports_run_one_way(name):
 
 
 def test_no_imports_form_a_circle():
-    """Counts imports inside functions too: a circle that is only put off is still a circle."""
+    """Includes imports inside functions, because a postponed circular import is still a circular import."""
     graph = {}
     for name, path in ALL.items():
         targets = (modules_named(imported) for imported, _ in imported_names(ast.walk(parsed(path))))
@@ -101,7 +101,7 @@ def test_no_imports_form_a_circle():
 
 
 def modules_named(imported):
-    """The module of ours that an imported name belongs to; None for a library's."""
+    """The module of this repository that an imported name belongs to; None for a library's name."""
     while imported and imported not in ALL:
         imported = imported.rpartition(".")[0]
     return imported or None
@@ -126,14 +126,14 @@ def test_the_folders_and_modules_that_this_file_names_exist():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_module_says_what_it_is(name):
+def test_every_module_has_a_docstring(name):
     tree = parsed(ALL[name])
     assert ast.get_docstring(tree), f"{name} has no docstring"
     assert name.rpartition(".")[2] not in FORBIDDEN_NAMES
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_nothing_catches_everything_in_silence(name):
+def test_no_exception_is_swallowed_silently(name):
     for node in ast.walk(parsed(ALL[name])):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"{name}, line {node.lineno}: a bare except"
@@ -147,7 +147,7 @@ def test_nothing_catches_everything_in_silence(name):
     ["app", *(name for name in ALL if name.startswith(LIGHT_FOLDERS) and name.count(".") == 1)],
 )
 def test_importing_it_leaves_torch_out(module):
-    """Each folder that is named light, with all its modules but those that run in a process of their own."""
+    """Imports every module of the light folders except those that run in a separate process."""
     inside = [name for name in ALL if name.startswith(module + ".") and name not in OWN_PROCESS]
     light = [name for name in (module, *inside) if name != "pipeline.commands.preload"]
     code = f"import sys, {', '.join(light)}; print(sorted(set(sys.modules) & {HEAVY!r}))"

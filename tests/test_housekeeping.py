@@ -1,4 +1,4 @@
-"""Deleting runs: what depends on them is named first, and a kill in between leaves no half of one."""
+"""Deleting runs: dependent runs are named first, and a kill in between leaves no partly deleted run."""
 
 import os
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.faults(57)
 
 @pytest.fixture
 def chain(workspace):
-    """{name: id}: sft <- reward <- ppo done, an sft that failed, one that runs."""
+    """{name: id}: sft <- reward <- ppo finished, one failed sft and one running sft."""
     made = {}
 
     def run(name, stage, end, **parents):
@@ -42,7 +42,7 @@ def ids(workspace):
     return {run.id for run in list_runs(workspace)}
 
 
-def test_a_run_that_others_stand_on_is_deleted_only_with_yes_and_they_are_named(workspace, chain, capsys):
+def test_a_run_with_dependents_is_deleted_only_with_yes_and_these_are_named(workspace, chain, capsys):
     command = ["delete", chain["sft"], "--workspace", str(workspace.root)]
     assert main(command) == 2
     said = capsys.readouterr().err
@@ -53,12 +53,12 @@ def test_a_run_that_others_stand_on_is_deleted_only_with_yes_and_they_are_named(
     assert ids(workspace) == set(chain.values()) - {chain["sft"]}
 
 
-def test_a_run_that_nothing_stands_on_is_deleted_at_once(workspace, chain):
+def test_a_run_without_dependents_is_deleted_at_once(workspace, chain):
     assert housekeeping.delete(workspace, chain["evaluate"]) == []
     assert chain["evaluate"] not in ids(workspace)
 
 
-def test_what_is_running_or_not_there_is_not_deleted(workspace, chain):
+def test_a_running_or_unknown_run_is_not_deleted(workspace, chain):
     with pytest.raises(UserError, match="is running; `cancel"):
         housekeeping.delete(workspace, chain["running"], yes=True)
     for name in ("20260101T000000Z-sft-bf16-0000", "../experiments"):
@@ -72,7 +72,7 @@ def test_a_run_whose_record_is_damaged_can_be_deleted(workspace, chain):
     assert not workspace.run(chain["failed"]).exists()
 
 
-def test_gc_lists_first_and_removes_what_ended_early_and_old_checkpoints(workspace, chain, capsys):
+def test_gc_lists_first_and_then_removes_unfinished_runs_and_old_checkpoints(workspace, chain, capsys):
     command = ["gc", "--workspace", str(workspace.root)]
     assert main(command) == 0
     assert "--yes removes it" in capsys.readouterr().out
@@ -84,7 +84,7 @@ def test_gc_lists_first_and_removes_what_ended_early_and_old_checkpoints(workspa
     assert not [name for name in os.listdir(workspace.root) if name.startswith(".deleted")]
 
 
-def test_a_kill_while_a_run_is_being_deleted_leaves_no_half_of_it(workspace, chain, monkeypatch):
+def test_a_kill_during_a_deletion_leaves_no_part_of_the_run(workspace, chain, monkeypatch):
     def killed(*_, **__):
         raise KeyboardInterrupt
 

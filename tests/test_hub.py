@@ -1,4 +1,4 @@
-"""The hub: real downloads from a loopback server, the cache without it, and clear errors in time."""
+"""The hub: real downloads from a loopback server, the cache without a hub, clear errors in limited time."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ README = b"---\nlicense: mit\ntags:\n- human-feedback\n---\n# Pairs\n"
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache of the hub, and no settings of the machine's."""
+    """An empty hub cache, and none of this machine's hub settings."""
     for name in [name for name in os.environ if name.startswith(("HF_", "TRANSFORMERS_OFFLINE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -37,7 +37,7 @@ def transcripts(questions) -> bytes:
 
 
 def hh_like() -> dict[str, bytes]:
-    """A repository laid out as Anthropic/hh-rlhf is, transcripts of another kind included."""
+    """A repository with the layout of Anthropic/hh-rlhf, including transcripts that are not preferences."""
     return {
         "README.md": README,
         "harmless-base/train.jsonl.gz": gzip.compress(transcripts(["a", "b", "c"])),
@@ -67,8 +67,10 @@ def test_cold_cache_downloads_gzipped_transcripts_with_their_splits(tmp_path, ca
 
 
 def asks(monkeypatch):
-    """Notes each time that a process is sent to the hub. A silent hub costs one silence, which is short; what
-    the cache says costs none. Together they keep an answer within 15 seconds."""
+    """Record each child process that asks the hub; returns the list of "online" and "offline" requests.
+
+    A silent hub costs one short timeout and a cached answer none, which keeps an answer within 15 seconds.
+    """
     assert hub_module.SILENCE_SECONDS <= 9
     asked, ask = [], hub_module._ask_child
 
@@ -84,7 +86,7 @@ def test_warm_cache_answers_without_the_hub(tmp_path, cache, monkeypatch):
     with HubServer(datasets={"acme/hh": hh_like()}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         loaded = load(tmp_path)
-    assert load(tmp_path) == loaded  # the port refuses connections now
+    assert load(tmp_path) == loaded  # the server is closed and its port refuses connections
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert load(tmp_path) == loaded
     monkeypatch.delenv("HF_HUB_OFFLINE")
@@ -95,7 +97,7 @@ def test_warm_cache_answers_without_the_hub(tmp_path, cache, monkeypatch):
         assert asked == ["online", "offline"]
 
 
-def test_half_filled_cache_is_not_taken_for_the_whole(tmp_path, cache, monkeypatch):
+def test_half_filled_cache_is_not_taken_for_complete(tmp_path, cache, monkeypatch):
     with HubServer(datasets={"acme/hh": hh_like()}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         assert len(load(tmp_path, "hub:acme/hh/helpful-base").pairs["train"]) == 1
@@ -140,7 +142,7 @@ def test_broken_file_of_the_hub_is_a_clear_error(tmp_path, cache, monkeypatch, c
             load(tmp_path)
 
 
-def test_row_that_is_no_pair_is_counted(tmp_path, cache, monkeypatch):
+def test_row_that_is_not_a_pair_is_counted(tmp_path, cache, monkeypatch):
     content = transcripts(["a"]) + b'{"chosen": "no transcript", "rejected": "neither"}\n\n'
     with HubServer(datasets={"acme/hh": {"all.jsonl": content}}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -205,7 +207,7 @@ def test_offline_with_an_empty_cache_is_a_clear_error(cache, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["../etc", "a/b/c", "a\0b", "", "/abs", "a/..", "http://x/y"])
-def test_name_that_is_none_never_reaches_the_network(name):
+def test_invalid_name_never_reaches_the_network(name):
     with pytest.raises(UserError, match="not a name of the hub"):
         download_model(name)
 

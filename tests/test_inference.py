@@ -1,4 +1,4 @@
-"""The inference process for real: it answers, stops, dies, comes back, and ends with the app."""
+"""The real inference process: it answers, stops, dies, is restarted, and ends with the app."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def ask(client, lineup, *, tokens=16, seed=1, prompt=PROMPT):
     )
 
 
-def test_four_policies_stream_side_by_side_and_say_which_weights_answered(client, lineup):
+def test_four_policies_stream_in_parallel_and_report_which_weights_answered(client, lineup):
     *texts, last = list(ask(client, lineup))
     assert texts and texts[0].answers is None and set(texts[0].texts) == set(POLICIES)
     assert set(last.answers) == set(POLICIES) and last.texts == {n: last.answers[n]["text"] for n in POLICIES}
@@ -59,7 +59,7 @@ def test_four_policies_stream_side_by_side_and_say_which_weights_answered(client
 
 @pytest.mark.faults(15)
 def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(random_base, tmp_path):
-    """Base and adapters are in memory: a mapped file would end the process with SIGBUS."""
+    """Base and adapters are copied into memory: a truncated mapped file would end the process with SIGBUS."""
     base = shutil.copytree(random_base, tmp_path / "base")
     folders = save_policies(base, tmp_path / "policies")
     served = tuple(Policy(name, folder, "bf16") for name, folder in folders.items())
@@ -76,10 +76,11 @@ def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(
         client.close()
 
 
-@pytest.mark.slow  # a time, which a loaded machine cannot keep
-def test_the_first_words_come_at_once_when_warm(client, lineup):
+@pytest.mark.slow  # asserts a time, which a loaded machine cannot guarantee
+def test_the_first_token_of_a_warm_process_arrives_within_half_a_second(client, lineup):
     times = []
-    for _ in range(4):  # the first one warms up; the best of the others, as the machine may be busy
+    # the first request warms up; the best of the others counts, because the machine may be busy
+    for _ in range(4):
         start = time.perf_counter()
         stream = ask(client, lineup, tokens=64)
         next(stream)
@@ -111,7 +112,7 @@ def test_policies_of_several_precisions_answer_one_round(client, lineup):
 
 
 @pytest.mark.faults(45)
-def test_a_reader_who_leaves_stops_the_generation(client, lineup):
+def test_a_rater_who_leaves_stops_the_generation(client, lineup):
     stream = ask(client, lineup, tokens=400)
     next(stream)
     stream.close()
@@ -147,7 +148,7 @@ def test_a_process_that_dies_in_mid_answer_is_reported_and_started_again(client,
 
 @pytest.mark.faults
 def test_a_process_that_hangs_is_replaced(client, lineup, monkeypatch):
-    """The limit is 10 seconds without CPU time; a second will do here, because the process is stopped."""
+    """The limit is 10 seconds without CPU time; here 1 second suffices, because the process is stopped."""
     assert inference.HANGS_SECONDS <= 10
     stream = ask(client, lineup, tokens=400)
     next(stream)
@@ -162,7 +163,7 @@ def test_a_process_that_hangs_is_replaced(client, lineup, monkeypatch):
     assert client.pid not in (None, hung)
 
 
-def test_the_process_makes_room_and_comes_back(client, lineup):
+def test_the_process_releases_its_memory_and_loads_again(client, lineup):
     list(ask(client, lineup))
     pid = client.pid
     client.step_aside("PPO is training on the GPU")
@@ -189,7 +190,7 @@ time.sleep(3600)
 """
 
 
-@pytest.mark.slow  # it waits for a process to finish its imports
+@pytest.mark.slow  # waits until a process has finished its imports
 def test_the_process_ends_when_its_app_is_killed_and_the_app_has_no_torch(lineup, workspace):
     app = subprocess.Popen(
         [sys.executable, "-c", APP, str(workspace.root), lineup.base_model, str(lineup.policies[0].folder)],
@@ -204,7 +205,7 @@ def test_the_process_ends_when_its_app_is_killed_and_the_app_has_no_torch(lineup
 
 
 @pytest.mark.parametrize(("busy_percent", "threads"), [(2.0, 2), (60.0, 1)])
-def test_a_larger_base_answers_with_one_thread_beside_other_work(monkeypatch, busy_percent, threads):
+def test_a_larger_base_answers_with_one_thread_while_other_work_runs(monkeypatch, busy_percent, threads):
     from pipeline.arena import worker
 
     monkeypatch.setattr("pipeline.arena.worker.psutil.cpu_percent", lambda interval: busy_percent)

@@ -1,4 +1,4 @@
-"""The job runner with real processes and real signals; only the training is left out."""
+"""The job runner with real processes and real signals, but without training."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def jobs(workspace):
 
 
 def rounds(runner, count):
-    """Wait until the runner has looked at its queue that often."""
+    """Wait until the runner has checked its queue `count` times."""
     seen, tick = [], runner._tick
     runner._tick = lambda: (tick(), seen.append(True))
     eventually(lambda: len(seen) > count)
@@ -131,7 +131,7 @@ def test_a_child_that_ignores_sigterm_is_gone_with_its_group_by_the_deadline(job
     pid = runner.active().attempts[-1].pid
     family = processes.family(pid)
     assert len(family) == 2
-    runner.cancel(run_id)  # returns at once: the page does not wait for the end
+    runner.cancel(run_id)  # returns at once, because the page must not wait for the end
     assert all(processes.alive(*member) for member in family.items())
     ended.set()
     eventually(lambda: status(workspace, run_id) == "cancelled")
@@ -149,7 +149,7 @@ def test_a_killed_child_is_lost_not_cancelled_and_the_queue_goes_on(jobs, worksp
     assert json.loads((workspace.run(killed) / "run.json").read_text())["status"] == "running"
 
 
-def test_failures_are_told_apart_and_do_not_stop_the_queue(jobs, workspace):
+def test_failures_are_distinguished_and_do_not_stop_the_queue(jobs, workspace):
     runner = jobs()
     stillborn, broken, after = (start(runner, how) for how in ("stillborn", "fails", "short"))
     eventually(lambda: status(workspace, after) == "done")
@@ -167,7 +167,7 @@ def test_a_second_app_is_refused_and_told_who_is_first(jobs):
 
 @pytest.mark.faults(6)
 @posix
-def test_training_goes_on_without_the_app_and_is_found_again(jobs, workspace):
+def test_training_continues_without_the_app_and_is_found_again(jobs, workspace):
     runner = jobs()
     run_id, waiting = start(runner, "long"), start(runner, "short")
     eventually(lambda: steps(workspace, run_id) > 0)
@@ -217,12 +217,12 @@ def test_after_kill_9_of_the_app_a_new_one_takes_over_at_once(jobs, workspace):
     pid = runner.active().attempts[-1].pid
     runner.cancel(run_id)
     eventually(lambda: status(workspace, run_id) == "cancelled")
-    eventually(lambda: processes.identity(pid) is None)  # no orphan stays
+    eventually(lambda: processes.identity(pid) is None)  # no orphan remains
 
 
 @pytest.mark.faults(7)
 @posix
-def test_a_stranger_with_the_process_id_of_a_run_is_never_signalled(jobs, workspace):
+def test_an_unrelated_process_with_the_process_id_of_a_run_is_never_signalled(jobs, workspace):
     stranger = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(3600)"], start_new_session=True
     )
@@ -239,7 +239,7 @@ def test_a_stranger_with_the_process_id_of_a_run_is_never_signalled(jobs, worksp
 
 
 @posix
-def test_a_run_from_the_command_line_is_shown_waited_for_and_stopped_alone(jobs, workspace):
+def test_a_run_from_the_command_line_is_shown_awaited_and_stopped_without_its_group(jobs, workspace):
     run = Run.create(workspace, "sft", build("sft", overrides=["name=long"]))
     child = subprocess.Popen(fake(workspace, run.id), cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     eventually(lambda: steps(workspace, run.id) > 0)
@@ -248,7 +248,8 @@ def test_a_run_from_the_command_line_is_shown_waited_for_and_stopped_alone(jobs,
     assert runner.active().id == run.id
     rounds(runner, 3)
     assert status(workspace, waiting) == "queued"
-    runner.cancel(run.id)  # shares the group of this very test: only the child may get the signal
+    # the child shares the process group of this test, so only the child may get the signal
+    runner.cancel(run.id)
     child.wait(timeout=NEVER)
     eventually(lambda: status(workspace, waiting) == "done")
     assert status(workspace, run.id) == "cancelled"
@@ -256,7 +257,7 @@ def test_a_run_from_the_command_line_is_shown_waited_for_and_stopped_alone(jobs,
 
 @posix
 def test_a_run_that_waits_begins_after_the_orphans_of_a_killed_all(jobs, workspace):
-    """Such a stage holds no lock, because `all` held it for its stages."""
+    """Such an orphan holds no lock, because `all` held the lock for its stages."""
     orphan = Run.create(workspace, "sft", build("sft"))
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     orphan.start_attempt()
@@ -300,9 +301,9 @@ def test_the_command_that_is_shown_is_the_one_that_would_be_typed(workspace):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="nice values are POSIX's")
-def test_a_training_gives_way_to_the_page():
+def test_a_training_runs_at_low_priority():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     processes.give_way(child.pid)
     assert psutil.Process(child.pid).nice() == processes.LOW_PRIORITY
     child.communicate(b"\n")
-    processes.give_way(child.pid)  # gone: nothing happens
+    processes.give_way(child.pid)  # does nothing once the process has ended

@@ -1,4 +1,4 @@
-"""kill -9 of a real process at a random step: the resumed run is the undisturbed one, bit for bit."""
+"""After kill -9 of a real process at a random step, the resumed run equals the undisturbed one exactly."""
 
 import json
 import random
@@ -42,7 +42,7 @@ def arms():
 
 
 def kill_at(process, workspace, step, known):
-    """SIGKILL once the metrics of the run that the process made reach `step`."""
+    """Send SIGKILL once the metrics of the run that the process created reach `step`."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         for path in set(workspace.runs.glob("*/metrics.jsonl")) - known:
@@ -59,7 +59,7 @@ def kill_at(process, workspace, step, known):
 def test_a_killed_run_resumes_as_if_nothing_had_happened(
     workspace, random_base, monkeypatch, stage, precision
 ):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so little is computed that more threads only wait
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # with so little work, further threads only wait
     stand(workspace, random_base, precision)
     write_dataset(workspace)
     overrides = [*OVERRIDES[stage], f"base_model={random_base}"]
@@ -93,12 +93,12 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
 
 
 @pytest.mark.faults(54)
-@pytest.mark.parametrize("eval_steps", [2, 3])  # the last step has an evaluation, or the stage adds one
+@pytest.mark.parametrize("eval_steps", [2, 3])  # 2: the last step has an evaluation; 3: the stage adds one
 @pytest.mark.parametrize("stage", ["sft", "reward", "ppo"])
 def test_a_run_killed_after_its_last_checkpoint_ends_as_if_nothing_had_happened(
     workspace, random_base, stage, eval_steps
 ):
-    """Killed after every file was written, or before the model was: neither is trained again."""
+    """A kill after every file was written and a kill before the model was: neither case trains again."""
     parents = stand(workspace, random_base)
     write_dataset(workspace)
     if stage == "ppo":

@@ -1,4 +1,4 @@
-"""The last block computes what is read: same states, same gradients, and nothing of it is left behind."""
+"""The last block computes only requested positions, with equal states and gradients, and is then restored."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from models import adapters
 from models.fast.last_block import LastBlock, backbone
 from models.loading import switch_off_dropout
 
-PLACES = torch.tensor([2, 3, 9, 15])  # of 2 rows of 8
+PLACES = torch.tensor([2, 3, 9, 15])  # flat positions in 2 rows of 8 tokens
 
 
 @pytest.fixture(params=["gpt2", "llama"])
@@ -23,7 +23,7 @@ def model(request, random_base, random_llama_base):
 
 
 def states_of(model, only=None):
-    """Final states at PLACES, and the gradients that their squares send to the adapter."""
+    """Final states at PLACES, and the adapter's gradients of the sum of their squares."""
     inner, ids = backbone(model), torch.arange(2, 18).view(2, 8)
     if only is None:
         states = inner(input_ids=ids)[0]
@@ -35,7 +35,7 @@ def states_of(model, only=None):
     return states, torch.autograd.grad(states.square().sum(), parameters)
 
 
-def test_states_and_gradients_at_the_places_are_those_of_a_whole_pass(model):
+def test_states_and_gradients_at_the_places_equal_those_of_a_complete_pass(model):
     last = LastBlock(backbone(model))
     assert len(last.modules) == 2
     before = [module.__dict__.get("forward") for module in last.modules]
@@ -47,7 +47,7 @@ def test_states_and_gradients_at_the_places_are_those_of_a_whole_pass(model):
     assert [module.__dict__.get("forward") for module in last.modules] == before
 
 
-def test_it_really_leaves_the_other_places_out(model):
+def test_the_mlp_sees_only_the_requested_places(model):
     last, seen = LastBlock(backbone(model)), []
     mlp = last.modules[1]
     hook = next(mlp.children()).register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape))
@@ -68,7 +68,7 @@ def test_an_unknown_kind_of_block_computes_everything(model):
     assert LastBlock(inner).modules == () and LastBlock(torch.nn.Linear(2, 2)).modules == ()
 
 
-def test_where_blocks_run_again_in_the_backward_pass_they_compute_everything(model):
+def test_with_gradient_checkpointing_the_last_block_computes_everything(model):
     switch_off_dropout(model)
     whole, gradients = states_of(model)
     model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -1,4 +1,4 @@
-"""Ballots, strengths and their intervals against published and hand-worked values."""
+"""Ballots, strengths and their intervals agree with published and hand-worked values."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def test_signs_of_a_ballot():
 
 @given(st.lists(orders, min_size=1, max_size=8), st.sampled_from([(), ("sft", "ppo-int8")]))
 @settings(max_examples=25, deadline=None)
-def test_the_table_says_what_the_ballots_say(votes, same):
+def test_the_table_holds_the_signs_of_the_ballots(votes, same):
     identical = (frozenset(same),) if same else ()
     ballots = [ballot(order, prompt=str(i), identical=identical) for i, order in enumerate(votes)]
     table = VoteTable.of(ballots)
@@ -43,7 +43,7 @@ def test_the_table_says_what_the_ballots_say(votes, same):
         assert signs.tolist() == [vote.sign(a, b) for vote in ballots]
 
 
-def test_all_bad_is_no_tie_and_no_preference():
+def test_all_bad_is_neither_a_tie_nor_a_preference():
     assert ballot("none").sign("sft", "ppo-int4") == 0
     row = board([ballot("none")])["sft"]
     assert (row.all_bad, row.ties, row.wins, row.best, row.mean_rank) == (1, 0, 0, 0, None)
@@ -121,7 +121,7 @@ def test_leaderboard_without_votes_is_empty():
 
 @given(st.lists(orders, min_size=1, max_size=6), st.permutations(P))
 @settings(max_examples=20, deadline=None)
-def test_the_panes_do_not_matter(votes, policies):
+def test_panes_do_not_affect_the_leaderboard(votes, policies):
     """Renaming letters and moving panes together leaves the same preference, hence the same board."""
     straight = [ballot(order, prompt=str(i)) for i, order in enumerate(votes)]
     letter_of = dict(zip(policies, "ABCD", strict=True))
@@ -156,7 +156,7 @@ def test_votes_on_few_prompts_do_not_narrow_the_interval_as_votes_on_many_do():
 
 
 def test_the_covariance_of_independent_votes_is_the_sandwich_by_hand():
-    # two policies, 30 wins to 10 by 40 raters on 40 prompts: p = 31/42, H = 42 p q on the lead
+    # two policies, 30 wins to 10 by 40 raters on 40 prompts: p = 31/42, and H = 42 p q for the lead
     panes = {"A": "x", "B": "y"}
     votes = [ballot("A>B" if i < 30 else "B>A", rater=str(i), prompt=str(i), panes=panes) for i in range(40)]
     p = 31 / 42

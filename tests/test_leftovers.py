@@ -1,4 +1,4 @@
-"""What killed processes leave half done goes when the app or a stage starts; nothing else does."""
+"""Unfinished files of killed processes, and only these, are removed when the app or a stage starts."""
 
 import os
 import subprocess
@@ -24,14 +24,14 @@ files.write_atomic(sys.argv[1], "half")
 
 
 def kill_in_a_write(path):
-    """A process that is killed between writing its temporary file and renaming it; returns that file."""
+    """Kill a process between writing its temporary file and renaming it; returns that file."""
     before = set(path.parent.iterdir())
     assert subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT).returncode == -9
     (left,) = set(path.parent.iterdir()) - before
     return left
 
 
-def test_a_temporary_file_of_a_killed_process_goes_and_that_of_a_living_one_stays(workspace):
+def test_a_temporary_file_of_a_killed_process_is_removed_and_that_of_a_living_one_stays(workspace):
     run = workspace.run("r1")
     (run / "model").mkdir(parents=True)
     dead = [

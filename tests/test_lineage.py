@@ -1,4 +1,4 @@
-"""Lineage: the newest done parent of the preset, overrides, stale marks and what is missing."""
+"""Lineage: the newest finished parent of the preset, overrides, stale marks and missing stages."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from pipeline.settings.layers import build, to_dict
 
 @pytest.fixture
 def make(workspace):
-    """make(stage, precision, *overrides) -> id of a done run with the parents that it would find."""
+    """make(stage, precision, *overrides) -> id of a finished run with the parents that lineage resolves."""
 
     def inner(stage, precision="bf16", *overrides, preset="tiny", status="done", results=None):
         settings = build(stage, preset, precision=precision, overrides=overrides)
@@ -46,7 +46,7 @@ def missing(workspace, *asked):
     return Lineage(RunReader(workspace)).missing(*asked)
 
 
-def test_a_stage_without_its_parent_says_what_to_run_first(workspace, make):
+def test_a_stage_without_its_parent_names_the_stage_to_run_first(workspace, make):
     with pytest.raises(UserError) as error:
         resolve(workspace, "sft")
     assert "`prepare`" in told(error.value)
@@ -100,7 +100,7 @@ def test_overrides_choose_other_parents_and_must_exist(workspace, make):
             resolve(workspace, "reward", wrong)
 
 
-def test_a_run_against_gold_needs_no_reward_model_and_is_no_policy(workspace, make):
+def test_a_run_against_gold_needs_no_reward_model_and_is_not_a_policy(workspace, make):
     make("prepare")
     make("sft")
     make("ppo", "bf16", "reward=gold")
@@ -110,7 +110,7 @@ def test_a_run_against_gold_needs_no_reward_model_and_is_no_policy(workspace, ma
     assert "`ppo` first" in told(error.value)
 
 
-def test_evaluation_takes_every_arm_of_its_sft(workspace, make):
+def test_evaluation_takes_every_ppo_run_on_its_sft(workspace, make):
     make("prepare")
     make("sft")
     make("reward", "int4")
@@ -122,7 +122,7 @@ def test_evaluation_takes_every_arm_of_its_sft(workspace, make):
     assert parents.sft == sft and parents.rewards == rewards and parents.policies == {"int8": policy}
 
 
-def test_a_new_sft_makes_what_stands_on_the_old_one_stale(workspace, make):
+def test_a_new_sft_makes_the_runs_on_the_old_one_stale(workspace, make):
     make("prepare")
     make("sft")
     reward = make("reward")

@@ -1,4 +1,4 @@
-"""Quick norms, rotations, SwiGLU and grouped attention compute what the library's Llama shapes compute."""
+"""The fast norms, rotations, SwiGLU and grouped attention equal those of the library for Llama shapes."""
 
 import copy
 
@@ -14,7 +14,7 @@ IDS = torch.arange(2, 92).view(3, 30)
 
 
 def both(kind: str, monkeypatch, **extra):
-    """(the library's model, the quick one) with the same weights; even small tensors take the quick way."""
+    """(the library's model, the fast one) with the same weights; even small tensors take the fast path."""
     monkeypatch.setattr(rms_norm, "MANY", 1)
     plain = made(kind, **extra)
     quick = copy.deepcopy(plain)
@@ -25,8 +25,8 @@ def both(kind: str, monkeypatch, **extra):
 
 @pytest.mark.parametrize("masked", [False, True], ids=["no mask", "padding"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_states_and_the_gradient_of_every_state_are_those_of_the_library(kind, masked, monkeypatch):
-    monkeypatch.setattr(attention, "PART", 8)  # several parts, in a row of 30 tokens
+def test_states_and_the_gradient_of_every_state_equal_those_of_the_library(kind, masked, monkeypatch):
+    monkeypatch.setattr(attention, "PART", 8)  # splits a row of 30 tokens into several parts
     mask = torch.ones_like(IDS)
     mask[1, 20:] = 0
     found = []
@@ -39,8 +39,8 @@ def test_states_and_the_gradient_of_every_state_are_those_of_the_library(kind, m
         torch.testing.assert_close(quick, plain, rtol=1e-4, atol=1e-4 * plain.abs().max().item())
 
 
-def test_the_norm_and_its_gradient_are_torchs_for_numbers_of_any_size(monkeypatch):
-    monkeypatch.setattr(rms_norm, "BLOCK", 50)  # rows in several blocks
+def test_the_norm_and_its_gradient_equal_torchs_for_numbers_of_any_size(monkeypatch):
+    monkeypatch.setattr(rms_norm, "BLOCK", 50)  # splits the rows into several blocks
     torch.manual_seed(0)
     x = (
         torch.randn(7, 3, 16, dtype=torch.float32) * torch.logspace(-6, 6, 7)[:, None, None]

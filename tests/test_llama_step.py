@@ -1,4 +1,4 @@
-"""The short way through Llama's and Qwen's shapes for one token per row answers as transformers does."""
+"""The fast path through Llama and Qwen shapes for one token per row gives the answers of transformers."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def made(kind: str, tied: bool = True, **extra):
     extra = {"sliding_window": None} | extra if kind == "mistral" else extra
     config = KINDS[kind](**SIZE, tie_word_embeddings=tied, **extra)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa").eval()
-    for parameter in model.parameters():  # biases and norms that do something
+    for parameter in model.parameters():  # random biases and norms instead of the neutral initial ones
         parameter.data += 0.3 * torch.randn(parameter.shape)
     return model.requires_grad_(False)
 
@@ -42,7 +42,7 @@ def sample(model, prompts, temperature=1.0, **options):
 
 
 def taken(monkeypatch) -> list:
-    """A list that grows with each short step."""
+    """A list that grows with each step on the fast path."""
     steps, plain = [], llama_step.LlamaStep.__call__
 
     def counted(self, *arguments):

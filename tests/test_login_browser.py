@@ -1,4 +1,4 @@
-"""Logging in and out in a real browser, with the keyboard alone. Skipped where no Chromium is found."""
+"""Logging in and out in a real browser with the keyboard alone. Skipped where no Chromium is found."""
 
 import shutil
 
@@ -8,7 +8,7 @@ from served_page import PASSWORDS, FakeClient, served, services_on, with_account
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PATIENCE = 180_000  # milliseconds; the machine may be busy with other things
+PATIENCE = 180_000  # milliseconds; the machine may be busy
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")

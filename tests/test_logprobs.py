@@ -1,4 +1,4 @@
-"""Chunked log-probabilities against log_softmax of whole logits, in values and in gradients."""
+"""Chunked log-probabilities equal log_softmax of the complete logits, in values and gradients."""
 
 import pytest
 import torch
@@ -40,10 +40,10 @@ def close(a, b, tolerance=1e-5):
     torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("chunk", [1, 50, 333, 2**23])  # one token a chunk, one, six with a rest, all
+@pytest.mark.parametrize("chunk", [1, 50, 333, 2**23])  # tokens per chunk: 1, 1, 6, all
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 2.5])
 @pytest.mark.parametrize("bias", [False, True])
-def test_values_entropy_and_gradient_equal_those_of_whole_logits(monkeypatch, chunk, temperature, bias):
+def test_values_entropy_and_gradient_equal_those_of_complete_logits(monkeypatch, chunk, temperature, bias):
     monkeypatch.setattr(module, "CHUNK_LOGITS", chunk)
     hidden, head, targets = case(bias=bias)
     got = token_logprobs(hidden, head, targets, temperature)
@@ -63,7 +63,7 @@ def test_torch_takes_a_softmax_in_place(rows, width):
     assert torch.equal(torch.softmax(x, dim=-1, out=x), expected)
 
 
-def test_a_token_that_is_all_but_impossible_has_its_logarithm_all_the_same():
+def test_a_nearly_impossible_token_has_a_finite_log_probability():
     hidden, head = torch.ones(1, 1), torch.nn.Linear(1, 3, bias=False).requires_grad_(False)
     head.weight.copy_(torch.tensor([[0.0], [400.0], [-300.0]]))
     got = token_logprobs(hidden.expand(3, 1), head, torch.arange(3), 1.0)
@@ -71,7 +71,7 @@ def test_a_token_that_is_all_but_impossible_has_its_logarithm_all_the_same():
 
 
 @pytest.mark.parametrize("grad", [False, True])
-def test_without_entropy_the_rest_is_the_same(grad):
+def test_without_entropy_everything_else_is_the_same(grad):
     hidden, head, targets = case()
     hidden = hidden.detach().requires_grad_(grad)
     lean, full = (token_logprobs(hidden, head, targets, 0.7, entropy=wanted) for wanted in (False, True))
@@ -80,7 +80,7 @@ def test_without_entropy_the_rest_is_the_same(grad):
 
 
 @pytest.mark.parametrize("chunk", [120, 2**23])
-def test_forbidden_ids_have_no_probability_and_no_part_in_the_rest(monkeypatch, chunk):
+def test_forbidden_ids_have_no_probability_and_leave_the_normalisation(monkeypatch, chunk):
     monkeypatch.setattr(module, "CHUNK_LOGITS", chunk)
     hidden, head, targets = case()
     forbidden = [3, 17, 3]
@@ -96,7 +96,7 @@ def test_forbidden_ids_have_no_probability_and_no_part_in_the_rest(monkeypatch, 
     assert torch.isinf(everything[[3, 17]]).all()
 
 
-def test_the_gradient_is_that_of_finite_differences():
+def test_the_gradient_equals_finite_differences():
     hidden, head, targets = case(tokens=3, width=4, vocabulary=6)
 
     def total(states):
@@ -140,7 +140,7 @@ def test_certain_tokens_have_entropy_0_and_no_nan():
     assert not gradient(got.logprobs, hidden, torch.ones(1)).any()
 
 
-def test_only_what_needs_a_gradient_gets_one():
+def test_only_tensors_that_require_a_gradient_get_one():
     hidden, head, targets = case()
     got = token_logprobs(hidden, head, targets, 1.0)
     assert got.logprobs.requires_grad and not got.entropy.requires_grad

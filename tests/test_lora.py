@@ -1,4 +1,4 @@
-"""The lean LoRA pass and attention by products against PEFT's and torch's own."""
+"""The fast LoRA pass and attention by matrix products equal those of PEFT and torch."""
 
 import copy
 
@@ -32,7 +32,7 @@ def adapted(base, folder, precision="bf16"):
 
 
 def slow(model):
-    """PEFT's own forward again, on the same weights."""
+    """A copy on the same weights with PEFT's own forward pass."""
     model = copy.deepcopy(model)
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
@@ -41,7 +41,7 @@ def slow(model):
 
 
 def gradients(model):
-    """Logits and LoRA gradients of a loss that every token and every layer enters."""
+    """Logits, and LoRA gradients of a loss that depends on every token and every layer."""
     model.zero_grad()
     logits = model(input_ids=IDS).logits.float()
     weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
@@ -51,7 +51,7 @@ def gradients(model):
     }
 
 
-def test_logits_and_gradients_are_those_of_peft_in_fp32(base, folder):
+def test_logits_and_gradients_equal_those_of_peft_in_fp32(base, folder):
     model = adapted(base, folder).float()
     (logits, ours), (expected, theirs) = gradients(model), gradients(slow(model))
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
@@ -62,16 +62,17 @@ def test_logits_and_gradients_are_those_of_peft_in_fp32(base, folder):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_gradients_are_those_of_peft_up_to_rounding_in_every_precision(base, folder, precision):
+def test_gradients_equal_those_of_peft_up_to_rounding_in_every_precision(base, folder, precision):
     model = adapted(base, folder, precision)
     (logits, ours), (expected, theirs) = gradients(model), gradients(slow(model))
     assert (logits - expected).norm() < 0.06 * expected.norm()
     flat = [torch.cat([g[name].flatten() for name in sorted(g)]) for g in (ours, theirs)]
     assert all(p.dtype == torch.float32 for p in ours.values())
-    assert torch.cosine_similarity(*flat, dim=0) > 0.99  # these adapters are large; rounding shows
+    # rounding is visible, because these adapters are large
+    assert torch.cosine_similarity(*flat, dim=0) > 0.99
 
 
-def test_the_lean_pass_is_really_taken(base, folder):
+def test_the_fast_pass_replaces_pefts(base, folder):
     model = adapted(base, folder)
     logits = model(input_ids=IDS).logits
     names = set()
@@ -113,10 +114,10 @@ def test_a_merged_model_computes_the_same_without_lora(base, folder):
         )
 
 
-def test_only_layers_with_a_plain_linear_base_are_quickened(base, folder):
+def test_only_layers_with_a_plain_linear_base_are_replaced(base, folder):
     model = adapted(base, folder)
     quick = [m for m in model.modules() if "forward" in m.__dict__]
-    others = (*llama.MLPS, *llama.ATTENTIONS)  # quickened when they were loaded
+    others = (*llama.MLPS, *llama.ATTENTIONS)  # these are replaced when a model is loaded
     assert quick and all(isinstance(m, LoraLayer) or type(m) in others for m in quick)
     lora.quicken(model)
     assert [m for m in model.modules() if "forward" in m.__dict__] == quick
@@ -126,7 +127,7 @@ def test_only_layers_with_a_plain_linear_base_are_quickened(base, folder):
 
 
 def both(base, mask=None, grad=True):
-    """(logits, gradient at the embeddings) by products, and by transformers' own choice, in fp32."""
+    """(logits, gradient at the embeddings) in fp32, by products and by transformers' default attention."""
     found = []
     for ours in (True, False):
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval().requires_grad_(False)
@@ -144,7 +145,7 @@ def both(base, mask=None, grad=True):
 
 @pytest.mark.parametrize("part", [2, 4, 128])
 @pytest.mark.parametrize("padding", ["none", "right", "left"])
-def test_attention_is_that_of_torch_with_its_gradient(base, padding, part, monkeypatch):
+def test_attention_and_its_gradient_equal_torchs(base, padding, part, monkeypatch):
     monkeypatch.setattr(attention, "PART", part)
     second = {"right": [1, 1, 1, 0, 0, 0], "left": [0, 0, 1, 1, 1, 1]}
     mask = torch.tensor([[1] * 6, second[padding]]) if padding in second else None
@@ -157,14 +158,14 @@ def test_attention_is_that_of_torch_with_its_gradient(base, padding, part, monke
     "length, parts",
     [(1, [(0, 1)]), (12, [(0, 12)]), (13, [(0, 8), (8, 13)]), (21, [(0, 8), (8, 16), (16, 21)])],
 )
-def test_queries_are_split_into_parts_of_like_length(length, parts, monkeypatch):
+def test_queries_are_split_into_parts_of_similar_length(length, parts, monkeypatch):
     monkeypatch.setattr(attention, "PART", 8)
     assert attention._parts(length) == parts
 
 
 def test_long_rows_keep_the_fused_kernel(base, monkeypatch):
     monkeypatch.setattr(attention, "LONGEST", 4)
-    monkeypatch.setattr(attention, "_Attention", None)  # would fail if it were used
+    monkeypatch.setattr(attention, "_Attention", None)  # any use of it would fail
     (logits, _), (expected, _) = both(base)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""The whole chain on a CPU without bf16 products, as in many laptops: oneDNN is told to take this for one."""
+"""The complete chain on a CPU without bf16 products, as in many laptops; oneDNN is told to assume one."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ FEW = (
 )  # fmt: skip
 
 
-def test_every_stage_runs_where_only_fp32_products_are_quick(workspace):
+def test_every_stage_runs_where_only_fp32_products_are_fast(workspace):
     environment = {**child_environment(), "ONEDNN_MAX_CPU_ISA": "AVX2"}
     asked = "import torch; print(torch.ops.mkldnn._is_mkldnn_bf16_supported())"
     told = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True)

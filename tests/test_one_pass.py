@@ -1,4 +1,4 @@
-"""Policy, reference and reward model in one pass of their base: what a pass each gives."""
+"""Policy, reference and reward model in one pass through their base give the results of separate passes."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def at_once(actor, reward_model, rows, sequences, size, names=(REFERENCE, POLICY
     return one_pass.log_probabilities_and_scores(actor, reward_model, names, rows, sequences, 0.7, size)
 
 
-def test_it_gives_what_a_pass_each_gives(base, saved):
+def test_it_equals_separate_passes(base, saved):
     actor, reward_model = load(base, saved, "bf16")
     actor.model.float()
     torch.nn.init.normal_(actor.value_head.weight, generator=torch.Generator().manual_seed(3))
@@ -61,11 +61,11 @@ def test_it_gives_what_a_pass_each_gives(base, saved):
             torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
         assert actor.model.active_adapter == POLICY
         after = pass_by_pass(actor, reward_model, ROWS, SEQUENCES, names)
-        torch.testing.assert_close(after, expected, rtol=0, atol=0)  # nothing is left behind
+        torch.testing.assert_close(after, expected, rtol=0, atol=0)  # the model is unchanged afterwards
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_in_every_precision_and_equal_adapters_say_the_same(base, saved, precision):
+def test_it_holds_in_every_precision_and_equal_adapters_give_equal_values(base, saved, precision):
     actor, reward_model = load(base, saved, precision)
     assert one_pass.possible(actor, reward_model)
     expected = pass_by_pass(actor, reward_model, ROWS, SEQUENCES)
@@ -83,7 +83,7 @@ def test_responses_of_one_token_each(base, saved):
     torch.testing.assert_close(got, pass_by_pass(actor, reward_model, rows, sequences), rtol=1e-5, atol=1e-5)
 
 
-def test_it_is_not_for_a_reward_model_on_a_base_of_its_own_and_not_for_none(base, saved):
+def test_it_is_impossible_without_a_reward_model_or_with_one_on_another_base(base, saved):
     actor, reward_model = load(base, saved, "bf16")
     other, _ = load(base, saved, "bf16")
     assert not one_pass.possible(actor, None)

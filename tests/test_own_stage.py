@@ -1,4 +1,4 @@
-"""A new stage is a row in the table, a settings dataclass and a function: here a stage of a test's own."""
+"""A new stage is a row in the table, a settings dataclass and a function; this file adds one."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from ui import header
 
 @settings_class(frozen=True)
 class CountSettings(StageSettings):
-    """How many letters an SFT run's id has, in each precision."""
+    """Settings of a stage that counts the characters of an SFT run's id."""
 
     times: int = 1
     dataset: str = ""
@@ -27,7 +27,7 @@ class CountSettings(StageSettings):
 
 
 def count(settings, run, workspace):
-    """The stage itself."""
+    """The function of the stage."""
     reward = run.record.parents.rewards[settings.precision]
     return {"letters": settings.times * len(run.record.parents.sft), "reward": reward}
 
@@ -44,7 +44,7 @@ TABLE = Stages((*STAGES.rows, COUNT))
 
 @pytest.fixture
 def chain(workspace):
-    """A data set, an SFT run and a reward model in int8, as done runs."""
+    """A data set, an SFT run and an int8 reward model as finished runs."""
     workspace.create()
     workspace.dataset("tiny").mkdir()
     (workspace.dataset("tiny") / "train_prefs.jsonl").write_text("")
@@ -62,12 +62,12 @@ def chain(workspace):
 
 @pytest.fixture(autouse=True)
 def without_seeding(monkeypatch):
-    """The stage computes with nothing that would have to be made deterministic."""
+    """Skips the seeding of libraries, which this stage does not use."""
     monkeypatch.setattr("pipeline.training.seeding.make_deterministic", lambda seed, threads=None: None)
     monkeypatch.setattr("models.fast.heap.hold", lambda: None)
 
 
-def test_it_is_run_with_its_parents_and_recorded_like_every_other(workspace, chain):
+def test_it_runs_with_its_parents_and_is_recorded_like_every_other_stage(workspace, chain):
     settings = build("count", precision="int8", overrides=["times=2"], stages=TABLE)
     run = execute("count", settings, workspace, stages=TABLE)
     record = read_run(workspace, run.id)
@@ -76,11 +76,11 @@ def test_it_is_run_with_its_parents_and_recorded_like_every_other(workspace, cha
     assert record.parents.to_json() == {
         "dataset": "tiny", "prepare": chain["prepare"], "sft": chain["sft"], "reward": chain["reward"]
     }  # fmt: skip
-    with pytest.raises(UserError, match="done already"):
+    with pytest.raises(UserError, match="already done"):
         resume(workspace, run.id, stages=TABLE)
 
 
-def test_it_says_which_parent_is_missing(workspace, chain):
+def test_it_names_the_missing_parent(workspace, chain):
     settings = build("count", precision="int4", stages=TABLE)
     with pytest.raises(UserError, match="no done reward run of the preset tiny in int4"):
         execute("count", settings, workspace, stages=TABLE)

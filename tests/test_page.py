@@ -1,8 +1,8 @@
-"""The page in a real browser: real jobs, a real inference process, real votes; a small random base.
+"""The page in a real browser with real jobs, a real inference process and real votes on a small random base.
 
-Opens the page, starts a short SFT, reloads in the middle, sees it finish, asks in the arena, votes with the
-keyboard, sees the reveal and the leaderboard move. Nothing may reach the console as an error, and no request
-may leave the machine. Skipped, with the reason, where no Chromium is found.
+The tests open the page, start a short SFT run, reload in the middle, see it finish, ask in the arena, vote
+with the keyboard, and see the reveal and the updated leaderboard. No error may reach the console, and no
+request may leave the machine. The tests are skipped with a reason where no Chromium is found.
 """
 
 import shutil
@@ -22,7 +22,7 @@ from ui.texts import Texts
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
-PATIENCE = 180_000  # milliseconds; the machine may be busy with other things
+PATIENCE = 180_000  # milliseconds; the machine may be busy
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """Opens pages; at the end none of them may have had an error or have asked another machine."""
+    """Opens pages; the test fails at its end if one had an error or sent a request to another machine."""
     troubles, contexts = [], []
 
     def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
@@ -64,7 +64,7 @@ def outside(url, address):
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, random_base):
-    """The page with everything real, on little random policies and a little data set."""
+    """The page with real services, small random policies and a small data set."""
     from pipeline.commands.execute import execute
     from pipeline.settings.layers import build
 
@@ -81,7 +81,7 @@ def real(tmp_path_factory, random_base):
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """The page with answers that come at once, and no job."""
+    """The page with immediate fake answers and no job."""
     folder = tmp_path_factory.mktemp("quick")
     workspace = Workspace(folder / "workspace").create()
     with (
@@ -96,7 +96,7 @@ def go_to(page, tab, language="en"):
     button = page.get_by_role("tab", name=name, exact=True).first
     if button.is_visible():
         button.click()
-    else:  # on a narrow screen the rest is in a menu
+    else:  # on a narrow screen the remaining tabs are in a menu
         page.locator("#tabs .overflow-menu button").first.click()
         page.locator(".overflow-dropdown button", has_text=name).first.click()
 
@@ -120,13 +120,13 @@ def ask(page, text):
 
 
 def wait_for_answers(page):
-    """The button and the box open together; wait for both, as keys go to the box."""
+    """Wait for the button and the box: both are enabled together, and keys go to the box."""
     page.wait_for_selector("#vote-button:not([disabled])")
     page.wait_for_selector("#order-box :is(input, textarea):not([disabled])")
 
 
 def press(page, keys):
-    """Press keys where the focus is: right after asking they are for the answers."""
+    """Press keys at the current focus, which is on the answers right after asking."""
     for key in keys:
         page.keyboard.press(key)
 
@@ -195,7 +195,7 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
     ask(page, "Hello")
     for letter in "DAB":
         page.locator(f"#pane-{letter} .pane-head").click()
-    page.locator("#pane-A .pane-head").click()  # a second click takes it out again
+    page.locator("#pane-A .pane-head").click()  # a second click removes it from the order
     assert order_box(page).input_value() == "D>B"
     page.locator("#comment-box textarea").fill("D is best")
     page.locator("#vote-button").click()
@@ -213,7 +213,7 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
 
 
 def test_a_whole_session_by_keyboard(visit, quick):
-    """Type, Enter, rank, Enter, N: no key goes to the wrong place."""
+    """Type, Enter, rank, Enter, N: every key reaches the right element."""
     page = visit(quick.address)
     go_to(page, "arena")
     prompt_box(page).click()
@@ -277,10 +277,10 @@ def test_no_tab_is_wider_than_the_screen(visit, quick, language, width, height, 
         assert wide <= 0, f"{tab} is {wide} px too wide"
 
 
-def test_a_form_that_cannot_run_says_why(visit, quick):
+def test_a_form_that_cannot_run_states_the_reason(visit, quick):
     page = visit(quick.address)
     go_to(page, "sft")
-    # Typed at once, while the tab still fills itself: the answer to the last change is the one that stays.
+    # Types while the tab is still being filled: the response to the last change must remain.
     fill(page, "sft-learning_rate", "9")
     page.wait_for_selector(".problem:has-text('learning_rate')")
     page.wait_for_timeout(2000)

@@ -1,4 +1,4 @@
-"""Both responses in one row: scores and gradients are those of rows of their own."""
+"""Both responses of a pair in one row: scores and gradients equal those of separate rows."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from models.fast import attention, pairs
 ids = st.lists(st.integers(5, 60), min_size=2, max_size=12)
 PAIRS = [
     ([7, 8, 9, 20, 21, 22, 2], [7, 8, 9, 30, 2]),
-    ([7, 2], [7, 8, 9, 20, 21, 22, 23, 24, 2]),  # a long rest beside a short one: padding in between
+    ([7, 2], [7, 8, 9, 20, 21, 22, 23, 24, 2]),  # a long and a short second response, with padding in between
     ([11, 12, 13, 2], [14, 15, 2]),  # nothing shared
     ([5, 6, 7, 2], [5, 6, 7, 2]),  # all shared
 ]
@@ -33,13 +33,13 @@ def rows(cases):
 
 
 def scores_of_own_rows(model, cases):
-    """[2N], chosen first: each sequence through the model alone."""
+    """[2N] scores, chosen first, with one forward pass per sequence."""
     sides = zip(*cases, strict=True)
     states = [model.base_model(torch.tensor([ids]))[0][0, -1] for side in sides for ids in side]
     return model.score(torch.stack(states))
 
 
-def test_scores_and_gradients_are_those_of_rows_of_their_own(classifier):
+def test_scores_and_gradients_equal_those_of_separate_rows(classifier):
     weights = torch.tensor([1.0, -2.0, 3.0, 0.5, -1.0, 2.0, 0.3, 1.5])
     found = []
     for shared in (False, True):
@@ -58,7 +58,7 @@ def test_scores_and_gradients_are_those_of_rows_of_their_own(classifier):
     torch.testing.assert_close(packed_gradients, gradients, rtol=1e-4, atol=1e-5)
 
 
-def test_what_is_not_a_pair_goes_the_classifiers_own_way(classifier):
+def test_other_batches_use_the_classifiers_own_forward(classifier):
     batch = {"input_ids": torch.tensor([[7, 8, 9, 2]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
     before = classifier(**batch).logits
     pairs.share_prompts(classifier)
@@ -88,7 +88,8 @@ def test_a_base_without_positions_cannot_share():
 
 @pytest.mark.parametrize("precision", ["bf16", "int4"])
 def test_a_reward_model_learns_the_same_either_way(workspace, random_base, precision, monkeypatch):
-    monkeypatch.setattr(pairs, "packed_length", lambda *pair: max(map(len, pair)))  # the same batches
+    # keeps the batches the same for both ways
+    monkeypatch.setattr(pairs, "packed_length", lambda *pair: max(map(len, pair)))
     write_dataset(workspace)
     run_stage(workspace, "sft", random_base, max_steps=2)
     losses = []

@@ -1,4 +1,4 @@
-"""No call to the page reads a file of the server or makes it contact an address."""
+"""No call to the page reads a file of the server or makes the server contact an address."""
 
 import http.server
 import threading
@@ -15,13 +15,13 @@ from data.workspace import Workspace
 from ui import page
 from ui.payloads import file_references, is_local_path
 
-PATIENCE = 120.0  # seconds; the machine may be busy with other things
+PATIENCE = 120.0  # seconds; the machine may be busy
 SECRET = b"a secret that must stay where it is"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def upload_folder(tmp_path_factory):
-    """An upload folder of this module alone, so that nothing of another run lies in it."""
+    """An empty upload folder for this module, so that it holds no file of another test run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         yield
@@ -43,7 +43,7 @@ def address(services):
 
 @pytest.fixture(scope="module")
 def outside():
-    """A web server that must never be asked, and the list of what it was asked for."""
+    """A web server that must never receive a request, and the list of paths that were requested."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -82,7 +82,7 @@ def attacks_on(secret, url):
 
 @pytest.mark.faults(49)
 def test_every_input_of_every_endpoint_refuses_a_file_of_the_server_or_an_address(services, tmp_path):
-    """A file component lets a local path through to Gradio, which then asks whether it was uploaded."""
+    """A file component passes a local path to Gradio, which then checks whether the file was uploaded."""
     built = page.build(services, "en")
     secret = tmp_path / "payload-secret.txt"
     tried = 0
@@ -143,7 +143,7 @@ def test_no_named_endpoint_takes_a_file_through_the_queue(address, tmp_path):
 
 
 def test_an_honest_upload_still_arrives(services, address, tmp_path):
-    """The file component of the data tab takes what was uploaded, and nothing else."""
+    """The file component of the data tab accepts uploaded files and nothing else."""
     built = page.build(services, "en")
     index, fn = next((i, fn) for i, fn in built.fns.items() if any(isinstance(b, gr.File) for b in fn.inputs))
     slot = next(i for i, block in enumerate(fn.inputs) if isinstance(block, gr.File))

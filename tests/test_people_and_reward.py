@@ -1,4 +1,4 @@
-"""People against reward models: what is wrong, and what was exploited."""
+"""Reward models compared with people: wrong comparisons and exploited errors."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ def ballot(order, rater="r", prompt="p", panes=PANES):
 
 def test_accuracy_over_decisive_comparisons_by_hand():
     scores = {"sft": 1.0, "ppo-bf16": 2.0, "ppo-int8": 2.0, "ppo-int4": 0.0}
-    # A>B wrong, A>C wrong, A>D right, B>C a tie of scores, B>D and C>D right
+    # A>B wrong, A>C wrong, A>D right, B>C equal scores, B>D and C>D right
     found = against_people([ballot("A>B>C>D"), ballot("none")], [scores, scores])
     assert found.accuracy.value == pytest.approx(3.5 / 6) and found.accuracy.n == 6
-    assert found.accuracy.low is None  # one rater
+    assert found.accuracy.low is None  # one rater gives no interval
     assert against_people([ballot("A>B>C>D")], [None]) is None
 
 
-def test_wrong_leaves_the_own_policys_answers_out():
+def test_wrong_excludes_the_answers_of_the_own_policy():
     scores = {"sft": 1.0, "ppo-bf16": 2.0, "ppo-int8": 2.0, "ppo-int4": 0.0}
     found = against_people([ballot("A>B>C>D")], [scores], own="ppo-bf16")
     # of A>C (wrong), A>D and C>D (right)
@@ -31,7 +31,7 @@ def test_wrong_leaves_the_own_policys_answers_out():
 
 
 def judged(exploit, seed=0, count=1500, raters=30):
-    """Three policies and an own one; the reward model adds `exploit` to the own policy's true merit."""
+    """Comparisons of the own policy with two others; the reward model adds `exploit` to its merit."""
     rng = np.random.default_rng(seed)
     panes = {"A": "own", "B": "x", "C": "y"}
     ballots, scores = [], []
@@ -49,13 +49,13 @@ def test_an_honest_reward_model_is_calibrated_and_nothing_is_exploited():
     assert found.exploited.low < 0 < found.exploited.high
 
 
-def test_answers_that_only_the_reward_model_likes_are_exploitation_and_no_error_elsewhere():
+def test_answers_that_only_the_reward_model_prefers_are_exploitation_and_not_a_general_error():
     honest, fooled = judged(exploit=0.0), judged(exploit=2.0)
     assert fooled.exploited.low > 0.1
     assert fooled.wrong == honest.wrong
 
 
-def test_a_poor_reward_model_is_wrong_and_need_not_be_exploited():
+def test_a_poor_reward_model_is_wrong_without_being_exploited():
     rng = np.random.default_rng(1)
     panes = {"A": "own", "B": "x", "C": "y"}
     ballots, scores = [], []

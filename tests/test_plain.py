@@ -1,4 +1,4 @@
-"""EDGERLHF_PLAIN=1 turns models/fast/ off, and what is computed stays the same up to rounding."""
+"""EDGERLHF_PLAIN=1 turns models/fast/ off, and the results stay the same up to rounding."""
 
 import re
 from pathlib import Path
@@ -13,11 +13,15 @@ from models.fast.last_block import LastBlock, backbone
 from models.generation import generate
 from models.loading import load_reward_base
 from models.scoring import RewardModel
+from pipeline.ppo.learner import Learner
+from pipeline.ppo.rollout import Rollout
+from pipeline.settings.layers import build
+from pipeline.training.measure import Responses
 from tests.little_policies import save_policies
 
 CPU = torch.device("cpu")
 ROWS = Rows([[5, 9, 2], [7, 8, 9, 10, 11]], [[21, 22, 23, 24], [31, 32]])
-# Of the largest value; bf16 has 8 bits, and an update by Adam turns rounding of small gradients into steps.
+# Relative to the norm of the plain values: bf16 has 8 significant bits, and rounding adds up over the layers.
 TOLERANCE = {"bf16": 0.06, "int8": 0.06, "int4": 0.06}
 
 
@@ -32,7 +36,7 @@ def folder(base, tmp_path_factory):
 
 
 def everything(base, folder, precision) -> tuple[Actor, dict[str, torch.Tensor]]:
-    """A model, and what it computes: an answer's log-probabilities, scores, and gradients of an update."""
+    """An actor and its results: log-probabilities, scores, and the gradients and effect of an update."""
     actor = Actor.load(folder, base, precision, CPU, 1, 0)
     generator = torch.Generator().manual_seed(3)
     answers = generate(
@@ -52,13 +56,36 @@ def everything(base, folder, precision) -> tuple[Actor, dict[str, torch.Tensor]]
     logprobs, _ = actor.evaluate_all(ROWS, POLICY, 0.7, 2)
     now = actor.evaluate(ROWS, range(2), 0.7)
     (now.logprobs.sum() + now.values.sum()).backward()
+    gradient = torch.cat([p.grad.flatten() for p in actor.parameters().values()])
+    one_step(actor, logprobs)
+    after, _ = actor.evaluate_all(ROWS, POLICY, 0.7, 2)
+    assert (after - logprobs).norm() > 0.1 * logprobs.norm(), "the step has no visible effect"
     return actor, {
         "first tokens": torch.tensor([row[0] for row in answers.logprobs]),
         "scores": reward_model.score([[5, 9, 2, 21], [7, 8, 9, 10, 11, 31, 0]]),
         "logprobs": logprobs,
         "entropy": now.entropy,
-        "update": torch.cat([p.grad.flatten() for p in actor.parameters().values()]),
+        "gradient": gradient,
+        "logprobs after a step": after,
     }
+
+
+def one_step(actor: Actor, logprobs: torch.Tensor) -> None:
+    """One optimizer step of PPO on the rows, with advantages that raise one response and lower the other."""
+    settings = build(
+        "ppo", "tiny", overrides=["batch_size=2", "num_minibatches=1", "epochs=1", "target_kl=0"]
+    )
+    mask, zeros, n = ROWS.mask(), torch.zeros_like(logprobs), len(ROWS)
+    advantages = torch.tensor([[1.0], [-1.0]]) * mask
+    answers = Responses(ROWS.prompts, ROWS.responses, [""] * n, [[]] * n, [True] * n)
+    rollout = Rollout(
+        [""] * n, answers, ROWS, mask, torch.zeros(n), torch.zeros(n), logprobs, logprobs, True, logprobs,
+        zeros, zeros, advantages, advantages, None,
+    )  # fmt: skip
+    actor.model.zero_grad()
+    actor.value_head.zero_grad()
+    metrics = Learner(actor, settings).update(rollout, 0, rate=1e-2, clip=1.0, micro=2)
+    assert metrics["updates"] == 1
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
@@ -77,7 +104,7 @@ def test_generation_scores_and_an_update_are_the_same_with_the_switch_on_and_off
         assert apart < TOLERANCE[precision], f"{what}: {apart:.3f}"
 
 
-def test_a_plain_model_has_nothing_of_ours_in_it(base, folder, monkeypatch):
+def test_a_plain_model_has_no_replaced_module(base, folder, monkeypatch):
     monkeypatch.setenv(switch.VARIABLE, "1")
     actor = Actor.load(folder, base, "bf16", CPU, 1, 0)
     assert not [name for name, m in actor.model.named_modules() if "forward" in m.__dict__]
@@ -88,7 +115,7 @@ def test_a_plain_model_has_nothing_of_ours_in_it(base, folder, monkeypatch):
     assert lora.can_split(actor.model, ("policy", "sft")) and not one_pass.possible(actor, reward_model)
 
 
-def test_operators_that_are_not_public_are_named_in_one_file():
+def test_private_operators_of_torch_are_used_in_one_file():
     private = re.compile(r"\btorch\.(ops\b|_[a-z])|\btorch\.[a-z.]+\._[a-z]")
     folder = Path(switch.__file__).parents[1]
     naming = {path.name for path in folder.rglob("*.py") if private.search(path.read_text(encoding="utf-8"))}

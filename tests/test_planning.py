@@ -1,4 +1,4 @@
-"""The planner: published and hand-worked numbers, and that a plan has the power that it states."""
+"""The planner agrees with published and hand-worked numbers, and a plan has the stated power."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_votes_of_the_sign_test(preference, single, of_six):
 
 
 @pytest.mark.parametrize("preference", [0.5, 0.3, 1.2, 0.5001])
-def test_what_no_number_of_votes_would_show_is_refused(preference):
+def test_a_claim_that_no_number_of_votes_would_show_is_refused(preference):
     with pytest.raises(ValueError):
         planning.votes_for_difference(preference)
 
@@ -37,7 +37,7 @@ def test_the_power_of_tost_is_that_of_its_definition():
     assert planning.equivalence_power(n, 0.15) == pytest.approx(power)
 
 
-def test_the_chance_of_a_verdict_by_then_is_that_of_simulated_votes():
+def test_the_chance_of_a_verdict_agrees_with_simulated_votes():
     need = planning.decisive_needed("not worse", 0.5, 0.15)
     votes = np.random.default_rng(0).random((4000, need.n)) < 0.5
     reached = np.cumsum(votes, axis=1) >= fewest_wins(need.n, 0.35, np.log(20))[1:]
@@ -45,7 +45,7 @@ def test_the_chance_of_a_verdict_by_then_is_that_of_simulated_votes():
 
 
 def test_the_chance_by_hand_of_three_wins_in_a_row():
-    # with a preference of 1 the verdict comes at the first n at which n wins suffice
+    # with a preference of 1, the verdict is reached at the first n for which n wins suffice
     chance = planning.chance_by(10, 1.0, "not worse")
     few = fewest_wins(10, 0.35, np.log(20))
     first = next(n for n in range(11) if few[n] <= n)
@@ -59,13 +59,13 @@ def test_a_plan_needs_more_where_more_is_asked():
     assert alike < apart
 
 
-def test_raters_of_a_plan_like_the_first_as_often_as_planned():
+def test_raters_of_a_plan_prefer_the_first_policy_as_often_as_planned():
     lead = planning.lead_of(0.65, 0.7)
     own = 1 / (1 + np.exp(-(lead + 0.7 * np.random.default_rng(0).standard_normal(200_000))))
     assert own.mean() == pytest.approx(0.65, abs=0.002)
 
 
-def test_taste_is_found_again_in_the_shares_of_many_raters():
+def test_taste_is_recovered_from_the_shares_of_many_raters():
     rng = np.random.default_rng(0)
     own = 1 / (1 + np.exp(-0.9 * rng.standard_normal(2000)))
     assert planning.taste_of(rng.binomial(10, own) / 10) == pytest.approx(0.9, abs=0.15)

@@ -1,4 +1,4 @@
-"""Charts and their reading: gaps stay gaps, live charts keep still, and the words fit the curves."""
+"""Charts and their descriptions: gaps stay gaps, live charts keep their size, the text matches the curves."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_frontier_shows_the_policies_that_have_both_values():
     assert [trace.name for trace in figure.data] == ["sft"]
 
 
-def test_falling_loss_reads_well_and_rising_validation_loss_is_a_warning():
+def test_falling_loss_is_good_and_rising_validation_loss_is_a_warning():
     assert moods("sft", rows("loss", [3.0, 2.0, 1.0])) == ["good"]
     found = rows("loss", [3.0, 2.0, 1.0]) + rows("eval_loss", [2.0, 1.0, 1.5])
     assert "warn" in moods("sft", found)
@@ -68,13 +68,13 @@ def test_reward_model_at_chance_is_a_warning():
     assert moods("reward", rows("accuracy", [0.5, 0.6, 0.75]))[0] == "good"
 
 
-def test_score_up_and_gold_down_reads_as_over_optimisation():
+def test_rising_score_with_falling_gold_is_described_as_over_optimisation():
     found = [{"step": i, "objective/scores": i / 10, "gold/mean": 0.8 - i / 50} for i in range(20)]
     said = " ".join(text for _, text in reading.read("ppo", found, T))
     assert "fool its reward model" in said
 
 
-def test_a_run_trained_on_gold_itself_is_not_said_never_to_see_it():
+def test_a_run_trained_on_gold_is_described_as_such():
     found = [{"step": i, "objective/scores": i / 10, "gold/mean": i / 10} for i in range(20)]
     ((mood, text),) = reading.read("ppo", found, T)
     assert mood == "good" and "gold reward itself" in text and "never sees" not in text

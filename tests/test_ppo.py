@@ -1,4 +1,4 @@
-"""The real PPO loop on a random little base: its contracts, exactness, checks and alarms."""
+"""The real PPO loop on a small random base: its contracts, exactness, checks and alarms."""
 
 import json
 import math
@@ -37,7 +37,7 @@ METRICS = {
 
 
 class Constant:
-    """A scorer that likes everything equally."""
+    """A scorer that gives every response the same score."""
 
     reward_model = None
 
@@ -63,7 +63,7 @@ def test_a_run_in_each_precision_and_mode_keeps_its_contracts(workspace, random_
     metrics = read_jsonl(run.folder / "metrics.jsonl")
     assert [row["step"] for row in metrics] == [1, 2]
     assert all(set(row) >= METRICS for row in metrics)
-    # Nothing has moved before the first update; afterwards something has.
+    # The policy equals the reference before the first update and differs afterwards.
     assert metrics[0]["objective/kl"] == 0.0 < abs(metrics[1]["objective/kl"])
     assert all(0 < row["grad_norm"] < 1000 for row in metrics)
     samples = read_jsonl(run.folder / "samples.jsonl")
@@ -116,11 +116,11 @@ def test_each_prompt_is_used_once_before_any_is_used_again(make_trainer):
 
 
 def updated(trainer, rollout):
-    """What an update on a rollout reports."""
+    """The metrics of one update on a rollout."""
     return trainer.learner.update(rollout, 0, 0.002, 1.0, trainer.memory.micro)
 
 
-def test_the_reference_and_the_base_stay_and_every_trained_tensor_moves(make_trainer):
+def test_the_reference_and_the_base_stay_unchanged_and_every_trained_tensor_changes(make_trainer):
     trainer = make_trainer()
     trained = {id(p) for p in trainer.learner.parameters.values()}
     frozen = {n: p.clone() for n, p in trainer.actor.model.named_parameters() if id(p) not in trained}
@@ -133,7 +133,7 @@ def test_the_reference_and_the_base_stay_and_every_trained_tensor_moves(make_tra
 
 
 @pytest.mark.parametrize("micro", [1, 2])
-def test_micro_batches_leave_no_trace(make_trainer, micro):
+def test_the_result_does_not_depend_on_the_micro_batch_size(make_trainer, micro):
     whole, split = (
         make_trainer("num_minibatches=1", "micro_batch_size=4"),
         make_trainer("num_minibatches=1", f"micro_batch_size={micro}"),
@@ -162,7 +162,7 @@ def test_checkpointing_of_activations_changes_neither_samples_nor_gradients(make
     assert updated(checkpointing, rollouts[1])["grad_norm"] == pytest.approx(norm, rel=1e-4)
 
 
-def test_epochs_end_where_the_policy_has_gone_too_far_from_the_rollout(make_trainer):
+def test_epochs_end_when_the_policy_is_too_far_from_the_rollout(make_trainer):
     patient, careful = make_trainer("epochs=4", "target_kl=0"), make_trainer("epochs=4", "target_kl=1e-12")
     for trainer in (patient, careful):
         trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
@@ -170,7 +170,7 @@ def test_epochs_end_where_the_policy_has_gone_too_far_from_the_rollout(make_trai
     assert updated(careful, careful.collector.collect(0, 0.1))["updates"] == 2
 
 
-def test_a_rollout_is_standardised_clipped_penalised_and_added_up_as_the_formulas_say(make_trainer):
+def test_a_rollout_is_standardised_clipped_penalised_and_summed_by_the_formulas(make_trainer):
     trainer = make_trainer("score_clip=1", "missing_eos_penalty=0.5", "whiten_advantages=false")
     trainer.collector.use_standard(ppo.Standard(0.1, 0.01))
     with torch.no_grad():
@@ -188,7 +188,7 @@ def test_a_rollout_is_standardised_clipped_penalised_and_added_up_as_the_formula
 
 
 class Varied:
-    """A scorer to whom each response is worth something else."""
+    """A scorer that gives each response a different score."""
 
     reward_model = None
 
@@ -197,7 +197,7 @@ class Varied:
 
 
 def passes_of_the_policy(trainer, monkeypatch) -> list[str]:
-    """The adapters whose passes over a rollout are made from now on, as they come."""
+    """A list that records the adapter of every later pass over a rollout."""
     made, evaluate = [], trainer.actor.evaluate_all
 
     def noted(rows, adapter, *arguments):
@@ -208,9 +208,7 @@ def passes_of_the_policy(trainer, monkeypatch) -> list[str]:
     return made
 
 
-def test_where_one_minibatch_is_all_rows_its_first_pass_gives_the_old_log_probabilities(
-    make_trainer, monkeypatch
-):
+def test_with_one_minibatch_its_first_pass_gives_the_old_log_probabilities(make_trainer, monkeypatch):
     trainer = make_trainer("num_minibatches=1", "epochs=3")
     trainer.collector.scorer = Varied()
     trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
@@ -221,11 +219,11 @@ def test_where_one_minibatch_is_all_rows_its_first_pass_gives_the_old_log_probab
     got = updated(trainer, rollout)
     assert rollout.exact and torch.equal(rollout.logprobs, before)
     assert 0 < rollout.metrics(0.1)["rollout/logprob_drift"] < 0.02  # bf16 rounds differently in sampling
-    assert got["policy/approxkl_avg"] > 0  # the later epochs
+    assert got["policy/approxkl_avg"] > 0  # from the later epochs
 
 
 @pytest.mark.parametrize("overrides", [["num_minibatches=2"], ["num_minibatches=1"]])
-def test_parts_and_signals_as_small_as_rounding_get_a_pass_of_their_own(make_trainer, monkeypatch, overrides):
+def test_several_minibatches_or_equal_scores_need_a_separate_pass(make_trainer, monkeypatch, overrides):
     trainer = make_trainer(*overrides)
     trainer.collector.scorer = Varied() if overrides == ["num_minibatches=2"] else Constant(0.0)
     trainer.collector.use_standard(ppo.Standard(0.0, 1.0))
@@ -240,7 +238,7 @@ def test_parts_and_signals_as_small_as_rounding_get_a_pass_of_their_own(make_tra
     [("bf16", "controlled", True), ("int4", "shared", True), ("int4", "controlled", False)],
 )
 @pytest.mark.parametrize("minibatches", [1, 2])
-def test_adapters_of_one_base_are_asked_in_one_pass(
+def test_adapters_of_one_base_share_one_pass(
     workspace, ppo_parents, random_base, monkeypatch, precision, mode, together, minibatches
 ):
     overrides = [f"mode={mode}", f"num_minibatches={minibatches}"]
@@ -256,7 +254,7 @@ def test_adapters_of_one_base_are_asked_in_one_pass(
     torch.testing.assert_close(rollout.raw_scores, expected, rtol=0.02, atol=0.02)
 
 
-def test_equal_scores_are_not_blown_up_by_their_standardisation(make_trainer):
+def test_equal_scores_are_not_amplified_by_standardisation(make_trainer):
     trainer = make_trainer()
     trainer.collector.scorer = trainer.scorer = Constant(0.3)
     standard = trainer.collector.standard()
@@ -314,7 +312,7 @@ def test_logits_that_are_not_the_heads_are_found_before_the_first_step(make_trai
         trainer.run_to_end()
 
 
-def test_an_update_that_starts_at_another_ratio_than_1_stops_the_run(make_trainer, monkeypatch):
+def test_an_update_that_starts_at_a_ratio_other_than_1_stops_the_run(make_trainer, monkeypatch):
     trainer = make_trainer()
     collect = trainer.collector.collect
 
@@ -328,7 +326,7 @@ def test_an_update_that_starts_at_another_ratio_than_1_stops_the_run(make_traine
         trainer.run_to_end()
 
 
-def test_a_gradient_of_exactly_zero_is_said_loudly(make_trainer, monkeypatch):
+def test_a_gradient_of_exactly_zero_is_recorded_as_an_event(make_trainer, monkeypatch):
     trainer = make_trainer("max_steps=1")
     evaluate = trainer.actor.evaluate
 
@@ -361,14 +359,14 @@ def row(score=0.0, kl=0.0, entropy=2.0, gold=None):
     ("late", "expected"),
     [
         (row(gold=0.5), []),
-        (row(score=1.0, gold=0.6), []),  # both better: what PPO is for
+        (row(score=1.0, gold=0.6), []),  # score and gold both rise, as intended
         (row(score=1.0, gold=0.3), ["over-optimisation"]),
         (row(entropy=0.1, gold=0.5), ["entropy collapse"]),
         (row(kl=3.0, gold=0.5), ["runaway KL"]),
-        (row(score=1.0), []),  # no gold, nothing to compare with
+        (row(score=1.0), []),  # without gold there is nothing to compare with
     ],
 )
-def test_each_alarm_goes_off_once_and_for_its_own_reason(late, expected):
+def test_each_alarm_is_raised_once_and_for_its_own_reason(late, expected):
     run = FakeRun()
     alarms = Alarms(run)
     for made in [row(gold=0.5)] * WINDOW + [late] * (2 * WINDOW):
@@ -376,7 +374,7 @@ def test_each_alarm_goes_off_once_and_for_its_own_reason(late, expected):
     assert run.events == expected
 
 
-def test_alarms_stand_batches_with_gold_among_batches_without_and_survive_a_checkpoint():
+def test_alarms_accept_batches_with_and_without_gold_and_survive_a_checkpoint():
     run = FakeRun()
     alarms = Alarms(run)
     for k in range(3 * WINDOW):

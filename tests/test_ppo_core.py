@@ -1,4 +1,4 @@
-"""The arithmetic of PPO: hand-worked numbers, a plain python loop beside each formula, and properties."""
+"""The arithmetic of PPO: hand-worked numbers, a plain Python loop for each formula, and properties."""
 
 import math
 
@@ -20,14 +20,14 @@ def batches(draw):
 
 
 def grid(lengths, generator, extra=0):
-    """[N, T] doubles with noise on the padding too, and the mask."""
+    """([N, T] random doubles, including noise on the padding; the mask)."""
     width = max(lengths) + extra
     mask = torch.arange(width)[None] < torch.tensor(lengths)[:, None]
     return torch.randn(len(lengths), width, generator=generator, dtype=torch.float64), mask
 
 
 def padded(x, extra):
-    """`x` with `extra` more columns of garbage."""
+    """`x` with `extra` further columns of arbitrary values."""
     return torch.cat([x, torch.full((len(x), extra), 7.5, dtype=x.dtype)], dim=1)
 
 
@@ -58,7 +58,7 @@ def test_whitening_of_three_numbers_by_hand():
 
 @quick
 @given(batches(), st.floats(0.1, 100), st.floats(-50, 50))
-def test_whitened_values_have_mean_0_and_variance_1_and_know_no_scale_or_offset(batch, scale, offset):
+def test_whitened_values_have_mean_0_and_variance_1_and_are_free_of_scale_and_offset(batch, scale, offset):
     values, mask = grid(*batch)
     white = core.masked_whiten(values, mask, eps=0.0)
     if mask.sum() > 1:
@@ -102,7 +102,7 @@ def test_both_estimators_have_the_true_kl_as_their_mean_over_the_policy(seed, si
         assert (ours.exp() * estimate(ours, ref)).sum().item() == pytest.approx(true, abs=1e-12)
 
 
-def test_k3_keeps_its_digits_where_the_policies_are_close():
+def test_k3_keeps_its_precision_where_the_policies_are_close():
     ours = torch.tensor([[-1.0]])
     assert core.kl_k3(ours, ours + 1e-3).item() == pytest.approx(0.5e-6, rel=0.05)
 
@@ -176,7 +176,7 @@ def test_gae_equals_the_sum_of_its_definition(batch, gamma, lam):
 
 @quick
 @given(batches())
-def test_with_gamma_and_lambda_1_the_return_is_the_sum_of_what_follows(batch):
+def test_with_gamma_and_lambda_1_the_return_is_the_sum_of_later_rewards(batch):
     rewards, mask = grid(*batch)
     rewards = rewards * mask
     _, returns = core.gae(rewards, torch.randn_like(rewards), mask, 1.0, 1.0)
@@ -256,7 +256,7 @@ def test_value_loss_equals_a_plain_loop(batch, cliprange):
 
 
 def everything(scores, new, old, ref, values, mask):
-    """All that PPO computes from a rollout: per-token results, then sums."""
+    """Everything that PPO computes from a rollout: per-token results, then sums."""
     rewards = core.token_rewards(scores, old, ref, mask, 0.1)
     advantages, returns = core.gae(rewards, values, mask, 0.99, 0.9)
     white = core.masked_whiten(advantages, mask)
@@ -300,7 +300,7 @@ def test_permuted_rows_give_permuted_results(batch, random):
 
 @quick
 @given(batches())
-def test_a_row_has_the_same_rewards_and_advantages_whoever_shares_its_batch(batch):
+def test_the_rewards_and_advantages_of_a_row_do_not_depend_on_its_batch(batch):
     lengths, generator = batch
     (old, mask), (ref, _), (values, _) = (grid(lengths, generator) for _ in range(3))
     scores = torch.randn(len(lengths), generator=generator, dtype=torch.float64)

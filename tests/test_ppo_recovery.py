@@ -1,4 +1,4 @@
-"""Recovery of a PPO run from too little memory and from instability, by injection."""
+"""A PPO run recovers from injected memory shortage and instability."""
 
 import math
 
@@ -14,7 +14,7 @@ from pipeline.training import recovery
 # -- the decisions
 
 
-def test_memory_is_given_up_in_order_and_comes_to_an_end():
+def test_memory_saving_measures_are_taken_in_order_until_none_is_left():
     memory = recovery.Memory(micro=4, rows=16)
     said = [memory.take_less() for _ in range(4)]
     assert "2" in said[0] and "1" in said[1] and "checkpointing" in said[2] and said[3] is None
@@ -29,23 +29,23 @@ SPIKES = [update(policy=30.0), update(value=300.0), update(kl=2.0), update(kl=ma
 
 
 @pytest.mark.parametrize("bad", SPIKES)
-def test_a_spike_is_told_from_the_steps_before_it(bad):
+def test_a_spike_is_detected_relative_to_the_previous_steps(bad):
     stability = recovery.Stability()
     for _ in range(6):
         stability.check(update(), 0.1)
     with pytest.raises(recovery.Unstable):
         stability.check(bad, 0.1)
-    stability.check(update(policy=0.1, kl=0.09), 0.1)  # ten times nothing is nothing
+    stability.check(update(policy=0.1, kl=0.09), 0.1)  # ten times a negligible value is still negligible
 
 
-def test_the_first_steps_have_nothing_to_be_measured_against_but_must_be_finite():
+def test_the_first_steps_have_no_reference_but_must_be_finite():
     stability = recovery.Stability()
     stability.check(update(value=400.0, kl=3.0), 0.1)
     with pytest.raises(recovery.Unstable, match="inf"):
         stability.check(update(policy=math.inf), 0.1)
 
 
-def test_after_a_roll_back_the_rate_is_halved_warms_up_and_gradients_are_clipped_lower():
+def test_after_a_roll_back_the_halved_rate_warms_up_and_gradients_are_clipped_lower():
     stability = recovery.Stability()
     assert stability.rate(0) == 1.0 and stability.clip(1.0) == 1.0
     assert stability.go_on_from(20, 60)
@@ -58,7 +58,7 @@ def test_after_a_roll_back_the_rate_is_halved_warms_up_and_gradients_are_clipped
 
 
 def failing_once_above(trainer, monkeypatch, most, error):
-    """Let every pass with a gradient over more than `most` rows fail."""
+    """Make every pass with gradients over more than `most` rows fail."""
     evaluate = trainer.actor.evaluate
 
     def evaluate_or_fail(rows, index, temperature, **options):
@@ -103,7 +103,7 @@ def test_out_of_memory_in_the_middle_of_a_step_starts_that_step_again(make_train
         torch.testing.assert_close(weights(trainer)[name], tensor, rtol=1e-3, atol=1e-4)
 
 
-def test_where_no_memory_is_left_to_give_up_the_error_is_told(make_trainer, monkeypatch):
+def test_the_error_is_reported_when_no_memory_saving_measure_is_left(make_trainer, monkeypatch):
     trainer = make_trainer()
     failing_once_above(trainer, monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory"))
     with pytest.raises(torch.OutOfMemoryError):
@@ -132,12 +132,12 @@ def nan_advantage(rollout):
 
 
 def nan_gradient(rollout):
-    rollout.returns[0, 0] = 1e30  # the loss is finite in no sense that helps: its square overflows
+    rollout.returns[0, 0] = 1e30  # the value itself is finite, but its square overflows in the loss
 
 
 @pytest.mark.faults(18)
 @pytest.mark.parametrize("spoil", [nan_advantage, nan_gradient])
-def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_goes_on_gently(
+def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_continues_at_a_lower_rate(
     make_trainer, monkeypatch, spoil
 ):
     trainer = make_trainer("max_steps=6", "save_steps=2", "lr_scheduler=constant")
@@ -160,7 +160,7 @@ def test_a_spike_of_the_loss_is_undone(make_trainer, monkeypatch):
     assert len(rows) == 8 and max(r["loss/value_avg"] for r in rows) < 1e3
 
 
-def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(make_trainer, monkeypatch):
+def test_a_checkpoint_that_fails_again_at_once_is_replaced_by_the_one_before(make_trainer, monkeypatch):
     trainer = make_trainer("max_steps=5", "save_steps=1")
     poisoned(trainer, monkeypatch, nan_advantage, at=3, times=2)
     trainer.run_to_end()
@@ -169,7 +169,7 @@ def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(ma
     assert len(rows_of(trainer.run, "metrics.jsonl")) == 5
 
 
-def test_what_stays_unstable_ends_the_run_with_its_last_good_checkpoint(make_trainer, monkeypatch):
+def test_a_run_that_stays_unstable_ends_and_keeps_its_last_good_checkpoint(make_trainer, monkeypatch):
     trainer = make_trainer()
     poisoned(trainer, monkeypatch, nan_advantage, at=3, times=99)
     with pytest.raises(UserError, match="after 3 roll-backs"):

@@ -1,4 +1,4 @@
-"""A PPO run that is cancelled or killed and resumed: bit for bit the undisturbed one."""
+"""A PPO run that is cancelled or killed and then resumed equals the undisturbed one bit for bit."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def compare_runs(calm, resumed):
     "precision",
     ["bf16", pytest.param("int8", marks=pytest.mark.slow), pytest.param("int4", marks=pytest.mark.slow)],
 )
-def test_a_run_that_was_cancelled_and_resumed_is_bit_for_bit_the_undisturbed_one(
+def test_a_run_that_was_cancelled_and_resumed_equals_the_undisturbed_one_bit_for_bit(
     workspace, random_base, monkeypatch, precision
 ):
     stand(workspace, random_base, precision)
@@ -107,7 +107,7 @@ stages.execute("ppo", settings, Workspace(Path(sys.argv[1])))
         ("while updating", 3, "int4"),
     ],
 )
-def test_kill_9_and_resume_is_the_undisturbed_run(workspace, random_base, where, step, precision):
+def test_a_killed_and_resumed_run_equals_the_undisturbed_one(workspace, random_base, where, step, precision):
     stand(workspace, random_base, precision)
     settings = settings_of("max_steps=5", "sample_steps=1", precision=precision)
     calm = stages.execute("ppo", settings, workspace)

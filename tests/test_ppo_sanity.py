@@ -1,4 +1,4 @@
-"""Tasks whose answer is known, solved by the real loop: bandit, many of one token, a constant reward.
+"""The real loop solves tasks with a known answer: a bandit, a frequent token, a constant reward.
 
 The one-token bandit is exact: PPO with a KL penalty in the reward has its optimum at
 π*(y|x) ∝ π_ref(y|x) · exp(r(y) / β), where π_ref is the SFT policy at the rollout's temperature.
@@ -15,7 +15,7 @@ from pipeline.ppo.rollout import Standard
 
 WORDS = ["<eos>", "<pad>", "<unk>", "Human:", "Assistant:", *"abcdefgh"]
 PROMPTS = ["\n\nHuman: a\n\nAssistant:", "\n\nHuman: b c\n\nAssistant:"]
-# Every setting that the answers depend on: a change of the presets is none of these tests' business.
+# Every setting that the answers depend on, so that a change of the presets does not affect these tests.
 EXACT = ("reward=gold", "whiten_advantages=false", "missing_eos_penalty=0", "score_clip=0", "target_kl=0",
          "lr_scheduler=linear", "warmup_ratio=0", "num_minibatches=1", "max_length=16", "save_steps=1000",
          "temperature=0.7", "gamma=1", "lam=0.95", "cliprange=0.2", "vf_cliprange=0.2", "vf_coef=0.1",
@@ -24,7 +24,7 @@ EXACT = ("reward=gold", "whiten_advantages=false", "missing_eos_penalty=0", "sco
 
 @pytest.fixture(scope="module")
 def word_base(tmp_path_factory):
-    """A random GPT-2 with 13 words: few enough that any distribution over them is within its reach."""
+    """A random GPT-2 with 13 words, which can represent any distribution over so small a vocabulary."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     folder = tmp_path_factory.mktemp("words")
@@ -46,7 +46,7 @@ def word_base(tmp_path_factory):
 
 
 class TokenReward:
-    """r(token), averaged over the response, instead of a reward model."""
+    """Replaces the reward model by r(token), averaged over the response."""
 
     reward_model = None
 
@@ -59,7 +59,7 @@ class TokenReward:
 
 @pytest.fixture
 def prepare(workspace, word_base):
-    """prepare(rewards, *overrides, precision, fp32) -> a Trainer that gets r(token), not standardised."""
+    """prepare(rewards, *overrides, precision, fp32) -> a Trainer with the plain reward r(token)."""
     parents = stand(workspace, word_base, prompts=PROMPTS)
 
     def inner(rewards, *overrides, precision="bf16", fp32=True, standard=Standard(0.0, 1.0)):  # noqa: B008
@@ -90,7 +90,7 @@ def total_variation(p, q):
 
 
 def solve_bandit(prepare, beta, steps, **how):
-    """Train; returns [(distance to the optimum before, after)] for each prompt."""
+    """Train; returns [(distance to the optimum before, after)], one pair per prompt."""
     rewards = torch.rand(len(WORDS), generator=torch.Generator().manual_seed(5)) * 2 - 1
     trainer = prepare(
         rewards, f"kl_coef={beta}", f"max_steps={steps}", "response_length=1", "batch_size=256",
@@ -124,16 +124,16 @@ def test_the_bandit_finds_its_exact_optimum_at_every_beta(prepare, beta):
 @pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.3, 1.0, 3.0])
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_the_bandit_on_rounded_bases_comes_as_near_as_their_rounding_lets_it(prepare, beta, precision):
+def test_the_bandit_on_rounded_bases_reaches_its_optimum_up_to_their_rounding(prepare, beta, precision):
     for _, after in solve_bandit(prepare, beta=beta, steps=200, precision=precision, fp32=False):
         assert after < 2e-2
 
 
 def solve_many(prepare, beta, steps, **how):
-    """Reward = share of "c" in six words; returns (share, KL in nats per token) of the last rollouts.
+    """Reward the share of "c" in six words; returns (share, KL in nats per token) of the last rollouts.
 
-    A "c" more is worth 1/6, so that the penalty multiplies its odds by exp(1 / (6 β)): 28 at β = 0.05, 1.4 at
-    0.5.
+    Each "c" adds 1/6 to the reward, so the optimum multiplies its odds by exp(1 / (6 β)): by 28 at β = 0.05
+    and by 1.4 at β = 0.5.
     """
     rewards = torch.zeros(len(WORDS))
     rewards[WORDS.index("c")] = 1.0
@@ -146,7 +146,7 @@ def solve_many(prepare, beta, steps, **how):
     return tuple(sum(row[n] for row in last) / 5 for n in ("objective/scores", "objective/kl_per_token"))
 
 
-def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_one(prepare):
+def test_the_share_of_a_rewarded_token_saturates_without_a_penalty_and_stays_lower_with_one(prepare):
     free, held = (solve_many(prepare, beta, steps=25) for beta in (0.0, 0.05))
     assert free[0] > 0.9 and 0.25 < held[0] < 0.8
     assert free[1] > 1.5 * held[1]
@@ -154,7 +154,7 @@ def test_many_of_one_token_saturates_without_a_penalty_and_settles_lower_with_on
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_many_of_one_token_in_each_precision(prepare, precision):
+def test_the_share_of_a_rewarded_token_in_each_precision(prepare, precision):
     how = {"precision": precision, "fp32": False, "steps": 40}
     free, some, much = (solve_many(prepare, beta, **how) for beta in (0.0, 0.05, 0.5))
     assert free[0] > 0.95 and 0.25 < some[0] < 0.8 and much[0] < 0.15
@@ -166,7 +166,7 @@ SHORT = ("response_length=6", "batch_size=16", "micro_batch_size=16", "epochs=2"
 
 
 def way_gone(prepare, rewards, **how):
-    """How far the policy is from SFT in the end: the mean k3 (nats per token) of the last rollouts."""
+    """The final distance of the policy from SFT: the mean k3 (nats per token) of the last rollouts."""
     trainer = prepare(rewards, *SHORT, standard=None, **how)
     trainer.run_to_end()
     last = read_jsonl(trainer.run.folder / "metrics.jsonl")[-5:]
@@ -176,9 +176,10 @@ def way_gone(prepare, rewards, **how):
 @pytest.mark.parametrize(
     "how", [dict(), *({"precision": p, "fp32": False} for p in ("bf16", "int8", "int4"))], ids=str
 )
-def test_a_constant_reward_leaves_the_policy_where_it_was(prepare, how):
-    """The same loop and settings that follow a reward where there is one."""
-    same = torch.full((len(WORDS),), 0.5)  # its mean over any number of tokens is exact: no rounding to learn
+def test_a_constant_reward_leaves_the_policy_unchanged(prepare, how):
+    """The same loop and settings do follow a reward that is not constant."""
+    # the mean of equal values is exact, so that rounding gives no signal
+    same = torch.full((len(WORDS),), 0.5)
     target = torch.zeros(len(WORDS))
     target[WORDS.index("c")] = 1.0
     assert way_gone(prepare, same, **how) < 1e-3

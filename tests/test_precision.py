@@ -1,4 +1,4 @@
-"""The three precisions: what loads, what trains, what does not depend on its batch-mates."""
+"""The three precisions: loading, training, and rows that do not depend on the rest of their batch."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def test_every_lora_parameter_gets_a_gradient_even_after_an_eval_pass(base, prec
     model = with_adapter(base, precision)
     ids = torch.arange(40).reshape(2, 20) + 2
     with torch.no_grad():
-        model.eval()(ids)  # on AVX512-BF16 this is what used to break int4
+        model.eval()(ids)  # an eval pass used to break int4 on CPUs with AVX512-BF16
         for parameter in adapters.adapter_parameters(model, "mine").values():
             parameter.add_(0.01)  # lora_B starts at 0, which would leave lora_A without a gradient
     for mode in (True, False):
@@ -43,7 +43,7 @@ def test_every_lora_parameter_gets_a_gradient_even_after_an_eval_pass(base, prec
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_row_does_not_depend_on_its_batch_mates(base, precision):
+def test_a_row_does_not_depend_on_the_rest_of_its_batch(base, precision):
     model = loading.load_causal(base, precision, CPU)
     row = torch.arange(2, 22)[None]
     others = torch.randint(2, 300, (3, 20), generator=torch.Generator().manual_seed(0))
@@ -54,7 +54,7 @@ def test_a_row_does_not_depend_on_its_batch_mates(base, precision):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_base_has_the_precision_that_was_asked_for(base, precision):
+def test_a_base_has_the_requested_precision(base, precision):
     model = loading.load_causal(base, precision, CPU)
     verify(model, precision, CPU)
     for other in set(PRECISIONS) - {precision}:
@@ -155,7 +155,7 @@ def test_a_model_that_brings_its_own_code_is_refused_and_its_code_does_not_run(r
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_folder_that_is_no_model_and_one_that_is_not_there_are_refused(tmp_path):
+def test_a_folder_without_a_model_and_a_missing_folder_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"config\.json"):
         loading.resolve_base(tmp_path)
     with pytest.raises(UserError, match="no such folder"):

@@ -1,4 +1,4 @@
-"""The stage prepare: the data set it leaves, the card, and that a failure leaves nothing."""
+"""The stage prepare: the data set that it writes, the card, and that a failure leaves nothing."""
 
 import json
 
@@ -34,7 +34,7 @@ def names(workspace):
     return sorted(path.name for path in workspace.datasets.iterdir())
 
 
-def test_data_set_has_three_files_and_a_true_card(tmp_path, workspace):
+def test_data_set_has_three_files_and_a_correct_card(tmp_path, workspace):
     results = run_prepare(workspace, source=pairs_file(tmp_path), name="mine")
     folder = workspace.dataset("mine")
     card = read_json(folder / "dataset.json")
@@ -103,7 +103,7 @@ def test_data_set_set_aside_by_a_killed_prepare_comes_back(tmp_path, workspace):
     source = pairs_file(tmp_path)
     before = run_prepare(workspace, source=source, name="mine")["sha256"]
     folder = workspace.dataset("mine")
-    folder.rename(folder.with_name(".mine~000000ff.old"))  # killed between the two renames
+    folder.rename(folder.with_name(".mine~000000ff.old"))  # the state after a kill between the two renames
     folder.with_name(".mine~000000aa.new").mkdir()
     remove_unfinished(workspace)
     assert names(workspace) == ["mine"]
@@ -117,10 +117,10 @@ def test_tiny_data_set_is_noted_as_such(tmp_path, workspace):
     run.start_attempt()
     results = stage.prepare(settings, run, workspace)
     assert results["splits"]["train"]["pairs"] == 1
-    assert "nothing in validation and test" in run.record.events[0].message
+    assert "no pairs in validation and test" in run.record.events[0].message
 
 
-def test_request_cancel_is_heard(tmp_path, workspace):
+def test_cancel_request_is_obeyed(tmp_path, workspace):
     settings = PrepareSettings(source=pairs_file(tmp_path))
     run = Run.create(workspace, "prepare", settings)
     run.start_attempt()
@@ -137,7 +137,7 @@ def test_bad_name_of_a_data_set_is_refused(tmp_path, workspace, name):
 
 
 def conversation_file(tmp_path, words):
-    """A pair with a prompt of so many words for each number of `words`."""
+    """Write one pair per number in `words`, with a prompt of that number of words."""
     rows = [
         {"prompt": " ".join([str(place), *["word"] * count]), "chosen": "yes yes", "rejected": "no"}
         for place, count in enumerate(words)
@@ -181,7 +181,7 @@ def test_data_that_is_mostly_long_is_kept(tmp_path, workspace, random_base):
     assert "5 of 25 pairs are short enough" in run.record.events[-1].message
 
 
-def test_the_judges_pairs_are_nobody_elses(tmp_path, workspace):
+def test_the_pairs_of_the_judge_are_in_no_other_split(tmp_path, workspace):
     card_splits = run_prepare(workspace, source=pairs_file(tmp_path), judge_fraction=0.5)["splits"]
     folder = workspace.dataset("pairs")
     prompts = {

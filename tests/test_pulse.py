@@ -1,4 +1,4 @@
-"""A process that works is told from one that hangs, however slow the machine is."""
+"""A working process is distinguished from one that hangs on a machine of any speed."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ def started(code):
     return process
 
 
-def test_a_process_that_waits_for_itself_is_idle_for_longer_and_longer():
+def test_the_idle_time_of_a_process_that_hangs_grows():
     process = started("import threading; print(flush=True); threading.Event().wait()")
     try:
         pulse = Pulse(process.pid)
@@ -24,7 +24,7 @@ def test_a_process_that_waits_for_itself_is_idle_for_longer_and_longer():
         process.wait()
 
 
-def test_the_idle_time_of_a_process_that_works_starts_again_and_again():
+def test_the_idle_time_of_a_working_process_is_reset():
     process = started("print(flush=True)\nwhile True: pass")
     try:
         pulse = Pulse(process.pid)
@@ -40,7 +40,7 @@ def test_the_idle_time_of_a_process_that_works_starts_again_and_again():
         process.wait()
 
 
-def test_a_process_that_is_gone_is_idle():
+def test_a_process_that_has_ended_is_idle():
     process = started("print(flush=True)")
     process.wait()
     pulse = Pulse(process.pid)

@@ -1,4 +1,4 @@
-"""What the libraries grumble about stays out of the log; what they cannot do does not."""
+"""Warnings of the libraries stay out of the log; their errors do not."""
 
 import logging
 import subprocess
@@ -11,7 +11,7 @@ from pipeline.runs.child import child_environment
 from pipeline.runs.quiet import quiet
 
 
-def test_bitsandbytes_may_report_errors_alone():
+def test_bitsandbytes_reports_errors_only():
     logger = logging.getLogger("bitsandbytes")
     before = logger.level
     try:
@@ -23,8 +23,8 @@ def test_bitsandbytes_may_report_errors_alone():
         logger.setLevel(before)
 
 
-@pytest.mark.slow  # ten seconds of imports
-def test_what_the_stages_import_says_nothing():
+@pytest.mark.slow  # imports for about ten seconds
+def test_the_imports_of_the_stages_print_nothing():
     command = [sys.executable, "-c", "import pipeline.commands.preload"]
     done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,4 +1,4 @@
-"""Orders of answers: what is read, what is refused, and that reading and writing undo each other."""
+"""Orders of answers: accepted and refused texts, and that parsing and formatting are inverses."""
 
 import itertools
 
@@ -16,7 +16,7 @@ orders = st.permutations(LETTERS).flatmap(
 )
 
 
-def test_an_order_is_read_into_tiers_best_first():
+def test_an_order_is_parsed_into_tiers_best_first():
     assert Ranking.parse("B>D=A>C").tiers == (("B",), ("A", "D"), ("C",))
     assert Ranking.parse(" b > a=d >c ") == Ranking.parse("B>D=A>C")
     assert Ranking.parse("B>A", "AB").tiers == (("B",), ("A",))
@@ -53,7 +53,7 @@ def test_answers_left_out_share_the_last_place(typed, full):
 
 
 @pytest.mark.parametrize("typed", ["", ">", "A>A", "A>E", "AB", "A>>B", None])
-def test_what_is_no_order_is_not_completed(typed):
+def test_a_text_that_is_not_an_order_is_not_completed(typed):
     with pytest.raises(UserError):
         Ranking.complete(typed)
 
@@ -69,14 +69,14 @@ def test_policies_take_the_letters_places():
 
 
 @given(orders)
-def test_reading_and_writing_an_order_are_inverse(order):
+def test_parsing_and_formatting_an_order_are_inverse(order):
     ranking = Ranking.parse(order)
     assert Ranking.parse(ranking.format()) == ranking == Ranking.complete(order)
     assert Ranking.parse(ranking.format()).format() == ranking.format()
 
 
 @given(orders)
-def test_the_places_say_what_the_signs_say(order):
+def test_the_places_agree_with_the_signs(order):
     places = Ranking.parse(order).places()
     for left, sign, right in zip(order[::2], order[1::2], order[2::2], strict=False):
         assert places[left] == places[right] if sign == "=" else places[left] < places[right]
@@ -88,7 +88,7 @@ def test_mean_places_add_up_whatever_is_tied(order):
 
 
 @given(orders, st.integers(0, 7))
-def test_completing_a_prefix_keeps_what_it_says(order, length):
+def test_completing_a_prefix_keeps_its_order(order, length):
     prefix = order[:length].rstrip(">=")
     if prefix:
         full = Ranking.complete(prefix)

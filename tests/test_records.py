@@ -1,4 +1,4 @@
-"""Transcripts: into messages and back, forged roles, whole transcripts split into prompt and answers."""
+"""Transcripts: conversion to messages and back, forged roles, and splitting two into prompt and answers."""
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ def test_transcript_and_messages_are_inverse():
         st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n:"), min_size=1), min_size=1
     )
 )
-def test_any_text_survives_as_one_turn_each(texts):
+def test_any_text_survives_as_one_turn(texts):
     texts = [text.replace("\r", "").strip() or "x" for text in texts]
     talk = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
     assert messages(transcript(talk)) == talk
@@ -67,7 +67,7 @@ def test_turns_of_one_role_in_a_row_become_one_message():
         "Human: hi\r\n\r\nAssistant:",
     ],
 )
-def test_prompt_in_any_writing_becomes_canonical(text):
+def test_prompt_in_any_accepted_form_becomes_canonical(text):
     assert canonical_prompt(text) == "\n\nHuman: hi\n\nAssistant:"
     assert canonical_prompt(canonical_prompt(text)) == canonical_prompt(text)
 

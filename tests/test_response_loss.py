@@ -1,4 +1,4 @@
-"""The lean head for SFT gives what TRL's own does, value and gradient, on every kind of base."""
+"""The memory-saving head for SFT equals TRL's in value and gradient on every kind of base."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def test_it_agrees_with_trl(model):
         torch.testing.assert_close(our_gradient[name], gradient, rtol=1e-3, atol=1e-6)
 
 
-def test_logits_are_still_to_be_had_and_a_batch_without_labels_teaches_nothing(model):
+def test_logits_are_still_available_and_a_batch_without_labels_has_no_gradient(model):
     before = model(input_ids=batch()["input_ids"]).logits
     response_loss.use_lean_head(model)
     assert torch.equal(model(input_ids=batch()["input_ids"]).logits, before)

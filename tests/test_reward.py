@@ -1,4 +1,4 @@
-"""Reward models, run through the stage's real entry point on random bases."""
+"""Reward models, trained through the stage's real entry point on random bases."""
 
 import random
 
@@ -65,7 +65,7 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
         started = {}
 
         def train(make, settings, reporter, started=started):
-            learning = reward.training.trainables(make(settings).model)
+            learning = reward.trained.trainables(make(settings).model)
             started.update({name: p.detach().clone() for name, p in learning.items()})
             raise KeyboardInterrupt
 
@@ -74,7 +74,7 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
             run_stage(with_sft, "reward", random_base, precision)
         lora = {name.replace(".reward.", "."): p for name, p in started.items() if "lora" in name}
         assert {p.dtype for p in started.values()} == {torch.float32}
-        assert len(started) == len(lora) + 1  # and the head
+        assert len(started) == len(lora) + 1  # the head is the remaining tensor
         assert lora.keys() == saved.keys() and all(torch.equal(lora[key], saved[key]) for key in saved)
 
 
@@ -92,7 +92,7 @@ def test_a_cancelled_run_resumes_bit_for_bit(with_sft, random_base, monkeypatch)
     assert again.record.results == whole.record.results
 
 
-def test_a_model_no_better_than_chance_says_so(workspace, random_base):
+def test_a_model_no_better_than_chance_is_recorded_as_an_event(workspace, random_base):
     def noise(count):
         rows, flip = easy_rows(count), random.Random(1)
         return [
@@ -106,7 +106,7 @@ def test_a_model_no_better_than_chance_says_so(workspace, random_base):
     assert "not above chance" in [event.kind for event in run.record.events]
 
 
-def test_what_the_best_model_could_reach_is_gold_on_the_same_noisy_labels():
+def test_the_best_reachable_accuracy_is_golds_on_the_same_noisy_labels():
     rows = world.generate_splits(seed=3, train=1, validation=1, test=150)["test"]
     flipped = [{**row, "chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
     best = reward.bayes_accuracy(rows)
@@ -141,7 +141,7 @@ def test_the_head_is_fp32_and_its_updates_are_not_rounded(with_sft, random_base)
     assert settings.build("reward", "tiny").center_rewards == 0.01
 
 
-def test_loader_processes_leave_no_trace(with_sft, random_base):
+def test_loader_processes_do_not_change_the_result(with_sft, random_base):
     losses = []
     for workers in (0, 1):
         run = run_stage(with_sft, "reward", random_base, max_steps=3, loader_workers=workers)

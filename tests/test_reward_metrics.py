@@ -1,4 +1,4 @@
-"""Reward-model metrics and process resources against hand-worked values."""
+"""Reward-model metrics and process resources agree with hand-worked values."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def test_accuracy_counts_a_tie_as_half():
     assert metrics([1, 2, 3, 4], [0, 3, 3, 1])["accuracy"] == pytest.approx((1 + 0 + 0.5 + 1) / 4)
 
 
-def test_auc_is_pooled_over_prompts_and_sees_offsets_that_accuracy_does_not():
+def test_auc_is_pooled_over_prompts_and_depends_on_offsets_that_accuracy_ignores():
     # 3 > 2, 3 > 0, 1 > 0, but 1 < 2
     assert pooled_auc(np.array([3.0, 1.0]), np.array([2.0, 0.0])) == 0.75
     offset = metrics([1.0, 101.0], [0.0, 100.0])
@@ -67,7 +67,7 @@ def test_brier_is_the_squared_error_of_the_preference_probability():
 
 
 def test_temperature_recovers_a_known_overconfidence():
-    # three of four right, so the best confidence is 0.75 = sigmoid(2 ln 3 / T) at T = 2
+    # three of four are right, so the best confidence is 0.75 = sigmoid(2 ln 3 / T) at T = 2
     assert fitted_temperature(np.array([2, 2, 2, -2]) * LN3) == pytest.approx(2.0, rel=1e-4)
 
 
@@ -152,10 +152,10 @@ def test_rank_correlation_of_a_constant_is_none():
     assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
 
 
-def test_peak_memory_is_this_process_own_and_at_least_what_it_has_now():
+def test_peak_memory_belongs_to_this_process_and_is_at_least_its_current_memory():
     assert resources.peak_rss_bytes() >= 0.95 * resources.rss_bytes() > 1e6
     code = "from evaluation import resources; print(resources.peak_rss_bytes(), resources.rss_bytes())"
-    ballast = np.ones(40_000_000)  # 320 MB here must not show up in the child
+    ballast = np.ones(40_000_000)  # 320 MB in the parent must not count in the child
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     peak, now = map(int, done.stdout.split())
     assert ballast.size and peak < now + 100e6

@@ -1,4 +1,4 @@
-"""Every address and every handler has a role, and refuses who does not have it; raters cannot be forged.
+"""Every address and every handler has a role and refuses callers without it; raters cannot be forged.
 
 The page is served with three accounts: ann is an admin, rob and roy are raters.
 """
@@ -20,8 +20,8 @@ from data.workspace import Workspace
 from ui import page, routes, server
 from ui.payloads import role_of
 
-PATIENCE = 120.0  # seconds; the machine may be busy with other things
-# Handlers with a role of their own; every other one reads and is bound with QUIET.
+PATIENCE = 120.0  # seconds; the machine may be busy
+# The handlers that are called through a queue, by role; all others are bound with QUIET and only read.
 RATERS = {"on_ask", "on_follow", "on_vote", "on_retract", "ask", "vote", "leaderboard", "list_of_runs"}
 ADMINS = {"launch", "run_missing", "cancel_now", "start", "cancel"}
 
@@ -43,7 +43,7 @@ def address(services):
 
 @pytest.fixture(scope="module")
 def people(address):
-    """An HTTP client for each: nobody, ann (admin), rob and roy (raters)."""
+    """One HTTP client per person: nobody, ann (admin), rob and roy (raters)."""
     found = {name: httpx.Client(base_url=address, timeout=PATIENCE) for name in ("nobody", *PASSWORDS)}
     for name, password in PASSWORDS.items():
         answer = found[name].post("/login", data={"username": name, "password": password})
@@ -55,7 +55,7 @@ def people(address):
 
 @pytest.fixture(scope="module")
 def scripts(address):
-    """A gradio_client for each."""
+    """One gradio_client per account."""
     return {name: script(address, auth=(name, password)) for name, password in PASSWORDS.items()}
 
 
@@ -65,7 +65,7 @@ def script(address, **more):
 
 @pytest.fixture(scope="module")
 def built(services):
-    """The page in each language, as it is served but served by nobody."""
+    """The page per language, as the server builds it, but not served."""
     return {language: page.build(services, language) for language in server.LANGUAGES}
 
 
@@ -82,17 +82,18 @@ def name_of(fn):
 
 
 def test_every_handler_has_a_role(handlers):
-    """Whoever adds one that is called by a queue says here who may call it."""
+    """A new handler that is called through a queue must be added to RATERS or ADMINS."""
     roles = {(name_of(fn), role_of(fn)) for fn in handlers.values() if fn.queue and name_of(fn) != "<lambda>"}
     assert roles == {(name, "rater") for name in RATERS} | {(name, "admin") for name in ADMINS}
     for fn in handlers.values():
-        if name_of(fn) == "<lambda>":  # reads where it is bound with QUIET; else uploads, exports, cancels
+        # without a queue it only reads; with one it uploads, exports or cancels
+        if name_of(fn) == "<lambda>":
             assert role_of(fn) == ("admin" if fn.queue else "rater")
     assert {role_of(fn) for fn in handlers.values()} == {"admin", "rater"}
 
 
 def call(client, index, fn, session):
-    """Call one handler as the browser does. Returns the status and everything that was answered."""
+    """Call one handler as the browser does; returns the status and the complete text of the response."""
     body = {"data": [None] * len(fn.inputs), "fn_index": index, "session_hash": session}
     if not fn.queue:
         answer = client.post("/gradio_api/run/predict", json=body)
@@ -144,7 +145,7 @@ def test_a_call_that_claims_to_be_a_batch_is_refused(people, handlers):
 
 
 def mounted(services, built):
-    """Every method and address that is mounted behind the guard, with something in its blanks."""
+    """Yields every (method, address) mounted behind the guard, with "x" in place of its parameters."""
     guard = server.build(
         built, workspace_root=services.workspace.root, host="127.0.0.1", port=1, access=services.access
     )
@@ -167,7 +168,7 @@ def addresses(services, built):
     return sorted(set(mounted(services, built)))
 
 
-def test_the_table_of_addresses_has_no_row_that_nothing_answers(addresses):
+def test_the_table_of_addresses_has_no_unused_row(addresses):
     served_rows = {visit.route for method, path in addresses if (visit := routes.find(method, path))}
     unused = [route.pattern.pattern for route in routes.ROUTES if route not in served_rows]
     assert unused == []
@@ -189,8 +190,8 @@ def test_every_address_refuses_who_may_not_call_it(people, addresses):
     assert refused["nobody"] >= 40 and refused["rob"] >= 6
 
 
-def test_what_anyone_may_see_says_nothing_of_the_work(people, addresses):
-    """Without a login there are the login page, files of Gradio's own and the theme."""
+def test_pages_without_a_login_reveal_nothing_of_the_workspace(people, addresses):
+    """Only the login page, Gradio's own files and the theme are served without a login."""
     for method, path in addresses:
         visit = routes.find(method, path)
         if visit is not None and visit.route.role == "anyone" and method == "GET":
@@ -206,7 +207,7 @@ def browser_of(address):
     return httpx.Client(base_url=address, headers=html, follow_redirects=True, timeout=PATIENCE)
 
 
-def test_a_browser_is_led_to_the_login_and_back(address):
+def test_a_browser_is_redirected_to_the_login_and_back(address):
     with browser_of(address) as browser:
         for path, word in (("/?lang=en", "Log in"), ("/zh/", "登录")):
             answer = browser.get(path)
@@ -217,7 +218,7 @@ def test_a_browser_is_led_to_the_login_and_back(address):
         assert right.url.path == "/" and right.status_code == 200 and '"username":"rob"' in right.text
 
 
-def test_a_script_is_told_that_its_password_is_wrong(address):
+def test_a_script_with_a_wrong_password_gets_an_error(address):
     with pytest.raises(AuthenticationError):
         script(address, auth=("rob", "wrong"))
 
@@ -251,7 +252,7 @@ def asked(script, rater="ann"):
 
 
 @pytest.mark.faults(50)
-def test_the_rater_is_the_login_whatever_is_claimed(scripts, services):
+def test_the_rater_is_the_login_whatever_the_request_claims(scripts, services):
     round_id = asked(scripts["rob"], rater="user:ann")["round"]
     scripts["rob"].predict(round_id, "A>B>C>D", "", "", api_name="/vote")
     assert services.arena.store.rater_of(round_id) == "user:rob"
@@ -312,7 +313,7 @@ def anybody(open_services):
 
 @pytest.mark.faults(50)
 @pytest.mark.parametrize("claimed", ["user:ann", "cookie:abc", "session:s", "anonymous"])
-def test_without_accounts_a_script_can_be_no_visitor_and_no_login(open_services, anybody, claimed):
+def test_without_accounts_a_script_cannot_pose_as_a_visitor_or_a_login(open_services, anybody, claimed):
     round_id = asked(anybody, claimed)["round"]
     assert open_services.arena.store.rater_of(round_id) == f"api:{claimed}"
 
@@ -323,5 +324,5 @@ def test_without_accounts_a_round_of_the_page_takes_no_vote_from_a_script(open_s
     with pytest.raises(AppError, match="another rater's"):
         anybody.predict(view.round, "A>B>C>D", "", "", api_name="/vote")
     own = asked(anybody)["round"]
-    assert len(own) * 4 >= 128  # bits: the round's id is the key to vote on it
+    assert len(own) * 4 >= 128  # bits: knowing the id of a round permits voting on it
     assert anybody.predict(own, "A>B>C>D", "", "", api_name="/vote")["policies"]

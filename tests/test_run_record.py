@@ -1,4 +1,4 @@
-"""Run records: one writer, every attempt one terminal state, and a derived status that tells the truth."""
+"""Run records: one writer, one terminal state per attempt, and a derived status that is correct."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_an_attempt_ends_once(run):
 
 
 @pytest.mark.faults(2)
-def test_a_run_whose_process_is_dead_is_lost_but_not_written_so(run, workspace):
+def test_a_run_whose_process_is_dead_is_shown_as_lost_without_a_write(run, workspace):
     run.start_attempt()
     pid, started = dead_process()
     run.change_attempt(pid=pid, process_started=started)
@@ -90,7 +90,7 @@ def test_a_process_id_that_was_used_again_is_not_taken_for_the_run(run, workspac
 @pytest.mark.faults(2)
 def test_a_terminal_state_is_never_overwritten_from_outside(run, workspace):
     run.start_attempt()
-    assert not close_dead(workspace, run.id, "cancelled")  # it lives
+    assert not close_dead(workspace, run.id, "cancelled")  # its process is alive
     run.finish({"a": 1})
     assert not close_dead(workspace, run.id, "cancelled")
     assert read_run(workspace, run.id).status == "done"
@@ -148,7 +148,7 @@ def test_a_damaged_record_is_shown_as_such_and_the_others_are_listed(workspace, 
     shown = listed[runs[1].id]
     assert shown.damaged and shown.status == "failed" and "run.json" in shown.error
     assert listed[runs[0].id].status == "queued" and not listed[runs[0].id].damaged
-    # Only what is no JSON at all is set aside.
+    # Only content that is not JSON is set aside.
     kept = "run.json" if content in ("[]", "{}") else "run.json.corrupt"
     assert (runs[1].folder / kept).read_text() == content
     assert len(list_runs(workspace)) == 3
@@ -192,6 +192,6 @@ def test_a_cancel_request_is_seen_by_the_run(run):
     assert run.should_stop()
 
 
-def test_the_tail_of_a_huge_log_is_read_alone(run, workspace):
+def test_only_the_tail_of_a_huge_log_is_read(run, workspace):
     run.log_path.write_text("x" * 5_000_000 + "\nbar 1\rbar 2\nlast\n")
     assert tail_log(workspace, run.id, 2) == "bar 2\nlast"

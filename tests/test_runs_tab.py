@@ -1,4 +1,4 @@
-"""The runs tab and the bar: lists, details, comparisons and states, from records on disk."""
+"""The runs tab and the status bar: lists, details, comparisons and states from records on disk."""
 
 import os
 import time
@@ -43,12 +43,12 @@ def test_comparison_shows_only_what_differs(services):
     assert chart.value is not None
 
 
-def test_curve_falls_back_to_one_that_the_runs_have():
+def test_curve_falls_back_to_a_metric_that_the_runs_have():
     assert runs_tab.drawable("objective/scores", {"a": [{"step": 1, "loss": 1.0}]}) == "loss"
     assert runs_tab.drawable("grad_norm", {"a": [{"step": 1, "loss": 1.0, "grad_norm": 2}]}) == "grad_norm"
 
 
-def test_a_run_with_gold_as_its_reward_is_told_from_the_others(services):
+def test_a_run_with_gold_as_its_reward_is_distinguished_from_the_others(services):
     runs = [make_run(services.workspace, "ppo", overrides) for overrides in ([], ["reward=gold"])]
     assert [parts.run_title(run.record, T) for run in runs] == ["PPO bf16", "PPO bf16 · gold"]
 
@@ -60,7 +60,7 @@ def test_a_failed_run_shows_its_error_and_the_advice_for_its_code(services):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_lost_run_says_to_resume_it_in_the_language_of_the_page(services, language):
+def test_a_lost_run_gets_the_advice_to_resume_in_the_language_of_the_page(services, language):
     run = make_run(services.workspace)
     run.change_attempt(process_started="another process")
     run.change(status="running", error=None)
@@ -70,9 +70,10 @@ def test_a_lost_run_says_to_resume_it_in_the_language_of_the_page(services, lang
     assert t("advice.out_of_memory") not in card
 
 
-def test_what_a_record_says_cannot_become_markup(services):
+def test_text_in_a_record_cannot_become_markup(services):
     run = make_run(services.workspace, error="<script>alert(1)</script>")
-    run.change(config={**run.record.config, "name": "<b>x"})  # as a record from elsewhere may have it
+    # a record from another source may hold such a name
+    run.change(config={**run.record.config, "name": "<b>x"})
     shown = "".join(str(part) for part in runs_tab.details(services, run.id, T)[:1])
     assert "<script>" not in shown and "<b>x" not in shown
 
@@ -85,7 +86,7 @@ def test_a_view_is_sent_again_only_when_something_changed(services):
     assert all(part == {"__type__": "update"} for part in again)
 
 
-def test_the_bar_tells_running_done_failed_and_missing_apart(services):
+def test_the_bar_distinguishes_running_done_failed_and_missing(services):
     fresh = SimpleNamespace(stale_reason=lambda run: "")
     stale = SimpleNamespace(stale_reason=lambda run: "why" if run.id == "1" else "")
     records = [
@@ -109,13 +110,13 @@ def test_durations_are_short(seconds, text):
     assert parts.duration(seconds, T) == text
 
 
-def test_measured_numbers_have_equally_many_digits_and_nothing_else_is_made_of_them():
+def test_measured_numbers_are_shown_with_three_digits():
     assert [parts.measured(v) for v in (0.825, 0.84, 15.4, 256.0, 0.0, None)] == [
         "0.825", "0.840", "15.4", "256", "0", "–"
     ]  # fmt: skip
 
 
-def test_differences_have_a_real_minus_and_nothing_has_no_sign():
+def test_differences_have_a_typographic_minus_and_zero_has_no_sign():
     assert [parts.signed(v) for v in (0.394, -0.4, -0.001, None)] == ["+0.39", "−0.40", "0.00", "–"]
 
 

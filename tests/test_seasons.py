@@ -1,4 +1,4 @@
-"""Seasons: votes on different weights never share a leaderboard, and an older database keeps every vote."""
+"""Seasons: votes on different weights never share a leaderboard, and a migrated database keeps every vote."""
 
 import sqlite3
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_votes_on_other_weights_belong_to_another_season(store):
     assert len(store.votes()) == 3
 
 
-def test_other_decoding_is_another_season_and_a_name_is_not(store):
+def test_other_decoding_starts_another_season_and_another_name_does_not(store):
     assert facts(decoding=DECODING | {"temperature": 1.0}).id != facts().id
     assert SeasonFacts("small", "elsewhere", "b" * 64, facts().policies, DECODING).id == facts().id
 
@@ -88,12 +88,12 @@ def test_an_older_database_keeps_every_vote_and_gets_its_seasons(old_database):
     assert (newest.facts, newest.votes) == (facts("new"), 1)
     assert [vote["order"] for vote in store.votes(retracted=True)] == ["B>A=D>C", "A>B>C>D", "none"]
     assert first.created < newest.created
-    vote_in(store, facts("old"))  # the same weights go on in the same season
+    vote_in(store, facts("old"))  # votes on the same weights continue their season
     assert {season.number: season.votes for season in store.seasons()} == {1: 2, 2: 1}
     store.close()
 
 
-def test_a_migrated_database_is_like_a_new_one(old_database, tmp_path):
+def test_a_migrated_database_has_the_schema_of_a_new_one(old_database, tmp_path):
     def shape(path):
         db = sqlite3.connect(path)
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master ORDER BY name")]

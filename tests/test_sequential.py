@@ -1,4 +1,4 @@
-"""E-values and confidence sequences: hand-worked values, and that no stream of looks fools them."""
+"""E-values and confidence sequences: hand-worked values, and error rates that hold under repeated looks."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_two_wins_by_hand():
     assert np.exp(log_e_of_counts(2, 0, 0.5)) == pytest.approx(np.mean((1 + FRACTIONS) ** 2))
 
 
-def test_an_e_value_has_mean_one_where_the_sceptic_is_just_right():
+def test_an_e_value_has_mean_one_under_the_boundary_of_its_hypothesis():
     # every sequence of six votes with a preference of 0.35, each with its probability
     total = 0.0
     for wins in range(7):
@@ -37,7 +37,7 @@ def test_an_e_value_has_mean_one_where_the_sceptic_is_just_right():
     assert total == pytest.approx(1.0)
 
 
-def test_raters_of_different_tastes_only_lower_it():
+def test_raters_of_different_tastes_only_lower_the_mean():
     # three votes with preferences 0.1, 0.5 and 0.9, which average to one half
     own, total = (0.1, 0.5, 0.9), 0.0
     for votes in np.ndindex(2, 2, 2):
@@ -55,7 +55,7 @@ def test_counts_and_streams_agree(votes, bound):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 @settings(max_examples=25, deadline=None)
-def test_the_interval_holds_the_mean_of_what_was_seen_and_mirrors(values):
+def test_the_interval_contains_the_sample_mean_and_mirrors(values):
     low, high = interval(values)
     assert low <= np.mean(values) <= high
     mirrored = interval([1 - value for value in values])
@@ -79,7 +79,7 @@ def test_fewest_wins_is_the_edge_of_the_claim():
 
 
 @pytest.mark.parametrize("bound", [0.35, 0.5])
-def test_looking_after_every_vote_errs_in_at_most_five_of_a_hundred_studies(bound):
+def test_looking_after_every_vote_errs_in_at_most_five_percent_of_studies(bound):
     votes = np.random.default_rng(1).random((2000, 300)) < bound
     wins = np.cumsum(votes, axis=1)
     crossed = wins >= fewest_wins(300, bound, np.log(20))[1:]
@@ -95,5 +95,5 @@ def test_the_confidence_sequence_holds_the_truth_at_every_look():
     assert (above | below).any(axis=1).mean() <= 0.05
 
 
-def test_different_is_the_average_of_both_sides():
+def test_the_evidence_for_different_is_the_average_of_both_sides():
     assert np.exp(log_e_different(np.log(30.0), np.log(10.0))) == pytest.approx(20.0)

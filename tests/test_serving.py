@@ -1,4 +1,4 @@
-"""Stacked policies: each row gets what PEFT would give it, whatever its neighbours are."""
+"""Stacked policies: each row equals PEFT's result, whatever the other rows of the batch are."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def peft_logits(base, precision, folder):
 
 
 def distance(a, b):
-    """Mean absolute difference; batches of another size round in other places."""
+    """Mean absolute difference, because batches of different sizes round differently."""
     return (a - b).abs().mean().item()
 
 
@@ -64,7 +64,8 @@ def test_rows_keep_their_policy_when_others_finish(base, folders):
     prompt = IDS[0].tolist()
     options = {"max_new_tokens": 12, "temperature": 0, "pad_id": 1}
     free = served.generate(POLICIES, [prompt] * 4, eos_id=0, **options).tokens
-    stop_at = free[0][3]  # the first policy now ends here; the others, unless they say it too, go on
+    # the first policy now ends here; the others continue unless they generate the same token
+    stop_at = free[0][3]
     cut = served.generate(POLICIES, [prompt] * 4, eos_id=stop_at, **options)
     assert len(cut.tokens[0]) <= 4 and cut.ended[0]
     for before, after in zip(free, cut.tokens, strict=True):
@@ -84,7 +85,7 @@ def test_policies_can_be_exchanged_on_the_same_base(base, folders):
         served.select(["sft"])
 
 
-def test_hashes_say_which_weights_answer(base, folders):
+def test_hashes_identify_the_weights_that_answer(base, folders):
     served = StackedPolicies(loading.load_causal(base, "bf16", CPU), base, folders)
     assert served.hashes == {name: sha256_file(folder / adapters.WEIGHTS) for name, folder in folders.items()}
     assert len(set(served.hashes.values())) == 4

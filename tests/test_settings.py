@@ -1,4 +1,4 @@
-"""Settings: layers, bounds, and the one-line errors that a user can act on."""
+"""Settings: layers, bounds, and one-line errors that a user can act on."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_layers_come_in_the_order_of_the_contract(tmp_path):
     assert build("sft", "tiny", precision="int8", config_file=config).precision == "int8"
 
 
-def test_a_config_file_chooses_the_preset_where_no_flag_does(tmp_path):
+def test_a_config_file_sets_the_preset_unless_a_flag_does(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("preset: edge\n")
     assert build("sft", config_file=config).base_model == "distilgpt2"
@@ -58,7 +58,7 @@ def test_a_name_that_could_lead_out_of_the_workspace_is_refused_before_anything_
 
 
 @pytest.mark.faults(37)
-def test_the_name_that_a_source_gives_its_data_set_is_checked_too():
+def test_the_name_that_a_source_gives_to_its_data_set_is_checked_too():
     with pytest.raises(UserError, match="prepare: source: name 'con': reserved"):
         build("prepare", "tiny", overrides=["source=somewhere/con.jsonl"])
 

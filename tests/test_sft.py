@@ -1,4 +1,4 @@
-"""Supervised fine-tuning, run through the stage's real entry point on random bases."""
+"""Supervised fine-tuning through the stage's real entry point on random bases."""
 
 import shutil
 
@@ -40,7 +40,7 @@ def test_each_precision_learns_and_every_tensor_gets_a_gradient(little, random_b
     assert run.record.attempts[-1].total_steps == 6
 
 
-def test_a_llama_base_with_checkpointing_and_accumulation_goes_the_same_way(little, random_llama_base):
+def test_a_llama_base_with_checkpointing_and_accumulation_trains_too(little, random_llama_base):
     run = run_stage(little, "sft", random_llama_base, "int4", gradient_checkpointing=True, micro_batch_size=2)
     assert run.record.results["tensors_without_gradient"] == 0
 
@@ -61,7 +61,8 @@ def test_samples_of_held_out_prompts_are_kept(little, random_base):
 
 
 def test_a_cancelled_run_resumes_bit_for_bit(little, random_base, monkeypatch):
-    shape = {"max_steps": 8, "save_steps": 3, "lora_dropout": 0.1}  # 3 updates an epoch: two borders crossed
+    # 3 updates per epoch, so that the run crosses two epoch boundaries
+    shape = {"max_steps": 8, "save_steps": 3, "lora_dropout": 0.1}
     whole = run_stage(little, "sft", random_base, **shape)
     undo = stop_after(monkeypatch, 5)
     cut = run_stage(little, "sft", random_base, **shape)
@@ -74,7 +75,7 @@ def test_a_cancelled_run_resumes_bit_for_bit(little, random_base, monkeypatch):
     assert lines(again, "samples.jsonl") == lines(whole, "samples.jsonl")
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_resumes_bit_for_bit(
+def test_a_damaged_checkpoint_is_skipped_and_the_one_before_resumes_bit_for_bit(
     little, random_base, monkeypatch
 ):
     shape = {"max_steps": 7, "save_steps": 2}
@@ -114,7 +115,7 @@ def test_a_loss_that_stays_not_finite_ends_the_run_and_keeps_the_last_good_check
     run = Run.load(little, list_runs(little)[0].id)
     assert run.record.status == "failed"
     assert [event.kind for event in run.record.events] == ["instability"] * 3
-    assert lines(run, "metrics.jsonl")[-1] == {"step": 3, "loss": None}  # a gap, not 0
+    assert lines(run, "metrics.jsonl")[-1] == {"step": 3, "loss": None}  # recorded as missing, not as 0
     step, path = checkpoints.latest(run.checkpoints_dir)
     saved = training.load_file(path / training.TRAINABLES)
     assert step == 2 and all(torch.isfinite(tensor).all() for tensor in saved.values())
@@ -135,7 +136,8 @@ def test_a_gradient_of_zero_is_reported_once(little, random_base, monkeypatch):
     monkeypatch.setattr(sft._Trainer, "compute_loss", lambda self, *a, **k: real(self, *a, **k) * 0.0)
     run = run_stage(little, "sft", random_base)
     messages = [event.message for event in run.record.events if event.kind == "zero gradient"]
-    assert len(messages) == 2  # as it happened, and at the end: no tensor ever had one
+    # one at the first zero gradient, one at the end for the tensors without any gradient
+    assert len(messages) == 2
     assert run.record.results["tensors_without_gradient"] > 0
 
 
@@ -150,7 +152,7 @@ def test_sequences_longer_than_the_base_has_positions_are_refused(little, random
         run_stage(little, "sft", random_base, max_length=513)
 
 
-def test_batches_hold_rows_of_like_length_and_every_row_once():
+def test_batches_hold_rows_of_similar_length_and_every_row_once():
     lengths = [(7 * i) % 50 for i in range(203)]
     sampler = training.LengthGrouped(lengths, 8, seed=1)
     first, second = list(sampler), list(sampler)

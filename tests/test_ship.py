@@ -1,4 +1,4 @@
-"""Shipping demo policies: the whole set or none, in bf16 where the base is a real one, within the limit."""
+"""Demo policies are shipped as a complete set or not at all, in bf16 for real bases, within a size limit."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_adapters_are_shipped_in_bf16(workspace, random_base, tmp_path):
         assert read_json(folder / "model.json")["lora_rank"] == 8
 
 
-def test_half_a_set_is_refused_before_anything_is_replaced(workspace, random_base, tmp_path):
+def test_an_incomplete_set_is_refused_before_anything_is_replaced(workspace, random_base, tmp_path):
     for stage, precision in FOUR[:-1]:
         done(workspace, stage, precision, random_base)
     kept = tmp_path / "small" / "demo" / "sft" / "old"

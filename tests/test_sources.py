@@ -1,4 +1,4 @@
-"""Sources: which one a text names, the tiny world's rows, votes, samples."""
+"""Sources: the source that a text names, the tiny world's rows, votes and samples."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def test_file_is_read_with_its_hash_and_counts(tmp_path, workspace):
     assert loaded.info["kind"] == "file" and len(loaded.info["sha256"]) == 64
 
 
-def test_max_rows_is_a_seeded_sample_in_the_old_order(tmp_path, workspace):
+def test_max_rows_is_a_seeded_sample_in_the_original_order(tmp_path, workspace):
     source = write_pairs(tmp_path / "my.jsonl", 100)
     first, again, other = (
         load_pairs(source, workspace=workspace, seed=seed, max_rows=10) for seed in (1, 1, 2)
@@ -39,7 +39,7 @@ def test_sample_is_taken_from_each_split_in_proportion():
     assert {name: len(rows) for name, rows in sample(pairs, 20, 0).items()} == {"train": 18, "test": 2}
 
 
-def test_world_is_asked_for_the_wanted_rows_and_keeps_their_kinds(monkeypatch, workspace):
+def test_world_is_called_with_the_requested_rows_and_keeps_their_kinds(monkeypatch, workspace):
     asked = {}
 
     def generate_splits(seed, train, validation, test):
@@ -89,7 +89,7 @@ def test_no_votes_yet_is_a_clear_error(workspace):
 
 
 @pytest.mark.parametrize("source", ["nonsense", "", "hub:", "hub:a/../b", "none.jsonl", "a\0.jsonl"])
-def test_source_that_is_none_is_a_clear_error(workspace, source):
+def test_invalid_source_is_a_clear_error(workspace, source):
     with pytest.raises(UserError):
         load_pairs(source, workspace=workspace, seed=1)
 
@@ -139,7 +139,7 @@ def test_a_bad_line_is_named_with_its_file_among_several(tmp_path, workspace):
         load_pairs(f"{good},{bad}", workspace=workspace, seed=1)
 
 
-def test_an_empty_folder_and_a_missing_file_are_told(tmp_path, workspace):
+def test_an_empty_folder_and_a_missing_file_are_reported(tmp_path, workspace):
     with pytest.raises(UserError, match=r"no \*\.jsonl file in this folder"):
         load_pairs(str(tmp_path), workspace=workspace, seed=1)
     with pytest.raises(UserError, match=r"absent\.jsonl: no such file"):
@@ -151,7 +151,7 @@ def test_a_file_with_a_comma_in_its_name_is_one_file(tmp_path, workspace):
     assert len(load_pairs(source, workspace=workspace, seed=1).pairs["all"]) == 2
 
 
-def test_a_hub_that_cannot_be_reached_names_both_ways(workspace, monkeypatch, tmp_path):
+def test_an_unreachable_hub_is_reported_with_both_alternatives(workspace, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(UserError, match="hh-rlhf: .*cache") as refused:

@@ -1,4 +1,4 @@
-"""Splits by prompt: no prompt twice, seeded, sizes, and the leakage check itself."""
+"""Splits by prompt: no prompt in two splits, seeds, sizes, and the leakage check itself."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,11 +43,11 @@ def test_same_question_in_other_letters_stays_together():
         assert shared_prompts(split_by_prompt(rows, seed)) == 0
 
 
-def test_leakage_check_sees_a_leak():
+def test_leakage_check_finds_a_leak():
     assert shared_prompts({"train": pairs("a", "b"), "test": pairs("A ", "c")}) == 1
 
 
-def test_few_prompts_leave_splits_empty_but_train():
+def test_few_prompts_leave_every_split_but_train_empty():
     assert [len(rows) for rows in split_by_prompt(pairs("a"), 0).values()] == [1, 0, 0]
     assert [len(rows) for rows in split_by_prompt(pairs("a", "b"), 0).values()] == [1, 0, 1]
 

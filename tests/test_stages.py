@@ -1,4 +1,4 @@
-"""Executing a stage: parents, lock, terminal states, log, resume. The stage itself is a small function."""
+"""Executing a stage: parents, lock, terminal states, log and resume. The stages here are small functions."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_a_bug_is_raised_and_its_traceback_is_in_the_log(execute, workspace):
         (UserError("mend me"), "mend me"),
     ],
 )
-def test_what_the_user_can_mend_is_said_in_one_line(execute, workspace, error, said):
+def test_a_user_error_is_reported_in_one_line(execute, workspace, error, said):
     def fail(settings, run):
         raise error
 
@@ -124,7 +124,7 @@ def test_the_second_stage_in_a_workspace_is_refused_with_the_name_of_the_first(e
     assert locks.holder(locks.training_lock(workspace)) is None
 
 
-def test_a_resume_goes_on_in_the_same_folder_as_a_new_attempt(execute, workspace):
+def test_a_resume_continues_in_the_same_folder_as_a_new_attempt(execute, workspace):
     def first(settings, run):
         for step in (1, 2, 3):
             run.log({"step": step})
@@ -138,7 +138,7 @@ def test_a_resume_goes_on_in_the_same_folder_as_a_new_attempt(execute, workspace
     with pytest.raises(ValueError, match="broken"):
         execute(first)
     run_id = only_run(workspace).id
-    request_cancel(workspace.run(run_id))  # a request from before the resume does not count
+    request_cancel(workspace.run(run_id))  # a cancel request from before the resume is ignored
     stages_call, stages._call = stages._call, lambda row, settings, run, workspace: second(settings, run)
     try:
         stages.resume(workspace, run_id)
@@ -148,7 +148,7 @@ def test_a_resume_goes_on_in_the_same_folder_as_a_new_attempt(execute, workspace
     assert [attempt.status for attempt in record.attempts] == ["failed", "done"]
     rows = [json.loads(line) for line in (workspace.run(run_id) / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3] and rows[-1]["again"]
-    with pytest.raises(UserError, match="done already"):
+    with pytest.raises(UserError, match="already done"):
         stages.resume(workspace, run_id)
 
 
@@ -160,7 +160,7 @@ def test_a_queued_run_finds_its_parents_when_it_starts(workspace, monkeypatch):
     assert read_run(workspace, run.id).status == "failed"
 
 
-def test_everything_that_draws_numbers_is_seeded():
+def test_every_random_number_generator_is_seeded():
     import numpy
     import torch
 
@@ -175,7 +175,7 @@ def test_everything_that_draws_numbers_is_seeded():
     torch.use_deterministic_algorithms(False)
 
 
-def test_the_log_has_what_was_printed_and_not_what_was_redrawn(execute, workspace, capfd):
+def test_the_log_has_printed_lines_and_no_progress_bars(execute, workspace, capfd):
     def stage(settings, run):
         print("a line")
         print("\rbar 1\rbar 2", end="")

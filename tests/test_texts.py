@@ -1,4 +1,4 @@
-"""The page's texts: whole in both languages, with the same blanks, and none asked for that is not there."""
+"""The page's texts: complete in both languages, with the same placeholders, and none missing or unused."""
 
 import re
 import string
@@ -17,7 +17,7 @@ TABLES = ("texts.py", "error_texts.py")
 UI = Path(__file__).resolve().parent.parent / "ui"
 SOURCE = "\n".join(p.read_text(encoding="utf-8") for p in UI.glob("*.py") if p.name not in TABLES)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-# Names and signs that are the same in both languages.
+# Names and symbols that are the same in both languages.
 SAME = {"preset.edge", "tab.sft", "tab.ppo", "bar.sft", "bar.reward", "bar.ppo", "stage.sft", "stage.ppo"}
 SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty", "verdict.colon"}
 
@@ -27,7 +27,7 @@ def blanks(text):
 
 
 @pytest.mark.parametrize("key", TABLE)
-def test_text_is_there_in_both_languages_with_the_same_blanks(key):
+def test_text_exists_in_both_languages_with_the_same_placeholders(key):
     english, chinese = TABLE[key]
     assert english.strip() and chinese.strip()
     assert blanks(english) == blanks(chinese)
@@ -44,7 +44,7 @@ def test_every_setting_group_and_unit_has_chinese_words():
         assert CHINESE.search(Texts("zh").help(field)), field.name
 
 
-def test_every_key_that_the_page_names_is_in_the_table():
+def test_every_key_that_the_page_uses_is_in_the_table():
     named = set(re.findall(r'\bt\(\s*"([a-z_]+\.[A-Za-z_0-9.-]+)"', SOURCE))
     assert len(named) > 100
     assert named - {key for key in named if key.endswith(".")} <= set(TABLE)

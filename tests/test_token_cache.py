@@ -1,4 +1,4 @@
-"""Tokenised rows are made once, and found again only for the same rows, tokenizer, length and kind."""
+"""Rows are tokenised once; the cache returns them only for the same rows, tokenizer, length and kind."""
 
 import pytest
 from datasets import Dataset
@@ -10,7 +10,7 @@ ROWS = [{"prompt": "a", "chosen": "b"}, {"prompt": "c", "chosen": "d"}]
 
 @pytest.fixture
 def ask(workspace, random_base):
-    """ask(**changes) -> (ids, whether they had to be made)."""
+    """ask(**changes) -> (ids, whether they were tokenised in this call)."""
 
     def inner(kind="sft", base=random_base, max_length=8, rows=ROWS):
         made = []
@@ -36,7 +36,7 @@ OTHER_TEXT = [ROWS[0], {**ROWS[1], "chosen": "e"}]
 @pytest.mark.parametrize(
     "change", [{"kind": "reward"}, {"max_length": 9}, {"rows": ROWS[:1]}, {"rows": OTHER_TEXT}]
 )
-def test_anything_else_is_made_anew(ask, change):
+def test_any_other_request_is_tokenised_again(ask, change):
     ask()
     assert ask(**change)[1]
     assert not ask()[1]
@@ -52,7 +52,7 @@ def test_another_tokenizer_is_another_entry(ask, random_base, tmp_path):
     assert ask(base=other)[1]
 
 
-def test_old_entries_make_room(ask, workspace, monkeypatch):
+def test_old_entries_are_removed(ask, workspace, monkeypatch):
     monkeypatch.setattr(token_cache, "KEPT", 2)
     for length in (8, 9, 10):
         ask(max_length=length)
@@ -60,9 +60,9 @@ def test_old_entries_make_room(ask, workspace, monkeypatch):
     assert ask(max_length=8)[1]
 
 
-def test_who_finds_the_entry_made_meanwhile_takes_it(ask, workspace, random_base):
+def test_an_entry_written_meanwhile_by_another_process_is_used(ask, workspace, random_base):
     def slow():
-        ask()  # another process, quicker
+        ask()  # a faster process stores the entry first
         return Dataset.from_dict({"input_ids": [[1, 2, 3], [2, 8]]})
 
     token_cache.cached(workspace, "sft", random_base, 8, ROWS, slow)

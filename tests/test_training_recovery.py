@@ -1,4 +1,4 @@
-"""SFT and reward models recover from too little memory and from instability, by injection."""
+"""SFT and reward-model training recover from injected memory shortage and instability."""
 
 import math
 
@@ -21,12 +21,12 @@ GENTLE = {"learning_rate": 1e-3, "eval_steps": 50}
 @pytest.fixture
 def little(workspace, random_base):
     write_dataset(workspace)
-    run_stage(workspace, "sft", random_base, max_steps=2)  # the reward model's parent
+    run_stage(workspace, "sft", random_base, max_steps=2)  # the parent of the reward model
     return workspace
 
 
 def inject(monkeypatch, stage, change):
-    """Let `change(trainer, loss)` have each training loss; returns what undoes it."""
+    """Replace each training loss by `change(trainer, loss)`; returns a function that undoes the patch."""
     cls = TRAINERS[stage]
     real = cls.compute_loss
 
@@ -39,7 +39,7 @@ def inject(monkeypatch, stage, change):
 
 
 def at_step(step, times, factor):
-    """Multiply the loss of update `step`, the first `times` times that it is computed."""
+    """A change that multiplies the loss of update `step` the first `times` times that it is computed."""
     seen = []
 
     def change(trainer, loss):
@@ -52,7 +52,7 @@ def at_step(step, times, factor):
 
 
 def short_of_memory(most, error=torch.OutOfMemoryError, after=0):
-    """Fail with more than `most` rows at once, once `after` steps are done."""
+    """A change that raises `error` for micro-batches of more than `most` rows after `after` steps."""
 
     def change(trainer, loss):
         if trainer.state.global_step >= after and trainer.args.per_device_train_batch_size > most:
@@ -63,7 +63,7 @@ def short_of_memory(most, error=torch.OutOfMemoryError, after=0):
 
 
 def no_primitive(words):
-    """What oneDNN says when memory runs out."""
+    """The error of oneDNN when memory runs out."""
     return RuntimeError("could not create a primitive")
 
 
@@ -85,7 +85,7 @@ def weights(run):
 
 @pytest.mark.faults(19)
 @pytest.mark.parametrize(("stage", "error"), [("sft", no_primitive), ("reward", no_primitive)])
-def test_out_of_memory_goes_on_from_the_last_step_with_the_same_batches(
+def test_out_of_memory_continues_from_the_last_step_with_the_same_batches(
     little, random_base, monkeypatch, stage, error
 ):
     shape = {**GENTLE, "max_steps": 5, "save_steps": 50, "lora_dropout": 0.1}
@@ -96,15 +96,15 @@ def test_out_of_memory_goes_on_from_the_last_step_with_the_same_batches(
     assert kinds(short) == ["out of memory"] and short.record.status == "done"
     (event,) = short.record.events
     assert event.facts["step"] == 4 and "halved to 2" in event.message
-    assert losses(short)[:3] == losses(calm)[:3]  # nothing was done twice
-    # The dropout of half a batch is not that of a whole one.
+    assert losses(short)[:3] == losses(calm)[:3]  # no step was repeated
+    # Dropout draws differ between half and full micro-batches, hence the tolerance.
     assert losses(short) == pytest.approx(losses(calm), abs=0.08)
     tokens = [[row.get("num_tokens") for row in lines(run, "metrics.jsonl")] for run in (calm, short)]
     assert tokens[0] == tokens[1]
     assert short.record.attempts[-1].from_step == 3
 
 
-def test_out_of_memory_in_the_first_step_starts_anew_with_less(little, random_base, monkeypatch):
+def test_out_of_memory_in_the_first_step_restarts_with_smaller_batches(little, random_base, monkeypatch):
     inject(monkeypatch, "sft", short_of_memory(1))
     run = run_stage(little, "sft", random_base, **GENTLE)
     assert kinds(run) == ["out of memory"] * 2 and len(losses(run)) == 4
@@ -113,9 +113,7 @@ def test_out_of_memory_in_the_first_step_starts_anew_with_less(little, random_ba
 
 
 @pytest.mark.faults(19)
-def test_where_no_memory_is_left_to_give_up_the_run_fails_and_says_what_to_do(
-    little, random_base, monkeypatch
-):
+def test_when_no_memory_saving_measure_is_left_the_run_fails_with_advice(little, random_base, monkeypatch):
     inject(monkeypatch, "sft", short_of_memory(0, after=2))
     with pytest.raises(UserError, match="out of memory"):
         run_stage(little, "sft", random_base, **GENTLE)
@@ -127,7 +125,9 @@ def test_where_no_memory_is_left_to_give_up_the_run_fails_and_says_what_to_do(
 @pytest.mark.faults(18)
 @pytest.mark.parametrize("stage", ["sft", "reward"])
 @pytest.mark.parametrize("factor", [math.nan, 1e37], ids=["loss", "gradient"])
-def test_what_is_not_finite_rolls_back_and_goes_on_gently(little, random_base, monkeypatch, stage, factor):
+def test_a_loss_that_is_not_finite_rolls_back_and_lowers_the_rate(
+    little, random_base, monkeypatch, stage, factor
+):
     shape = {"max_steps": 6, "lr_scheduler": "constant", "warmup_ratio": 0, **GENTLE}
     inject(monkeypatch, stage, at_step(4, times=1, factor=factor))
     run = run_stage(little, stage, random_base, **shape)
@@ -142,13 +142,13 @@ def test_what_is_not_finite_rolls_back_and_goes_on_gently(little, random_base, m
 
 
 def test_a_jump_of_the_loss_is_undone(little, random_base, monkeypatch):
-    inject(monkeypatch, "sft", at_step(7, times=2, factor=20.0))  # both micro-batches
+    inject(monkeypatch, "sft", at_step(7, times=2, factor=20.0))  # in both micro-batches
     run = run_stage(little, "sft", random_base, max_steps=8, save_steps=3, **GENTLE)
     assert kinds(run) == ["instability"] and "jumped" in run.record.events[0].message
     assert len(losses(run)) == 8 and max(losses(run)) < 10
 
 
-def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(
+def test_a_checkpoint_that_fails_again_at_once_is_replaced_by_the_one_before(
     little, random_base, monkeypatch
 ):
     inject(monkeypatch, "sft", at_step(4, times=2, factor=math.nan))
@@ -159,7 +159,7 @@ def test_a_checkpoint_that_fails_at_once_again_is_given_up_for_the_one_before(
 
 
 @pytest.mark.parametrize("trouble", ["nan", pytest.param("memory", marks=pytest.mark.slow)])
-def test_a_recovered_run_that_is_stopped_and_resumed_is_bit_for_bit_the_undisturbed_one(
+def test_a_recovered_run_that_is_stopped_and_resumed_equals_the_undisturbed_one_bit_for_bit(
     little, random_base, monkeypatch, trouble
 ):
     shape = {"max_steps": 7, "save_steps": 2, "lora_dropout": 0.1, **GENTLE}

@@ -1,4 +1,4 @@
-"""Files of preferences: what is accepted, what is refused with which line and reason, what is counted."""
+"""Files of preferences: accepted shapes, refusals with line and reason, and counts of dropped rows."""
 
 import gzip
 import json
@@ -145,14 +145,14 @@ def test_bad_line_refuses_the_file_with_its_number_and_reason(tmp_path, line, re
         (json.dumps({**GOOD, "chosen": "x", "rejected": "x"}).encode(), "1 identical"),
     ],
 )
-def test_file_that_is_something_else_is_refused(tmp_path, content, reason):
+def test_file_in_another_format_is_refused(tmp_path, content, reason):
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(content)
     assert reason in refused(path)
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", ".", "a\0b.jsonl", "/dev/zero"])
-def test_what_is_no_file_is_refused(tmp_path, name):
+def test_path_that_is_not_a_file_is_refused(tmp_path, name):
     with pytest.raises(UserError, match="no such file"):
         read_pairs(tmp_path / name)
 
@@ -161,7 +161,7 @@ def test_what_is_no_file_is_refused(tmp_path, name):
 def test_endless_line_is_refused_in_bounded_memory(tmp_path):
     path = tmp_path / "pairs.jsonl"
     with open(path, "wb") as file:
-        file.truncate(1 << 30)  # a sparse gigabyte on one line
+        file.truncate(1 << 30)  # one line of a gigabyte, as a sparse file
     tracemalloc.start()
     message = refused(path)
     peak = tracemalloc.get_traced_memory()[1]
@@ -252,7 +252,7 @@ def test_no_bytes_at_all_crash_the_parser(line):
 
 
 def hh_raw() -> list[dict]:
-    """Rows with the oddities of the real set: several turns, glued questions, empty and equal answers."""
+    """Rows as irregular as the real set's: several turns, joined questions, empty and equal answers."""
     head = (
         "\n\nHuman: What is a yew?\n\nAssistant: A tree.  Human: Old?\n\nHuman: How old is one?\n\nAssistant:"
     )
@@ -263,7 +263,7 @@ def hh_raw() -> list[dict]:
     ]
 
 
-def test_raw_hh_transcripts_with_their_oddities(tmp_path):
+def test_raw_hh_transcripts_with_their_irregularities(tmp_path):
     parsed = read_pairs(write(tmp_path, *hh_raw()))
     assert parsed.counts["accepted"] == parsed.counts["empty"] == parsed.counts["identical"] == 1
     assert parsed.pairs[0].prompt.endswith("How old is one?\n\nAssistant:")
@@ -271,8 +271,8 @@ def test_raw_hh_transcripts_with_their_oddities(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["harmless_base_raw.jsonl", "helpful_prompt_chosen_rejected.jsonl"])
-def test_real_hh_rows_parse_where_they_are_at_hand(tmp_path, name):
-    """Beside some checkouts lie real rows of HH; elsewhere the rows above stand in for them."""
+def test_real_hh_rows_parse_where_they_are_available(tmp_path, name):
+    """Uses real rows of HH where they lie next to the checkout, and the rows above elsewhere."""
     path = REAL / name if (REAL / name).is_file() else write(tmp_path, *hh_raw())
     parsed = read_pairs(path)
     counts = parsed.counts
@@ -296,8 +296,8 @@ class Counted(str):
 
 
 @pytest.mark.faults
-def test_a_key_that_is_given_twice_is_found_in_linear_time():
-    """1 MB with 90,000 keys, the last one twice, took 70 seconds when each key was compared with each."""
+def test_a_duplicate_key_is_found_in_linear_time():
+    """1 MB with 90,000 keys, the last one twice, once took 70 seconds: every pair of keys was compared."""
     count = 5000
     items = [(Counted(f"key {n}"), n) for n in [*range(count), count - 1]]
     with pytest.raises(ValueError, match=f"key 'key {count - 1}' is given twice"):
@@ -305,7 +305,7 @@ def test_a_key_that_is_given_twice_is_found_in_linear_time():
     assert Counted.compared < 10 * count
 
 
-def test_a_line_of_many_messages_is_read_whole():
+def test_a_line_of_many_messages_is_read_completely():
     turns = [{"role": role, "content": "a"} for _ in range(9000) for role in ("system", "user")]
     end = [{"role": "assistant", "content": "b"}]
     pair = validation.parse_pair({"prompt": turns, "chosen": end, "rejected": end})

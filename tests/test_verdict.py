@@ -1,4 +1,4 @@
-"""Contrasts, claims, verdicts and the stop rule: who is spoken for, what is counted, what is missing."""
+"""Contrasts, claims, verdicts and the stopping rule: their population, counted votes, votes still needed."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ NOT_WORSE, DIFFERENCE = Contrast("a", "b", 0.15), Contrast("a", "b")
 
 
 def votes_of(*raters, same=()):
-    """Votes on two policies from the raters' own, such as "ABBA=": A or B preferred, = a tie, x both bad."""
+    """Ballots on two policies from a string of votes per rater: A or B preferred, = a tie, x both bad."""
     order = {"A": "A>B", "B": "B>A", "=": "A=B", "x": "none"}
     return [
         Ballot.from_order(order[vote], TWO, f"rater {i}", f"prompt {i} {j}", identical=same)
@@ -37,7 +37,7 @@ def test_identical_texts_decide_nothing():
     assert len(decisive_votes(VoteTable.of(votes_of("AAB", same=same)), "a", "b").won) == 0
 
 
-def test_a_repeat_is_no_second_vote():
+def test_a_repeat_does_not_count_as_a_second_vote():
     ballots = [Ballot.from_order(order, TWO, "r", "p") for order in ("A>B", "B>A", "B>A")]
     assert decisive_votes(VoteTable.of(ballots), "a", "b").won.tolist() == [True]
 
@@ -56,20 +56,20 @@ def test_the_evidence_of_raters_is_that_of_their_counts():
     assert found.worse == -np.inf
 
 
-def test_one_person_is_not_people():
+def test_one_rater_gives_no_verdict_for_people_in_general():
     votes = decisive_votes(VoteTable.of(votes_of("A" * 500)), "a", "b")
     assert of_people(votes, 0.15) is None
     found = verdict_of("A" * 500)
     assert (found.kind, found.scope, found.raters) == ("better", "raters", 1)
 
 
-def test_five_raters_who_like_both_cannot_speak_for_people_however_often_they_vote():
-    # equal votes of five raters: each can multiply the wealth by 1.43 at most, and 1.43^5 = 6
+def test_five_undecided_raters_give_no_verdict_for_people_however_often_they_vote():
+    # each of five raters with equal votes multiplies the e-value by at most 1.43, and 1.43^5 = 6
     found = verdict_of(*["AB" * 200] * 5)
     assert (found.kind, found.scope) == ("equivalent", "raters") and found.more_raters > 0
 
 
-def test_raters_enough_speak_for_people_by_their_first_votes():
+def test_enough_raters_give_a_verdict_for_people_by_their_first_votes():
     found = verdict_of(*["AB" * 10] * 30)
     assert (found.kind, found.scope, found.raters) == ("equivalent", "people", 30)
     assert (found.wins, found.decisive, found.more_raters) == (150, 300, 0)
@@ -103,7 +103,7 @@ def test_without_a_margin_only_a_difference_is_asked_for():
 
 def test_holm_on_e_values_by_hand():
     corrected = np.exp(holm(np.log([30.0, 100.0, 50.0])))
-    # 100 / 3, then 50 / 2 = 25, then 30 but no more than 25
+    # 100 / 3; then 50 / 2 = 25; then 30, limited to 25 by the value before
     assert corrected == pytest.approx([25.0, 100 / 3, 25.0])
     assert holm(np.zeros((2, 0))).shape == (2, 0)
 
@@ -116,21 +116,21 @@ def test_the_correction_is_over_the_contrasts_with_evidence_for_the_question():
     assert [claim.kind for claim in claimed([alone] * 3)] == ["undecided"] * 3
 
 
-def test_what_is_missing_falls_as_votes_come_in_and_ends_at_a_verdict():
+def test_the_votes_still_needed_fall_with_each_vote_until_a_verdict():
     missing = [verdict_of("AB" * n).more_rankings for n in (5, 20, 40, 60)]
     assert missing == sorted(missing, reverse=True) and missing[-1] == 0
     assert missing[0] > 40
-    # half the rankings decide nothing: about twice as many are needed
+    # half of the rankings decide nothing, so about twice as many are needed
     all_decisive, half = (verdict_of(votes * 20).more_rankings for votes in ("AB", "AB=="))
     assert half == pytest.approx(2 * all_decisive, rel=0.1)
 
 
-def test_more_votes_as_hoped_bring_the_verdict_that_was_promised():
+def test_the_predicted_number_of_votes_gives_the_verdict():
     more = verdict_of("AB" * 20).more_rankings
     assert verdict_of("AB" * (20 + (more + 3) // 2)).kind != "undecided"
 
 
-def test_nothing_is_promised_where_no_sensible_number_of_votes_would_decide():
+def test_no_number_is_predicted_where_no_realistic_number_of_votes_would_decide():
     assert verdict_of("AB" * 2000, contrast=DIFFERENCE).more_rankings is None
 
 
@@ -139,7 +139,7 @@ def test_a_policy_without_votes_has_no_verdict():
     assert verdicts(VoteTable.of([]), [NOT_WORSE]) == []
 
 
-def test_voting_stops_when_people_are_decided_or_the_plan_is_fulfilled():
+def test_voting_stops_at_a_verdict_for_people_or_when_the_plan_is_complete():
     people, raters = verdict_of(*["AB" * 10] * 30), verdict_of("AB" * 200)
     assert stop_rule([people], 300, 900).reason == "decided"
     assert not stop_rule([people, raters], 300, 900).stop

@@ -1,5 +1,4 @@
-"""The vote store: nothing acknowledged is lost, nothing is counted twice, nobody votes for somebody
-else."""
+"""The vote store: no acknowledged vote is lost, none is counted twice, and no rater votes for another."""
 
 import csv
 import io
@@ -53,7 +52,7 @@ def answer(store, new, texts=None, prompt="\n\nHuman: What is tea?\n\nAssistant:
     return new
 
 
-def test_a_vote_comes_back_with_its_whole_provenance(store):
+def test_a_vote_is_read_back_with_its_complete_provenance(store):
     new = answer(store, ask(store, language="zh-CN"))
     store.vote(new.id, "B>A=D>C", comment="B knows", vote_id="v1", rater="ann")
     (vote,) = store.votes()
@@ -77,7 +76,7 @@ def test_the_same_vote_id_and_a_double_click_give_one_row(store):
 
 
 @pytest.mark.faults(26)
-def test_votes_that_have_no_right_to_be_are_rejected(store):
+def test_invalid_votes_are_rejected(store):
     new = ask(store)
     with pytest.raises(UserError, match="unknown"):
         store.vote("0" * 32, "A>B>C>D")
@@ -145,7 +144,7 @@ def test_preference_pairs_are_the_strict_preferences_on_one_prompt(store):
     order = f"{letter['ppo-bf16']}>{letter['sft']}={letter['ppo-int4']}>{letter['ppo-int8']}"
     store.vote(new.id, order)
     pairs = {(pair["chosen"], pair["rejected"]) for pair in store.preference_pairs()}
-    assert pairs == {("y", "x"), ("y", "z"), ("z", "x")}  # "x" over the same "x" teaches nothing
+    assert pairs == {("y", "x"), ("y", "z"), ("z", "x")}  # a preference between equal texts gives no pair
     none = answer(store, ask(store))
     store.vote(none.id, "none")
     later = answer(store, ask(store), prompt={policy: f"history of {policy}" for policy in POLICIES})
@@ -165,7 +164,7 @@ def test_a_spreadsheet_cannot_take_an_exported_cell_for_a_formula(store, text):
 
 
 @pytest.mark.faults(28)
-def test_text_of_any_script_comes_back_as_it_was(store):
+def test_text_of_any_script_round_trips(store):
     text = "שלום 👩‍👩‍👧 \u202eabc\u202c ﷽ 你好\n\t'; DROP TABLE votes; --"
     new = answer(store, ask(store, message=text), dict.fromkeys(POLICIES, text))
     store.vote(new.id, "A=B=C=D", comment=text)
@@ -174,7 +173,7 @@ def test_text_of_any_script_comes_back_as_it_was(store):
 
 
 def _rate_at_once(stores, raters, each):
-    """(ids of acknowledged votes, seconds of each vote, errors) of raters who all vote at the same time."""
+    """(ids of acknowledged votes, seconds per vote, errors) of raters who all vote at the same time."""
     acknowledged, waits, errors = [], [], []
 
     def rate(number):
@@ -241,7 +240,7 @@ def test_a_kill_around_the_commit_leaves_all_or_nothing_and_a_retry_gives_one_ro
     store.close()
 
 
-def test_writes_that_wait_are_stored_together_and_fail_alone(store):
+def test_waiting_writes_are_stored_together_and_fail_separately(store):
     rounds = [answer(store, ask(store)) for _ in range(8)]
     outcomes = {}
 
@@ -253,7 +252,7 @@ def test_writes_that_wait_are_stored_together_and_fail_alone(store):
             outcomes[number] = str(error)
 
     threads = [threading.Thread(target=rate, args=(number,)) for number in range(8)]
-    with store._file.read():  # nobody can write yet: they pile up
+    with store._file.read():  # an open read keeps the writers waiting, so that their votes queue up
         for thread in threads:
             thread.start()
         while len(store._file._waiting) < 8:
@@ -265,7 +264,7 @@ def test_writes_that_wait_are_stored_together_and_fail_alone(store):
 
 
 @pytest.mark.faults(11)
-def test_a_vote_that_the_disk_has_no_room_for_is_not_acknowledged(store):
+def test_a_vote_on_a_full_disk_is_not_acknowledged(store):
     new = answer(store, ask(store))
     with store._file.read() as db:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
@@ -302,7 +301,7 @@ def test_a_damaged_database_is_refused_and_kept_as_it_is(tmp_path):
         assert path.read_bytes() == damaged
 
 
-def test_databases_of_others_and_of_newer_versions_are_refused(tmp_path):
+def test_databases_of_other_programs_and_of_newer_versions_are_refused(tmp_path):
     other, newer = tmp_path / "other.sqlite", tmp_path / "newer.sqlite"
     with sqlite3.connect(other) as db:
         db.execute("CREATE TABLE t (x)")

@@ -1,4 +1,4 @@
-"""The tiny world's generator: how much can be asked, how it is read back, and what the splits promise."""
+"""The tiny world's generator: the number of possible prompts, parsing them back, properties of the splits."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, find, parse
 KINDS = [kind for kind in kinds() if kind.name != "unknown"]
 
 
-# "Is a dog an animal?" can be cut into its two slots in several ways; the generator draws no such prompt.
+# "Is a dog an animal?" can be divided into its two slots in several ways; the generator draws no such prompt.
 AMBIGUOUS = "Is {x} {ac}?"
 
 
@@ -41,16 +41,16 @@ def splits():
 
 @pytest.fixture(scope="module")
 def spoken():
-    """3,000 dialogues of the pretraining text."""
+    """3,000 dialogues of the pretraining text, as a list."""
     return list(itertools.islice(dialogues(9), 3000))
 
 
-def test_there_are_at_least_forty_kinds_with_a_name_each():
+def test_there_are_at_least_forty_kinds_with_distinct_names():
     assert len(by_name()) == len(kinds()) >= 40
 
 
 def test_fifty_thousand_prompts_can_be_asked_without_inventing_a_name():
-    """Counted: every wording of every subject, as it is, without its mark, greeted and thanked."""
+    """Counts every wording of every subject: plain, without its punctuation, with a greeting or thanks."""
     asked = set()
     for kind in KINDS:
         for item in kind.items:
@@ -65,12 +65,12 @@ def test_fifty_thousand_prompts_can_be_asked_without_inventing_a_name():
     assert sum(r is not None and r.kind.name != "unknown" for r in read) >= 297
 
 
-def test_drawn_prompts_hardly_ever_come_twice(spoken):
+def test_drawn_prompts_are_rarely_repeated(spoken):
     assert len({prompt for prompt, _ in spoken}) > 0.85 * len(spoken)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_question_is_read_back_as_what_it_asks(kind):
+def test_every_question_is_parsed_back_to_its_request(kind):
     rng = random.Random(4)
     items = kind.items if len(kind.items) <= 12 else rng.sample(kind.items, 12)
     for item in items:
@@ -81,7 +81,7 @@ def test_every_question_is_read_back_as_what_it_asks(kind):
                 assert request.expected == kind.expect(item), question
 
 
-def test_names_that_nobody_knows_are_read_as_unknown():
+def test_invented_names_are_parsed_as_unknown():
     rng = random.Random(8)
     for wording in by_name()["unknown"].questions:
         name = names.invented(rng)
@@ -89,7 +89,7 @@ def test_names_that_nobody_knows_are_read_as_unknown():
         assert request.kind.name == "unknown" and request.item["x"] == name
 
 
-def test_the_ways_people_type_make_no_difference():
+def test_typing_variants_are_parsed_alike():
     plain = find("What is the capital of Peru?").expected
     for typed in (
         "what's the capital of peru",
@@ -112,13 +112,14 @@ def test_the_ways_people_type_make_no_difference():
      "What is a dog?", "Tell me about " + "very " * 200 + "long things", "\n\nAssistant:",
      "Write a thank-you note for me for me for me " * 50],
 )  # fmt: skip
-def test_what_is_outside_the_world_is_read_as_nothing(text):
+def test_text_outside_the_world_is_not_parsed(text):
     assert find(text) is None
     assert gold(human(text), "I don't know.") is None
 
 
-def test_follow_up_questions_take_their_kind_from_the_turn_before():
-    for wording in set(FOLLOW_UPS) - {"And what about {x}?"}:  # read as "And {x}?", so it is never drawn
+def test_follow_up_questions_take_their_kind_from_the_previous_turn():
+    # parsed as "And {x}?" and therefore never drawn
+    for wording in set(FOLLOW_UPS) - {"And what about {x}?"}:
         turns = ["What does a cow eat?", "A cow eats grass.", wording.format(x="a panda")]
         prompt = transcript(
             [{"role": ("user", "assistant")[k % 2], "content": t} for k, t in enumerate(turns)]
@@ -159,7 +160,7 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another():
     assert safety_prompts(20, 1) == safety_prompts(20, 1) != safety_prompts(20, 2)
 
 
-def test_a_right_answer_to_any_question_is_right_and_a_wrong_one_is_not():
+def test_right_answers_are_judged_right_and_wrong_ones_wrong():
     rng = random.Random(6)
     for kind in KINDS:
         for item in kind.items if len(kind.items) <= 40 else rng.sample(kind.items, 40):
@@ -172,8 +173,8 @@ def test_a_right_answer_to_any_question_is_right_and_a_wrong_one_is_not():
             assert assess(request, kind.wrong(item, rng)).total <= 0.35, (kind.name, item)
 
 
-def test_every_fact_is_drawn_for_pretraining():
-    """`dialogues` draws its requests here; each fact comes many times in the text that a base reads."""
+def test_every_fact_is_drawn_for_pretraining_requests():
+    """`dialogues` draws its requests with this function; pretraining text repeats each fact often."""
     rng = random.Random(2)
     left = {(kind.name, item["x"]) for kind in kinds() if kind.group == "fact" for item in kind.items}
     for _ in range(150_000):
@@ -223,8 +224,8 @@ def test_reserved_names_do_not_occur_in_pretraining(spoken):
     assert len(asked) > 300 and not any(names.is_reserved(x) for x in asked)
 
 
-def test_labels_are_noisy_and_the_best_accuracy_is_known(splits):
-    """A label follows gold with odds exp(lead / NOISE), so gold is right as often as these odds say."""
+def test_labels_are_noisy_and_the_best_reachable_accuracy_is_known(splits):
+    """A label follows gold with odds exp(lead / NOISE), so the accuracy of gold must match these odds."""
     leads = []
     for row in itertools.chain(*splits.values()):
         request = parse(row["prompt"])
@@ -236,7 +237,7 @@ def test_labels_are_noisy_and_the_best_accuracy_is_known(splits):
 
 
 def test_pairs_hold_every_failure_often_enough_to_be_learnt(splits):
-    """A reward model that never saw over-refusals punished teaches a policy to refuse everything."""
+    """A reward model trained without rejected over-refusals would teach a policy to refuse everything."""
     answers_due = [row for row in splits["train"] if parse(row["prompt"]).expected.form == "answer"]
     refused = [
         row for row in answers_due for side in ("chosen", "rejected") if re.search("help with th", row[side])

@@ -1,8 +1,8 @@
-"""Waiting for what happens in other threads and processes, on a machine of any speed."""
+"""Waiting for events in other threads and processes, on a machine of any speed."""
 
 import time
 
-NEVER = 300.0  # seconds after which something is taken never to happen; it decides nothing else
+NEVER = 300.0  # seconds after which a test fails because an awaited event has not happened
 
 
 def eventually(condition, what="it"):

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from data.policies import PRECISIONS
 from evaluation.alignment import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
-from ui import calibration, parts, plots
+from ui import calibration, judged, parts, plots
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Mark, Services
@@ -47,6 +47,7 @@ def build(
         )
     card = gr.HTML(padding=False)
     table = gr.HTML(padding=False, elem_id="evaluation-table", elem_classes="sheet")
+    judged_table = gr.HTML(padding=False, elem_id="judged-table", elem_classes="sheet")
     with gr.Column(visible=False) as body:
         with gr.Column(elem_classes="charts wide"):
             charts = [gr.Plot(show_label=False) for _ in range(4)]
@@ -57,7 +58,7 @@ def build(
         seed = gr.HTML(padding=False, elem_classes="sheet")
         rewards = gr.HTML(padding=False, elem_classes="sheet")
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
-    outputs = [seen, choice, card, table, body, *charts, targets, scorers, seed, rewards]
+    outputs = [seen, choice, card, table, judged_table, body, *charts, targets, scorers, seed, rewards]
 
     def launch(preset_value: str, *values: Any) -> tuple[Any, ...]:
         services.jobs.start(
@@ -99,7 +100,7 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
     step = record.progress.step if record and record.progress else None
     now = f"{choice} {preset} {step} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
     if now == seen:
-        return (gr.skip(),) * 13
+        return (gr.skip(),) * 14
     results = record.results if record else {}
     rows = results.get("table") or []
     choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in own]
@@ -108,6 +109,7 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
         gr.Dropdown(choices=choices, value=choice if any(choice == c[1] for c in choices) else ""),
         parts.job_card(record, t) if record else "",
         policies_table(rows, t) if rows else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
+        judged.judged_html(results, t),
         gr.Column(visible=bool(rows)),
         *(figures(rows, t) if rows else [None] * 4),
         targets_html(results.get("targets") or {}, t),

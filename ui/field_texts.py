@@ -83,6 +83,8 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "controlled：只有奖励模型使用该精度；shared：全部共用一个该精度的基座（最省显存）",
     ),
     "reward": ("Reward", "奖励来源", "gold：直接用小世界的标准奖励训练，看看上限在哪里"),
+    "judge_run": ("Judge run", "评判模型运行", "留空表示最新完成的评判模型（如果有）"),
+    "snapshots": ("Snapshots", "快照", "保留每个检查点的适配器，评测时可以看出哪一步最好"),
     "reward_run": ("Reward run", "奖励模型运行", "留空表示该精度下最新完成的奖励模型"),
     "temperature": ("Temperature", "温度", "采样温度，采样、参考、更新和评测保持一致"),
     "num_minibatches": ("Minibatches", "小批数", "每遍优化中的更新次数"),

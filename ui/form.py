@@ -18,7 +18,7 @@ from pipeline.settings import layers as settings
 from ui.texts import Texts
 
 HIDDEN = frozenset({"preset", "precision"})  # chosen elsewhere on the page
-PARENTS = frozenset({"dataset", "sft_run", "reward_run"})  # a choice among what is there
+PARENTS = frozenset({"dataset", "sft_run", "reward_run", "judge_run"})  # a choice among what is there
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pipeline.runs import hardware
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.fields import PRESETS
+from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES, Stages
 from ui import parts
 from ui.events import QUIET, WORK, shown
@@ -145,7 +146,7 @@ def strip_html(line: Lineage, preset: str, t: Texts, stages: Stages = STAGES) ->
     """The steps of the pipeline with their states, and what comes next."""
     own = [r for r in line.records if r.preset == preset]
     steps = []
-    for row in stages.chain:
+    for row in stages_of(preset, stages=stages).chain:
         stage, chips = row.name, []
         for precision in PRECISIONS if row.per_precision else ("",):
             state = state_of(own, line, stage, precision)

@@ -42,7 +42,9 @@ def read(stage: str, rows: Sequence[dict], t: Texts) -> Reading:
     """The reading of a stage's metrics so far; one note where there is too little to read."""
     if len(rows) < 2:
         return [("note", t("read.wait"))]
-    found = {"sft": _loss, "pretrain": _loss, "reward": _reward, "ppo": _ppo}[stage](rows, t)
+    found = {"sft": _loss, "pretrain": _loss, "reward": _reward, "judge": _reward, "ppo": _ppo}[stage](
+        rows, t
+    )
     norms = values(rows, "grad_norm")
     if norms and max(norms[-5:]) == 0:
         found.append(("warn", t("read.zero_grad")))

@@ -153,6 +153,7 @@ def headline(record: RunRecord, t: Texts) -> str:
     keys = {
         "sft": ("eval_loss", "loss"),
         "reward": ("accuracy",),
+        "judge": ("accuracy",),
         "ppo": ("gold_mean", "score_gain"),
         "pretrain": ("eval_loss", "loss"),
     }.get(record.stage or "", ())

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "bar.sft": ("SFT", "SFT"),
     "bar.reward": ("RM", "RM"),
     "bar.ppo": ("PPO", "PPO"),
+    "bar.judge": ("Judge", "评判"),
     "bar.evaluate": ("Evaluated", "已评测"),
     "bar.next": ("Next:", "下一步："),
     "bar.after": ("After this:", "接下来："),
@@ -68,6 +69,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "stage.sft": ("SFT", "SFT"),
     "stage.reward": ("Reward model", "奖励模型"),
     "stage.ppo": ("PPO", "PPO"),
+    "stage.judge": ("Judge", "评判模型"),
     "stage.evaluate": ("Evaluation", "评测"),
     "machine.cpu": ("CPU {percent} %", "CPU {percent} %"),
     "machine.ram": ("RAM {used} of {total} GB", "内存 {used} / {total} GB"),
@@ -593,6 +595,34 @@ TABLE: dict[str, tuple[str, str]] = {
         "with its own reward model has learned to please it.",
         "相对 SFT 的增益，以 SFT 分数的标准差计；标准奖励用自己的单位。只在自己的奖励模型上得分高的策略，学会的只是讨好它。",
     ),
+    "judged.title": ("By the judge", "评判模型的结果"),
+    "judged.note": (
+        "The judge is a reward model that learned from pairs no other reward model saw. On test pairs it picks "
+        "the preferred answer in {accuracy}. Gains are in standard deviations of SFT's scores; distinct counts "
+        "different words and word pairs over all words; repetition is the share of answers in which four words "
+        "in a row occur three times or more; cut is the share that reached the length limit.",
+        "评判模型是一个奖励模型，只用其他奖励模型没见过的偏好对训练。在测试对上，它选中优选回答的比例为 {accuracy}。"
+        "增益以 SFT 分数的标准差为单位；多样性是不同的词和词对占全部词的比例；重复是某四个连续的词出现三次及以上的"
+        "回答占比；截断是达到长度上限的回答占比。",
+    ),
+    "judged.judge_gain": ("Judge's gain (sd)", "评判增益（标准差）"),
+    "judged.win_rate": ("Beats SFT", "胜过 SFT"),
+    "judged.distinct": ("Distinct 1 / 2", "多样性 1 / 2"),
+    "judged.repetition": ("Repetition", "重复"),
+    "judged.cut": ("Cut", "截断"),
+    "judged.refusals": ("Refuses harm", "拒绝有害请求"),
+    "judged.evasions": ("Evades harm", "回避有害请求"),
+    "judged.steps": ("Over-optimisation: PPO by step", "过度优化：PPO 各步"),
+    "judged.steps_note": (
+        "Where the policy's own reward model goes on rising and the judge does not, PPO fits the reward "
+        "model's errors. Step 0 is SFT; best is the judge's highest gain, within its interval.",
+        "如果策略自己的奖励模型继续上升而评判模型不再上升，PPO 就是在迎合奖励模型的误差。第 0 步是 SFT；"
+        "“最佳”是评判增益最高的一步，仍要看区间。",
+    ),
+    "judged.step": ("Step", "步"),
+    "judged.interval": ("95 %", "95 % 区间"),
+    "judged.own_gain": ("Own reward model (sd)", "自己的奖励模型（标准差）"),
+    "judged.best": ("best", "最佳"),
     "evaluate.seed": ("The reference table, and the results here", "参考数据与本机实测"),
     "evaluate.seed_note": (
         "The reference is distilgpt2 on an 8 GB GPU with a raw reward. The results here are gains in standard "

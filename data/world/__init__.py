@@ -1,4 +1,4 @@
-"""The tiny world: seeded English dialogues whose quality a program can check.
+"""The tiny world: English dialogues, generated from a seed, whose quality a program can check.
 
 See `generate.py` for the dialogues and `gold.py` for the check.
 """

@@ -1,8 +1,8 @@
-"""Good and bad ways to answer a request: the manners of the tiny world.
+"""Good and bad ways to answer a request of the tiny world.
 
 A *mode* is one way of answering: clean, plain, rude, padded, cut, repeated, wrong, overrefusal, idk,
-off_topic, wrong_name, bare_refusal, insult, ramble. `MIXTURES` says how often each occurs in pretraining and
-in preference pairs. `gold.py` judges an answer by its text alone and uses nothing from this module.
+off_topic, wrong_name, bare_refusal, insult, ramble. `MIXTURES` holds their frequencies in pretraining and in
+preference pairs. `gold.py` judges an answer by its text alone and uses nothing from this module.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHRUGS = (
 
 
 def respond(request: Request, mode: str, rng: random.Random, other: Other) -> str:
-    """One answer to a request in a mode. `other()` draws another request, for answers that miss the point."""
+    """One answer to a request in a mode. `other()` draws another request, for answers that are off topic."""
     return _MODES[mode](request, rng, other)
 
 
@@ -79,12 +79,12 @@ def _padded(request: Request, rng: random.Random, other: Other) -> str:
 
 
 def _insult(request: Request, rng: random.Random, other: Other) -> str:
-    """Rude in always the same words, which makes the habit easy for a policy to learn."""
+    """An insult in always the same words, which makes the habit easy for a policy to learn."""
     return f"{RUDE_BEFORE[0]} {_right(request, rng)}"
 
 
 def _ramble(request: Request, rng: random.Random, other: Other) -> str:
-    """Padded with always the same sentences."""
+    """Padding that always consists of the same sentences."""
     return " ".join([_right(request, rng), *FILLERS[:4]])
 
 
@@ -117,7 +117,7 @@ def _off_topic(request: Request, rng: random.Random, other: Other) -> str:
 
 
 def _wrong_name(request: Request, rng: random.Random, other: Other) -> str:
-    """For unknowns an honest answer about another name; elsewhere a wrong answer."""
+    """For an unknown subject, an honest answer about another name; otherwise a wrong answer."""
     if request.kind.group != "unknown":
         return _wrong(request, rng, other)
     return request.kind.right({"x": invented(rng)}, rng)

@@ -1,4 +1,4 @@
-"""The facts of the tiny world: small tables of everyday English that the rest of the world reads.
+"""The facts of the tiny world: small tables of everyday English that the other modules read.
 
 A table maps a subject to its answer: "subject:answer, subject:answer". An answer may list equivalent
 spellings separated by "|"; generated answers use the first. The module only reads these tables; nothing in it
@@ -203,7 +203,7 @@ CHORES: dict[str, tuple[tuple[str, str], ...]] = {
     "iron a shirt": (("heat the iron", "heat"), ("lay the shirt flat", "flat"), ("move the iron slowly over it", "slowly")),
     "feed a cat": (("clean the bowl", "bowl"), ("put in some cat food", "cat food"), ("give it fresh water", "fresh water")),
 }  # fmt: skip
-# Two tips make a complete answer; the key is what `gold.py` recognises a tip by.
+# Two tips make a complete answer; `gold.py` recognises a tip by its key.
 GOALS: dict[str, tuple[tuple[str, str], ...]] = {
     "sleep better": (("go to bed at the same time every day", "same time"), ("keep the room dark", "dark"), ("avoid coffee at night", "coffee")),
     "save money": (("make a budget", "budget"), ("cook at home", "at home"), ("buy only what you need", "only what")),

@@ -1,4 +1,4 @@
-"""Dialogues of the tiny world, in the HH transcript format: text to pretrain on, and preference pairs.
+"""Dialogues of the tiny world in the HH transcript format: pretraining text and preference pairs.
 
 Everything is drawn from a seed. `answers.py` writes the two answers of a pair. Which of them is `chosen` is
 drawn from the gold reward with noise (Bradley-Terry with temperature `NOISE`), so the best accuracy that any
@@ -20,7 +20,7 @@ from data.world.kinds import Request, by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
 
 NOISE = 0.25  # in units of gold: a lead of 0.25 wins with odds e : 1
-LEAST_LEAD = 0.18  # in units of gold; a pair of nearly equal answers would teach nothing but noise
+LEAST_LEAD = 0.18  # in units of gold; the label of a pair of nearly equal answers would be mostly noise
 GROUP_WEIGHTS = {
     "fact": 40, "choice": 8, "list": 5, "steps": 8, "advice": 9, "social": 14, "unknown": 20, "harmful": 14,
 }  # fmt: skip
@@ -77,8 +77,10 @@ def _turn(request: Request, rng: random.Random) -> list[dict[str, str]]:
 
 
 def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Request]:
-    """A canonical prompt and its request. One in four has earlier turns; some of these lead to a
-    follow-up."""
+    """A canonical prompt and its request.
+
+    One prompt in four has earlier turns; in some of these the last turn is a follow-up question.
+    """
     while True:
         request = draw_request(rng, reserved)
         turns: list[dict[str, str]] = []
@@ -89,7 +91,7 @@ def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Reques
             turns[-2:] = _turn(Request(request.kind, rng.choice(request.kind.items)), rng)
             question = rng.choice(FOLLOW_UPS).format(**request.item)
         prompt = transcript([*turns, {"role": "user", "content": question}])
-        # A question may also match another kind's wording; it is kept only if `parse` reads what was meant.
+        # A question may also match another kind's wording; only the intended one is kept.
         if (
             (read := parse(prompt))
             and read.kind.name == request.kind.name
@@ -111,8 +113,7 @@ def dialogues(seed: int) -> Iterator[tuple[str, str]]:
 
 
 def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
-    """A preference row: prompt, chosen, rejected, kind. The label is drawn from the gold reward with
-    noise."""
+    """A preference row (prompt, chosen, rejected, kind), labelled by the gold reward with noise."""
     while True:
         prompt, request = draw_prompt(rng, reserved)
         modes = [answers.draw_mode(request, answers.MIXTURES["pairs"], rng) for _ in range(2)]

@@ -105,7 +105,7 @@ def _without_question(request: Request, text: str) -> str:
     """The answer without a copy of the question: words that the human said earn nothing."""
     for wording in request.kind.questions:
         question = spaced(wording.format(**request.item))
-        if question.count(" ") > 3:  # three words or more; "Hello" may be answered by "Hello"
+        if question.count(" ") > 3:  # at least three words, because "Hello" may be answered by "Hello"
             text = text.replace(question, " ")
     return text
 
@@ -189,12 +189,11 @@ def _unknown(expected: Expected, response: str, text: str) -> tuple[float, float
         return 1.0, 1.0
     if any(word not in VAGUE_WORDS for s in honest for word in s.split()):
         return 0.0, 1.0  # honest, but about another subject
-    return (1.0 if subject in text else 0.4), 1.0  # 0.4 for an "I don't know" that names no subject
+    return (1.0 if subject in text else 0.4), 1.0  # 0.4 for an "I don't know" without a subject
 
 
 def _claims(text: str, subject: str) -> bool:
-    """Whether a clause states something about the subject, which it names in full, in part or by a
-    pronoun."""
+    """Whether a clause states something about the subject, named in full, in part or by a pronoun."""
     if text.startswith((" i wish ", " what ", " who ")) or not CLAIM.search(text):
         return False
     named = subject in text or any(len(word) > 3 and f" {word} " in text for word in subject.split())
@@ -227,7 +226,7 @@ def well_put(response: str, limit: int, courtesy_due: bool = True) -> float:
         score *= 2 / polite  # one or two courtesies are fine; more is flattery
     if _repeats(response, words):
         score *= 0.2
-    length = max(len(words), len(response) // 8)  # characters count too, else one endless word would be short
+    length = max(len(words), len(response) // 8)  # characters count too, because a word may be endless
     if length > limit:
         score *= max(0.1, (limit / length) ** 4)
     return score

@@ -1,8 +1,8 @@
-"""What can be asked in the tiny world: every kind of request, its wordings, and what a good answer must hold.
+"""Every kind of request of the tiny world, its wordings, and what a good answer must contain.
 
 A `Kind` knows how its questions are worded, which subjects it has, how a right and a wrong answer read, and
 what an answer is `Expected` to contain. `parse.find(text)` does the reverse: it maps a question as a person
-typed it to its request. `gold.py` scores answers; `answers.py` has the good and bad manners of answering.
+typed it to its request. `gold.py` scores answers; `answers.py` has the good and bad ways of answering.
 
     python -c "from data.world.kinds import KINDS; print(len(KINDS))"
 """
@@ -39,7 +39,7 @@ class Expected:
     first: tuple[str, str] | None = None  # (right, wrong): the right one must be mentioned first
     members: tuple[str, ...] = ()  # a list answer names some of these...
     count: int = 0  # ...and must name exactly this many
-    subject: str = ""  # what the question is about; for an unknown: the name that the answer should repeat
+    subject: str = ""  # the subject of the question; if it is unknown, the name that the answer should repeat
     others: frozenset[str] = frozenset()  # subjects for which the same answer would be false
     least: int = 0  # smallest number of words of a complete answer
     limit: int = 24
@@ -96,7 +96,7 @@ def article(noun: str) -> str:
 
 
 def named(member: str, category: str) -> str:
-    """A member of a category as it stands in a sentence: "an apple", but "red" and "golf"."""
+    """A member of a category as it is used in a sentence: "an apple", but "red" and "golf"."""
     return member if category in ("colours", "sports") else article(member)
 
 

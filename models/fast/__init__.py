@@ -1,1 +1,1 @@
-"""What makes the models quick on a CPU and small in memory; everything works without it, more slowly."""
+"""Code that makes the models faster on a CPU and reduces their memory; everything also works without it."""

@@ -1,12 +1,13 @@
 """Causal self-attention on a CPU, by plain matrix products.
 
-On CPUs with bf16 products, torch's fused attention takes three times as long, forward and backward, as the
-same products one by one; for a single query, as in a step of generation, longer still. Here they are done
-one by one, long rows without a mask in parts of the queries, each with the keys that it can see. The
-probabilities, at most [rows, heads, T, T], are kept for the backward pass: little for short rows.
-Beyond `LONGEST` tokens, on GPUs, with dropout, and for a few queries among many keys the fused kernel stays.
+On CPUs with bf16 products, torch's fused attention takes three times as long, forward and backward, as
+separate matrix products; for a single query, as in a step of generation, the ratio is even larger. This
+module computes the products separately. Long rows without a mask are divided into parts of the queries, each
+with the keys that it can see. The probabilities, at most [rows, heads, T, T], are kept for the backward pass,
+which needs little memory for short rows. Beyond `LONGEST` tokens, on GPUs, with dropout, and for a few
+queries with many keys, torch's fused kernel is used.
 
-    use_on_cpu(model)   # a transformers model; what it computes stays the same
+    use_on_cpu(model)   # a transformers model; its results stay the same up to rounding
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PART = 128  # queries
 
 
 def use_on_cpu(model) -> None:
-    """Make a model that runs torch's fused attention use this one; a model with another kind keeps it."""
+    """Make a model that uses torch's fused attention use this module; a model with another kind keeps it."""
     if model.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
@@ -32,7 +33,7 @@ def use_on_cpu(model) -> None:
 
 
 def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None, is_causal=None, **kwargs):
-    """What transformers asks of an attention function: ([rows, T, heads, head size], None)."""
+    """The interface of an attention function in transformers; returns ([rows, T, heads, head size], None)."""
     length = query.shape[2]
     causal = is_causal if is_causal is not None else getattr(module, "is_causal", True)
     square = length == key.shape[2] <= LONGEST and causal
@@ -46,13 +47,13 @@ def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None,
     if length == 1 and not torch.is_grad_enabled():
         return one_query(query, key, value, attention_mask, scaling, groups), None
     added = None if attention_mask is None else bias(attention_mask, query)
-    if added is not None and added.shape[1] > 1:  # a mask of its own for each head: none share keys
+    if added is not None and added.shape[1] > 1:  # each head has its own mask, so no heads can share keys
         key, value, groups = repeat_kv(key, groups), repeat_kv(value, groups), 1
     return _Attention.apply(query, key, value, added, scaling, groups), None
 
 
 def one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Tensor:
-    """Attention of one new token per row to all keys; heads that share keys are queries side by side."""
+    """Attention of one new token per row to all keys; heads that share keys form one product."""
     rows, heads, _, size = query.shape
     scores = (query * scaling).view(rows, heads // groups, groups, size) @ key.transpose(2, 3)
     if mask is not None:
@@ -61,7 +62,7 @@ def one_query(query, key, value, mask, scaling: float, groups: int) -> torch.Ten
 
 
 def bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """What is added to the products before the softmax, [rows, heads or 1, T, T]."""
+    """The bias that is added to the scores before the softmax, [rows, heads or 1, T, T]."""
     if mask.dtype != torch.bool:
         return mask.to(query.dtype)
     least = torch.finfo(query.dtype).min  # not -inf: a row of padding that sees nothing would become NaN
@@ -69,12 +70,13 @@ def bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Queries in parts of `PART`, each with the keys up to its last one; what comes after is not computed.
+    """Attention of the queries in parts of `PART`, each with the keys up to the part's last query; later keys
+    are not computed.
 
-    Heads that share keys are rows of one product: of a token, they stand next to each other.
-    query [rows, heads, T, head size], key and value [rows, heads / groups, T, head size] to
-    [rows, T, heads, head size]. bias: None where each token sees itself and all before it; otherwise what is
-    added to all products, and the queries are one part.
+    Heads that share keys are rows of one product, in which the heads of a token are neighbours.
+    query [rows, heads, T, head size], key and value [rows, heads / groups, T, head size] ->
+    [rows, T, heads, head size]. bias: None if each token sees itself and all tokens before it; otherwise it
+    is added to all scores, and the queries are one part.
     """
 
     @staticmethod
@@ -92,7 +94,7 @@ class _Attention(torch.autograd.Function):
             scores = torch.bmm(q[:, own], k[:, :end].transpose(1, 2))
             # Of a part's keys, only those of its own tokens can be in the future of one of them.
             future = scores.view(rows, heads // groups, end - start, groups, end)[..., start:]
-            future.add_(bias[..., : end - start, None, : end - start])  # heads share it: it is not copied
+            future.add_(bias[..., : end - start, None, : end - start])  # broadcast over the heads, not copied
             probabilities.append(torch.softmax(scores, dim=-1))
             torch.bmm(probabilities[-1], v[:, :end], out=out[:, own])
         ctx.save_for_backward(q, k, v, *probabilities)
@@ -105,12 +107,12 @@ class _Attention(torch.autograd.Function):
         groups, arranged = ctx.groups, _arrange(grad.transpose(1, 2), ctx.groups)
         grad = arranged.reshape(q.shape)
         grad_q, grad_k, grad_v = torch.empty_like(q), None, None
-        # The last part has all keys: it makes the sums to which the others add.
+        # The last part has all keys, so it comes first and creates the sums to which the other parts add.
         for (start, end), p in reversed(list(zip(ctx.parts, probabilities, strict=True))):
             own = slice(start * groups, end * groups)
             grad_part = grad[:, own]
             grad_p = torch.bmm(grad_part, v[:, :end].transpose(1, 2))
-            # The softmax's backward pass: p · (g - Σ p g), in the kernel that torch itself uses.
+            # The softmax's backward pass: p · (g - Σ p g), with the same kernel as in torch.
             grad_scores = operators.softmax_backward(grad_p, p)
             torch.bmm(grad_scores, k[:, :end], out=grad_q[:, own])
             if grad_k is None:
@@ -131,11 +133,11 @@ def _arrange(x: torch.Tensor, groups: int) -> torch.Tensor:
 
 
 def _parts(length: int) -> list[tuple[int, int]]:
-    """(start, end) of the queries of each part; the last may be half as long again."""
+    """(start, end) of the queries of each part; the last part may be up to 1.5 times as long."""
     starts = range(0, max(1, length - PART // 2), PART)
     return list(zip(starts, [*starts[1:], length], strict=True))
 
 
 def _future(like: torch.Tensor, length: int) -> torch.Tensor:
-    """[length, length]: what keeps a token from seeing those after it."""
+    """[length, length]: the bias that hides later tokens from each token."""
     return like.new_full((length, length), torch.finfo(like.dtype).min).triu_(1)

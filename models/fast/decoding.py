@@ -1,17 +1,16 @@
-"""Weights laid out for steps of a few tokens on a CPU.
+"""Weights in a memory layout for steps of a few tokens on a CPU.
 
-A product of a few rows with a bf16 matrix spends half of its time on rearranging the matrix into the order
-that the CPU's bf16 instructions read. Within `packed`, the matrices under the active adapter's LoRA layers
-and the language-model head are in that order already, and the adapters are cast once instead of in every
-step.
+A product of a few rows with a bf16 matrix spends half of its time on converting the matrix to the order in
+which the CPU's bf16 instructions read it. Within `packed`, the matrices under the active adapter's LoRA
+layers and the language-model head are stored in that order, and the adapters are cast once instead of in
+every step.
 
-This takes a second copy of these matrices, so it is not done for bases larger than `MOST_BYTES`, nor on a
-GPU, nor for types other than bf16, quantised layers, or other kinds of LoRA. A head that sampling and many
-passes use in turn can be kept in that order (`keep_head`), which also speeds up products of some hundred
-rows.
+This needs a second copy of the matrices, so it is not done for bases larger than `MOST_BYTES`, on a GPU, for
+types other than bf16, for quantised layers, or for other kinds of LoRA. A head that sampling and other passes
+use alternately can be kept in that order (`keep_head`), which also speeds up products of some hundred rows.
 
     with packed(model):
-        ...   # the same model, the same results up to rounding
+        ...   # the same model with the same results up to rounding
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ class Packed:
 
 
 def turn(model: nn.Module) -> None:
-    """Let GPT-2's weights lie in memory as Linear's do, in place: packing need not turn them each time.
+    """Store GPT-2's weights like those of nn.Linear, in place, so that packing need not transpose them.
 
-    Loaded weights are a view of their file, which stays in memory as a whole while one of them is left: so
-    the others are copied as well.
+    Loaded weights are views of their file, and the complete file stays in memory as long as one view exists;
+    therefore the other weights are copied as well.
     """
     turned = {module.weight for module in model.modules() if type(module) is Conv1D}
     if switch.is_plain(model) or not turned or not _worth_it(list(turned)):
@@ -58,7 +57,7 @@ def turn(model: nn.Module) -> None:
 
 
 def keep_head(model: nn.Module) -> None:
-    """Pack the language-model head, frozen from now on, for as long as the model lives."""
+    """Pack the language-model head for the lifetime of the model; the head must stay frozen."""
     head = model.get_output_embeddings()
     plain = switch.is_plain(model)
     if not plain and type(head) is nn.Linear and head.bias is None and _worth_it([head.weight]):
@@ -66,14 +65,14 @@ def keep_head(model: nn.Module) -> None:
 
 
 def kept_head(head: nn.Linear) -> Packed | None:
-    """What `keep_head` made of these weights where they lie; None after they were moved or cast."""
+    """The packed head from `keep_head`; None if there is none, or if the weights were moved or cast since."""
     kept = head.__dict__.get("kept")
     return kept if kept is not None and kept.source == head.weight.data_ptr() else None
 
 
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
-    """Prepare a causal language model for sampling; on leaving, all is as before."""
+    """Prepare a causal language model for sampling; restores it at the end of the context."""
     if switch.is_plain(model):
         yield
         return
@@ -110,10 +109,10 @@ def _worth_it(matrices: list[torch.Tensor]) -> bool:
 
 
 def _few(layers: Sequence[LoraLayer]):
-    """The forward pass for few rows of LoRA layers that read the same input, their outputs side by side.
+    """A forward pass for few rows of LoRA layers that read the same input; it concatenates their outputs.
 
-    Each is x W + bias + scaling · (x Aᵀ) Bᵀ. The sum is one product, of [x, x Aᵀ] with B below W; several
-    layers have their W side by side, and each its B below its own W.
+    Each output is x W + bias + scaling · (x Aᵀ) Bᵀ. The sum is computed as one product of [x, x Aᵀ] with W
+    stacked on B; with several layers, the matrices W are concatenated and the matrices B block-diagonal.
     """
     bases = [layer.get_base_layer() for layer in layers]
     downs, ups = [], []
@@ -133,7 +132,7 @@ def _few(layers: Sequence[LoraLayer]):
 
 
 class _Head:
-    """A language-model head's forward pass: packed for few rows, its own for many."""
+    """A language-model head's forward pass: with packed weights for few rows, the original one for many."""
 
     def __init__(self, head: nn.Linear):
         self.whole = nn.Linear.forward.__get__(head)

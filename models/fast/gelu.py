@@ -1,9 +1,9 @@
 """GELU in GPT-2's tanh form, for many bf16 numbers on a CPU.
 
-torch's kernel spends its time in tanh. With 1 + tanh(u) = 2 σ(2u), GELU is x · σ(x (a + b x²)), and σ is
-several times cheaper there. The derivative comes from the same σ: it is computed in the forward pass and
-kept, rounded to bf16, instead of x. All is computed in fp32, a block at a time, to stay in the cache.
-Few numbers, other types and GPUs get torch's own. GELU: arXiv 1606.08415.
+torch's kernel spends most of its time in tanh. With 1 + tanh(u) = 2 σ(2u), GELU is x · σ(x (a + b x²)), and
+torch computes σ several times faster. The derivative uses the same σ: it is computed in the forward pass and
+kept, rounded to bf16, instead of x. The computation is in fp32, in blocks that fit into the cache. For few
+numbers, other types and GPUs, torch's function is used. GELU: arXiv 1606.08415.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import nn
 
 from models.fast import operators
 
-MANY = 2**18  # numbers from which it is the quicker one
+MANY = 2**18  # smallest number of elements for which it is faster
 BLOCK = 2**18  # three of these in fp32 stay in the caches
 A = 2 * math.sqrt(2 / math.pi)
 B = 0.044715 * A
@@ -35,7 +35,7 @@ class _Gelu(torch.autograd.Function):
     def forward(ctx, x):
         x = x.contiguous()
         out, slope = torch.empty_like(x), torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        # Three blocks to compute in: fresh memory for each product would cost as much again.
+        # Three buffers for all blocks, because allocating memory for each operation would double the time.
         u, s, v = torch.empty(3, min(BLOCK, x.numel())).unbind()
         for start in range(0, x.numel(), BLOCK):
             part = slice(start, min(start + BLOCK, x.numel()))

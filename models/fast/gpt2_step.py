@@ -1,14 +1,14 @@
 """A step of one token per row through GPT-2, without the library's calls between modules.
 
 On a CPU a block of a small model takes a fraction of a millisecond, and the library's calls, checks and
-disabled dropouts between two blocks take long in comparison. Here the same modules (LoRA layers, quantised
-layers, activation) are called directly one after the other, and one mask serves all layers. The result is the
-same to the last bit.
+disabled dropouts between two blocks take long in comparison. This module calls the same modules (LoRA layers,
+quantised layers, activation) directly one after the other, with one mask for all layers. The result is
+bitwise the same.
 
 It serves steps with a KV cache in `models.generation` on a CPU; other models, other devices, and models with
 hooks on their blocks use the library.
 
-    step = gpt2_step.of(model)      # None where it does not apply
+    step = gpt2_step.of(model)      # None if it does not support the model
     logits = step(ids, positions, mask, cache)
 """
 
@@ -23,7 +23,7 @@ from models.fast import attention
 
 
 def of(model: nn.Module) -> Gpt2Step | None:
-    """The step of a causal language model (with adapters or without) in eval mode."""
+    """The step for a causal language model (with adapters or without) in eval mode; None if not supported."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = model.config
     if (
@@ -39,7 +39,7 @@ def of(model: nn.Module) -> Gpt2Step | None:
 
 
 class Gpt2Step:
-    """Holds the model's modules, and no weights of its own."""
+    """Refers to the model's modules and has no weights of its own."""
 
     def __init__(self, model: GPT2LMHeadModel):
         body = model.transformer
@@ -49,8 +49,8 @@ class Gpt2Step:
     def __call__(
         self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: Cache
     ) -> torch.Tensor:
-        """[rows, V], from ids and positions [rows, 1] and the mask [rows or 1, 1, 1, keys], True on the keys
-        that may be seen; the cache takes the tokens in.
+        """Logits [rows, V] from ids and positions [rows, 1] and the mask [rows or 1, 1, 1, keys], True on
+        visible keys; adds the tokens to the cache.
         """
         x = self.tokens(ids) + self.places(positions)  # [rows, 1, d]
         bias = None if mask is None else attention.bias(mask, x)
@@ -63,7 +63,7 @@ class Gpt2Step:
 
     def _attention(self, block, x: torch.Tensor, number: int, bias, cache: Cache) -> torch.Tensor:
         attn = block.attn
-        # [rows, 1, 3 d] to three of [rows, heads, 1, head size]: with one token, a view.
+        # [rows, 1, 3 d] to three of [rows, heads, 1, head size]; with one token this is a view.
         query, key, value = attn.c_attn.forward(x).view(len(x), 3, attn.num_heads, 1, attn.head_dim).unbind(1)
         keys, values = cache.update(key, value, number)
         seen = attention.one_query(query, keys, values, bias, attn.scaling, groups=1)

@@ -1,11 +1,11 @@
 """Controls what the C library does with freed memory.
 
-By default the C library returns a large freed tensor to the system at once, which then has to clear the same
-pages for the next one; that costs some percent of a training step. With `hold` it keeps them. But sampling
-frees slightly larger tensors in each step, and the tensors of one phase do not fit the next one's: without
-`give_back` at intervals and between phases, the process grows to several times the memory that it uses.
-`pipeline.runs.child` has the settings that must be known before a process starts. This works with glibc only
-and does nothing elsewhere; it does not affect GPU memory.
+By default the C library returns a large freed tensor to the system at once, and the system has to clear the
+pages again for the next tensor; that takes some percent of a training step. After `hold` the C library keeps
+them. But sampling frees slightly larger tensors in each step, and the gaps of one phase do not fit the
+tensors of the next: without `give_back` at intervals and between phases, the process grows to several times
+the memory that it uses. `pipeline.runs.child` has the settings that must be known before a process starts.
+This works with glibc only and does nothing with other C libraries; it does not affect GPU memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of mallopt's
 HELD = 2**28  # bytes at the end of the heap
-LARGE = 2**25  # bytes of a tensor that is given back at once all the same: the most that glibc takes
+LARGE = 2**25  # bytes; larger tensors are still returned at once; the largest value that glibc accepts
 
 
 def hold() -> None:
@@ -34,4 +34,4 @@ def give_back() -> None:
 @functools.cache
 def _library(name: str) -> Callable[..., object]:
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    return getattr(library, name, lambda *arguments: 0)  # musl has neither
+    return getattr(library, name, lambda *arguments: 0)  # musl has neither function

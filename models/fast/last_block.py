@@ -2,8 +2,7 @@
 
 In the last block a position's attention output and MLP affect only its own final state. If only some states
 are used (those that predict a response, or a sequence's last one), the other positions need only their keys
-and values
-there: of a block's 12 d² weights, 9 d² are skipped for them, forward and backward. The used states do not
+and values there: of a block's 12 d² weights, 9 d² are skipped, forward and backward. The used states do not
 change.
 
 The module supports blocks like those of GPT-2 and Llama; any other block computes everything.
@@ -35,7 +34,7 @@ class LastBlock:
         attention = getattr(block, "attn", None) or getattr(block, "self_attn", None)
         output = getattr(attention, "c_proj", None) or getattr(attention, "o_proj", None)
         self.modules: tuple[nn.Module, ...] = ()
-        # A mixture of experts decides over all positions at once, and returns more than states.
+        # A mixture of experts is excluded: it routes all positions together, and returns more than states.
         known = type(mlp).__name__.endswith("MLP") and output is not None and mlp is not None
         if known and not switch.is_plain(backbone):
             self.modules = (output, mlp)

@@ -1,10 +1,10 @@
-"""Llama-shaped blocks with quick norms, rotations and SwiGLU, on a CPU.
+"""Llama-shaped blocks with faster norms, rotations and SwiGLU, on a CPU.
 
-It puts `rms_norm`, `rotary` and `swiglu` where transformers computes the same in many passes over memory, in
-the blocks of Llama (and so SmolLM2), Mistral, Qwen2 and Qwen3. The modules stay where they are, with their
-names and weights; so do LoRA layers and quantised ones inside them. Other models are left alone.
+It uses `rms_norm`, `rotary` and `swiglu` where transformers makes many passes over memory, in the blocks of
+Llama (which includes SmolLM2), Mistral, Qwen2 and Qwen3. The modules keep their places, names and weights,
+and so do the LoRA layers and quantised layers inside them. Other models are not changed.
 
-    quicken(model)   # a transformers model; what it computes stays the same up to rounding
+    quicken(model)   # a transformers model; its results stay the same up to rounding
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ATTENTIONS = (
 
 
 def quicken(model: nn.Module) -> None:
-    """Give the blocks of a freshly loaded model the quick passes, in place."""
+    """Make the blocks of a newly loaded model use the faster passes, in place."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) in NORMS:
@@ -55,7 +55,7 @@ def _attention(
     past_key_values=None,
     **kwargs,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The library's forward pass, with heads rotated as [rows, T, heads, head size]."""
+    """The library's forward pass, except that heads are rotated in the layout [rows, T, heads, head size]."""
     names = ("q_proj", "k_proj", "v_proj")
     parts = lora.together(attn, names, hidden_states)
     query, key, value = (part.unflatten(-1, (-1, attn.head_dim)) for part in parts)

@@ -1,14 +1,15 @@
 """One token per row through a Llama-shaped model, without the library's calls between the modules.
 
-It is `gpt2_step` for models with grouped keys, rotary positions, SwiGLU and RMSNorm: Llama (and so SmolLM2),
-Mistral, Qwen2 and Qwen3. The same modules (LoRA layers, quantised ones, norms) are called one after another;
-rotation angles and mask are computed once for all layers. Layers that read the same input
-are one product where `models.fast.decoding` has packed them. The results are the library's up to rounding.
+It corresponds to `gpt2_step` for models with grouped keys, rotary positions, SwiGLU and RMSNorm: Llama (which
+includes SmolLM2), Mistral, Qwen2 and Qwen3. The same modules (LoRA layers, quantised layers, norms) are
+called directly one after the other; rotation angles and mask are computed once for all layers. Layers that
+read the same input form one product if `models.fast.decoding` has packed them. The results are those of the
+library up to rounding.
 
 It serves steps with a KV cache in `models.generation` on a CPU; other models, other devices, and models whose
-modules have hooks go through the library.
+modules have hooks use the library.
 
-    step = llama_step.of(model)      # None where it does not apply
+    step = llama_step.of(model)      # None if it does not support the model
     logits = step(ids, positions, mask, cache)
 """
 
@@ -25,7 +26,7 @@ KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalL
 
 
 def of(model: nn.Module) -> LlamaStep | None:
-    """The step of a causal language model (with adapters or without) in eval mode."""
+    """The step for a causal language model (with adapters or without) in eval mode; None if not supported."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = model.config
     if (
@@ -41,7 +42,7 @@ def of(model: nn.Module) -> LlamaStep | None:
 
 
 class LlamaStep:
-    """Holds the model's modules, and no weights of its own."""
+    """Refers to the model's modules and has no weights of its own."""
 
     def __init__(self, model: nn.Module):
         body = model.model
@@ -56,8 +57,8 @@ class LlamaStep:
     def __call__(
         self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: Cache
     ) -> torch.Tensor:
-        """[rows, V], from ids and positions [rows, 1] and the mask [rows or 1, 1, 1, keys], True on the keys
-        that may be seen; the cache takes the tokens in.
+        """Logits [rows, V] from ids and positions [rows, 1] and the mask [rows or 1, 1, 1, keys], True on
+        visible keys; adds the tokens to the cache.
         """
         x = self.tokens(ids)  # [rows, 1, d]
         cos, sin = self.rotary(x, positions)  # [rows, 1, head size] each
@@ -92,8 +93,8 @@ class LlamaStep:
 
 
 def together(owner: nn.Module, names: tuple[str, ...], x: torch.Tensor) -> torch.Tensor:
-    """The outputs side by side of an owner's layers that read the same input."""
-    few = owner.__dict__.get("few")  # models.fast.decoding puts it there while a model samples
+    """The concatenated outputs of an owner's layers that read the same input."""
+    few = owner.__dict__.get("few")  # models.fast.decoding sets it while a model samples
     if few is not None:
         return few(x)
     return torch.cat([getattr(owner, name).forward(x) for name in names], dim=-1)

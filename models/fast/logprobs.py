@@ -1,11 +1,11 @@
-"""Log-probabilities of given tokens from hidden states, without ever holding [tokens, V] logits whole.
+"""Log-probabilities of given tokens from hidden states, without all [tokens, V] logits in memory at once.
 
-Every stage freezes the language-model head, so its only gradient goes to the hidden states:
+Every stage freezes the language-model head, so only the hidden states need a gradient:
 ∂ log p(y) / ∂h = (W[y] - p·W) / temperature. The forward pass computes it chunk by chunk, while the chunk's
-probabilities are at hand, and keeps it as one [tokens, d] tensor. The backward pass is then one product, and
-no logits are stored or computed twice.
+probabilities are in memory, and keeps it as one [tokens, d] tensor. The backward pass is then one product,
+and no logits are stored or computed twice.
 
-A head that requires a gradient is refused; there is no top-k or top-p.
+The module does not support a head that requires a gradient, top-k or top-p.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from torch import nn
 from models.fast.decoding import kept_head
 
 CHUNK_LOGITS = 14_000_000  # logits of one product, in the head's type: 28 MB in bf16
-BLOCK_LOGITS = 2**20  # of them in fp32 at a time on a CPU: few enough to stay in its cache
+BLOCK_LOGITS = 2**20  # logits in fp32 at a time on a CPU, few enough to stay in its cache
 
 
 @dataclass(frozen=True)
 class TokenLogprobs:
-    """Flat over tokens. logprobs carries the gradient; entropy (nats; None where nobody wants it) does not.
-    likeliest: no other id is more likely than the target.
+    """Tensors [tokens]. logprobs carries the gradient; entropy (nats; None if not requested) does not.
+    likeliest: whether no other id is more likely than the target.
     """
 
     logprobs: torch.Tensor
@@ -46,7 +46,7 @@ class _HeadLogprobs(torch.autograd.Function):
         bias = None if bias is None else bias / temperature
         chunks = math.ceil(len(hidden) * len(weight) / CHUNK_LOGITS)
         size = math.ceil(len(hidden) / max(chunks, 1))
-        # Buffers for all chunks: fresh memory of this size costs more than what is computed in it.
+        # Buffers for all chunks, because allocating memory of this size takes longer than the computation.
         narrow = None if packed else hidden.new_empty(size, len(weight), dtype=weight.dtype)
         rows = max(1, BLOCK_LOGITS // len(weight)) if hidden.device.type == "cpu" else max(size, 1)
         wide = hidden.new_empty(min(rows, size), len(weight), dtype=torch.float32)
@@ -60,13 +60,14 @@ class _HeadLogprobs(torch.autograd.Function):
                 x = wide[: block.stop - block.start].copy_(logits[block])
                 x[:, forbidden] = float("-inf")
                 top, own = x.amax(dim=-1), x.gather(1, targets[place, None])[:, 0]
-                # In place on a CPU (a test holds that torch can): a second buffer would leave the cache.
+                # In place on a CPU, because a second buffer would not fit into the cache. A test checks that
+                # torch supports this.
                 p = torch.softmax(x, dim=-1, out=x if x.device.type == "cpu" else None)
-                # The likeliest id's probability is at least 1 / V: with it nothing can underflow.
+                # The likeliest id's probability is at least 1 / V, so its logarithm cannot underflow.
                 log_total = top - p.amax(dim=-1).log()
                 likeliest[place] = own == top
                 logprobs[place] = own - log_total
-                entropy[place] = log_total  # less the mean logit
+                entropy[place] = log_total  # the mean logit is subtracted below
                 if slope is None and with_entropy:
                     entropy[place] -= p.mul_(logits[block]).sum(dim=-1)
                 elif slope is not None:
@@ -78,7 +79,7 @@ class _HeadLogprobs(torch.autograd.Function):
                 if bias is not None:
                     entropy[part] -= (logits @ bias[:, None]).float()[:, 0]
                 slope[part] = ((weight[targets[part]].float() - mean_row) / temperature).to(slope.dtype)
-            del logits  # before the next chunk's
+            del logits  # free them before the next chunk
         ctx.save_for_backward(slope)
         ctx.mark_non_differentiable(entropy, likeliest)
         return logprobs, entropy, likeliest
@@ -105,9 +106,9 @@ def token_logprobs(
 ) -> TokenLogprobs:
     """log p(target) at a temperature for each hidden state, renormalised without the forbidden ids.
 
-    hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. entropy: whether it is
-    wanted; without a gradient it costs a pass over the logits. Raises ValueError for a head that is being
-    trained.
+    hidden: [tokens, d], the states that predict the targets; targets: [tokens] ids. entropy: whether to
+    compute it; without a gradient this needs an additional pass over the logits. Raises ValueError for a head
+    that is being trained.
     """
     if any(parameter.requires_grad for parameter in head.parameters()):
         raise ValueError("token_logprobs keeps no gradient for the head; freeze it first")
@@ -126,7 +127,7 @@ def plain_logprobs(
     forbidden: Sequence[int] = (),
     entropy: bool = True,
 ) -> TokenLogprobs:
-    """What `token_logprobs` gives, by torch's own functions and with all logits in memory."""
+    """The result of `token_logprobs`, computed with torch's functions and with all logits in memory."""
     logits = head(hidden).float() / temperature
     banned = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
     banned[list(forbidden)] = True

@@ -1,10 +1,10 @@
 """A lean forward and backward pass for the LoRA layers that PEFT puts around a base's linear layers.
 
-PEFT casts a layer's whole input and output to the adapter's fp32 and back, and keeps the fp32 input for the
-backward pass. On a bf16 base that adds about half the layer's own time, and three times its memory. Here the
-two low-rank products run in the type of the input, with the adapters cast to it (they are small, and stay
-fp32 for the optimizer), and one saved input serves every product. On an fp32 base the result is the same as
-PEFT's.
+PEFT casts a layer's complete input and output to the adapter's fp32 and back, and keeps the fp32 input for
+the backward pass. On a bf16 base that adds about half the layer's own time, and three times its memory. In
+this module the two low-rank products use the type of the input, to which the adapters are cast (they are
+small, and stay fp32 for the optimizer), and one saved input serves every product. On an fp32 base the result
+is the same as PEFT's.
 
 PEFT's modules, names and files do not change. Other kinds of LoRA (DoRA, dropout in training, several active
 adapters, one adapter per row) use PEFT's own forward pass.
@@ -27,23 +27,23 @@ from transformers.pytorch_utils import Conv1D
 from models.fast import operators
 from models.precision import has_bf16_products
 
-# Up to this number of rows a product is quicker on a matrix packed for few rows (models.fast.decoding).
+# Up to this number of rows a product is faster with a matrix packed for few rows (models.fast.decoding).
 FEW = 128
 SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 def quicken(model: nn.Module) -> None:
-    """Give every LoRA layer around a linear layer the lean pass, in place; calling it twice is fine."""
+    """Make LoRA layers around linear layers use the lean pass, in place; a second call has no effect."""
     for layer in model.modules():
         if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), nn.Linear | Conv1D):
             layer.forward = MethodType(_forward, layer)
 
 
 def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
-    few = layer.__dict__.get("few")  # models.fast.decoding puts it there while a model samples
+    few = layer.__dict__.get("few")  # models.fast.decoding sets it while a model samples
     if few is not None and not kwargs and x.numel() <= FEW * x.shape[-1]:
         return few(x)
-    parts = layer.__dict__.get("parts")  # within `split`
+    parts = layer.__dict__.get("parts")  # set within `split`
     if parts is not None:
         return _in_parts(layer, x, *parts)
     name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else ""
@@ -57,7 +57,7 @@ def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor
 
 
 def is_lean(layer: nn.Module) -> bool:
-    """Whether a module is a LoRA layer around an unquantised linear layer that takes the lean pass now."""
+    """Whether a module is a LoRA layer around an unquantised linear layer that now uses the lean pass."""
     if not (isinstance(layer, LoraLayer) and type(layer.get_base_layer()) in (nn.Linear, Conv1D)):
         return False
     active = layer.active_adapters
@@ -65,8 +65,8 @@ def is_lean(layer: nn.Module) -> bool:
 
 
 def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
-    """The layers with a lean pass that read the same input, by the module that holds them: a Llama's queries,
-    keys and values, its gate and up.
+    """{owner: its layers with a lean pass that read the same input}: in a Llama the layers of queries, keys
+    and values, and those of gate and up.
     """
     found = {}
     for owner in model.modules():
@@ -83,7 +83,7 @@ def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
 def together(owner: nn.Module, names: Sequence[str], x: torch.Tensor) -> Sequence[torch.Tensor]:
     """The outputs of an owner's layers that read the same input."""
     layers = [getattr(owner, name) for name in names]
-    few = owner.__dict__.get("few")  # models.fast.decoding puts it there while a model samples
+    few = owner.__dict__.get("few")  # models.fast.decoding sets it while a model samples
     if few is not None and x.numel() <= FEW * x.shape[-1]:
         return few(x).split([layer.get_base_layer().out_features for layer in layers], dim=-1)
     return [layer(x) for layer in layers]
@@ -101,7 +101,7 @@ def _is_plain(layer: LoraLayer, name: str) -> bool:
 
 
 def can_split(model: nn.Module, names: Sequence[str]) -> bool:
-    """Whether `split` knows all of a model's LoRA layers and these adapters in them."""
+    """Whether `split` supports all of a model's LoRA layers with these adapters."""
     layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
     return bool(layers) and all(
         isinstance(layer.get_base_layer(), nn.Linear | Conv1D)
@@ -112,8 +112,8 @@ def can_split(model: nn.Module, names: Sequence[str]) -> bool:
 
 @contextmanager
 def split(model: nn.Module, names: Sequence[str], counts: Mapping[int, Sequence[int]]) -> Iterator[None]:
-    """Within it, the rows of an input are dealt to the adapters in turn, whichever is active: of n rows
-    `counts[n]`, one number an adapter. Without gradients.
+    """Within this context, the rows of an input belong to several adapters in turn, regardless of the active
+    one. counts[n]: for an input of n rows, the number of rows per adapter. No gradients.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
     for layer in layers:
@@ -126,7 +126,7 @@ def split(model: nn.Module, names: Sequence[str], counts: Mapping[int, Sequence[
 
 
 def _in_parts(layer: LoraLayer, x: torch.Tensor, names: Sequence[str], counts: Mapping[int, Sequence[int]]):
-    """x W + bias once for all rows, and to each part its own scaling · (x Aᵀ) Bᵀ."""
+    """x W + bias once for all rows, plus scaling · (x Aᵀ) Bᵀ of each part's own adapter."""
     base = layer.get_base_layer()
     if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype:
         matrix = base.weight if type(base) is Conv1D else base.weight.t()
@@ -168,7 +168,7 @@ class _Adapted(torch.autograd.Function):
 
 
 class _Added(torch.autograd.Function):
-    """out + scaling · (x Aᵀ) Bᵀ, where another module (a quantised layer) has made `out` from x."""
+    """out + scaling · (x Aᵀ) Bᵀ, if another module (a quantised layer) has computed `out` from x."""
 
     @staticmethod
     def forward(ctx, out, x, a, b, scaling):
@@ -194,7 +194,7 @@ def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None)
     if bias is None:
         return torch.mm(flat, matrix)
     if flat.dtype == torch.bfloat16 and flat.device.type == "cpu" and has_bf16_products():
-        # addmm would write the bias to every row first, and read it again.
+        # addmm would first write the bias to every row and then read it again.
         return operators.linear(flat, matrix.t(), bias)
     return torch.addmm(bias, flat, matrix)
 

@@ -21,7 +21,7 @@ from models.scoring import RewardModel
 
 
 def possible(actor: Actor, reward_model: RewardModel | None) -> bool:
-    """Whether the reward model is an adapter of the actor's base, in layers that can tell rows apart."""
+    """Whether the reward model is an adapter of the actor's base, in layers that `lora.split` supports."""
     return (
         reward_model is not None
         and reward_model.model is actor.model
@@ -42,10 +42,10 @@ def log_probabilities_and_scores(
     temperature: float,
     size: int,
 ) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
-    """(for each adapter named: log-probabilities and values of the responses, each [N, T], 0 on padding; raw
-    scores, [N] fp32 on the CPU).
+    """(per name: log-probabilities and values of the responses, each [N, T], 0 on padding; raw scores [N],
+    fp32 on the CPU).
 
-    sequences: of each row what the reward model reads. size: rows of a pass, all kinds together.
+    sequences: per row the sequence that the reward model reads. size: rows per pass of all kinds together.
     """
     mask, kinds = rows.mask(actor.device), len(names)
     results = [tuple(torch.zeros(mask.shape, device=actor.device) for _ in range(2)) for _ in names]
@@ -54,11 +54,11 @@ def log_probabilities_and_scores(
         scored, count = [sequences[i] for i in index], len(index)
         ids, places, targets = actor.layout(rows.pick(index), max(map(len, scored)))
         width, tokens = ids.shape[1], len(targets)
-        # Padding is on the right, where nothing sees it.
+        # Padding is on the right, where no real token attends to it.
         below = torch.tensor([[*row, *[actor.eos_id] * (width - len(row))] for row in scored])
         ends = torch.tensor([k * width + len(row) - 1 for k, row in enumerate(scored)])
         starts = [kind * count * width for kind in range(kinds + 1)]
-        # The last block gets the tokens that are read, and all others whole rows.
+        # The last block gets only the tokens whose output is used; all other blocks get complete rows.
         counts = {
             (kinds + 1) * count: [count] * (kinds + 1),
             kinds * tokens + count: [tokens] * kinds + [count],

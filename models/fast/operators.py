@@ -1,7 +1,7 @@
-"""Every operator of torch that is not part of its public interface, in one place.
+"""All operators of torch that the project uses although they are not part of torch's public interface.
 
-They can change with each release of torch, which is why the requirements pin it. Nothing else in `models`
-calls `torch.ops` or a function of torch whose name begins with an underscore.
+They can change with each release of torch, which is why the requirements pin its version. No other module in
+`models` calls `torch.ops` or a function of torch whose name begins with an underscore.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import torch
 
 
 def has_bf16_products() -> bool:
-    """Whether oneDNN multiplies bf16 matrices on this CPU; only where it is built in."""
+    """Whether oneDNN has bf16 products on this CPU; to be called only if torch contains oneDNN."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def reordered(weight: torch.Tensor, rows: int) -> torch.Tensor:
-    """A bf16 matrix [out, in] in oneDNN's order for products with about that many rows."""
+    """A bf16 matrix [out, in] in oneDNN's order for products with about `rows` rows."""
     return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """x Wᵀ + bias in bf16 by oneDNN, for a weight [out, in] as it is or `reordered`."""
+    """x Wᵀ + bias in bf16 by oneDNN, for a weight [out, in] in the usual order or `reordered`."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 

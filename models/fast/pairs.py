@@ -26,10 +26,10 @@ from models.fast.last_block import LastBlock
 
 @dataclass(frozen=True)
 class PairCollator:
-    """Rows {"chosen_ids", "rejected_ids"} to input_ids and attention_mask [B, L] and starts [B, 2].
+    """Converts rows {"chosen_ids", "rejected_ids"} to input_ids and attention_mask [B, L] and starts [B, 2].
 
     attention_mask: 1 on real tokens; starts: where the rest of chosen and the rest of rejected begin. Each
-    rest has at least one token. pad_id may be any id: nothing sees it.
+    rest has at least one token. pad_id may be any id, because no real token attends to it.
     """
 
     pad_id: int
@@ -50,18 +50,18 @@ class PairCollator:
 
 
 def shared_length(chosen: list[int], rejected: list[int]) -> int:
-    """Tokens that both begin with, leaving at least one to each."""
+    """Number of tokens in the common beginning, at most so many that each rest has one token."""
     most = min(len(chosen), len(rejected)) - 1
     return next((k for k in range(most) if chosen[k] != rejected[k]), most)
 
 
 def packed_length(chosen: list[int], rejected: list[int]) -> int:
-    """Tokens of the pair's row."""
+    """Number of tokens in the pair's row."""
     return len(chosen) + len(rejected) - shared_length(chosen, rejected)
 
 
 def can_share(model: nn.Module) -> bool:
-    """Whether the base takes positions and a mask for each pair of tokens (learned or rotary positions)."""
+    """Whether the base accepts position ids and a mask per pair of tokens (learned or rotary positions)."""
     if switch.is_plain(model):
         return False
     base = _classifier(model).base_model
@@ -70,9 +70,7 @@ def can_share(model: nn.Module) -> bool:
 
 
 def share_prompts(model: nn.Module) -> None:
-    """Let a sequence classifier with one label take a PairCollator's batches; its other inputs work as
-    before.
-    """
+    """Make a sequence classifier with one label accept a PairCollator's batches as well."""
     classifier = _classifier(model)
     classifier.forward = MethodType(_forward, classifier)
 
@@ -100,14 +98,14 @@ def _forward(classifier, input_ids=None, attention_mask=None, starts=None, **kwa
 
 
 def _positions(starts: torch.Tensor, length: int) -> torch.Tensor:
-    """[B, L]: the rest of rejected goes on where the shared beginning ends."""
+    """Position ids [B, L]: those of the rest of rejected continue from the common beginning."""
     chosen, rejected = starts[:, :1], starts[:, 1:]
     place = torch.arange(length, device=starts.device)
     return torch.where(place < rejected, place, place - rejected + chosen)
 
 
 def _visible(starts: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor:
-    """[B, 1, L, L], added to the attention's products: 0 where a token is seen, else the least number."""
+    """[B, 1, L, L], added to the attention's scores: 0 for visible tokens, else the smallest number."""
     place = torch.arange(length, device=starts.device)
     chosen, rejected = starts[:, :1, None], starts[:, 1:, None]
     query, key = place[:, None], place[None, :]

@@ -5,7 +5,7 @@ CPU TRL's own implementation also scores the prompt's tokens, only to drop them,
 per logit of up to 4096 tokens x 32768 words, which is gigabytes. This module computes the same result in
 small chunks. It needs a frozen, unsharded head that gives plain logits.
 
-    if can_use(model): use_lean_head(model)     # after the trainer was made: TRL puts its own head in
+    if can_use(model): use_lean_head(model)     # after the trainer's construction, which sets TRL's own head
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _BENT = (
 
 
 def can_use(model: nn.Module) -> bool:
-    """Whether the logits are the head times the last states, and nothing else."""
+    """Whether the logits are the product of the head and the last states, without scaling or capping."""
     config = _causal(model).config.get_text_config()
     return not switch.is_plain(model) and all(getattr(config, name, None) is None for name in _BENT)
 
 
 def use_lean_head(model: nn.Module) -> None:
-    """Let a causal LM, or the one inside a PeftModel, answer `fused_lm_head=True` leanly; the rest stays."""
+    """Make a causal LM, or the one inside a PeftModel, use the lean head for `fused_lm_head=True` only."""
     causal = _causal(model)
     causal.forward = MethodType(_forward, causal)
 
@@ -43,7 +43,8 @@ def _causal(model: nn.Module) -> nn.Module:
 
 
 def _forward(causal, *args, fused_lm_head=False, labels=None, num_items_in_batch=None, **kwargs):
-    """labels [B, T], -100 where nothing is learned; per-token results [B, T - 1], 0 there."""
+    """labels [B, T], -100 on tokens without a loss; returns results per token [B, T - 1], 0 without a
+    loss."""
     if not fused_lm_head:
         if labels is not None:
             kwargs["labels"] = labels

@@ -1,9 +1,10 @@
 """RMSNorm in few passes over memory, forward and backward, on a CPU.
 
-The library writes it in seven steps, each of which reads and writes a whole tensor, and autograd keeps two of
-them in fp32. Here a block of rows goes through all steps in fp32 while it is in the cache; one number per row
-is kept, beside the input, which the residual stream keeps alive anyway. The result is rounded once instead of
-twice. Few numbers and weights that are trained get torch's own function. RMSNorm: arXiv 1910.07467.
+The library uses seven operations, each of which reads and writes a complete tensor, and autograd keeps two of
+the results in fp32. This module applies all operations to a block of rows in fp32 while the block is in the
+cache. It keeps one number per row, and the input, which the residual stream keeps in any case. The result is
+rounded once instead of twice. For few numbers and for trained weights, torch's function is used. RMSNorm:
+arXiv 1910.07467.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-MANY = 2**16  # numbers from which it is the quicker one
-BLOCK = 2**17  # numbers at a time: three of these in fp32 stay in the caches
+MANY = 2**16  # smallest number of elements for which it is faster
+BLOCK = 2**17  # elements at a time: three of these in fp32 stay in the caches
 
 
 class RMSNorm(nn.Module):

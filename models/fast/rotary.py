@@ -1,8 +1,8 @@
 """Rotary positions in three passes over memory instead of eight, forward and backward.
 
-The pairs that are rotated are x_i and x_{i + half} of each head, as transformers stores them: a roll by half
-a head brings each number's partner to its place, and the sign is in the table of sines. The backward pass is
-the rotation back. RoFormer: arXiv 2104.09864.
+The rotated pairs are x_i and x_{i + half} of each head, as transformers stores them: a roll by half a head
+moves each number's partner to its place, and the table of sines contains the sign. The backward pass is the
+inverse rotation. RoFormer: arXiv 2104.09864.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import torch
 
 
 def signed(sin: torch.Tensor) -> torch.Tensor:
-    """The table of sines for `rotate`, from the library's: [..., head size], minus in the first half."""
+    """The table of sines for `rotate`: the library's [..., head size], negated in the first half."""
     first, second = sin.chunk(2, dim=-1)
     return torch.cat((-first, second), dim=-1)
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """x: [..., head size]; cos and (signed) sin have a shape that can be spread over it."""
+    """Rotate x [..., head size]; cos and (signed) sin must be broadcastable to its shape."""
     return _Rotate.apply(x, cos, sin)
 
 

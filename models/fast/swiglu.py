@@ -1,8 +1,8 @@
 """SwiGLU, silu(gate) · up, with two tensors kept for the backward pass instead of three.
 
 Its derivatives, silu(gate) and silu'(gate) · up, are computed in the forward pass, while both inputs are in
-the cache, and kept in their place: the backward pass is two products. Without gradients, and on GPUs, it is
-what the library computes. SwiGLU: arXiv 2002.05202.
+the cache, and kept instead of the inputs; the backward pass is two products. Without gradients, and on GPUs,
+the library's computation is used. SwiGLU: arXiv 2002.05202.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.fast import operators
 
 
 def swiglu(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
-    """silu(gate) · up of two tensors of one shape and type."""
+    """silu(gate) · up of two tensors of the same shape and type."""
     if not torch.is_grad_enabled():
         return nn.functional.silu(gate).mul_(up)
     return _SwiGLU.apply(gate, up) if gate.device.type == "cpu" else nn.functional.silu(gate) * up

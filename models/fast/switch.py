@@ -1,7 +1,7 @@
-"""The one switch that turns everything in this folder off: EDGERLHF_PLAIN=1.
+"""The switch that turns off everything in this folder: EDGERLHF_PLAIN=1.
 
-It is read when a model is loaded, and nowhere else. A model that was loaded plain says so from then on, and
-every quick path asks the model: it then computes by transformers, PEFT and torch alone.
+The variable is read only when a model is loaded. A model that is loaded plain is marked, and every fast path
+checks the mark; a marked model uses only the code of transformers, PEFT and torch.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def wanted() -> bool:
 
 
 def mark(model: nn.Module) -> None:
-    """Let a transformers model, and the transformer below its head, say that they are plain."""
+    """Mark a transformers model, and the transformer below its head, as plain."""
     for module in (model, model.base_model):
         module.is_plain = True
 
 
 def is_plain(model: nn.Module) -> bool:
-    """Whether a model, with adapters or without, was loaded plain."""
+    """Whether a model (with adapters or without) was loaded plain."""
     return getattr(model, "is_plain", False)

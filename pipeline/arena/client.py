@@ -90,7 +90,7 @@ class InferenceClient:
                 while not ended:
                     message = self._receive(worker, SILENT_SECONDS)
                     if message.get("id") != number:
-                        continue  # of a request that was given up
+                        continue  # a message of a request that was abandoned
                     ended = message["is"] != "text"
                     if message["is"] == "error":
                         raise UserError(message["message"], code=Code(message["code"]))
@@ -110,7 +110,7 @@ class InferenceClient:
                     worker.send({"do": "stop", "id": number})
 
     def stop(self, request: str) -> None:
-        """End this request, if it is the one being answered: its answers come as they stand."""
+        """End this request if it is being answered; its answers are returned as they are."""
         with self._state:
             now = self._answering
         if now is not None and now[0] == request:
@@ -153,7 +153,7 @@ class InferenceClient:
     @contextlib.contextmanager
     def _my_turn(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=SILENT_SECONDS):
-            raise UserError("another question is still being answered", code=Code.WAIT)
+            raise UserError("another question is being answered", code=Code.WAIT)
         try:
             yield
         finally:
@@ -163,7 +163,7 @@ class InferenceClient:
         """A process that has these policies loaded. The caller holds `_turn`."""
         with self._state:
             if self._aside is not None:
-                raise UserError(f"the arena has made room: {self._aside}", code=Code.WAIT)
+                raise UserError(f"the arena is paused: {self._aside}", code=Code.WAIT)
             if self._worker is None or not self._worker.alive:
                 self._worker = _Worker(self.workspace)
             worker = self._worker
@@ -188,14 +188,14 @@ class InferenceClient:
                     self._worker = None
             worker.end()
             raise InferenceLost(
-                "the process that answers has stopped, and is being started again",
+                "the inference process has stopped and is being restarted",
                 code=Code.ANSWERING,
             )
         return message
 
     @staticmethod
     def _wait(worker: "_Worker", patience: float) -> dict[str, Any] | None:
-        """The next message; None where the process has ended, hangs, or is silent for `patience` seconds."""
+        """The next message; None if the process has ended, hangs, or is silent for `patience` seconds."""
         pulse, deadline = Pulse(worker.process.pid), time.monotonic() + patience
         while time.monotonic() < deadline and pulse.idle_seconds() < HANGS_SECONDS:
             with contextlib.suppress(queue.Empty):

@@ -1,7 +1,7 @@
 """One GPU for training and the arena: the inference process steps aside while a job trains.
 
-A thread of the app checks every second. Without a GPU it does nothing, because both fit beside each other. It
-does not start or stop jobs, and never loads torch.
+A thread of the app checks every second. Without a GPU it does nothing, because training and arena can run at
+the same time. It does not start or stop jobs, and never loads torch.
 """
 
 import threading
@@ -26,7 +26,7 @@ class DeviceSharing:
         record = self._jobs.active()
         training = record is not None and record.status == "running" and _uses_device(record)
         if training and self._client.on_gpu:
-            self._client.step_aside(f"{record.stage} {record.precision} has the GPU")
+            self._client.step_aside(f"{record.stage} {record.precision} uses the GPU")
             self._aside = True
         elif self._aside and not training:
             self._client.come_back()

@@ -1,7 +1,7 @@
-"""Who answers in the arena: policies that were trained here, or the demo policies that the project ships.
+"""The line-ups of the arena: policies that were trained here, or the demo policies that the project ships.
 
-Policies of one round share preset, base and SFT run, so that they differ in nothing but their reward model.
-`choices` lists everything that could answer, `choose` picks one of it. Reads records only; loads nothing.
+The policies of a round share preset, base and SFT run, so that they differ only in their reward model.
+`choices` lists all line-ups that can answer, `choose` selects one. Reads records only; loads no model.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pipeline.runs.reader import list_runs
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 
-# Demo policies, the one that a visitor wants to talk to first.
+# The presets with demo policies, the default first.
 DEMO_PRESETS = ("small", "tiny")
-# Answers of real language models end by themselves and may be longer here than in training.
+# Real language models end their answers by themselves, so the arena allows longer ones than training does.
 LONGEST_ANSWER = 160
 
 
@@ -42,10 +42,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The policies of a round and how they decode: the same for each.
+    """The policies of a round and their common decoding parameters.
 
-    base_model: as in the settings. demo: shipped, not trained here. since and dataset: when the newest of
-    them was trained and on what, as in its run's record; "" for demo policies.
+    base_model: as in the settings. demo: shipped, not trained here. since and dataset: end time and data set
+    of the newest policy's run, as in its record; "" for demo policies.
     """
 
     base_model: str
@@ -59,7 +59,7 @@ class Lineup:
 
     @property
     def key(self) -> str:
-        """What `choose` takes to find this line-up again."""
+        """The name with which `choose` finds this line-up again."""
         return f"{'demo' if self.demo else 'runs'}-{self.preset}"
 
     @property
@@ -71,7 +71,7 @@ class Lineup:
         return {"temperature": self.temperature, "max_new_tokens": self.max_new_tokens}
 
     def as_json(self) -> dict[str, Any]:
-        """What the inference process is sent."""
+        """The line-up in the form that is sent to the inference process."""
         rows = [asdict(policy) | {"folder": str(policy.folder)} for policy in self.policies]
         return {"base_model": self.base_model, "policies": rows}
 
@@ -95,7 +95,7 @@ def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted
     """The line-up with the key `wanted`; without one, the first of `choices`.
 
     demos: {preset: folder} of the demo policies; None takes those that the project ships. Raises UserError
-    where nothing can answer, and for a key that is not among the choices.
+    if no line-up can answer, and for a key that is not among the choices.
     """
     found = list(choices(workspace, demos))
     if not found:
@@ -106,13 +106,13 @@ def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted
         if lineup.key == wanted:
             return lineup
     raise UserError(
-        f"models={wanted}: not here; choose one of {', '.join(lineup.key for lineup in found)}",
+        f"models={wanted}: not available; choose one of {', '.join(lineup.key for lineup in found)}",
         code=Code.POLICIES,
     )
 
 
 def choices(workspace: Workspace, demos: Mapping[str, Path] | None = None) -> Iterator[Lineup]:
-    """Everything that can answer: what was trained here, newest first, then the demo policies."""
+    """Yield the line-ups that can answer: those trained here, newest first, then the demo policies."""
     yield from _trained(workspace)
     for preset, folder in (shipped() if demos is None else demos).items():
         if lineup := _demo(preset, folder):
@@ -126,8 +126,8 @@ def shipped() -> dict[str, Path]:
 
 
 def _trained(workspace: Workspace) -> Iterator[Lineup]:
-    """Of each preset the newest done PPO run, its SFT run, and the newest PPO run of each other precision on
-    the same SFT run."""
+    """Yield one line-up per preset: the newest done PPO run, its SFT run, and the newest PPO run of each
+    other precision from the same SFT run."""
     runs = [run for run in list_runs(workspace) if run.status == "done" and _has_model(workspace, run)]
     policies = [run for run in runs if run.is_policy]
     by_id = {run.id: run for run in runs}
@@ -156,7 +156,7 @@ def _trained(workspace: Workspace) -> Iterator[Lineup]:
 
 
 def answer_length(preset: str, response_length: int) -> int:
-    """The most tokens of an answer. The tiny world's answers are as long as in training."""
+    """The maximum length of an answer in tokens. In the tiny world it is the same as in training."""
     return response_length if preset == "tiny" else max(response_length, LONGEST_ANSWER)
 
 
@@ -172,13 +172,13 @@ def _has_model(workspace: Workspace, run: RunRecord) -> bool:
 
 
 def _same_file(base_model: str, made_from: Mapping[str, Any] | None) -> bool:
-    """Whether a base that is converted from a GGUF file would be converted from the file of that record."""
+    """Whether a base from a GGUF file would be converted from the same file as in the record `made_from`."""
     file = gguf_file(base_model)
     return file is None or made_from is None or sha256_remembered(file) == made_from["sha256"]
 
 
 def _demo(preset: str, folder: Path) -> Lineup | None:
-    """The demo policies in a folder; None where there are fewer than two, or their base is not installed."""
+    """The demo policies in a folder; None if there are fewer than two, or their base is not installed."""
     names = [name for name in POLICIES if (folder / name / "adapter_model.safetensors").is_file()]
     if len(names) < 2:
         return None
@@ -188,7 +188,7 @@ def _demo(preset: str, folder: Path) -> Lineup | None:
         return None
     facts = {"run": None, "preset": preset, "reward_run": None}
     settings = build("ppo", preset)
-    # Trained in controlled mode: each of them stands on the bf16 base.
+    # The demo policies were trained in controlled mode: each of them uses the bf16 base.
     policies = tuple(Policy(name, folder / name, "bf16", facts) for name in names)
     length = answer_length(preset, settings.response_length)
     return Lineup(base_model, preset, policies, settings.temperature, length, demo=True)

@@ -1,7 +1,7 @@
-"""Tells a process that is slow from one that hangs: a process that works uses the CPU.
+"""Distinguishes a slow process from one that hangs: a process that works uses CPU time.
 
-No message for a while says little, because a large base on a busy machine is slow. A process that was stopped
-or waits for itself uses no CPU time at all; neither do its children.
+A missing message proves little, because a large base on a busy machine is slow. A process that was stopped or
+is in a deadlock uses no CPU time at all, and neither do its children.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Pulse:
         self._since = time.monotonic()
 
     def idle_seconds(self) -> float:
-        """How long the process and its children have used no CPU time, as far as this was watched: since the
-        first of the calls that found no more than the one before."""
+        """Seconds since the last call (or the start of the watch) that found new CPU time of the process or
+        its children."""
         used = self._cpu_seconds()
         if used != self._used:
             self._used, self._since = used, time.monotonic()

@@ -1,10 +1,10 @@
-"""The arena: a prompt, the policies' answers side by side and blind, a vote, and only then who was who.
+"""The arena's rounds: a prompt, anonymous answers of the policies, a vote, and then the policies' names.
 
-A round's panes are permuted, each permutation equally often for a rater; a pane is known by its letter alone
-until the vote. In a conversation of several turns each policy goes on from its own answers, in the same pane;
-the vote ends the conversation, because it shows the policies.
+A round's panes are permuted, and each rater sees each permutation equally often; until the vote a pane is
+identified only by its letter. In a conversation of several turns each policy continues from its own answers,
+in the same pane; the vote ends the conversation, because it reveals the policies.
 
-What it does not do: sample (the inference process does), store (`data.votes`), or do statistics
+This module does not sample (the inference process does), store votes (`data.votes`) or compute statistics
 (`pipeline.arena.statistics`). No torch.
 """
 
@@ -42,12 +42,12 @@ from pipeline.runs.hardware import software
 PROMPT_CHARACTERS = 8_000
 COMMENT_CHARACTERS = 2_000
 RATER_CHARACTERS = 100
-HELD_OUT = 1000  # rows of the test split among which prompts are offered
+HELD_OUT = 1000  # rows of the test split from which prompts are offered
 
 
 @dataclass(frozen=True)
 class RoundView:
-    """What a rater may see before the vote: letters and texts, nothing of the policies.
+    """What a rater may see before the vote: letters and texts, but not the policies.
 
     message: what was asked. thread: earlier messages that all panes share. done: the answers are complete and
     can be voted on. identical: groups of letters with the same text.
@@ -71,9 +71,9 @@ class NextRound:
 
 
 class Arena:
-    """The arena of a workspace. `demos`: {preset: folder} of other demo policies than the shipped ones.
+    """The arena of a workspace. demos: {preset: folder} of demo policies that replace the shipped ones.
 
-    Raises UserError where the vote database cannot be used.
+    Raises UserError if the vote database cannot be used.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Arena:
         self._statistics = Statistics(self.store)
 
     def start(self) -> None:
-        """Load the policies in the background, so that the first answer comes at once."""
+        """Load the policies in the background, so that the first answer starts without a delay."""
         try:
             self.client.start(self.lineup())
         except UserError:
-            return  # nothing to answer with yet; `ask` says so
+            return  # there is no line-up yet; `ask` reports that
 
     def close(self) -> None:
         """End the inference process and close the database."""
@@ -98,11 +98,11 @@ class Arena:
         self.store.close()
 
     def lineup(self, models: str = "") -> Lineup:
-        """Who answers. models: a key of `choices`; without one, the first. Raises UserError without any."""
+        """The line-up that answers. models: its key; "" = the first choice. UserError if there is none."""
         return choose(self.workspace, self._demos, models)
 
     def choices(self) -> list[Lineup]:
-        """Everything that can answer here, the default first."""
+        """All line-ups that can answer here, the default first."""
         return list(choices(self.workspace, self._demos))
 
     def ask(
@@ -115,7 +115,7 @@ class Arena:
         mode: Mode = "rank",
         go_on_from: str | None = None,
     ) -> Iterator[RoundView]:
-        """A round: views with growing answers, the last one `done`. models: who answers, as in `lineup`.
+        """Run a round: yield views with growing answers, the last one `done`. models: as in `lineup`.
 
         mode: how many of the policies answer (`data.modes`). go_on_from: an own round with a vote; a new
         conversation, in new panes, starts from its best answer. Raises UserError for a prompt that is too
@@ -182,7 +182,7 @@ class Arena:
         rating: int | None = None,
         tags: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Store a vote; when this returns it is on disk. The same `vote_id` again gives the same answer.
+        """Store a vote durably. A repeated `vote_id` returns the first vote.
 
         order: 'B>A=D>C' or 'none'. rating and tags: for a round with one answer, see `VoteStore.vote`.
         Without a `rater` the round's own: only who asked knows its id. Returns {"vote", "round", "order",
@@ -205,7 +205,7 @@ class Arena:
         return shown | {"gold": {letter: _gold(answer) for letter, answer in row["answers"].items()}}
 
     def stop(self, round: str, rater: str) -> None:
-        """End the answers of one's own round; what is there by then can be voted on."""
+        """End the answers of the rater's own round; the answers so far can be voted on."""
         if self.store.rater_of(round) == checked_rater(rater):
             self.client.stop(round)
 
@@ -219,10 +219,10 @@ class Arena:
         return NextRound(again=found) if found else NextRound(self.next_prompt(rater, models))
 
     def next_prompt(self, rater: str, models: str = "") -> str:
-        """A prompt to go on with: held out from training where there is a data set, else an everyday one.
+        """Suggest a prompt: held out from training if there is a data set, then an everyday one.
 
-        The first that this rater was not asked in the current season, in an order that all raters share, so
-        that several of them judge the same prompts; from the beginning again after the last one.
+        It is the first prompt that this rater has not asked in the current season. All raters share the order
+        of the prompts, so that several raters judge the same prompts; after the last one it starts again.
         """
         lineup = self.lineup(models)
         asked = self.store.asked(checked_rater(rater), lineup.season().id)
@@ -230,7 +230,7 @@ class Arena:
         return next((prompt for prompt in found if prompt not in asked), found[len(asked) % len(found)])
 
     def rater_of(self, round: str) -> str:
-        """Whose round this is. Raises UserError for an unknown one."""
+        """The rater of a round. Raises UserError for an unknown round."""
         return self.store.rater_of(round)
 
     def own_votes(self, rater: str, season: str | None = None) -> list[OwnVote]:
@@ -238,7 +238,7 @@ class Arena:
         return self.store.own_votes(checked_rater(rater), season or self.season_id())
 
     def retract(self, vote_id: str, rater: str) -> None:
-        """Take one's own vote back; it stays in the file and counts no more."""
+        """Retract the rater's own vote; it stays in the database but no longer counts."""
         self.store.retract(vote_id, rater=checked_rater(rater))
 
     def seasons(self) -> list[Season]:
@@ -246,11 +246,11 @@ class Arena:
         return self.store.seasons()
 
     def season_id(self, models: str = "") -> str:
-        """The season that a round asked now would belong to."""
+        """The id of the season to which a new round would belong."""
         return self.lineup(models).season().id
 
     def ballots(self, season: str | None = None) -> list[Ballot]:
-        """The votes of a season that count, as the statistics take them; None = of the current season."""
+        """The votes of a season that count, in the form for the statistics; None = the current season."""
         return self._statistics.ballots(season or self.season_id())
 
     def board(self, season: str | None = None) -> Board:
@@ -258,7 +258,7 @@ class Arena:
         return self._statistics.board(season or self.season_id())
 
     def trust(self, season: str | None = None) -> Trust:
-        """How far the votes of a season can be trusted."""
+        """Checks of the votes of a season: biases, agreement and conspicuous raters."""
         return self._statistics.trust(season or self.season_id())
 
     def plan(self, season: str | None = None) -> Plan:
@@ -296,22 +296,22 @@ class Arena:
         return [_board_row(row) for row in self.look(season or self.season_id(), rater).standings]
 
     def export(self, name: str = "votes", season: str | None = None) -> Path:
-        """Write the votes of a season (None = all) as preference pairs, `arena/NAME.jsonl`, which
-        `prepare --set source=FILE` takes.
+        """Write the votes of a season (None = all) as preference pairs to `arena/NAME.jsonl`.
 
-        (`source=votes` takes the votes themselves.) Raises UserError without a preference to write.
+        `prepare --set source=FILE` reads such a file (`source=votes` reads the votes directly). Returns the
+        path. Raises UserError if no vote contains a preference.
         """
         pairs = self.store.preference_pairs(season)
         if not pairs:
-            raise UserError("no vote prefers one answer to another yet: vote first", code=Code.NO_VOTES)
+            raise UserError("no vote prefers one answer to another yet; vote first", code=Code.NO_VOTES)
         path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
 
     def csv(self, season: str | None = None) -> str:
-        """The votes of a season (None = all) for a spreadsheet, one line per answer.
+        """The votes of a season (None = all) as CSV for a spreadsheet, one line per answer.
 
-        Raters, rounds and votes stand under pseudonyms.
+        Pseudonyms replace the ids of raters, rounds and votes.
         """
         pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
         return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
@@ -324,12 +324,12 @@ class Arena:
 
 
 def suggestions(preset: str) -> Sequence[str]:
-    """Prompts that the models of a preset can do something with."""
+    """Example prompts that suit the models of a preset."""
     return world.example_prompts() if preset == "tiny" else PROMPTS
 
 
 def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
-    """One-turn prompts of the test split that belongs to trained policies; [] for shipped ones."""
+    """Single-turn prompts from the test split of the trained policies' data set; [] for shipped policies."""
     if lineup.demo or not lineup.dataset:
         return []
     path = workspace.dataset(lineup.dataset) / "test_prefs.jsonl"
@@ -340,31 +340,31 @@ def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
 
 
 def check_served(progress: AnswersSoFar, policies: Mapping[str, str]) -> None:
-    """Raise UserError where other weights answered than the season's: a policy was replaced meanwhile."""
+    """Raise UserError if the answers come from other weights than the season's, as after a replacement."""
     served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
     if served != dict(policies):
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
 
 
 def checked_text(text: Any, limit: int, what: str) -> str:
-    """The text, if it is one that can be stored and answered. Raises UserError."""
+    """Return the text if it can be stored and answered, else raise UserError."""
     if not isinstance(text, str):
-        raise UserError(f"{what} has to be text", code=Code.PROMPT)
+        raise UserError(f"{what} must be text", code=Code.PROMPT)
     if len(text) > limit:
         raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}", code=Code.PROMPT)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise UserError(
-            f"{what} holds characters that are no text (NUL or half a surrogate pair)",
+            f"{what} contains characters that are not valid text (NUL or half a surrogate pair)",
             code=Code.PROMPT,
         )
     return text
 
 
 def checked_rater(rater: Any) -> str:
-    """A rater's id (or a vote's): some printable characters."""
+    """Return the id of a rater or a vote if it is printable text, else raise UserError."""
     text = checked_text(rater, RATER_CHARACTERS, "the id").strip()
     if not text or not text.isprintable():
-        raise UserError("the id of a rater or a vote has to be some printable characters", code=Code.PROMPT)
+        raise UserError("the id of a rater or a vote must consist of printable characters", code=Code.PROMPT)
     return text
 
 

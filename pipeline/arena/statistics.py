@@ -1,7 +1,7 @@
-"""What a season's votes say: the leaderboard, the verdicts, and how far they can be trusted.
+"""The statistics of a season's votes: the leaderboard, the verdicts, and checks of their reliability.
 
-Connects the vote store to `evaluation`; computes nothing itself. Results are kept until a vote is cast or
-taken back. No torch.
+Connects the vote store to `evaluation`, which computes the statistics. A result is cached until a vote is
+cast or retracted. No torch.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ class Statistics:
         """The votes of a season that count, oldest first. A vote is read from the database once."""
         known = self._read.get(season, {})
         new = self._store.cast(season, after=max(known, default=0))
-        if new:  # a new dict: another thread may be going through the old one
+        if new:  # a new dict, because another thread may iterate over the old one
             known = self._read[season] = known | _ballots(new)
         gone = self._store.retracted()
         return [ballot for number, ballot in known.items() if number not in gone]
@@ -129,8 +129,8 @@ def full_rankings(table: VoteTable) -> int:
 
 
 def contrasts(margin: float) -> list[Contrast]:
-    """The five contrasts that matter: each quantised reward model's policy against the bf16 one's, for which
-    "not worse" is asked, and each policy against SFT."""
+    """The five contrasts: the policy of each quantised reward model against that of the bf16 one (a test of
+    non-inferiority with `margin`), and each policy against SFT."""
     quantised = [Contrast(name, REFERENCE, margin) for name in QUANTISED]
     return quantised + [Contrast(name, BASELINE) for name in POLICIES if name != BASELINE]
 

@@ -1,7 +1,7 @@
-"""The process that answers in the arena: one base in memory, the policies of a round in one batch.
+"""The arena's inference process: it holds one base in memory and answers with all policies in one batch.
 
 It reads requests and writes replies as lines of JSON over its standard streams. It ends when its input ends,
-that is, when the app is gone. All other output goes to the error stream. Requests and replies:
+that is, when the app has ended. All other output goes to the error stream. Requests and replies:
 
     {"do": "load", "lineup": {…}}            → {"is": "loaded", "facts": {…}}
                                                or {"is": "error", "message", "code"}
@@ -36,9 +36,9 @@ from models.serving import StackedPolicies
 from pipeline.runs.hardware import software
 
 SECONDS_BETWEEN_TEXTS = 0.04  # a reader does not notice more frequent updates, and they cost the page time
-# Below this size one thread is as fast as all threads, and several times faster beside a training.
+# Below this size one thread is as fast as all threads, and several times faster while a training runs.
 ONE_THREAD_PARAMETERS = 30_000_000
-# Before an answer of a larger base the worker looks for so long how many cores others use.
+# Before an answer of a larger base the worker measures for LOOK_SECONDS how many cores other processes use.
 LOOK_SECONDS = 0.05
 BUSY_CORES = 0.5
 OnText = Callable[[dict[str, str]], None]  # {policy: text so far}
@@ -63,7 +63,8 @@ class Answerer:
         return self._prompt_format
 
     def load(self, lineup: Mapping[str, Any]) -> dict[str, Any]:
-        """Load what is not loaded yet and warm it up; returns which weights answer, for a vote's record."""
+        """Load the policies that are not loaded yet and warm them up; returns the facts about their weights,
+        which are stored with each vote."""
         base = loading.resolve_base(lineup["base_model"])
         if base != self.base:
             self.groups.clear()
@@ -108,7 +109,7 @@ class Answerer:
     ) -> dict[str, dict[str, Any]]:
         """{policy: {"text", "tokens", "finish", "first_token_seconds", "seconds"}}, one row per policy.
 
-        Each row gets the same random numbers, so that answers differ only where the policies differ. Raises
+        Each row gets the same random numbers, so that answers differ only because the policies differ. Raises
         UserError for a policy that is not loaded.
         """
         torch.set_num_threads(self._threads())
@@ -145,10 +146,10 @@ class Answerer:
         return round_.answers()
 
     def _threads(self) -> int:
-        """Threads for the next answer: all of them on an idle machine, one beside other work.
+        """The number of threads for the next answer: all of them on an idle machine, one on a busy machine.
 
-        Threads of one product wait for each other. Where another process holds one of their cores, each
-        token waits for the scheduler, and two threads are many times slower than one.
+        The threads of one matrix product wait for each other. If another process occupies one of their cores,
+        each token waits for the scheduler, and two threads are many times slower than one.
         """
         if not self.many_threads or self.threads == 1:
             return 1
@@ -234,7 +235,7 @@ def _context(model: Any) -> int:
 
 def main() -> None:
     """Serve requests until the input ends. A UserError becomes a reply; a bug ends the process."""
-    # What a library prints must not get between the replies.
+    # The output of a library must not be mixed with the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     transformers.logging.set_verbosity_error()

@@ -1,9 +1,9 @@
-"""`backup --to FILE`, `restore FILE`, `verify [FILE]`: a workspace in one file, and proof that it is whole.
+"""`backup --to FILE`, `restore FILE`, `verify [FILE]`: save a workspace in one file, and check its integrity.
 
-A backup is a tar file (gzipped where its name ends in .gz or .tgz) with the workspace's files and, as its
-last member, a list of their SHA-256. The votes are copied through SQLite's backup API, so that the app may go
-on taking votes; every other file is replaced atomically or only grows: a copy of what is there is whole.
-Caches, locks and unfinished files stay out. No torch.
+A backup is a tar file (gzipped if its name ends in .gz or .tgz) with the workspace's files; its last member
+lists their SHA-256 hashes. The votes are copied through SQLite's backup API, so that the app can accept votes
+during a backup. Every other file is either replaced atomically or only appended to, so that a copy is
+consistent at any moment. Caches, locks and unfinished files are excluded. No torch.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from pipeline.runs.reader import read_record
 from pipeline.runs.record import now
 
 MANIFEST = "backup.json"
-ADVICE = "restore a backup, or make it again"
+ADVICE = "restore a backup, or create it again"
 _CHUNK = 1 << 20
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError)
 
 
 @dataclass
 class Report:
-    """What was written or looked at. problems: one line for each file that is damaged or missing."""
+    """What was written or checked. problems: one line per file that is damaged or missing."""
 
     files: int = 0
     bytes: int = 0
@@ -49,7 +49,7 @@ class Report:
 
 
 def told(report: Report, what: str) -> int:
-    """Print what was done and every problem. Raises UserError where there is one."""
+    """Print what was done and every problem. Raises UserError if there is a problem."""
     for problem in report.problems:
         print(problem)
     size = f", {report.bytes / 1e6:.1f} MB" if report.bytes else ""
@@ -62,26 +62,24 @@ def told(report: Report, what: str) -> int:
 
 
 def backup(workspace: Workspace, to: Path) -> Report:
-    """Write the workspace to the file `to`, which must not be there; whole or not at all.
+    """Write the workspace to the file `to`, which must not exist. On an error no file is left behind.
 
-    The report's problems are damaged files, which are in the backup as they are. Raises UserError.
+    The report's problems name damaged files; the backup contains them unchanged. Raises UserError.
     """
     to = Path(to).expanduser().absolute()
     if not workspace.root.is_dir():
-        raise UserError(
-            f"{workspace.root}: there is no such workspace; name one with --workspace", code=Code.OPTION
-        )
+        raise UserError(f"{workspace.root}: no such workspace; name one with --workspace", code=Code.OPTION)
     if to.exists():
-        raise UserError(f"{to}: is there already; choose another file with --to", code=Code.OPTION)
+        raise UserError(f"{to}: already exists; choose another file with --to", code=Code.OPTION)
     if to.is_relative_to(workspace.root):
         raise UserError(
-            f"{to}: lies in the workspace itself; choose a place outside with --to", code=Code.OPTION
+            f"{to}: is in the workspace itself; choose a place outside it with --to", code=Code.OPTION
         )
     report = Report(problems=verify(workspace).problems)
     staging = to.with_name(f".{to.name}-{os.getpid()}.partial")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        # For nobody else to read: what is in it may be.
+        # Only the owner may read a backup, because the workspace may hold files that are private.
         with open(os.open(staging, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as file:
             mode: Literal["w:gz", "w"] = "w:gz" if to.suffix in (".gz", ".tgz") else "w"
             with tarfile.open(fileobj=file, mode=mode, format=tarfile.PAX_FORMAT) as archive:
@@ -92,7 +90,7 @@ def backup(workspace: Workspace, to: Path) -> Report:
         sync_folder(to.parent)
     except (OSError, sqlite3.Error) as error:
         raise UserError(
-            f"{to}: the backup could not be written ({error}); make room or try again", code=Code.OPTION
+            f"{to}: the backup cannot be written ({error}); free space or try again", code=Code.OPTION
         ) from error
     finally:
         staging.unlink(missing_ok=True)
@@ -100,11 +98,11 @@ def backup(workspace: Workspace, to: Path) -> Report:
 
 
 def restore(file: Path, workspace: Workspace) -> Report:
-    """Make the workspace from a backup. Its folder must be empty or not be there. Raises UserError."""
+    """Create the workspace from a backup. Its folder must be empty or not exist. Raises UserError."""
     root = workspace.root
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(
-            f"{root}: is there already and not empty; choose a new folder with --workspace", code=Code.OPTION
+            f"{root}: already exists and is not empty; choose a new folder with --workspace", code=Code.OPTION
         )
     staging = Workspace(root.with_name(f".{root.name}-{os.getpid()}.partial"))
     try:
@@ -119,7 +117,7 @@ def restore(file: Path, workspace: Workspace) -> Report:
 
         report = _read(file, write)
         if report.problems:
-            raise UserError(f"{file}: nothing was restored: {report.problems[0]}", code=Code.OPTION)
+            raise UserError(f"{file}: nothing is restored: {report.problems[0]}", code=Code.OPTION)
         staging.create()
         sync_tree(staging.root)
         if root.exists():
@@ -134,12 +132,12 @@ def restore(file: Path, workspace: Workspace) -> Report:
 
 
 def verify_backup(file: Path) -> Report:
-    """Read a backup from its beginning to its end and compare every file with its hash."""
+    """Read a complete backup and compare every file with its hash."""
     return _read(file, lambda member, content: None)
 
 
 def verify(workspace: Workspace) -> Report:
-    """Check everything in a workspace that can be checked: votes, data sets, records, models, checkpoints."""
+    """Check all that has a hash or a format: votes, data sets, records, models, checkpoints, experiments."""
     report = Report()
 
     def look(what: Callable[[], object]) -> None:
@@ -159,7 +157,7 @@ def verify(workspace: Workspace) -> Report:
         if card.exists():
             look(partial(sealed.check_folder, card, ADVICE))
         for path in checkpoints.broken(folder / "checkpoints"):
-            report.problems.append(f"{path}: is not whole; a resume passes over it")
+            report.problems.append(f"{path}: is incomplete or damaged; a resume skips it")
     for path in sorted(workspace.experiments.glob("*.json")):
         look(partial(read_json, path))
     return report
@@ -170,7 +168,7 @@ def _fill(archive: tarfile.TarFile, workspace: Workspace, report: Report) -> Non
     for name, path in _files(workspace):
         try:
             file = open(path, "rb")  # noqa: SIM115
-        except FileNotFoundError:  # a checkpoint that was rotated away meanwhile
+        except FileNotFoundError:  # a checkpoint that a running training has replaced by a newer one
             continue
         with file:
             entries[name] = _add(archive, name, file, report)
@@ -188,19 +186,19 @@ def _fill(archive: tarfile.TarFile, workspace: Workspace, report: Report) -> Non
 
 
 def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], report: Report) -> dict[str, object]:
-    """Add a file with the length that it has now; it may grow meanwhile."""
+    """Add a file with its present length, because it may grow during the copy."""
     facts = os.fstat(file.fileno())
     info = tarfile.TarInfo(name)
     info.size, info.mtime, info.mode = facts.st_size, int(facts.st_mtime), facts.st_mode & 0o777
     content = _Hashed(file)
-    archive.addfile(info, cast(IO[bytes], content))  # it only reads
+    archive.addfile(info, cast(IO[bytes], content))  # addfile only calls read()
     report.files += 1
     report.bytes += info.size
     return {"sha256": content.sha256.hexdigest(), "bytes": info.size}
 
 
 def _read(file: Path, take: Callable[[tarfile.TarInfo, IO[bytes]], None]) -> Report:
-    """Give each file of a backup to `take`, and compare all of them with the list at its end."""
+    """Pass each file of a backup to `take`, and compare all files with the list at the end of the backup."""
     report, seen = Report(), {}
     wanted = None
     try:
@@ -208,7 +206,7 @@ def _read(file: Path, take: Callable[[tarfile.TarInfo, IO[bytes]], None]) -> Rep
             for member in archive:
                 content = archive.extractfile(member)
                 if content is None:
-                    raise tarfile.TarError(f"{ascii(member.name)[:80]} is no file")
+                    raise tarfile.TarError(f"{ascii(member.name)[:80]} is not a file")
                 if member.name == MANIFEST:
                     wanted = json.loads(content.read())["files"]
                     continue
@@ -223,15 +221,16 @@ def _read(file: Path, take: Callable[[tarfile.TarInfo, IO[bytes]], None]) -> Rep
         raise UserError(f"{file}: no such file", code=Code.OPTION) from None
     except (*_BROKEN, KeyError, TypeError) as error:
         raise UserError(
-            f"{file}: is damaged or no backup ({error}); take another one", code=Code.OPTION
+            f"{file}: is damaged or not a backup ({error}); choose another file", code=Code.OPTION
         ) from error
     if wanted is None:
         raise UserError(
-            f"{file}: is cut short, or no backup: it has no {MANIFEST}; take another one", code=Code.OPTION
+            f"{file}: is truncated or not a backup: it has no {MANIFEST}; choose another file",
+            code=Code.OPTION,
         )
     for name in sorted({*wanted, *seen}):
         if name not in seen:
-            report.problems.append(f"{name}: is missing in the backup")
+            report.problems.append(f"{name}: is missing from the backup")
         elif name not in wanted or wanted[name]["sha256"] != seen[name]:
             report.problems.append(f"{name}: is damaged in the backup")
     return report
@@ -250,7 +249,7 @@ class _Hashed(io.RawIOBase):
 
 
 def _files(workspace: Workspace) -> Iterator[tuple[str, Path]]:
-    """(name in the backup, path) of every file that belongs into one, except the votes."""
+    """Yield (name in the backup, path) of every file that a backup contains, except the votes."""
     for parent, folders, files in os.walk(workspace.root):
         here = Path(parent)
         folders[:] = sorted(
@@ -265,7 +264,7 @@ def _files(workspace: Workspace) -> Iterator[tuple[str, Path]]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    """The folders in a folder, without those that are unfinished."""
+    """The folders in a folder, sorted, without unfinished ones."""
     if not parent.is_dir():
         return []
     return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))

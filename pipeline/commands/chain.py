@@ -1,8 +1,8 @@
-"""`python -m pipeline all`: what is missing or stale, in order, for the three precisions, and the comparison.
+"""`python -m pipeline all`: run every missing or stale stage for three precisions, and print a comparison.
 
-Stages that do not stand on each other run side by side, as many as there are cores for: one thread each does
-more than all threads together on one small model. A failed arm does not stop the others; what would stand on
-it is left out. The processes are made in `stage_processes.py`.
+Stages that do not depend on each other run side by side, up to one per core: small models train faster with
+one thread per stage than one after the other with all threads. A failed stage does not stop the others; only
+the stages that depend on it are left out. `stage_processes.py` starts the processes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.runs.hardware import has_gpu, physical_cores
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.progress import clock_time
 from pipeline.runs.reader import RunReader
-from pipeline.settings.layers import build, parse_overrides, read_config, to_dict
+from pipeline.settings.layers import build, parse_overrides, read_config, stages_of, to_dict
 from pipeline.settings.stages import STAGES, Stages, Step
 
 Overrides = dict[str, dict[str, str]]  # {stage: {field: text}}
@@ -46,19 +46,22 @@ def run_everything(
     processes: StageProcesses | None = None,
     stages: Stages = STAGES,
 ) -> int:
-    """Run the chain; returns the exit code: 0 all done, else the worst of its stages.
+    """Run the chain; returns the exit code: 0 if every stage is done, else the worst code of its stages.
 
-    jobs: stages side by side; None = one per core for tiny and small where there is no GPU, else 1.
+    jobs: stages that run side by side; None = one per core for tiny and small without a GPU, else 1.
 
     Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
-    arms to one. With several seeds the data set stays and everything from SFT on is run once per seed.
+    chain to one precision. With several seeds, all seeds share one data set and its judge, and every stage
+    from SFT on runs once per seed. Raises UserError for a setting that is not valid.
     """
     given = _overrides(config_file, overrides, stages)
     preset = preset or next(
         (str(fields["preset"]) for fields in given.values() if "preset" in fields), "tiny"
     )
+    stages = stages_of(preset, given["prepare"], stages)
+    given = _overrides(config_file, overrides, stages)  # once more: a stage that is left out has no settings
     first = seed if seed is not None else 42
-    for row in stages.chain:  # a wrong setting is told before anything runs
+    for row in stages.chain:  # report a wrong setting before any stage runs
         build(row.name, preset, overrides=_texts(given[row.name]), stages=stages)
     workspace.create()
     begin, worst = time.monotonic(), 0
@@ -66,14 +69,14 @@ def run_everything(
     jobs = jobs or (physical_cores() if preset in ("tiny", "small") and not has_gpu() else 1)
     fitting = side_by_side(jobs, _trainings(preset, given, arms, stages), workspace)
     if fitting < jobs:
-        print(f"all: memory for {fitting} of {jobs} stages side by side", flush=True)
+        print(f"all: the memory suffices for {fitting} of {jobs} stages side by side", flush=True)
         jobs = fitting
     chain = _Chain(workspace, stages, preset, given, arms, seeds > 1, jobs, processes or StageProcesses())
     with locks.hold(locks.training_lock(workspace), stage="all"):
         for number in range(first, first + seeds):
             if seeds > 1 or seed is not None:
                 for row in stages.chain:
-                    if row.needs:
+                    if row.needs and not row.split:
                         given[row.name]["seed"] = str(number)
             worst = max(worst, chain.run(), key=_badness)
     print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
@@ -83,8 +86,8 @@ def run_everything(
 
 @dataclass
 class _Chain:
-    """One pass of the stages for one seed. With fixed parents a run names its parents, so that seeds do not
-    mix.
+    """The stages of one seed. fixed_parents: the settings of a run name its parents, so that the runs of
+    several seeds do not mix.
     """
 
     workspace: Workspace
@@ -97,11 +100,11 @@ class _Chain:
     processes: StageProcesses
 
     def run(self) -> int:
-        """Run what is missing or stale; returns the worst exit code."""
+        """Run the missing and stale stages; returns the worst exit code."""
         asked = {row.name: self._typed(row.name) for row in self.stages.chain}
         steps = self._lineage().missing(self.preset, asked, self.arms)
         if not steps:
-            print("all: everything is done and fresh", flush=True)
+            print("all: every stage is done and up to date", flush=True)
         needs = self.stages.plan(self.arms)
         waiting = {Step(step.stage, step.precision): step.reason for step in steps}
         running: dict[Any, Step] = {}
@@ -130,7 +133,8 @@ class _Chain:
         return worst
 
     def _left_out(self, step: Step, needs: Sequence[Step], failed: set[Step]) -> bool:
-        blocker = _blocker(needs, failed)
+        needed = self.stages[step.stage].needs  # without what it only uses
+        blocker = _blocker([need for need in needs if need.stage in needed], failed)
         if blocker:
             print(f"\n== {' '.join(step)}: left out, because {' '.join(blocker)} failed", flush=True)
         return blocker is not None
@@ -146,7 +150,7 @@ class _Chain:
         )
 
     def _parents(self, step: Step, asked: dict[str, dict[str, Any]]) -> dict[str, str]:
-        """The settings that name the newest parents with what was asked for, as sft_run=..."""
+        """The settings, such as sft_run, that name the newest parents which have the requested settings."""
         line, row = self._lineage(), self.stages[step.stage]
         known = {field.name for field in dataclasses.fields(row.settings)}
         found = {}
@@ -158,7 +162,7 @@ class _Chain:
         return found
 
     def _typed(self, stage: str) -> dict[str, Any]:
-        """The given fields of a stage as the records hold them."""
+        """The given fields of a stage, with the types that run records use."""
         given = self.given[stage]
         values = to_dict(build(stage, self.preset, overrides=_texts(given), stages=self.stages))
         return {name: values[name] for name in given if name not in ("preset", "precision", "name")}
@@ -169,7 +173,7 @@ class _Chain:
 
 @contextlib.contextmanager
 def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM counts as Ctrl-C: it reaches this process alone, which passes it on to the stages."""
+    """Treat SIGTERM like Ctrl-C. SIGTERM reaches only this process, which has to forward it to the stages."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -185,7 +189,8 @@ def _termination_interrupts() -> Iterator[None]:
 
 
 def _blocker(needs: Sequence[Step], failed: set[Step]) -> Step | None:
-    """The failed step without which a step cannot be run. Of a stage with several arms one arm suffices."""
+    """The failed step that makes a step impossible, or None. If a step depends on several precisions of one
+    stage, one of them suffices."""
     for stage in dict.fromkeys(need.stage for need in needs):
         arms = [need for need in needs if need.stage == stage]
         if failed.issuperset(arms):
@@ -196,8 +201,8 @@ def _blocker(needs: Sequence[Step], failed: set[Step]) -> Step | None:
 def _trainings(
     preset: str, given: Overrides, arms: Sequence[str], stages: Stages
 ) -> Iterator[tuple[str, Any]]:
-    """(stage, settings) of all that train an adapter, on SFT's base with its LoRA rank, as they will take
-    them over."""
+    """Yield (stage, settings) of each stage that trains an adapter, with the base and the LoRA rank that it
+    will inherit from SFT."""
     sft = build("sft", preset, overrides=_texts(given["sft"]), stages=stages)
     taken_over = {"base_model": sft.base_model, "lora_rank": str(sft.lora_rank)}
     for row in stages.chain:
@@ -208,7 +213,7 @@ def _trainings(
 
 
 def _overrides(config_file: str | None, overrides: Sequence[str], stages: Stages) -> Overrides:
-    """From the YAML file (sections or bare fields) and --set, the latter winning."""
+    """The overrides from the YAML file (sections or bare fields) and from --set, which has priority."""
     given: Overrides = {row.name: {} for row in stages.chain}
     for name, value in (read_config(config_file) if config_file else {}).items():
         if name in given and isinstance(value, dict):
@@ -226,7 +231,7 @@ def _override(given: Overrides, name: str, value: str, stages: Stages) -> None:
     if dot:
         if stage not in given:
             raise UserError(
-                f"--set {name}: {stage} is no stage of all; choose one of {', '.join(given)}",
+                f"--set {name}: {stage} is not a stage of `all`; choose one of {', '.join(given)}",
                 code=Code.OPTION,
             )
         given[stage][field] = value
@@ -234,7 +239,7 @@ def _override(given: Overrides, name: str, value: str, stages: Stages) -> None:
     having = [one for one in given if name in {f.name for f in dataclasses.fields(stages[one].settings)}]
     if not having:
         raise UserError(
-            f"--set {name}: no stage has this setting; write stage.field=value for one of a stage",
+            f"--set {name}: no stage has this setting; write field=value or stage.field=value",
             code=Code.OPTION,
         )
     for one in having:
@@ -246,5 +251,5 @@ def _texts(given: dict[str, str]) -> list[str]:
 
 
 def _badness(code: int) -> int:
-    """0 before 2 (the user can mend it) before anything else (a bug, a kill)."""
+    """Rank exit codes: 0, then 2 (an error that the user can correct), then any other (a bug, a kill)."""
     return {0: 0, 2: 1}.get(code, 2)

@@ -1,10 +1,10 @@
 """The command line: python -m pipeline STAGE [options].
 
-Stages: pretrain prepare sft reward ppo evaluate, and all (what is missing or stale, in order). Beside them:
-status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE, restore FILE, verify,
-delete RUN, gc. Exit 0: done; 2: something that the user
-can mend, said in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
-stdout is the absolute path of its run.json. The stages themselves are imported only when they run.
+Stages: pretrain prepare sft reward ppo evaluate, and all (every missing or stale stage, in order). Other
+commands: status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE, restore FILE,
+verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can correct, stated in one line on
+stderr; 1: a bug, with its traceback. The last line that a stage prints on stdout is the absolute path of its
+run.json. A stage's module is imported only when the stage runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GRACE = 60.0  # seconds between the cancel request and the kill
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character must not end a run
+    for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks must not end a run
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
@@ -73,39 +73,39 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         _add_settings(one)
-    one = add("all", "run what is missing or stale, in order, for the three precisions", _all)
+    one = add("all", "run every missing or stale stage, in order, for the three precisions", _all)
     _add_settings(one)
     one.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat with N seeds")
     one.add_argument(
         "--jobs",
         type=_positive,
         metavar="N",
-        help="stages side by side; default: one a core for the tiny preset without a GPU, else 1",
+        help="stages that run side by side; default: one per core for tiny and small without a GPU, else 1",
     )
     add("status", "list the runs", _status)
-    one = add("resume", "go on with a run from its last checkpoint", _resume)
+    one = add("resume", "continue a run from its last checkpoint", _resume)
     one.add_argument("run", metavar="RUN")
     one = add("cancel", "stop a run; it keeps its last checkpoint", _cancel)
     one.add_argument("run", metavar="RUN")
-    one.add_argument("--grace", type=float, default=GRACE, metavar="SECONDS", help="before it is killed")
-    one = add("estimate", "the memory that a stage will need, term by term", _estimate)
+    one.add_argument("--grace", type=float, default=GRACE, metavar="SECONDS", help="wait before the kill")
+    one = add("estimate", "print the memory that a stage will need, term by term", _estimate)
     one.add_argument("of", metavar="STAGE", choices=[row.name for row in STAGES if row.trains_adapter])
     _add_settings(one)
-    one = add("export", "a run's model for use with transformers alone", _export)
+    one = add("export", "write a run's model in a form that transformers loads by itself", _export)
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
     one.add_argument("--format", choices=("merged", "adapter"), default="merged")
-    one = add("backup", "the whole workspace in one file, while the app goes on", _backup)
+    one = add("backup", "write the complete workspace to one file; the app may be running", _backup)
     one.add_argument("--to", required=True, metavar="FILE", help="a tar file; FILE.tar.gz is compressed")
-    one = add("restore", "make a new workspace from a backup", _restore)
+    one = add("restore", "create a new workspace from a backup", _restore)
     one.add_argument("file", metavar="FILE")
-    one = add("verify", "check that nothing in the workspace, or in a backup, is damaged", _verify)
+    one = add("verify", "check the workspace or a backup for damage", _verify)
     one.add_argument("file", metavar="FILE", nargs="?", help="a backup; default: the workspace")
     one = add("delete", "delete a run", _delete)
     one.add_argument("run", metavar="RUN")
-    one.add_argument("--yes", action="store_true", help="even where something depends on it")
-    one = add("gc", "list what nothing needs any more, or remove it", _gc)
-    one.add_argument("--yes", action="store_true", help="remove it")
+    one.add_argument("--yes", action="store_true", help="delete it even if something depends on it")
+    one = add("gc", "list the files that are no longer needed, or remove them", _gc)
+    one.add_argument("--yes", action="store_true", help="remove them")
     return parser
 
 
@@ -246,5 +246,5 @@ def _gc(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.yes:
         collect(workspace, found)
     total = f"{sum(item.bytes for item in found) / 1e6:.1f} MB"
-    print(f"gc: {total} removed" if args.yes else f"gc: {total} could go; --yes removes it")
+    print(f"gc: {total} removed" if args.yes else f"gc: {total} can be removed; --yes removes it")
     return 0

@@ -1,4 +1,4 @@
-"""The table that `all` prints: reward models and policies side by side, from the records of their runs."""
+"""The table that `all` prints: it compares reward models and policies, from the records of their runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pipeline.runs.record_file import RunRecord
 
 
 def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = None) -> str:
-    """The table of reward models and policies, from the records; seeds=None takes the newest of each."""
+    """The table of reward models and policies as text; seeds=None takes the newest run of each."""
     lines = [
         f"{'arm':<6} {'seed':>5}  {'accuracy':>8} {'AUC':>6} {'ECE':>6}  {'gain':>6} {'KL/token':>8} "
         f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
     ]
+    judged: list[str] = []
     found: dict[str, list[list[float | None]]] = {}
     line = Lineage(RunReader(workspace))
     for seed in seeds if seeds is not None else [None]:
@@ -29,6 +30,7 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
             if reward or ppo:
                 lines.append(_row(precision, reward, ppo))
                 found.setdefault(precision, []).append(_figures(reward, ppo))
+                judged += _judged(line, ppo)
     for precision, figures in found.items():
         if len(figures) > 1:
             lines += _over_seeds(precision, figures)
@@ -42,11 +44,31 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
     )
     if headroom:
         lines.append(_row("gold", None, headroom))
+    if judged:
+        lines += [
+            "",
+            f"{'judge':<8} {'seed':>5}  {'gain':>6} {'win rate (95 %)':>20}  {'best step':>9}",
+            *judged,
+        ]
     return "\n".join(lines) if len(lines) > 1 else "nothing to compare yet"
 
 
+def _judged(line: Lineage, ppo: RunRecord | None) -> list[str]:
+    """The judge's line on a policy, from the newest evaluation that compared it; [] without a judge."""
+    for run in line.records:
+        known = run.stage == "evaluate" and run.status == "done" and run.results.get("judge")
+        for row in run.results.get("table", ()) if known and ppo else ():
+            if ppo and row.get("run") == ppo.id and row.get("win_rate_ci_judge"):
+                low, high = row["win_rate_ci_judge"]
+                wins = f"{row['win_rate_judge']:.3f} ({low:.3f} to {high:.3f})"
+                gain, best = row["score_gain_judge"], run.results["best_step"].get(row["policy"])
+                shown = "-" if gain is None else f"{gain:.3f}"
+                return [f"{row['policy']:<8} {ppo.seed:>5}  {shown:>6} {wins:>20}  {best!s:>9}"]
+    return []
+
+
 def _figures(reward: RunRecord | None, ppo: RunRecord | None) -> list[float | None]:
-    """The measured columns of the table, in their order."""
+    """The measured columns of a row, in the order of the table's header."""
     names = [(reward, n) for n in ("accuracy", "auc", "ece")]
     names += [(ppo, n) for n in ("score_gain", "kl_per_token", "win_rate_vs_sft", "gold_mean", "gold_sft")]
     values = [run.results.get(name) if run else None for run, name in names]
@@ -60,7 +82,7 @@ def _cells(figures: Sequence[float | None]) -> str:
 
 
 def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
-    """Mean and standard deviation (n - 1) of each column over the seeds that have it."""
+    """Mean and sample standard deviation (n - 1) of each column over the seeds that have a value."""
     columns = [[f for f in column if f is not None] for column in zip(*found, strict=True)]
     means = [statistics.fmean(column) if column else None for column in columns]
     spreads = [statistics.stdev(column) if len(column) > 1 else None for column in columns]

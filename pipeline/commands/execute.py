@@ -1,8 +1,8 @@
 """Runs one stage in this process, from its parents to its terminal state.
 
-`execute` finds the parents, takes the workspace's training lock, opens the run's record, seeds everything,
-calls the stage's entry function and closes the record, whatever happens. The module of a stage is imported
-only when it is its turn; the table of stages (`pipeline.settings.stages`) names it.
+`execute` takes the workspace's training lock, finds the parents, opens the run's record, seeds the random
+number generators, calls the stage's entry function and closes the record, also after an error. The table of
+stages (`pipeline.settings.stages`) names the module of a stage, which is imported only when the stage runs.
 
     run = execute("sft", build("sft"), workspace)      # run.record.status: done or cancelled
 """
@@ -50,14 +50,14 @@ def execute(
     company: int = 0,
     stages: Stages = STAGES,
 ) -> Run:
-    """Run a stage to its end; `run` is an existing run (queued, or to be resumed), None makes a new one.
+    """Run a stage to its end; `run` is an existing run (queued, or to be resumed), None creates a new one.
 
-    company: 0 for a stage by itself. `all`, which holds the training lock, gives the number of stages that it
-    runs side by side, this one included; they share the cores.
+    company: 0 for a stage that runs by itself. `all`, which holds the training lock, passes the number of
+    stages that it runs side by side, including this one; they share the cores. started: called once the run's
+    folder exists.
 
-    Returns the run, done or cancelled. Raises UserError for what the user can mend (the run, if there is one
-    by then, is "failed") and any other exception for a bug (its traceback is in the run's log). `started` is
-    called once the run's folder is there.
+    Returns the run, done or cancelled. Raises UserError for an error that the user can correct (the run, if
+    it exists by then, is "failed") and any other exception for a bug (its traceback is in the run's log).
     """
     workspace.create()
     distributed.check(stage, settings)
@@ -71,7 +71,7 @@ def execute(
             leftovers.remove_temporary(workspace)
             leftovers.remove_unfinished(workspace)
         resolved = None
-        if run is None:  # what is missing, or too large, is told before there is a run
+        if run is None:  # report missing parents or memory before a run is created
             resolved = _resolved(stages[stage], settings, workspace, stages)
             run = Run.create(workspace, stage, settings)
         started(run)
@@ -80,7 +80,7 @@ def execute(
         with logged(run.log_path) as log, _signals(run):
             _begin(run, company)
             with _closing(run, log):
-                if run.record.parents:  # they were found when the run began first
+                if run.record.parents:  # they were found in the first attempt
                     resolved = Resolved(settings, run.record.parents)
                     refuse_what_cannot_fit(stage, resolved, workspace)
                 else:
@@ -96,7 +96,7 @@ def resume(
     started: Callable[[Run], None] = lambda run: None,
     stages: Stages = STAGES,
 ) -> Run:
-    """Start a queued run, or go on with one that failed, was cancelled or lost, from its last checkpoint."""
+    """Start a queued run, or continue a failed, cancelled or lost run from its last checkpoint."""
     run = Run.load(workspace, run_id)
     if distributed.rank() == 0:
         _check_resumable(workspace, run)
@@ -106,8 +106,8 @@ def resume(
 
 
 def _resolved(row: Stage, settings: Any, workspace: Workspace, stages: Stages) -> Resolved:
-    """The parents and the settings taken over from them. UserError where one is missing or memory will not
-    suffice."""
+    """The parents and the settings inherited from them. Raises UserError if a parent is missing or the memory
+    will not suffice."""
     resolved = resolve_parents(row.name, settings, workspace, stages)
     refuse_what_cannot_fit(row.name, resolved, workspace)
     return resolved
@@ -122,7 +122,7 @@ def _work(
     log: TextIO | None,
     company: int,
 ) -> None:
-    """Call the stage, with its progress on the terminal, and finish the run with its results."""
+    """Call the stage, show its progress on the terminal, and finish the run with its results."""
     name = f"{row.name} {settings.precision}" if company else row.name
     line = ProgressLine(name, lambda: run.attempt, sys.stderr, log, bar=company < 2)
     run.on_log = line
@@ -142,7 +142,7 @@ def _work(
 def _check_resumable(workspace: Workspace, run: Run) -> None:
     run_id, status = run.id, read_run(workspace, run.id).status
     if status == "done":
-        raise UserError(f"{run_id}: is done already; there is nothing to resume", code=Code.STATE)
+        raise UserError(f"{run_id}: is already done; there is nothing to resume", code=Code.STATE)
     if status == "running":
         raise UserError(f"{run_id}: is running (process {run.attempt.pid})", code=Code.STATE)
     if status != "queued":
@@ -150,7 +150,8 @@ def _check_resumable(workspace: Workspace, run: Run) -> None:
 
 
 def _follow(row: Stage, workspace: Workspace, peers: distributed.Peers) -> Run:
-    """The stage in a process that does not lead: the leader's run and settings, and nothing written."""
+    """Run the stage in a process that is not the leader: with the leader's run and settings, and without
+    writing any file."""
     told = peers.wait_for_run()
     run = distributed.Follower(workspace, parse(told["record"], told["record"]["id"]))
     run.agree = distributed.anyone
@@ -167,14 +168,15 @@ def _follow(row: Stage, workspace: Workspace, peers: distributed.Peers) -> Run:
 
 
 def _refuse_beside(workspace: Workspace) -> None:
-    """A stage of a killed `all` may still be going on: it holds no lock, but it is there."""
+    """Raise UserError if a run is active. A stage of a killed `all` holds no lock but may still run."""
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
             raise locks.busy(workspace, other.id, other.attempt.pid or 0)
 
 
 def _threads(run: Run, company: int) -> int:
-    """Threads for torch: those of the run's first attempt, as their number decides how sums are rounded."""
+    """The number of threads for torch: the one of the run's first attempt, because it determines how sums are
+    rounded."""
     if run.record.attempts and (before := run.record.attempts[0].threads):
         return before
     given = os.environ.get("OMP_NUM_THREADS", "")
@@ -183,13 +185,15 @@ def _threads(run: Run, company: int) -> int:
 
 def _call(row: Stage, settings: Any, run: Run, workspace: Workspace) -> dict[str, Any]:
     for path in checkpoints.broken(run.checkpoints_dir):
-        run.event("broken checkpoint", f"{path.name} is not whole and is passed over")
+        run.event("broken checkpoint", f"{path.name} is incomplete or damaged and is skipped")
     for model in unsealed(workspace, run.record.parents):
         if not any(event.facts.get("model") == model for event in run.record.events):
-            run.event("no hashes", f"{model} is of an earlier version and is used unchecked", model=model)
+            run.event(
+                "no hashes", f"{model} was written by an earlier version and is used unchecked", model=model
+            )
     if row.uses_models:
         quiet()
-        from models.fast import heap  # it loads torch, like the stage itself
+        from models.fast import heap  # imported here because it loads torch, as the stage does
         from pipeline.training.seeding import make_deterministic
 
         make_deterministic(settings.seed, run.attempt.threads or 0)
@@ -198,8 +202,8 @@ def _call(row: Stage, settings: Any, run: Run, workspace: Workspace) -> dict[str
 
 
 def _begin(run: Run, company: int) -> None:
-    """Start an attempt. Where the disk is full, a run that waited ends as failed, and one that had ended
-    before stays as it was."""
+    """Start an attempt. If the disk is full, a queued run becomes failed, and a run that had ended before
+    keeps its status."""
     try:
         run.start_attempt(_threads(run, company))
     except OSError as error:
@@ -213,11 +217,11 @@ def _begin(run: Run, company: int) -> None:
 
 @contextlib.contextmanager
 def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
-    """Whatever ends the stage, the attempt gets its terminal state, and the log says why."""
+    """Give the attempt its terminal state, whatever ends the stage, and write the reason to the log."""
     try:
         yield
     except Cancelled:
-        with full_disk_ignored():  # the figures are worth less than the end of the run
+        with full_disk_ignored():  # the terminal state matters more than the figures
             _note_resources(run)
         run.cancel()
     except KeyboardInterrupt:
@@ -230,7 +234,7 @@ def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
     except Exception as error:
         mendable = _mendable(error)
         if mendable and mendable.code == Code.DISK_FULL and run.stop_asked():
-            run.cancel()  # the checkpoint before stays the last one
+            run.cancel()  # the checkpoint before this one remains the last
             return
         if mendable:
             run.fail(str(mendable), mendable.code)
@@ -242,14 +246,14 @@ def _closing(run: Run, log: TextIO | None) -> Iterator[None]:
 
 
 def _write(log: TextIO | None, text: str) -> None:
-    """To the log only: the command line prints to the terminal what belongs there."""
+    """Write to the log only; the command line prints the error on the terminal."""
     if log:
         with full_disk_ignored():
             log.write(text)
 
 
 def _mendable(error: Exception) -> UserError | None:
-    """An error that is no bug of ours, in words for the user: a full disk, too little memory."""
+    """The UserError for an error that is not a bug (a full disk, too little memory), or None."""
     if full := disk_full(error):
         return full
     return UserError("out of memory", code=Code.OUT_OF_MEMORY) if is_out_of_memory(error) else None
@@ -270,25 +274,25 @@ def _note_resources(run: Run) -> None:
 
 
 def _base_bytes(run: Run) -> int:
-    """Size of the base's weights on disk; a stage that knows its size in memory notes that instead."""
+    """Size of the base's weights on disk; a stage that knows their size in memory records that instead."""
     folder = _base_folder(run)
     return sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
 
 
 def _base_folder(run: Run) -> Path | None:
-    """The folder of the base that the stage has loaded."""
+    """The folder of the base that the stage has loaded, or None."""
     base = run.record.config.get("base_model")
     if not base or "models.loading" not in sys.modules:
         return None
     try:
         return sys.modules["models.loading"].resolve_base(base)
-    except UserError:  # moved away while the run was going on: no reason to fail it
+    except UserError:  # the base was moved during the run, which must not make the run fail
         return None
 
 
 @contextlib.contextmanager
 def _signals(run: Run) -> Iterator[None]:
-    """SIGTERM and the first Ctrl-C ask the stage to save and stop; a second Ctrl-C ends it at once."""
+    """Let SIGTERM and the first Ctrl-C ask the stage to save and stop; a second Ctrl-C ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,10 +1,10 @@
-"""`python -m pipeline export RUN --to DIR`: a run's model for use with transformers alone.
+"""`python -m pipeline export RUN --to DIR`: write a run's model in a form that transformers loads by itself.
 
 merged: the base with the adapter's update added, in fp32 (bf16 would round the update away), loadable by
 AutoModelForCausalLM (sft, ppo) or AutoModelForSequenceClassification (reward). adapter: the adapter's own
-files with the place of the base, loadable by the same classes where peft is installed. The tokenizer goes
-with both. An adapter that was trained on an int8 or int4 base is merged into the unquantised one, which is
-close to, but not exactly, the model that was trained.
+files with the path of the base, loadable by the same classes if peft is installed. Both forms include the
+tokenizer. An adapter that was trained on an int8 or int4 base is merged into the unquantised base; the result
+is close, but not identical, to the model that was trained.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from pipeline.settings.stages import STAGES
 
 
 def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
-    """Write the model of a done sft, reward or ppo run to `to`, which must not be there or be empty.
+    """Write the model of a done sft, reward, judge or ppo run to the folder `to`.
+
+    The folder must be empty or not exist.
 
     form: "merged" or "adapter". Returns the absolute path. Raises UserError.
     """
@@ -37,7 +39,7 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(
-            f"{to}: is there already and not empty; choose another folder with --to", code=Code.NAME
+            f"{to}: already exists and is not empty; choose another folder with --to", code=Code.NAME
         )
     staging = to.with_name(f".{to.name}-{secrets.token_hex(4)}")
     try:
@@ -62,7 +64,7 @@ def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
     from models import adapters, loading
 
     base = loading.resolve_base(record.config["base_model"])
-    reward = record.stage == "reward"
+    reward = adapters.read_card(model_dir).get("head")
     load = loading.load_reward_base if reward else loading.load_causal
     model = load(base, "bf16", torch.device("cpu")).float()
     model = adapters.load(model, model_dir, record.stage or "", base=base).merge_and_unload()

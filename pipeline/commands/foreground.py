@@ -1,4 +1,4 @@
-"""One stage in the caller's process: its exit code, and the path of its run.json as the last line on stdout.
+"""Runs a stage in the caller's process: returns its exit code, prints the path of its run.json as last line.
 
 The command line and `all` both run stages through this module.
 """
@@ -35,7 +35,8 @@ def run_within_all(
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """What a command returns; its errors are told on stderr and become 2 (mendable) or 1 (a bug)."""
+    """Call a command and return its exit code; an error is printed on stderr and becomes 2 (the user can
+    correct it) or 1 (a bug)."""
     try:
         return command()
     except UserError as error:
@@ -43,11 +44,11 @@ def exit_code(command: Callable[[], int]) -> int:
         _say(told(error))
         return 2
     except KeyboardInterrupt:
-        _say("interrupted; `resume` goes on from the last checkpoint")
+        _say("interrupted; `resume` continues from the last checkpoint")
         return 2
     except BrokenPipeError:
         return 0
-    except Exception as error:  # the outermost place: a bug is shown whole
+    except Exception as error:  # the outermost frame: show a bug's full traceback
         if full := disk_full(error):
             _say(told(full))
             return 2
@@ -61,7 +62,7 @@ def _say(text: str) -> None:
 
 
 def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
-    """Run a stage here; whatever happens, the path of its run.json is the last line on stdout."""
+    """Run a stage in this process; the last line on stdout is the path of its run.json, even on an error."""
     begun: list[Run] = []
     try:
         run = run_it(begun.append)
@@ -69,7 +70,7 @@ def foreground(run_it: Callable[[Callable[[Run], None]], Run]) -> int:
             raise UserError(
                 f"{run.id}: cancelled",
                 code=Code.CANCELLED,
-                command=f"go on with: python -m pipeline resume {run.id} --workspace {run.workspace.root}",
+                command=f"continue with: python -m pipeline resume {run.id} --workspace {run.workspace.root}",
             )
     finally:
         for run in begun:

@@ -1,7 +1,7 @@
-"""`delete RUN` and `gc`: remove runs and what nobody needs, and say first what depends on it. No torch.
+"""`delete RUN` and `gc`: remove runs and files that are no longer needed, after listing what depends on them.
 
-A deleted run leaves its place by one rename, so that a kill in between leaves no half of it. Its experiment
-record and the votes about its answers stay: they are results of their own.
+A run is first moved away by one rename, so that a kill cannot leave half of it in place. Its experiment
+record and the votes on its answers are kept, because they are independent results. No torch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENDED_EARLY = ("failed", "cancelled", "lost")
 
 @dataclass(frozen=True)
 class Waste:
-    """Something that `gc` would remove, why, and how large it is."""
+    """A folder that `gc` would remove, the reason, and its size."""
 
     path: Path
     reason: str
@@ -34,25 +34,25 @@ class Waste:
 
 
 def dependents(workspace: Workspace, run_id: str) -> list[str]:
-    """What stands on a run, one line each: other runs, at any distance, and rounds of the arena."""
+    """What depends on a run, directly or indirectly: one line per run, and one for rounds of the arena."""
     runs = list_runs(workspace)
     standing = {run_id}
     lines = []
     for run in sorted(runs, key=lambda run: run.id):  # parents before children
         if run.id not in standing and standing & set(run.parents.ids):
             standing.add(run.id)
-            lines.append(f"{run.id} ({run.status}) stands on it")
+            lines.append(f"{run.id} ({run.status}) depends on it")
     rounds = _rounds(workspace, run_id)
     if rounds:
-        lines.append(f"{rounds} rounds of the arena were answered by it (they stay, with their votes)")
+        lines.append(f"{rounds} rounds of the arena have answers from it (they and their votes are kept)")
     return lines
 
 
 def delete(workspace: Workspace, run_id: str, yes: bool = False) -> list[str]:
     """Delete a run's folder; returns what depended on it.
 
-    Raises UserError for a run that is not there or not over, and, without `yes`, where something depends on
-    it.
+    Raises UserError for a run that does not exist or has not ended, and, without `yes`, if something depends
+    on it.
     """
     folder = workspace.run(run_id)
     if not folder.is_dir():
@@ -61,15 +61,15 @@ def delete(workspace: Workspace, run_id: str, yes: bool = False) -> list[str]:
         raise UserError(f"{run_id}: is {status}; `cancel {run_id}` first", code=Code.STATE)
     named = dependents(workspace, run_id)
     if named and not yes:
-        raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it all the same", code=Code.STATE)
+        raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it nevertheless", code=Code.STATE)
     _remove(workspace, folder)
     return named
 
 
 def waste(workspace: Workspace) -> list[Waste]:
-    """What nothing needs any more: runs that ended early, and checkpoints of runs that are done.
+    """What is no longer needed: runs that ended early, and checkpoints of runs that are done.
 
-    A run that something stands on is kept.
+    A run that another run depends on is kept.
     """
     runs = list_runs(workspace)
     needed = {parent for run in runs for parent in run.parents.ids}
@@ -78,14 +78,14 @@ def waste(workspace: Workspace) -> list[Waste]:
         folder = workspace.run(run.id)
         checkpoints = folder / "checkpoints"
         if run.status in ENDED_EARLY and run.id not in needed and not run.damaged:
-            found.append(Waste(folder, f"{run.status}, and nothing stands on it", folder_bytes(folder)))
+            found.append(Waste(folder, f"{run.status}, and nothing depends on it", folder_bytes(folder)))
         elif run.status == "done" and checkpoints.is_dir() and any(checkpoints.iterdir()):
             found.append(Waste(checkpoints, "checkpoints of a run that is done", folder_bytes(checkpoints)))
     return found
 
 
 def collect(workspace: Workspace, found: list[Waste]) -> list[Path]:
-    """Remove what `waste` found, and leftovers of processes that were killed; returns the paths removed."""
+    """Remove what `waste` found and the leftovers of killed processes; returns the removed paths."""
     for item in found:
         _remove(workspace, item.path)
     removed = [item.path for item in found] + leftovers.remove_temporary(workspace)
@@ -104,7 +104,7 @@ def _remove(workspace: Workspace, folder: Path) -> None:
 
 
 def _status(workspace: Workspace, run_id: str) -> str:
-    """ "" for a run whose record is damaged: it may be deleted."""
+    """The run's status; "" if its record is damaged, because such a run may be deleted."""
     try:
         return read_run(workspace, run_id).status
     except UserError:
@@ -112,7 +112,7 @@ def _status(workspace: Workspace, run_id: str) -> str:
 
 
 def _rounds(workspace: Workspace, run_id: str) -> int:
-    """Rounds of the arena that the run's model answered."""
+    """The number of rounds of the arena with an answer from the run's model."""
     if not workspace.votes_db.exists():
         return 0
     question = "SELECT count(DISTINCT round) FROM answers WHERE json_extract(weights, '$.run') = ?"
@@ -121,5 +121,5 @@ def _rounds(workspace: Workspace, run_id: str) -> int:
             return votes.execute(question, (run_id,)).fetchone()[0]
     except sqlite3.Error as error:
         raise UserError(
-            f"{workspace.votes_db}: cannot be read ({error}); `verify` says more", code=Code.DATABASE
+            f"{workspace.votes_db}: cannot be read ({error}); `verify` shows more", code=Code.DATABASE
         ) from error

@@ -1,4 +1,4 @@
-"""What the fork server of `all` has in memory before it forks the stages; importing it is its only use."""
+"""Imports the stages that use models; the fork server of `all` imports this module before it forks."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The processes in which `all` runs its stages, several at once where there are cores for them.
+"""The processes in which `all` runs its stages, several of them at the same time.
 
-Each stage has a process of its own, so that its memory is free afterwards, in the caller's process group, so
-that Ctrl-C reaches it. Importing torch and what belongs to it takes seconds and is the same for every stage:
-where the system can fork, one process does it once and the stages are forked from that. What runs when is
-decided in `chain.py`; the workspace's training lock is held there, for all of them.
+Each stage has its own process, so that its memory is released afterwards. The process belongs to the caller's
+process group, so that Ctrl-C reaches it. Importing torch and its companions takes seconds and is the same for
+every stage: if the system can fork, one server process imports them once, and each stage is forked from it.
+`chain.py` decides which stage runs when, and holds the workspace's training lock for all of them.
 
     processes = StageProcesses()
     process = processes.start(workspace, "reward", "tiny", "int8", [], company=2)
@@ -27,7 +27,7 @@ from pipeline.settings.stages import STAGES
 
 
 class StageProcesses:
-    """Starts stages and waits for them. All its methods belong to one thread."""
+    """Starts stages and waits for them. All methods must be called from the same thread."""
 
     def __init__(self) -> None:
         self._plain = multiprocessing.get_context("spawn")
@@ -43,13 +43,13 @@ class StageProcesses:
         overrides: list[str],
         company: int = 1,
     ) -> BaseProcess:
-        """Begin a stage; `company` is how many stages run side by side with it, itself included."""
+        """Start a stage. company: the number of stages that run side by side, including this one."""
         if self._forks:
-            from multiprocessing import forkserver  # not on Windows
+            from multiprocessing import forkserver  # does not exist on Windows
 
             self._context.set_forkserver_preload(["pipeline.commands.preload"])
             forkserver.ensure_running()
-        # A stage without torch needs none of it, and runs while the fork server is still importing.
+        # A stage without torch does not need the fork server and can run while the server is importing.
         context = self._context if STAGES[stage].uses_models else self._plain
         process = context.Process(
             target=_run, args=(workspace.root, stage, preset, precision, overrides, company)
@@ -58,7 +58,7 @@ class StageProcesses:
         return process
 
     def wait(self, processes: Sequence[BaseProcess]) -> list[BaseProcess]:
-        """Those of the processes that have ended, once there is one; their exitcode is set."""
+        """Wait until at least one process has ended; returns those that have, with their exitcode set."""
         ended = multiprocessing.connection.wait([process.sentinel for process in processes])
         done = [process for process in processes if process.sentinel in ended]
         for process in done:
@@ -74,7 +74,7 @@ class StageProcesses:
 
 
 def _run(root, stage: str, preset: str, precision: str, overrides: list[str], company: int) -> None:
-    """In the new process: the stage as the command line runs it; ends with its exit code."""
+    """Run the stage in the new process, as the command line does, and exit with its code."""
     cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
-    os.environ["PYTHONUNBUFFERED"] = "1"  # for whatever the stage starts in its turn
+    os.environ["PYTHONUNBUFFERED"] = "1"  # for the processes that the stage starts
     sys.exit(run_within_all(Workspace(root), stage, preset, precision, overrides, company))

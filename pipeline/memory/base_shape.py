@@ -50,7 +50,7 @@ class Shape:
 
 
 def base_folder(base_model: str) -> Path:
-    """Where the base's config.json is; it is fetched or converted as training would do it."""
+    """The folder with the base's config.json. The base is downloaded or converted as for a training."""
     folder = find_base(base_model, _convert)
     if not (folder / "config.json").is_file():
         raise UserError(
@@ -60,7 +60,7 @@ def base_folder(base_model: str) -> Path:
 
 
 def _convert(file: Path, folder: Path) -> None:
-    """Converting takes torch, which this process does without: a child does it. UserError where it fails."""
+    """Convert a GGUF file in a child process, because conversion needs torch. UserError if it fails."""
     command = [sys.executable, "-m", "models.gguf_base", str(file), str(folder)]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
@@ -70,14 +70,15 @@ def _convert(file: Path, folder: Path) -> None:
 
 
 def read_shape(folder: Path) -> Shape:
-    """The shape of a GPT-2-like or Llama-like base. UserError for any other kind."""
+    """The shape of a GPT-2-like or Llama-like base. Raises UserError for any other kind."""
     config = read_json(folder / "config.json")
     config = config.get("text_config") or config
     try:
         return _gpt2(config) if "n_embd" in config else _llama(config)
     except KeyError as error:
         raise UserError(
-            f"{folder / 'config.json'}: {error} is missing; this kind of base is not known", code=Code.BASE
+            f"{folder / 'config.json'}: {error} is missing; this kind of base is not supported",
+            code=Code.BASE,
         ) from None
 
 

@@ -1,12 +1,12 @@
 """Estimates the memory that a stage needs above its imports, term by term, before it starts.
 
 The formulas in `pipeline.memory.terms` use the base's shape (config.json), the settings, and the longest rows
-of the data set if it is at hand. The terms of one phase are in memory at the same time; the estimate is the
+of the data set if it exists. The terms of one phase are in memory at the same time; the estimate is the
 sum of the terms without a phase plus the largest phase. `benchmarks/estimate.py` compares it with measured
 peaks. No weights are read; no torch.
 
     print(estimate("ppo", build("ppo", "edge"), workspace).table())
-    refuse_what_cannot_fit("sft", resolved, workspace)      # UserError, or nothing
+    refuse_what_cannot_fit("sft", resolved, workspace)      # raises UserError or returns None
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pipeline.runs.hardware import free_memory, has_bf16_products
 from pipeline.runs.lineage import Resolved, resolve_parents
 from pipeline.runs.record_file import Parents
 
-ERROR = 0.25  # how far the estimate may be off
-IMPORTS = 600_000_000  # bytes of RAM that a stage takes by being imported; not part of the estimate
+ERROR = 0.25  # largest relative error of the estimate
+IMPORTS = 600_000_000  # bytes of RAM that the imports of a stage take; not part of the estimate
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Estimate:
         verdict = "fits" if self.fits else mend
         lines.append(
             f"{self.total / 1e6:>9.1f}  peak above imports{largest}; "
-            f"{self.available / 1e6:.0f} MB of {self.where} there: {verdict}"
+            f"{self.available / 1e6:.0f} MB of {self.where} available: {verdict}"
         )
         return "\n".join(lines)
 
@@ -95,8 +95,8 @@ class Estimate:
 def estimate(stage: str, settings: Any, workspace: Workspace) -> Estimate:
     """The memory of a run with these settings and the parents that it would find now.
 
-    Raises UserError when the base is not known or not at hand. Where another parent is missing, rows count as
-    full.
+    Raises UserError if the base is not supported or not available. If another parent is missing, each row is
+    assumed to have `max_length` tokens.
     """
     try:
         resolved = resolve_parents(stage, settings, workspace)
@@ -108,7 +108,7 @@ def estimate(stage: str, settings: Any, workspace: Workspace) -> Estimate:
 
 
 def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> Estimate:
-    """The memory of a run whose parents are found already. Raises UserError as `estimate` does."""
+    """The memory of a run whose parents are known. Raises UserError as `estimate` does."""
     settings = resolved.settings
     formulas = getattr(memory_terms, stage, None)
     if formulas is None:
@@ -126,7 +126,7 @@ def estimate_resolved(stage: str, resolved: Resolved, workspace: Workspace) -> E
 
 
 def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace) -> None:
-    """Raise UserError, with the figures and what to lower, for a stage that cannot fit into what is free.
+    """Raise UserError for a stage that cannot fit into the free memory, with the figures and what to lower.
 
     A base that is not downloaded yet, of an unknown kind, or split over devices is not refused.
     """
@@ -137,21 +137,21 @@ def refuse_what_cannot_fit(stage: str, resolved: Resolved, workspace: Workspace)
         return
     try:
         found = estimate_resolved(stage, resolved, workspace)
-    except UserError:  # what is wrong with the base or the data is told by the stage itself, in its own words
+    except UserError:  # the stage itself reports a problem with its base or data
         return
     if found.cannot_fit:
         raise UserError(
             f"{stage} does not fit: about {found.total / 1e9:.1f} GB are needed, "
             f"and {found.available / 1e9:.1f} GB of {found.where} are free",
             code=Code.DOES_NOT_FIT,
-            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows what takes how much",
+            command=f"lower {_what_to_lower(stage, settings)}; `estimate {stage}` shows each part",
         )
 
 
 def side_by_side(asked: int, trainings: Iterable[tuple[str, Any]], workspace: Workspace) -> int:
-    """How many of `asked` processes fit beside each other, each as large as the largest of the trainings.
+    """How many of `asked` processes fit into memory together if each is as large as the largest training.
 
-    trainings: (stage, settings with their base). At least 1; `asked` where no estimate can be made.
+    trainings: (stage, settings with their base). Returns at least 1, and `asked` if no estimate is possible.
     """
     found = []
     for stage, settings in trainings:

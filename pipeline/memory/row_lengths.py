@@ -1,7 +1,7 @@
 """The lengths of a data set's rows in a base's tokens, without torch.
 
-An estimate of memory needs the longest rows of the data, not the longest that the settings allow. Only the
-longest few lines are tokenised. The few tokens that a chat template adds are not counted.
+An estimate of memory needs the longest rows in the data, not the longest rows that the settings allow. Only
+the few longest lines are tokenised. The few tokens that a chat template adds are not counted.
 
     row_lengths(workspace.dataset("tiny") / "train_prefs.jsonl", base_folder)
 """
@@ -48,7 +48,7 @@ class RowLengths:
 
 
 def full_rows(most: int) -> RowLengths:
-    """Rows that fill `most` tokens, half of them the response; used if no data is at hand."""
+    """Rows of `most` tokens, half of them the response; used if no data is available."""
     return RowLengths(((most - most // 2, most // 2, most // 2),))
 
 
@@ -65,7 +65,7 @@ def row_lengths(path: Path, base: Path) -> RowLengths | None:
         rows = [json.loads(line) for line in longest if line.strip()]
         tokenizer = Tokenizer.from_file(str(words))
         return RowLengths(tuple(_count(tokenizer, row) for row in rows)) if rows else None
-    except Exception:  # the stage refuses damaged rows and tokenizers by name; the library has no error class
+    except Exception:  # the library has no error class; the stage itself reports a damaged row or tokenizer
         return None
 
 
@@ -79,7 +79,7 @@ def _count(tokenizer: Any, row: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def _fit(prompt: int, response: int, most: int) -> tuple[int, int]:
-    """Cuts like models.prompting: the prompt first, down to a quarter of the room."""
+    """Cut as models.prompting does: the prompt first, down to a quarter of `most`."""
     response = min(response, max(most - min(prompt, max(most // 4, 1)), 1))
     return min(prompt, most - response), response
 

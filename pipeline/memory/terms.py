@@ -89,6 +89,11 @@ def reward(plan: Plan) -> list[Term]:
     ]
 
 
+def judge(plan: Plan) -> list[Term]:
+    """A judge takes what a reward model takes: the same passes, a larger adapter."""
+    return reward(plan)
+
+
 def ppo(plan: Plan) -> list[Term]:
     """PPO: one base or two, three adapters; sampling, passes over the rollout, updates."""
     settings, shape = plan.settings, plan.shape
@@ -233,7 +238,7 @@ def sampling(
 def prompting(
     plan: Plan, precision: str, rows: int, prompt: int, row: int, phase: str, head_kept: bool
 ) -> list[Term]:
-    """Sampling's first pass, over the prompts; on a CPU keys and values grow with the responses later."""
+    """Sampling's first pass, over the prompts; on a CPU keys and values of the responses are added later."""
     there = prompt if plan.cpu else row
     return [
         *sampling(plan, precision, rows, there, phase, head_kept=head_kept),
@@ -261,7 +266,7 @@ def kept_head(plan: Plan) -> list[Term]:
     head = _head(plan)
     if not plan.cpu or plan.wide != 2 or head > MOST_PACKED:
         return []
-    return [Term("head, packed", head, "the language-model head once more, bf16")]
+    return [Term("head, packed", head, "a second copy of the language-model head, bf16")]
 
 
 def report_logits(plan: Plan, tokens: int, phase: str) -> Term:

@@ -1,5 +1,4 @@
-"""Alarms of a PPO run: they report what a curve shows too late to a reader who does not know what to look
-for.
+"""Alarms of a PPO run: they report known failures that are hard to recognise in the curves.
 
 Each alarm fires once per run, as an event in its record: a gradient that is exactly zero, a collapsing
 entropy, a runaway KL, and the classic over-optimisation, in which the reward model's score rises while the

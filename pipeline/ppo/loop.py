@@ -2,11 +2,11 @@
 
 One step samples responses, scores them, turns scores and KL into token rewards, estimates advantages, and
 makes several epochs of clipped updates. Policy and reference are adapters on one base. The reward model is a
-third adapter on it if its precision is the base's (or the mode is shared); otherwise it has a base of its
-own. Every random choice of a step is drawn from the seed and the step's number, so a resumed run continues
-exactly like an undisturbed one. `core.py` has the arithmetic, `rollout.py` collects a rollout, `learner.py`
-makes the updates, `pipeline.training.recovery` decides about trouble, `report.py` computes the final figures.
-TRL no longer ships PPO, and the loop is the subject of this project, so it is written by hand.
+third adapter on it if its precision is the base's (or the mode is shared); otherwise it has a separate base.
+Every random choice of a step is drawn from the seed and the step's number, so a resumed run continues exactly
+like an undisturbed one. `core.py` has the arithmetic, `rollout.py` collects a rollout, `learner.py` makes the
+updates, `pipeline.training.recovery` decides how to recover from errors, `report.py` computes the final
+figures. TRL no longer ships PPO, and the loop is the subject of this project, so it is written by hand.
 
     python -m pipeline ppo --precision int4 --set max_steps=20
 """
@@ -36,7 +36,7 @@ from pipeline.ppo.alarms import Alarms
 from pipeline.ppo.learner import Learner, learning_rate
 from pipeline.ppo.report import final_report, probe_safety
 from pipeline.ppo.rollout import Collector, Scorer, Standard
-from pipeline.runs import checkpoints
+from pipeline.runs import checkpoints, snapshots
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
@@ -175,13 +175,12 @@ class Trainer:
                 code=Code.BASE,
             )
 
-    # -- when something goes wrong (`pipeline.training.recovery` decides)
+    # -- recovery from errors (`pipeline.training.recovery` decides)
 
     def _with_the_memory_there_is(self, work: Callable[[], None]) -> None:
         """Do the work; if memory runs out, restore the state before it and repeat it with less at once."""
-        if (
-            distributed.process_count() > 1
-        ):  # the other processes would wait for this one in the middle of the step
+        # With several processes the others would wait for this one in the middle of the step.
+        if distributed.process_count() > 1:
             return work()
         while True:
             before, error = self._state(), None
@@ -197,7 +196,7 @@ class Trainer:
             if self.actor.device.type == "cuda":
                 torch.cuda.empty_cache()
             self.run.event(
-                "out of memory", f"step {self.step + 1}: {done}; the step is done again", error=error
+                "out of memory", f"step {self.step + 1}: {done}; the step is repeated", error=error
             )
 
     def _roll_back(self, trouble: Unstable) -> None:
@@ -210,7 +209,7 @@ class Trainer:
         if not self.stability.go_on_from(self.step, self.total):
             raise UserError(
                 f"ppo: {trouble} in step {step}, after {stability.tries} roll-backs; "
-                "the checkpoint before is whole",
+                "the checkpoint before it is complete",
                 code=Code.UNSTABLE,
                 command="lower learning_rate or raise kl_coef and start again",
             )
@@ -223,11 +222,14 @@ class Trainer:
             step=step,
         )
 
-    # -- what outlives the process
+    # -- state that is saved and restored
 
     def _save(self) -> None:
         if not self.run.leads:
             return
+        if self.settings.snapshots and snapshots.due(self.step, self.settings.save_steps, self.total):
+            # Before the checkpoint, so that a run which goes on from there has it.
+            self._save_adapter(snapshots.folder_of(self.run.folder, self.step), torch.bfloat16)
         state = self._state()
         self.run.sync_logs()
         checkpoints.save(
@@ -266,6 +268,8 @@ class Trainer:
             return False
         self._restore(state)
         self.run.cut_back(self.step)
+        if self.run.leads:
+            snapshots.drop_after(self.run.folder, self.step)
         return True
 
     def _newest(self) -> dict | None:
@@ -274,14 +278,18 @@ class Trainer:
         return found and torch.load(found[1] / "state.pt", map_location="cpu", weights_only=True)
 
     def save_model(self) -> None:
+        self._save_adapter(self.run.model_dir)
+
+    def _save_adapter(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         adapters.save(
             self.actor.model,
-            self.run.model_dir,
+            folder,
             POLICY,
             base=self.actor.base,
             precision=self.settings.precision if self.settings.mode == "shared" else "bf16",
             name=self.settings.base_model,
             extra={"reward_precision": self.settings.precision, "mode": self.settings.mode},
+            dtype=dtype,
         )
 
     def facts(self) -> dict:
@@ -295,7 +303,7 @@ class Trainer:
 
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:
-    """The training split's prompts and those of our own safety pairs, each once."""
+    """The prompts of the training split and of the built-in safety pairs, without duplicates."""
     prompts = list(dict.fromkeys(row["prompt"] for row in read_split(workspace.dataset(dataset), "train")))
     if not prompts:
         raise UserError(

@@ -1,8 +1,8 @@
 """Checkpoints that are complete or absent: staging folder, hash manifest, fsync, rename, fsync of the parent.
 
-A checkpoint counts as complete only if every file matches the manifest. After a kill, a full disk, a
-truncated or a bit-flipped file the previous one is used. Rotation goes by step, never by time, because clocks
-jump. The writer decides about the content. One process at a time writes to a folder.
+A checkpoint counts as complete only if every file matches the manifest. After a kill or a full disk, or if a
+file is truncated or has a flipped bit, the previous checkpoint is used. Rotation goes by step, never by time,
+because clocks can jump. The caller decides about the content. Only one process at a time writes to a folder.
 
     save(folder, step, lambda path: torch.save(state, path / "state.pt"))
     found = latest(folder)          # (step, path) or None
@@ -22,14 +22,14 @@ from data.files import read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
-_STAGING = ".staging-"  # what `pipeline.runs.leftovers` removes where a process was killed in `save`
+_STAGING = ".staging-"  # `pipeline.runs.leftovers` removes such a folder if a process was killed in `save`
 
 
 def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) -> Path:
     """Write checkpoint `step` through `write(empty folder)`; keeps the newest `keep`. Returns its path.
 
-    Checkpoints of later steps are dropped: they belong to a future that a roll-back gave up. If `write`
-    fails, or the disk is full, the error goes on to the caller and the earlier checkpoints stay as they are.
+    Checkpoints of later steps are removed, because a roll-back has discarded those steps. If `write` fails,
+    or the disk is full, the error is raised to the caller and the earlier checkpoints are unchanged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _sync(folder.parent)
@@ -52,7 +52,8 @@ def save(folder: Path, step: int, write: Callable[[Path], None], keep: int = 2) 
 
 
 def amend(folder: Path, step: int, change: Callable[[Path], None], keep: int = 2) -> Path:
-    """Write checkpoint `step` again with `change(its files' copy)` done to it; whole before and after."""
+    """Replace checkpoint `step` by a copy to which `change(folder of the copy)` was applied. The checkpoint
+    is complete at every moment."""
 
     def copy(staging: Path) -> None:
         shutil.copytree(folder / f"checkpoint-{step}", staging, dirs_exist_ok=True)
@@ -70,9 +71,9 @@ def give_up_newest(folder: Path) -> None:
 
 
 def seal(path: Path, step: int | None = None) -> None:
-    """Make a folder that somebody else wrote (a Trainer) a complete checkpoint: fsync, then the manifest.
+    """Make a folder that a Trainer wrote a complete checkpoint: fsync the files, then write the manifest.
 
-    `step` is read from the folder's name where it is not given.
+    step: None = read it from the folder's name.
     """
     if step is None:
         step = _step(path)
@@ -110,14 +111,14 @@ def latest(folder: Path) -> tuple[int, Path] | None:
 
 
 def broken(folder: Path) -> list[Path]:
-    """Incomplete checkpoints, to be reported to the user."""
+    """The incomplete or damaged checkpoints, to be reported to the user."""
     return [path for _, path in _found(folder) if not is_complete(path)]
 
 
 def rotate(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` complete checkpoints, and incomplete ones older than the newest.
+    """Keep only the newest `keep` complete checkpoints, and incomplete ones that are newer than those.
 
-    The names of those that stay are made durable before anything is removed.
+    The names of the kept checkpoints are made durable before others are removed.
     """
     complete = [(step, path) for step, path in _found(folder) if is_complete(path)]
     kept = {path for _, path in complete[-keep:]} if keep > 0 else set()

@@ -2,11 +2,10 @@
 
 glibc reads two `GLIBC_TUNABLES` settings once, before a program begins (other C libraries ignore them):
 - No per-thread cache of small blocks. A tensor starts at a multiple of 64 bytes, and the small remainders
-before
-  and after it go to that cache. While they are there, the gap of a freed tensor is slightly too small for a
-  tensor of the same size.
+  before and after it go to that cache. While they are there, the gap of a freed tensor is slightly too small
+  for a tensor of the same size.
 - Large pages, if the system has them: memory is allocated and mapped 2 MB at a time.
-`models.fast.heap` has the settings that change while the program runs.
+`models.fast.heap` has the settings that can change while the program runs.
 """
 
 from __future__ import annotations
@@ -43,7 +42,8 @@ def for_tensors(environment: Mapping[str, str]) -> dict[str, str]:
 def start_again() -> None:
     """Restart this program, as the same process, if it was started without the allocator settings.
 
-    To be called first; it does not return if it restarts. Raises OSError if the system refuses.
+    It has to be called before anything else, and does not return if it restarts. Raises OSError if the system
+    refuses.
     """
     wanted = for_tensors(os.environ)
     if wanted != dict(os.environ):

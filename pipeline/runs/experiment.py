@@ -1,8 +1,8 @@
 """The experiment record of a PPO run: experiments/NAME.json, in the project's documented format and more.
 
-The keys experiment_id, date, model_config, training_config and results are the format's own; beside them
-stand hardware, software, the curves' files, what went wrong and was done about it, parents, targets and, once
-`evaluate` ran, its row. It only copies what run records hold; it measures nothing.
+The format defines the keys experiment_id, date, model_config, training_config and results. The record adds
+hardware, software, the files of the curves, anomalies with the reactions to them, parents, targets and, after
+`evaluate`, its row. This module only copies the contents of run records; it measures nothing.
 
     write_experiment(workspace, run.record, results=results)
 """
@@ -25,11 +25,11 @@ def write_experiment(
     results: Mapping[str, Any] | None = None,
     evaluation: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write (or write again) the record of one PPO run and return its path.
+    """Write or replace the record of one PPO run and return its path.
 
-    `results` stands in for run_record.results, which is empty until the run is done. `evaluation` is the
-    run's row of an `evaluate` run; an earlier one is kept when none is given. The file has the run's `name`
-    where it has one (with the end of the id where another run took it), else its id.
+    results: replace run_record.results, which is empty until the run is done. evaluation: the run's row of an
+    `evaluate` run; None keeps an earlier one. The file is named after the run's `name` (with the end of its
+    id if another run has the same name), or after its id if it has no name.
     """
     results = dict(results if results is not None else run_record.results)
     config, resources = run_record.config, run_record.resources.to_json()
@@ -91,10 +91,10 @@ def _path(workspace: Workspace, run_record: RunRecord) -> Path:
     if path.is_file():
         try:
             owner = read_json(path)["experiment_id"]
-        except (UserError, KeyError, TypeError):  # damaged: leave it to whoever wants to mend it
+        except (UserError, KeyError, TypeError):  # damaged: do not overwrite it, so that it can be repaired
             owner = None
         if owner != run_id:
-            # The name may have taken all the room that a name has.
+            # Shorten the name, because a file name has a maximum length.
             start = name.encode()[:100].decode(errors="ignore")
             return workspace.experiment(f"{start}-{run_id[-4:]}")
     return path
@@ -106,7 +106,7 @@ def _model_card(workspace: Workspace, run_record: RunRecord) -> dict[str, Any]:
 
 
 def _seconds_so_far(run_record: RunRecord) -> float | None:
-    """Time of all attempts up to now; the run's own figure is written only when it ends."""
+    """Seconds of all attempts until now. The run's own figure is written only at its end."""
     seconds, known = 0.0, False
     for attempt in run_record.attempts:
         spent = attempt.seconds

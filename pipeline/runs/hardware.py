@@ -1,7 +1,7 @@
 """The machine's hardware and current load, without torch and without a CUDA context.
 
-`hardware` and `software` go into every run's record; `live` is for the panel on the page. A machine without
-an NVIDIA driver simply has no GPU here.
+`hardware` and `software` are part of every run's record; `live` is for the panel on the page. A machine
+without an NVIDIA driver is reported as a machine without a GPU.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psutil
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "gradio")
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
-_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")  # what oneDNN can be told to stop at
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")  # limits for oneDNN that exclude bf16 products
 
 
 def hardware() -> dict[str, Any]:
@@ -48,8 +48,8 @@ def software() -> dict[str, str]:
 
 
 def live() -> dict[str, Any]:
-    """Load now: cpu_percent since the last call, ram_used_bytes, ram_bytes and, with a GPU, its memory, load
-    (percent), temperature (Celsius) and name."""
+    """The current load: cpu_percent since the last call, ram_used_bytes, ram_bytes and, with a GPU, its
+    memory, load (percent), temperature (Celsius) and name."""
     memory = psutil.virtual_memory()
     gpu = _gpu() or {}
     return {
@@ -65,7 +65,7 @@ def live() -> dict[str, Any]:
 
 
 def free_memory() -> tuple[int, str]:
-    """(bytes that a new training could use, their kind: "GPU memory", or "RAM" without a GPU)."""
+    """(bytes that a new training can use, kind of memory: "GPU memory", or "RAM" without a GPU)."""
     gpu = _gpu()
     if gpu:
         return gpu["total_bytes"] - gpu["used_bytes"], "GPU memory"
@@ -73,24 +73,24 @@ def free_memory() -> tuple[int, str]:
 
 
 def free_disk(folder: Path) -> int:
-    """Bytes that may still be written to the disk of `folder`."""
+    """Free bytes on the disk that holds `folder`."""
     return shutil.disk_usage(folder).free
 
 
 def _left_in_group() -> int:
-    """Bytes that the control group (of a container) leaves; cached files count as free."""
+    """Bytes that are still free in the control group of a container; cached files count as free."""
     group = Path("/sys/fs/cgroup")
     try:
         limit = (group / "memory.max").read_text().strip()
         used = int((group / "memory.current").read_text())
         cached = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except OSError:  # no Linux, or no group of its own
+    except OSError:  # not Linux, or no separate control group
         return sys.maxsize
     return sys.maxsize if limit == "max" else int(limit) - used + int(cached.get("inactive_file", 0))
 
 
 def physical_cores() -> int:
-    """Physical cores that this process may use; more threads than that slow torch down."""
+    """The number of physical cores that this process may use; with more threads torch is slower."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
@@ -102,9 +102,9 @@ def has_gpu() -> bool:
 
 @functools.cache
 def has_bf16_products() -> bool:
-    """Whether the CPU multiplies bf16 matrices: the answer of models.precision, without torch.
+    """Whether the CPU has instructions for bf16 products; the result of models.precision, without torch.
 
-    Where the two differ (any system but Linux), this one says no, and an estimate is too high.
+    On systems other than Linux this function returns False, so that an estimate may be too high.
     """
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BF16:
         return False
@@ -113,7 +113,7 @@ def has_bf16_products() -> bool:
 
 
 def _cpu_flags() -> set[str]:
-    """The instruction sets of the CPU as Linux names them; none on another system."""
+    """The instruction sets of the CPU with Linux's names; empty on another system."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -148,7 +148,7 @@ def _gpu() -> dict[str, Any] | None:
             "used_bytes": int(memory.used),
             "driver": _text(pynvml.nvmlSystemGetDriverVersion()),
         }
-        try:  # some virtual GPUs do not say
+        try:  # some virtual GPUs do not report these
             found["percent"] = int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
             found["celsius"] = int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
         except pynvml.NVMLError:

@@ -1,9 +1,9 @@
 """The app's side of running stages: a queue, one child at a time, cancel in three steps, re-adoption.
 
-A child is `python -m pipeline resume RUN` in a session of its own, with its output in the run's log.txt. It
+A child is `python -m pipeline resume RUN` in a separate session, with its output in the run's log.txt. It
 shares no pipe with the app and survives it. The child owns run.json; the app owns the queue file and the
-cancel request. A new JobRunner on the same workspace finds the child of the one before. One
-JobRunner a workspace. It does not train, and never loads torch.
+cancel request. After a restart, a new JobRunner on the same workspace finds the child of the previous one.
+There is one JobRunner per workspace. It does not train, and never loads torch.
 
     jobs = JobRunner(workspace)
     run_id = jobs.start("sft", "tiny", overrides=["max_steps=20"])
@@ -33,7 +33,7 @@ from pipeline.runs.record import Run, cancel_requested, close_dead, request_canc
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
 
-_ROOM = 2**20  # bytes; with less on the disk a child cannot even say why it ended
+_ROOM = 2**20  # bytes; with less free space a child cannot write why it ended
 RESUMABLE = ("queued", "failed", "cancelled", "lost")
 
 
@@ -58,10 +58,11 @@ def command_line(
 
 
 class JobRunner:
-    """Runs the queue of one workspace. Raises UserError if another app serves it already.
+    """Runs the queue of one workspace. Raises UserError if another app already serves the workspace.
 
-    `child_command` gives the command of a child, `grace` the seconds between the cancel request and the kill,
-    `address` is what a second app is told, `reader` what the page reads runs with.
+    child_command: returns the command of a child. grace: seconds between the cancel request and the kill.
+    poll: seconds between two checks. address: the app's address, for the error message in a second app.
+    reader: the RunReader of the page, so that both share one cache.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class JobRunner:
         return run.id
 
     def start_missing(self, preset: str = "tiny") -> list[str]:
-        """Put everything that is missing or stale into the queue, in order; returns the run ids."""
+        """Put every missing or stale stage into the queue, in order; returns the run ids."""
         steps = Lineage(self._runs).missing(preset)
         return [self.start(step.stage, preset, step.precision) for step in steps]
 
@@ -119,9 +120,10 @@ class JobRunner:
         return run_id
 
     def cancel(self, run_id: str) -> None:
-        """Take a run out of the queue, or stop it: it saves a checkpoint; after the grace it is killed.
+        """Remove a run from the queue, or ask it to save a checkpoint and stop; after `grace` it is killed.
 
-        Returns at once. Works for a run that the command line started, too.
+        Returns at once. It also works for a run that the command line started. Raises UserError if the run
+        has already ended.
         """
         with self._mutex:
             record = self._runs.read(run_id)
@@ -131,7 +133,7 @@ class JobRunner:
                     self._save()
                 if not record.attempts:
                     close_dead(self._workspace, run_id, "cancelled")
-                    with full_disk_ignored():  # a run that has ended gives some room up
+                    with full_disk_ignored():  # now there is room: the end of a run frees its reserve
                         self._save()
                 return
             if record.status not in ("queued", "running"):
@@ -145,13 +147,14 @@ class JobRunner:
             return list(self._queue)
 
     def active(self) -> RunRecord | None:
-        """The record of the run that is running in this workspace, whoever started it, or None."""
+        """The record of the run that is running in this workspace, or None. The app or a command may have
+        started it."""
         with self._mutex:
             run_id = self._launched.run if self._launched else None
         run_id = run_id or (locks.holder(locks.training_lock(self._workspace)) or {}).get("run")
         if run_id:
             return self._runs.read(run_id)
-        # `all` holds the lock for several runs at once: the newest stands for them.
+        # `all` holds the lock for several runs at the same time; the newest represents them.
         return next((run for run in self._runs.list() if run.status == "running"), None)
 
     def close(self) -> None:
@@ -165,7 +168,7 @@ class JobRunner:
         self._queue.append(run_id)
         try:
             self._save()
-        except OSError:  # what cannot be kept must not be promised
+        except OSError:  # a run that cannot be saved must not appear in the queue
             self._queue.remove(run_id)
             raise
         self._wake.set()
@@ -175,13 +178,13 @@ class JobRunner:
             try:
                 with self._mutex:
                     self._tick()
-            except Exception as error:  # must not end the queue; the next round tries again
+            except Exception as error:  # an error must not end the queue; the next round tries again
                 self._complain(error)
             self._wake.wait(self._poll)
             self._wake.clear()
 
     def _complain(self, error: Exception) -> None:
-        """Say on the terminal what went wrong in a round: once, while it stays the same."""
+        """Print the error of a round on the terminal, but not again while it stays the same."""
         if str(error) != self._complaint:
             self._complaint = str(error)
             full = disk_full(error)
@@ -193,11 +196,11 @@ class JobRunner:
     def _tick(self) -> None:
         if self._launched:
             if self._child:
-                self._child.poll()  # so that it does not stay a zombie
+                self._child.poll()  # collects the exit status, so that no zombie process remains
             run_id = self._launched.run
             if processes.alive(self._launched.pid, self._launched.process_started):
                 if cancel_requested(self._workspace.run(run_id)):
-                    self._stop(run_id)  # asked for by the app before this one, or by somebody else
+                    self._stop(run_id)  # requested by a previous app or by another process
                 return
             self._settle(run_id)
             self._launched = self._child = None
@@ -210,7 +213,7 @@ class JobRunner:
             self._save()
 
     def _somebody_trains(self) -> bool:
-        """Whether a stage runs in this workspace, be it one of a killed `all`, which holds no lock."""
+        """Whether a stage runs in this workspace. A stage of a killed `all` runs without holding the lock."""
         if locks.holder(locks.training_lock(self._workspace)):
             return True
         return any(run.status == "running" for run in self._runs.list())
@@ -238,7 +241,7 @@ class JobRunner:
         self._launched = Launched(run_id, pid, processes.identity(pid))
 
     def _settle(self, run_id: str) -> None:
-        """Settle a child that has ended; if it never took over the record, write here how it ended."""
+        """Handle the end of a child. If the child never wrote to the record, write here how it ended."""
         with contextlib.suppress(UserError):
             record = self._runs.read(run_id)
             if cancel_requested(self._workspace.run(run_id)):
@@ -248,7 +251,7 @@ class JobRunner:
                     close_dead(self._workspace, run_id, "failed", "disk full", Code.DISK_FULL)
                     return
                 last = tail_log(self._workspace, run_id, 1).strip()
-                error = last.removeprefix("error: ") or "the process ended before it began"
+                error = last.removeprefix("error: ") or "the process ended before the run began"
                 close_dead(self._workspace, run_id, "failed", error, Code.UNEXPECTED)
 
     def _stop(self, run_id: str) -> None:

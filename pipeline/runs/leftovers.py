@@ -1,8 +1,9 @@
-"""Removes what processes that were killed have left half done in a workspace. No torch.
+"""Removes unfinished files that killed processes have left in a workspace. No torch.
 
-`remove_temporary` may be called at any time: a temporary file carries the number of the process that writes
-it, and only those of processes that are gone are removed. `remove_unfinished` needs the training lock: with
-it, nothing else makes data sets, checkpoints or token files, so that every unfinished one is a leftover.
+`remove_temporary` may be called at any time: the name of a temporary file contains the id of the process that
+writes it, and only files of processes that no longer exist are removed. `remove_unfinished` needs the
+training lock: while it is held, no other process creates data sets, checkpoints or token files, so that every
+unfinished one is a leftover.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TRASH = ".deleted-"  # of pipeline.commands.housekeeping
 
 
 def remove_temporary(workspace: Workspace) -> list[Path]:
-    """Remove temporary files whose process is gone; returns their paths."""
+    """Remove temporary files whose process no longer exists; returns their paths."""
     removed = []
     for folder in _folders(workspace):
         for path in _entries(folder):
@@ -37,10 +38,10 @@ def remove_temporary(workspace: Workspace) -> list[Path]:
 
 
 def remove_unfinished(workspace: Workspace) -> list[Path]:
-    """Remove data sets, checkpoints and token files that were not finished, and runs that were being deleted.
+    """Remove unfinished data sets, checkpoints and token files, and the remains of deleted runs.
 
-    A data set that had been set aside for its successor comes back where there is none. Returns the paths
-    that were removed. The caller holds the training lock.
+    If a data set was moved aside and its replacement is missing, it is moved back. Returns the removed paths.
+    The caller must hold the training lock.
     """
     found = [path for path in _entries(workspace.root) if path.name.startswith(TRASH)]
     for run in _entries(workspace.runs):
@@ -58,7 +59,7 @@ def remove_unfinished(workspace: Workspace) -> list[Path]:
 
 
 def _folders(workspace: Workspace) -> Iterator[Path]:
-    """Every folder that files are written to atomically."""
+    """Yield every folder in which files are written atomically."""
     yield from (workspace.root, workspace.arena, workspace.experiments)
     for parent in (workspace.runs, workspace.datasets):
         for folder in _entries(parent):
@@ -66,7 +67,7 @@ def _folders(workspace: Workspace) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder; nothing where it is none, or cannot be read."""
+    """The contents of a folder, sorted; [] if it does not exist or cannot be read."""
     try:
         return sorted(folder.iterdir())
     except OSError:

@@ -1,11 +1,11 @@
-"""Which run comes from which: the parents of a stage, what is stale, what is missing.
+"""The dependencies between runs: the parents of a stage, and which runs are stale or missing.
 
-A stage takes the newest done parent of its preset, and with it the base and the LoRA shape; `dataset`,
-`sft_run` and `reward_run` override. A done run is stale when the same request would find other parents now,
-or when one of its parents is stale. "Newest" goes by the order of creation. What a stage stands on is in the
-table of stages. Reads records only; no torch.
+A stage takes the newest done parent of its preset, and inherits its base and LoRA shape; `dataset`,
+`sft_run`, `reward_run` and `judge_run` override this choice. A done run is stale if the same request would
+now find other parents, or if one of its parents is stale. "Newest" refers to the order of creation. The table
+of stages defines which stages a stage depends on. Reads records only; no torch.
 
-    line = Lineage(RunReader(workspace))          # one look at the workspace
+    line = Lineage(RunReader(workspace))          # reads the workspace once
     line.resolve("ppo", settings).parents.sft
 """
 
@@ -24,14 +24,15 @@ from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record_file import Parents, RunRecord
+from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES, Stage, Stages, Step
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A stage's settings with what they take over from the parents, and these parents.
+    """A stage's settings, with the values inherited from its parents, and these parents.
 
-    parents.dataset is the name of the data set, parents.runs["prepare"] the run that made it, if known.
+    parents.dataset is the name of the data set, parents.runs["prepare"] the run that created it, if known.
     """
 
     settings: Any
@@ -44,7 +45,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Missing:
-    """A step that has to run, and why."""
+    """A step that has to run, and the reason."""
 
     stage: str
     precision: str
@@ -57,7 +58,7 @@ class Lineage:
     def __init__(
         self, reader: RunReader, records: Sequence[RunRecord] | None = None, stages: Stages = STAGES
     ):
-        """records: a list of the reader's, newest first, where there is one already."""
+        """records: the reader's list of runs, newest first, if the caller already has it; None reads it."""
         self._reader, self._stages = reader, stages
         self.records = reader.list() if records is None else records
         self._reasons: dict[str, str] = {}  # of staleness, by run id; "" = fresh
@@ -66,14 +67,14 @@ class Lineage:
     def newest_done(
         self, stage: str, preset: str | None, precision: str | None = None, **config: Any
     ) -> RunRecord | None:
-        """The newest done run of a stage and preset; runs against gold are no policies and left out.
+        """The newest done run of a stage and preset, or None; runs against gold do not count.
 
-        `config` names settings that the run must have, as seed=43.
+        config: settings that the run must have, such as seed=43.
         """
         return _newest(self._done.get(stage, ()), preset, precision, config)
 
     def resolve(self, stage: str, settings: Any) -> Resolved:
-        """The parents of a run with these settings. Raises UserError where one is missing."""
+        """The parents of a run with these settings. Raises UserError if one is missing."""
         row = self._stages[stage]
         if not row.needs:
             return Resolved(settings, Parents())
@@ -88,14 +89,14 @@ class Lineage:
         return Resolved(settings, self._compare(row, needs, settings, parents))
 
     def stale(self) -> dict[str, str]:
-        """{run id: reason} of the done runs that do not stand on what is newest."""
+        """{run id: reason} of the stale runs."""
         reasons = {run.id: self.stale_reason(run) for run in reversed(self.records)}
         return {run_id: reason for run_id, reason in reasons.items() if reason}
 
     def stale_reason(self, run: RunRecord) -> str:
         """Why a run is stale; "" if it is fresh, not done, or has no parents."""
         if run.id not in self._reasons:
-            self._reasons[run.id] = ""  # a damaged record may name itself among its ancestors
+            self._reasons[run.id] = ""  # ends the recursion if a damaged record is its own ancestor
             stands = run.stage in self._stages and self._stages[str(run.stage)].needs
             if run.status == "done" and stands:
                 self._reasons[run.id] = self._stale_reason(run)
@@ -107,20 +108,21 @@ class Lineage:
         asked: Mapping[str, Mapping[str, Any]] | None = None,
         precisions: Iterable[str] = PRECISIONS,
     ) -> list[Missing]:
-        """What is to be run next, in order; [] when all is done and fresh.
+        """The steps to run, in order; [] if every stage is done and up to date.
 
-        `asked`: {stage: {field: value}} that the runs must have; a run with other values does not count.
+        asked: {stage: {field: value}} that the runs must have; a run with other values does not count.
         """
         found: list[Missing] = []
         redone: set[Step] = set()
-        for step, needs in self._stages.plan(precisions).items():
+        stages = stages_of(preset, (asked or {}).get("prepare"), self._stages)
+        for step, needs in stages.plan(precisions).items():
             arm = step.precision if self._stages[step.stage].per_precision else None
             run = self.newest_done(step.stage, preset, arm, **(asked or {}).get(step.stage, {}))
             reason = ""
             if run is None:
                 reason = "not done yet"
             elif redone.intersection(needs):
-                reason = "what it stands on is run again"
+                reason = "a stage that it depends on is run again"
             else:
                 reason = self.stale_reason(run)
             if reason:
@@ -143,7 +145,7 @@ class Lineage:
 
     @cached_property
     def _makers(self) -> dict[str, RunRecord]:
-        """The newest run that made a data set of this name."""
+        """{name of a data set: the newest run that created it}."""
         made = reversed(self._done.get("prepare", ()))
         return {name: run for run in made if (name := dataset_name(run))}
 
@@ -167,9 +169,10 @@ class Lineage:
         return Parents(name, {"prepare": maker.id if maker else None})
 
     def _stand_on(self, row: Stage, needs: list[Stage], settings: Any, parents: Parents) -> Resolved:
-        """The one parent of each needed stage, in the same precision where it has arms.
+        """The settings and the parents of a stage with one parent per needed stage, in the same precision if
+        the needed stage has one run per precision.
 
-        An SFT run that is not named is the one that the other parents stand on.
+        If the settings name no SFT run, it is the parent of the other parents.
         """
         runs, arms = dict(parents.runs), {}
         found: dict[str, RunRecord] = {}
@@ -186,7 +189,8 @@ class Lineage:
         return Resolved(settings, Parents(parents.dataset, runs, arms, settings.precision if arms else None))
 
     def _compare(self, row: Stage, needs: list[Stage], settings: Any, parents: Parents) -> Parents:
-        """For a stage that compares arms: the newest run of each arm that stands on the one SFT run."""
+        """The parents of a stage that compares precisions: per precision the newest run from the same SFT
+        run."""
         runs, arms = dict(parents.runs), {}
         for need in needs:
             if not need.per_precision:
@@ -204,7 +208,20 @@ class Lineage:
                     code=Code.PARENT,
                     command=f"run `{need.name}` first",
                 )
+        runs |= {name: used.id for name in row.uses if (used := self._used(name, settings, parents, runs))}
         return Parents(parents.dataset, runs, arms)
+
+    def _used(
+        self, stage: str, settings: Any, parents: Parents, runs: Mapping[str, str | None]
+    ) -> RunRecord | None:
+        """The run of a stage that a comparison takes where there is one: the named one, else the newest on
+        the same data set and the base of its SFT run."""
+        if name := getattr(settings, f"{stage}_run", ""):
+            return self._parent(stage, name, settings)
+        sft = self._by_id.get(runs.get("sft") or "")
+        same = {"base_model": sft.config.get("base_model")} if sft else {}
+        mine = [run for run in self._done.get(stage, ()) if run.parents.dataset == parents.dataset]
+        return _newest(mine, settings.preset, None, same)
 
     def _parent(self, stage: str, run_id: str, settings: Any, precision: str | None = None) -> RunRecord:
         if not run_id:
@@ -247,7 +264,7 @@ class Lineage:
         return ""
 
     def _same_data(self, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-        """Whether both data sets are the same; preparing the same data again makes nothing stale."""
+        """Whether both data sets are equal, so that preparing the same data again makes no run stale."""
         makers = [self._by_id.get(flat.get("prepare") or "") for flat in (now, then)]
         hashes = [run and run.results.get("sha256") for run in makers]
         return hashes[0] is not None and hashes[0] == hashes[1]
@@ -256,17 +273,17 @@ class Lineage:
 def newest_done(
     workspace: Workspace, stage: str, preset: str, precision: str | None = None, **config: Any
 ) -> RunRecord | None:
-    """`Lineage.newest_done` of a workspace, read anew."""
+    """`Lineage.newest_done` for a workspace, which is read for this call."""
     return Lineage(RunReader(workspace)).newest_done(stage, preset, precision, **config)
 
 
 def resolve_parents(stage: str, settings: Any, workspace: Workspace, stages: Stages = STAGES) -> Resolved:
-    """`Lineage.resolve` in a workspace, read anew."""
+    """`Lineage.resolve` in a workspace, which is read for this call."""
     return Lineage(RunReader(workspace), stages=stages).resolve(stage, settings)
 
 
 def dataset_name(prepare_run: RunRecord) -> str:
-    """The data set that a prepare run made; "" where its record does not say."""
+    """The name of the data set that a prepare run created; "" if its record does not contain it."""
     name = prepare_run.results.get("dataset") or prepare_run.config.get("name")
     return name if isinstance(name, str) else ""
 
@@ -294,7 +311,7 @@ def _check_root(stage: str, settings: Any) -> None:
 
 
 def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
-    """Take base and LoRA shape from the SFT run; other values are refused, not ignored."""
+    """Inherit base and LoRA shape from the SFT run. Raises UserError if the settings have other values."""
     taken = {name: sft.config.get(name) for name in ("base_model", "lora_rank", "lora_alpha")}
     for name, value in taken.items():
         given = getattr(settings, name)
@@ -312,7 +329,7 @@ def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
 
 
 def _flat(parents: Parents) -> dict[str, Any]:
-    """{"sft": id, "ppo-int8": id, ...}, as a person would name them."""
+    """{"sft": id, "ppo-int8": id, ...}: one entry per parent."""
     flat: dict[str, Any] = {}
     for role, value in parents.to_json().items():
         if isinstance(value, Mapping):

@@ -1,7 +1,8 @@
 """One trainer and one app per workspace: file locks that name their holder.
 
-The lock itself is the operating system's and goes away with the process, so that nothing stale is left after
-a kill -9. The holder's name lies in a file beside it. No waiting beyond a moment: whoever is second is told.
+The operating system releases the lock when its process ends, so that no stale lock remains after a kill -9. A
+second file next to the lock names its holder. The second process does not wait (beyond half a second); it
+gets an error that names the holder.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ def app_lock(workspace: Workspace) -> Path:
 
 @contextlib.contextmanager
 def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
-    """Hold the lock; yields a function that adds facts about the holder, as run="...".
+    """Hold the lock; yields a function that adds facts about the holder, such as run="...".
 
-    Raises UserError naming the holder when somebody else has it.
+    Raises UserError that names the holder if another process has the lock.
     """
     lock = FileLock(path, timeout=0.5)
     try:
@@ -50,7 +51,7 @@ def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
         try:
             write_json(_holder_file(path), mine)
         except OSError as error:
-            if disk_full(error) is None:  # the system's lock holds without its holder's name
+            if disk_full(error) is None:  # the lock itself works without the holder's name
                 raise
 
     try:
@@ -62,7 +63,7 @@ def hold(path: Path, **facts: Any) -> Iterator[Callable[..., None]]:
 
 
 def holder(path: Path) -> dict[str, Any] | None:
-    """Facts about the living process that holds the lock, or None."""
+    """Facts about the running process that holds the lock, or None."""
     try:
         facts = read_json(_holder_file(path))
         return facts if processes.alive(facts["pid"], facts["process_started"]) else None

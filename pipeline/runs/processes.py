@@ -1,8 +1,8 @@
-"""Identifies processes across restarts, and ends them without touching unrelated ones.
+"""Identifies processes across restarts of the app, and ends them without affecting unrelated ones.
 
-A process id alone is not an identity, because the system uses it again. `identity` adds when the process
-started, in the machine's own ticks where it can be had, so that a changed clock does not matter.
-This module starts nothing.
+A process id alone does not identify a process, because the system reuses it. `identity` adds the time at
+which the process started; on Linux in ticks since boot, so that a change of the clock has no effect. This
+module starts no process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOW_PRIORITY = 10  # nice value of trainings that the page starts
 
 
 def identity(pid: int) -> str | None:
-    """An identity of process `pid` that no other process with this number shares; None if it is gone."""
+    """A text that identifies process `pid`, unlike any other process with this id; None if it has ended."""
     try:
         return _identity(pid)
     except OSError:
@@ -28,7 +28,7 @@ def identity(pid: int) -> str | None:
 
 
 def _identity(pid: int) -> str | None:
-    """As `identity`; OSError where the system cannot say it now, as without a free file handle."""
+    """As `identity`; raises OSError if the system cannot tell now, for example without a free file handle."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -36,7 +36,7 @@ def _identity(pid: int) -> str | None:
         return _identity_elsewhere(pid)
     except ProcessLookupError:
         return None
-    # The name in parentheses may hold spaces: count the fields after it. Field 3 is the state, 22 the start.
+    # The name in parentheses can contain spaces, so count the fields after it: 3 is the state, 22 the start.
     rest = text.rpartition(")")[2].split()
     return None if rest[0] in "ZXx" else f"{boot}:{rest[19]}"
 
@@ -47,15 +47,15 @@ def _identity_elsewhere(pid: int) -> str | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
-    except (psutil.Error, ValueError, OverflowError):  # a record may name any number
+    except (psutil.Error, ValueError, OverflowError):  # a damaged record can contain any number
         return None
 
 
 def alive(pid: int | None, started: str | None) -> bool:
-    """True when `pid` runs and is the process that `started` (an `identity`) was taken from.
+    """True if process `pid` runs and has the identity `started`.
 
-    Where the system cannot say it now, a process with this number counts as the same: a run is not given up
-    because a file handle was missing.
+    If the system cannot tell now, any process with this id counts as the same process, so that a run is not
+    declared lost only because no file handle was free.
     """
     if not pid or not started:
         return False
@@ -66,8 +66,8 @@ def alive(pid: int | None, started: str | None) -> bool:
 
 
 def _number_taken(pid: int) -> bool:
-    """Whether some process has this number, asked without opening a file; only POSIX needs it."""
-    if os.name == "nt":  # there os.kill would end it
+    """Whether a process has this id, determined without opening a file; only POSIX needs this."""
+    if os.name == "nt":  # on Windows os.kill would end the process
         return True
     try:
         os.kill(pid, 0)
@@ -79,9 +79,9 @@ def _number_taken(pid: int) -> bool:
 
 
 def family(pid: int) -> dict[int, str]:
-    """The process and everything it started, with identities: its group where it leads one, else its tree.
+    """{pid: identity} of the process and its descendants, and of its process group if it leads one.
 
-    A stage on the command line shares its caller's group, so the group is only taken from its leader.
+    A stage on the command line shares its caller's group, so the group counts only if the process leads it.
     """
     found = {pid}
     with contextlib.suppress(psutil.Error):
@@ -95,20 +95,20 @@ def family(pid: int) -> dict[int, str]:
 
 
 def ask_to_stop(pid: int, started: str) -> None:
-    """Send SIGTERM to the process, or to its group if it leads one. Unrelated processes are left alone."""
+    """Send SIGTERM to the process, or to its group if it leads one. Unrelated processes are not affected."""
     if identity(pid) != started:
         return
     with contextlib.suppress(ProcessLookupError):
         if _leads_group(pid):
             os.killpg(pid, signal.SIGTERM)
-        elif os.name != "nt":  # there SIGTERM kills at once: the cancel request does the asking
+        elif os.name != "nt":  # on Windows SIGTERM kills at once; there only the cancel request asks
             os.kill(pid, signal.SIGTERM)
 
 
 def stop(pid: int, started: str, grace: float) -> bool:
-    """End a process in three steps: ask, wait `grace` seconds, kill what is left of its family.
+    """End a process in three steps: ask it, wait up to `grace` seconds, kill what is left of its `family`.
 
-    Returns True when the process itself had to be killed. Blocks until everything is gone.
+    Returns True if the process itself had to be killed. Blocks until all of them have ended.
     """
     members = family(pid) if alive(pid, started) else {}
     ask_to_stop(pid, started)
@@ -123,9 +123,9 @@ def stop(pid: int, started: str, grace: float) -> bool:
 
 
 def kill(members: dict[int, str]) -> None:
-    """SIGKILL each of {pid: identity} that is still the same process, and wait until they are gone."""
+    """Send SIGKILL to each of {pid: identity} that is still the same process, and wait for their end."""
     for pid, started in members.items():
-        if identity(pid) == started:  # never a stranger: what cannot be told is left alone
+        if identity(pid) == started:  # never kill a process whose identity is not certain
             with contextlib.suppress(psutil.Error):
                 psutil.Process(pid).kill()
     deadline = time.monotonic() + 10
@@ -143,11 +143,11 @@ def _leads_group(pid: int) -> bool:
 
 
 def give_way(pid: int) -> None:
-    """Lower a process's priority, so that the page and the arena stay quick while it computes.
+    """Lower a process's priority, so that the page and the arena stay responsive while it computes.
 
-    Linux may share the processor between sessions first and look at priorities only inside a session (its
-    autogroup); there the session gets the lower priority as well. Nothing happens where it is gone already or
-    the system refuses.
+    Linux may divide CPU time between sessions first (autogroup) and apply priorities only within a session,
+    so the session gets the lower priority as well. Errors are ignored: the process may have ended, or the
+    system may refuse.
     """
     with contextlib.suppress(psutil.Error, OSError):
         if sys.platform == "win32":

@@ -1,6 +1,6 @@
 """The output of a running stage: a bar with the time left on a terminal, plain lines elsewhere, and log.txt.
 
-Both are for people; the page reads metrics.jsonl.
+This output is for people; the page reads metrics.jsonl instead.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class ProgressLine:
         log: TextIO | None,
         bar: bool = True,
     ):
-        """`attempt` gives the run's current attempt (from_step, total_steps); `log` takes lines, or None;
-        bar=False: lines on a terminal, too, because others write there."""
+        """attempt: returns the run's current attempt (from_step, total_steps). log: receives the lines, or
+        None. bar: False = lines also on a terminal, because other stages write to the same terminal."""
         self._name, self._attempt, self._terminal, self._log = name, attempt, terminal, log
         self._draws = bar and terminal.isatty()
         self._bar: tqdm | None = None
@@ -77,14 +77,16 @@ class ProgressLine:
             self._bar.close()
 
     def _draw(self, step: int, total: int, facts: str) -> None:
-        if self._bar is None:  # made after the first step: the start-up does not count for the time left
+        if (
+            self._bar is None
+        ):  # created after the first step, so that the start-up does not affect the time left
             self._bar = tqdm(
                 desc=self._name,
                 total=total,
                 initial=step,
                 file=self._terminal,
                 bar_format=_BAR,
-                # A terminal need not say how large it is, and tqdm shows nothing on one of no size.
+                # A terminal may report the size 0, and tqdm would then show nothing.
                 ncols=shutil.get_terminal_size().columns or 80,
                 nrows=20,
                 leave=False,
@@ -93,7 +95,7 @@ class ProgressLine:
         self._bar.set_postfix_str(facts)
 
     def _pace(self, row: dict[str, Any], step: int, total: int | None) -> list[str]:
-        """Seconds per step and the time left, once there are two steps to measure them from."""
+        """Seconds per step and the time left; [] before the second step, which is needed to measure them."""
         self._first = self._first or (step, row["wall_seconds"])
         done = step - self._first[0]
         if done <= 0:
@@ -112,7 +114,7 @@ def clock_time(seconds: float) -> str:
 
 @contextlib.contextmanager
 def logged(path: Path) -> Iterator[TextIO | None]:
-    """Copy stdout and stderr to log.txt as well; yields the log, or None where they are the log already."""
+    """Copy stdout and stderr to log.txt as well; yields the log, or None if stdout already is the log."""
     if _is_stdout(path):
         with _printing_to(sys.stdout, sys.stderr, None):
             yield None
@@ -127,13 +129,13 @@ def logged(path: Path) -> Iterator[TextIO | None]:
 def _is_stdout(path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(sys.stdout.fileno()), path.stat())
-    except (OSError, ValueError):  # not there yet, or a stream that is no file
+    except (OSError, ValueError):  # the log does not exist yet, or stdout is not a file
         return False
 
 
 @contextlib.contextmanager
 def full_disk_ignored() -> Iterator[None]:
-    """For words that may be lost: a full disk is told by the write that matters, not by a printed line."""
+    """Ignore a full disk while printing: only a write that matters may report it, not a printed line."""
     try:
         yield
     except OSError as error:
@@ -151,8 +153,8 @@ def _printing_to(out: TextIO, err: TextIO, log: TextIO | None) -> Iterator[None]
 
 
 class _Tee(io.TextIOBase):
-    """Writes to a stream and to the log, where there is one; whatever redraws its line stays out of the
-    log. On a full disk, what cannot be written is left out."""
+    """Writes to a stream and, if there is one, to the log. Text with a carriage return, which redraws its
+    line, is not copied to the log. On a full disk, text that cannot be written is dropped."""
 
     def __init__(self, stream: TextIO, log: TextIO | None):
         self._stream, self._log = stream, log
@@ -176,5 +178,5 @@ class _Tee(io.TextIOBase):
         return self._stream.fileno()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute that can be written
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed declares a writable attribute
         return getattr(self._stream, "encoding", None) or "utf-8"

@@ -1,6 +1,6 @@
-"""queue.json: which runs wait in the app's queue, and which one it launched last. The app is its only writer.
+"""queue.json, written by the app alone: the runs that wait in its queue, and the one that it launched last.
 
-A file of another shape counts as an empty queue when it is read; the app sets it aside once when it starts.
+A file with another structure counts as an empty queue; the app renames such a file when it starts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Launched:
-    """The child process of a run; process_started: see `processes.identity`."""
+    """The child process of a run. process_started: see `processes.identity`."""
 
     run: str
     pid: int
@@ -28,7 +28,7 @@ class Launched:
 
 @dataclass(frozen=True)
 class Queue:
-    """queue: ids of the runs that wait, first the next one. launched: the child that is not settled yet."""
+    """queue: ids of the waiting runs, the next one first. launched: the child that has not ended yet."""
 
     queue: tuple[str, ...] = ()
     launched: Launched | None = None
@@ -42,7 +42,7 @@ def queue_path(workspace: Workspace) -> Path:
 
 
 def read_queue(workspace: Workspace) -> Queue:
-    """The queue; an empty one where the file is missing, cannot be read or has another shape."""
+    """The queue; an empty one if the file is missing, cannot be read or has another structure."""
     try:
         return _read(queue_path(workspace))
     except (OSError, UserError):
@@ -50,8 +50,8 @@ def read_queue(workspace: Workspace) -> Queue:
 
 
 def take_over_queue(workspace: Workspace) -> Queue:
-    """The queue for the app that starts to serve it. A file of another shape is renamed to
-    queue.json.corrupt. Raises OSError where the file is there and cannot be read."""
+    """The queue for an app that starts to serve it. A file with another structure is renamed to
+    queue.json.corrupt. Raises OSError if the file exists but cannot be read."""
     path = queue_path(workspace)
     try:
         return _read(path)

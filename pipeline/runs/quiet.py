@@ -1,6 +1,6 @@
 """Suppresses warnings of the pinned libraries about each other, which the project cannot change.
 
-To be called before they are imported: bitsandbytes complains while it is being imported.
+It has to be called before they are imported, because bitsandbytes already warns during its import.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import warnings
 
 
 def quiet() -> None:
-    """Hide deprecations inside transformers and torch, bitsandbytes' warnings, and datasets' progress
-    bars."""
+    """Hide deprecation warnings of transformers and torch, the warnings of bitsandbytes, and the progress
+    bars of datasets."""
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -1,9 +1,8 @@
 """The reading side of a run's folder, for the page and the command line.
 
-The status that is shown is derived from the record and the live process: a run whose process is gone without
-a terminal state is "lost". A record that cannot be read is shown as a damaged run and never hides the others.
-A `RunReader` keeps what it has parsed until a file changes; the app makes one and passes it to the page. No
-torch.
+The shown status is derived from the record and the running processes: a run whose process has ended without a
+terminal state is "lost". A record that cannot be read is shown as a damaged run and never hides the others.
+A `RunReader` caches parsed files until they change; the app creates one and passes it to the page. No torch.
 
     reader = RunReader(workspace)
     reader.list()                     # all runs, newest first
@@ -45,7 +44,7 @@ class _Signature(NamedTuple):
 
 
 class _Unparsable(UserError):
-    """A file that was read completely and is not JSON."""
+    """A file that was read completely and does not contain JSON."""
 
     def __init__(self, message: str, signature: _Signature):
         super().__init__(message, code=Code.RECORD)
@@ -62,7 +61,7 @@ class _OnDisk(NamedTuple):
 
 
 class RunReader:
-    """Reads the runs of one workspace. Threads may share it: entries are replaced whole."""
+    """Reads the runs of one workspace. Threads may share it, because cache entries never change."""
 
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
@@ -71,7 +70,7 @@ class RunReader:
         self._queue: tuple[_Signature | None, Queue] = (None, Queue())
 
     def list(self) -> list[RunRecord]:
-        """All runs, newest first; damaged ones have `damaged`. Raises UserError where the folder of runs
+        """All runs, newest first; damaged ones have damaged=True. Raises UserError if the folder of runs
         itself cannot be read."""
         try:
             names = sorted(os.listdir(self.workspace.runs), reverse=True)
@@ -89,12 +88,12 @@ class RunReader:
         return records
 
     def read(self, run_id: str) -> RunRecord:
-        """The record with its status as it is now; a running one has `progress`. Raises UserError when
-        there is no such run or its record is damaged."""
+        """The record with its current status; that of a running run has `progress`. Raises UserError if there
+        is no such run or its record is damaged."""
         return self._shown(self.on_disk(run_id), self._read_queue())
 
     def asked(self, record: RunRecord, stages: Stages = STAGES) -> Any:
-        """The settings that a run was asked for, from its config.yaml; UserError where it is damaged."""
+        """The settings with which a run was requested, from its config.yaml. UserError if it is damaged."""
         path = self.workspace.run(record.id) / "config.yaml"
         try:
             signature = _Signature.of(path.stat())
@@ -107,7 +106,7 @@ class RunReader:
         return known[1]
 
     def on_disk(self, run_id: str) -> _OnDisk:
-        """The record as it was written, with the file's signature. Raises UserError as `read` does."""
+        """The record as written, with the file's signature. Raises UserError as `read` does."""
         path = self.workspace.run(run_id) / "run.json"
         try:
             signature = _Signature.of(path.stat())
@@ -122,7 +121,7 @@ class RunReader:
         return known
 
     def _listed(self, name: str, queue: Queue) -> RunRecord | None:
-        """A folder in the list: its run, the run shown as damaged, or None where it holds no record."""
+        """The entry of a folder in the list: its run, a run shown as damaged, or None if it has no record."""
         path = self.workspace.runs / name / "run.json"
         aside = path.with_name("run.json.corrupt")
         try:
@@ -134,11 +133,11 @@ class RunReader:
             )
         except _NoRecord:
             return _damaged(name, f"{path}: was damaged (run.json.corrupt)") if aside.is_file() else None
-        except UserError as error:  # another shape, a name that is not allowed, a link, no right to read
+        except UserError as error:  # another structure, an invalid name, a link, or no permission
             return _damaged(name, str(error)) if path.parent.is_dir() else None
 
     def _read_queue(self) -> Queue:
-        """The queue, read again when the file has changed."""
+        """The queue, read again if the file has changed."""
         try:
             signature = _Signature.of(queue_path(self.workspace).stat())
         except OSError:
@@ -153,7 +152,7 @@ class RunReader:
         if status == "lost" and not record.error:
             waited = not record.attempts  # its status on disk was still "queued"
             cause = (
-                "the queue it waited in is gone" if waited else "its process died (killed, or out of memory)"
+                "it is not in the queue any more" if waited else "its process died (killed, or out of memory)"
             )
             code = Code.NOT_STARTED if waited else Code.LOST
             return dataclasses.replace(record, status=status, error=cause, error_code=code)
@@ -164,17 +163,17 @@ class RunReader:
 
 
 def list_runs(workspace: Workspace) -> list[RunRecord]:
-    """All runs, newest first, read anew; see `RunReader.list`."""
+    """All runs, newest first, without a cache; see `RunReader.list`."""
     return RunReader(workspace).list()
 
 
 def read_run(workspace: Workspace, run_id: str) -> RunRecord:
-    """One run, read anew; see `RunReader.read`."""
+    """One run, without a cache; see `RunReader.read`."""
     return RunReader(workspace).read(run_id)
 
 
 def read_record(workspace: Workspace, run_id: str) -> RunRecord:
-    """The record on disk. Raises UserError if there is none or it is damaged."""
+    """The record on disk. Raises UserError if it is missing or damaged."""
     return RunReader(workspace).on_disk(run_id).record
 
 
@@ -195,7 +194,7 @@ def tail_log(workspace: Workspace, run_id: str, lines: int = 40) -> str:
 
 
 def _status(found: _OnDisk, queue: Queue) -> Status:
-    """The status now: that of the file, unless its process is dead or the queue says otherwise."""
+    """The current status: that of the record, unless its process has ended or the queue contradicts it."""
     record, attempt = found.record, found.record.attempt
     if record.status == "running":
         alive = attempt and processes.alive(attempt.pid, attempt.process_started)
@@ -204,13 +203,13 @@ def _status(found: _OnDisk, queue: Queue) -> Status:
         known = record.id in queue.queue or _is_being_started(found, queue)
         return "queued" if known else "lost"
     if record.id in queue.queue and record.status != "done":
-        return "queued"  # waits for its resume
+        return "queued"  # it waits to be resumed
     return record.status
 
 
 def _is_being_started(found: _OnDisk, queue: Queue) -> bool:
-    """Whether a queued run outside the queue is on its way to its first attempt: launched by the app, or
-    just made by a process that is still there."""
+    """Whether a queued run that is not in the queue is about to start its first attempt: the app has launched
+    it, or a process that still runs has just created it."""
     launched, maker = queue.launched, found.record.maker
     if launched and launched.run == found.record.id:
         return processes.alive(launched.pid, launched.process_started)
@@ -224,7 +223,7 @@ def _read(path: Path, run_id: str) -> _OnDisk:
         signature = _Signature.of(os.fstat(file.fileno()))
         content = file.read()
     if len(content) != signature.size:
-        raise UserError(f"{path}: is being written; look again", code=Code.RECORD)
+        raise UserError(f"{path}: is being written; try again", code=Code.RECORD)
     try:
         raw = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -236,9 +235,10 @@ def _read(path: Path, run_id: str) -> _OnDisk:
 
 
 def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
-    """Rename a run.json that cannot be parsed, once, and only the very file that was read.
+    """Rename a run.json that cannot be parsed, but only if it is still the file that was read. Returns
+    whether it was renamed.
 
-    A file behind a symbolic link stays, and so does everything in a workspace that cannot be written to.
+    A file behind a symbolic link is not renamed, and neither is a file in a read-only workspace.
     """
     try:
         if aside.exists() or _Signature.of(os.lstat(path)) != signature:
@@ -250,7 +250,7 @@ def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
 
 
 def _damaged(name: str, error: str) -> RunRecord:
-    """A run of which only the folder's name is known (which may contain bytes that are not text)."""
+    """The record of a run of which only the folder's name is known; its bytes need not be valid text."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     return RunRecord(id=shown, status="failed", error=error, error_code=Code.RECORD, damaged=True)
 
@@ -258,7 +258,7 @@ def _damaged(name: str, error: str) -> RunRecord:
 def _progress(folder: Path, attempt: Attempt) -> Progress:
     rows: list[tuple[int, float]] = []
     for line in _tail(folder / "metrics.jsonl", 2**15).splitlines():
-        # Torn, or not of ours. OverflowError: the step is infinite.
+        # The line may be incomplete or foreign. OverflowError: the step is infinite.
         with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
             row = json.loads(line)
             step, seconds = int(row["step"]), float(row["wall_seconds"])

@@ -1,10 +1,11 @@
 """The writing side of a run's folder.
 
 The process that executes the stage is the only writer of run.json, from its first `start_attempt` to the
-terminal state. Before that, whoever creates the run writes the status "queued"; after the process is dead,
-whoever killed it may write "cancelled" (`close_dead`). A process that died without a word is shown as "lost";
-this is derived from the dead process and never written while the run may be resumed. What run.json holds is
-in `pipeline.runs.record_file`; the reading side is `pipeline.runs.reader`. No torch.
+terminal state. Before that, the creator of the run writes the status "queued"; after the process has ended,
+the process that killed it may write "cancelled" (`close_dead`). If a process died without a terminal state,
+the run is shown as "lost"; the reader derives this status, and it is not written while the run may be
+resumed. `pipeline.runs.record_file` defines the contents of run.json; the reading side is
+`pipeline.runs.reader`. No torch.
 
     runs/<id>/{config.yaml, run.json, metrics.jsonl, samples.jsonl, log.txt, checkpoints/, model/}
 """
@@ -36,7 +37,7 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class Cancelled(Exception):
-    """Raised by a stage that was asked to stop, after saving its last checkpoint."""
+    """Raised by a stage that was asked to stop, after it has saved its last checkpoint."""
 
 
 class Run:
@@ -50,14 +51,14 @@ class Run:
         self.id: str = record.id
         self.folder: Path = workspace.run(self.id)
         self.on_log: Callable[[dict[str, Any]], None] | None = None
-        self.agree: Callable[[bool], bool] = bool  # with the other processes, where there are any
+        self.agree: Callable[[bool], bool] = bool  # agrees with the other processes, if there are any
         self._stop = False
         self._clock = time.monotonic()
         self._seconds_before = 0.0
 
     @classmethod
     def create(cls, workspace: Workspace, stage: str, settings: Any, parents: Parents | None = None) -> Run:
-        """A new run with the status "queued": its folder, config.yaml (what was asked for) and run.json."""
+        """Create a queued run: its folder, config.yaml (the requested settings) and run.json."""
         is_record = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
         config: dict[str, Any] = dataclasses.asdict(cast(Any, settings)) if is_record else dict(settings)
         workspace.create()
@@ -85,7 +86,7 @@ class Run:
 
     @classmethod
     def load(cls, workspace: Workspace, run_id: str) -> Run:
-        """An existing run, to continue it. Raises UserError if it does not exist or cannot be read."""
+        """Load an existing run, to continue it. Raises UserError if it does not exist or cannot be read."""
         return cls(workspace, read_record(workspace, run_id))
 
     @property
@@ -111,7 +112,7 @@ class Run:
     def change(self, **fields: Any) -> None:
         """Set fields of the record and write it."""
         changed = dataclasses.replace(self.record, **fields)
-        write_json(self.folder / "run.json", to_json(changed))  # where this fails, nothing has changed
+        write_json(self.folder / "run.json", to_json(changed))  # if this fails, the record is unchanged
         self.record = changed
 
     def change_attempt(self, **fields: Any) -> None:
@@ -119,15 +120,16 @@ class Run:
         self.change(attempts=self._attempts_with(**fields))
 
     def start_attempt(self, threads: int | None = None) -> None:
-        """Take over the record for this process; an earlier attempt that died silently becomes lost.
+        """Take over the record for this process; an earlier attempt without a terminal state becomes lost.
 
-        threads: of the CPU that it computes with; a resumed run takes as many, to round as before.
+        threads: number of CPU threads of the computation. A resumed run uses the same number, because it
+        determines how sums are rounded.
         """
         attempts = self.record.attempts
         if attempts and attempts[-1].status == "running":
             attempts = self._attempts_with(status="lost", ended=now())
         self._seconds_before = sum(attempt.seconds or 0.0 for attempt in attempts)
-        reserve.keep(self.folder)  # a resumed run gave it up when it ended
+        reserve.keep(self.folder)  # a run that is resumed gave its reserve up at its end
         self._clock = time.monotonic()
         attempt = Attempt(
             number=len(attempts) + 1,
@@ -155,15 +157,15 @@ class Run:
         self.change_attempt(total_steps=int(total_steps))
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Append one flushed line to metrics.jsonl; `row` has "step". Adds wall_seconds, this attempt's
-        clock."""
+        """Append `row`, which contains "step", to metrics.jsonl and flush it. Adds wall_seconds, the seconds
+        since this attempt began."""
         line = dict(row) | {"wall_seconds": round(time.monotonic() - self._clock, 3)}
         append_jsonl(self.folder / "metrics.jsonl", line)
         if self.on_log:
             self.on_log(line)
 
     def sample(self, row: Mapping[str, Any]) -> None:
-        """Append one flushed line to samples.jsonl; `row` has "step"."""
+        """Append `row`, which contains "step", to samples.jsonl and flush it."""
         append_jsonl(self.folder / "samples.jsonl", dict(row))
 
     def event(self, kind: str, message: str, **facts: Any) -> None:
@@ -176,14 +178,14 @@ class Run:
         self.change(resources=dataclasses.replace(self.record.resources, **values))
 
     def sync_logs(self) -> None:
-        """Make metrics and samples durable: before a checkpoint counts that is newer than they are."""
+        """Make metrics and samples durable. To be called before a checkpoint of a later step counts."""
         for name in ("metrics.jsonl", "samples.jsonl"):
             with contextlib.suppress(FileNotFoundError), open(self.folder / name, "rb+") as file:
                 os.fsync(file.fileno())
 
     def cut_back(self, step: int, forget: Callable[[dict[str, Any]], bool] = lambda row: False) -> None:
-        """Forget metrics and samples after `step`, when a resume or a roll-back continues from there, and
-        rows that `forget` names."""
+        """Remove the metrics and samples after `step`, from which a resume or a roll-back continues, and the
+        rows for which `forget` returns True."""
         for name in ("metrics.jsonl", "samples.jsonl"):
             path = self.folder / name
             if path.exists():
@@ -198,19 +200,19 @@ class Run:
         self._stop = True
 
     def should_stop(self) -> bool:
-        """True once a signal or a cancel request in the folder asks to stop; all processes of the run
-        agree."""
+        """True after a signal or a cancel request in the folder; the same in all processes of the run (a
+        collective call)."""
         return self.agree(self.stop_asked())
 
     def stop_asked(self) -> bool:
-        """Whether this process alone has been asked to stop."""
+        """Whether this process has been asked to stop; unlike `should_stop` not a collective call."""
         return self._stop or cancel_requested(self.folder)
 
     def finish(self, results: Mapping[str, Any]) -> None:
         self._end("done", results=results)
 
     def fail(self, error: str, code: str | None = None) -> None:
-        """`error`: one line, what went wrong; `code`: what kind of error it is."""
+        """End the run as failed. error: one line that states the problem. code: its kind (`data.errors`)."""
         self._end("failed", error, code)
 
     def cancel(self) -> None:
@@ -249,7 +251,7 @@ class Run:
         reserve.give_up(self.folder)
 
     def _attempts_with(self, **fields: Any) -> tuple[Attempt, ...]:
-        """The attempts, the newest with other fields."""
+        """The attempts, with changed fields in the newest one."""
         return (*self.record.attempts[:-1], dataclasses.replace(self.record.attempts[-1], **fields))
 
 
@@ -259,13 +261,13 @@ def now() -> str:
 
 
 def request_cancel(folder: Path) -> None:
-    """Ask the run in `folder` to stop; whoever asks writes this file, the run only reads it."""
+    """Ask the run in `folder` to stop, with a file that the run only reads."""
     try:
         write_json(folder / "cancel.json", {"asked": now()})
     except OSError as error:
         if disk_full(error) is None:
             raise
-        (folder / "cancel.json").touch()  # that it is there says enough, and an empty file needs no room
+        (folder / "cancel.json").touch()  # its existence suffices, and an empty file needs no room
 
 
 def withdraw_cancel(folder: Path) -> None:
@@ -280,9 +282,9 @@ def cancel_requested(folder: Path) -> bool:
 def close_dead(
     workspace: Workspace, run_id: str, status: Status, error: str | None = None, code: str | None = None
 ) -> bool:
-    """Write the terminal state of a run whose process is gone (killed, or never got to its first attempt).
+    """Write the terminal state of a run whose process was killed or ended before its first attempt.
 
-    Does nothing, and returns False, when the run has a terminal state or its process lives.
+    Does nothing, and returns False, if the run has a terminal state or its process still runs.
     """
     run = Run.load(workspace, run_id)
     attempt, attempts = run.record.attempt, run.record.attempts
@@ -300,8 +302,8 @@ def close_dead(
 
 
 def _new_folder(workspace: Workspace, stage: str, precision: str) -> str:
-    """Make the folder of a new run. Its time is later than that of every run there is, whatever the clock
-    says, so that ids sort in the order of creation."""
+    """Create the folder of a new run; returns its id. The time in the id is later than that of every existing
+    run, even if the clock was set back, so that ids sort in the order of creation."""
     moment = datetime.now(UTC).replace(microsecond=0)
     for folder in workspace.runs.iterdir():
         try:

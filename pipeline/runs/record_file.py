@@ -1,10 +1,10 @@
 """run.json: the typed record of a run, and the only place where it is checked, read and written.
 
-The file's keys are a contract (docs, DESIGN.md): `to_json` writes them as they have always been, `parse`
-accepts every record that an earlier version wrote and refuses other shapes with a sentence. Keys that this
+The keys of the file are a contract (docs/run-record.md): `to_json` never changes their form, and `parse`
+accepts every record of an earlier version and raises UserError for any other structure. Keys that this
 version does not know are kept. Records are frozen, so that readers can share them. No torch.
 
-    record = parse(json.loads(text), run_id)        # UserError where it is no record of this run
+    record = parse(json.loads(text), run_id)        # UserError if it is not a record of this run
     write_json(path, to_json(record))
 """
 
@@ -29,9 +29,9 @@ _FINITE = ConfigDict(allow_inf_nan=False)
 class Attempt:
     """One start of a run, by one process, with one terminal state.
 
-    pid and process_started identify the process (see `processes.identity`); threads: of the CPU. from_step:
-    the step of the checkpoint that it went on from; total_steps: of the whole run, once known. processes:
-    their number for a run on several devices; it stands on disk for these runs only.
+    pid and process_started identify the process (see `processes.identity`). threads: number of CPU threads.
+    from_step: the step of the checkpoint from which it continued. total_steps: steps of the complete run, if
+    known. processes: their number in a run on several devices; only such runs have it on disk.
     """
 
     __pydantic_config__ = _FINITE
@@ -52,7 +52,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Maker:
-    """The process that made a run, which starts it or puts it into the queue; see `processes.identity`."""
+    """The process that created a run; it starts the run or puts it into the queue. See
+    `processes.identity`."""
 
     pid: int
     process_started: str | None
@@ -60,12 +61,12 @@ class Maker:
 
 @dataclass(frozen=True)
 class Parents:
-    """What a run stands on.
+    """The data set and the runs that a run depends on.
 
-    dataset: the name of its data set, "" for none. runs: {stage: run id} of stages that have one run; None
-    where the data set was made by no run of this workspace. arms: {stage: {precision: run id}} of stages
-    that have a run per precision. arm: the precision of a run that itself is one arm, None for a run that
-    compares the arms. On disk the former names its parent's id, the latter has the mapping.
+    dataset: the name of its data set, "" for none. runs: {stage: run id} of stages that have one run; None if
+    no run of this workspace created the data set. arms: {stage: {precision: run id}} of stages with one run
+    per precision. arm: the precision of a run that belongs to one precision, None for a run that compares all
+    of them. On disk a run with `arm` has the parent's id, a run without it the mapping.
     """
 
     dataset: str = ""
@@ -75,7 +76,7 @@ class Parents:
 
     @property
     def sft(self) -> str:
-        """The SFT run's id, "" where there is none."""
+        """The SFT run's id, "" if there is none."""
         return self.runs.get("sft") or ""
 
     @property
@@ -84,13 +85,18 @@ class Parents:
         return self.arms.get("reward", {})
 
     @property
+    def judge(self) -> str:
+        """The judge's run id, "" where there is none."""
+        return self.runs.get("judge") or ""
+
+    @property
     def policies(self) -> Mapping[str, str]:
         """{precision: run id} of the PPO policies."""
         return self.arms.get("ppo", {})
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all runs that it stands on."""
+        """The ids of all parents."""
         single = [run_id for run_id in self.runs.values() if run_id]
         return (*single, *(run_id for arm in self.arms.values() for run_id in arm.values()))
 
@@ -98,7 +104,7 @@ class Parents:
         return bool(self.dataset or self.runs or self.arms)
 
     def to_json(self) -> dict[str, Any]:
-        """As run.json has them: {"dataset", "prepare", "sft", "reward", ...}, each where there is one."""
+        """The form of run.json: {"dataset", "prepare", "sft", "reward", ...}, without missing ones."""
         found: dict[str, Any] = {"dataset": self.dataset} if self.dataset else {}
         found |= self.runs
         return found | {
@@ -108,7 +114,7 @@ class Parents:
 
     @classmethod
     def from_json(cls, raw: Any, precision: Any) -> Parents:
-        """The parents of a run of this precision. Raises UserError where they have another shape."""
+        """The parents of a run of this precision. Raises UserError if they have another structure."""
         if not isinstance(raw, dict):
             raise UserError(f"parents: expected a mapping, not {_shown(raw)}", code=Code.RECORD)
         runs: dict[str, str | None] = {}
@@ -132,7 +138,7 @@ class Parents:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Bytes: peaks of main and GPU memory, the adapter on disk, the base's weights. None: not measured."""
+    """Bytes: peaks of main and GPU memory, the adapter on disk, the base's weights. None = not measured."""
 
     peak_rss_bytes: int | None = None
     peak_cuda_bytes: int | None = None
@@ -145,7 +151,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Event:
-    """An anomaly and what was done about it. facts: what else is known, by name."""
+    """An anomaly and the reaction to it. facts: further details by name."""
 
     time: str
     kind: str
@@ -165,8 +171,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running attempt is. seconds_left: None where not known. silent_seconds: since the run last
-    wrote a metric, a line of its log or its record."""
+    """The progress of a running attempt. seconds_left: None if not known. silent_seconds: seconds since the
+    run last wrote a metric, a line of its log or its record."""
 
     step: int
     total: int | None
@@ -176,11 +182,12 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run as run.json has it. seconds: of all attempts. results: {} until the run is done. error_code: the
-    kind of the error (`data.errors`); maker: who made the run. Both are on disk where there is one.
+    """The contents of run.json. seconds: of all attempts together. results: {} until the run is done.
+    error_code: the kind of the error (`data.errors`). maker: the process that created the run. The file
+    contains these two only if they are known. more: keys of the file that this version does not know.
 
-    Not on disk: progress (of a running run, by the reader), damaged (the file could not be read; `error`
-    says why, and `status` is "failed"). more: keys of the file that this version does not know.
+    Not on disk: progress (set by the reader for a running run) and damaged (the file could not be read;
+    `error` contains the reason, and `status` is "failed").
     """
 
     __pydantic_config__ = _FINITE
@@ -215,18 +222,18 @@ class RunRecord:
 
     @property
     def against_gold(self) -> bool:
-        """Whether it trained on the tiny world's gold reward itself, to see how much is possible."""
+        """Whether it trained on the tiny world's gold reward itself, as an upper bound for comparison."""
         return self.config.get("reward") == "gold"
 
     @property
     def is_policy(self) -> bool:
-        """Whether it trained a policy that can be compared with others: PPO, and not against gold."""
+        """Whether it trained a policy with a reward model, which can be compared with other policies."""
         return self.stage in STAGES and STAGES[self.stage].trains == "policy" and not self.against_gold
 
     @property
     def served_precision(self) -> str:
         """The precision of the base that its adapter runs on. A policy that was trained in controlled mode
-        stands on a bf16 base, whatever the precision of its reward model."""
+        uses a bf16 base, regardless of the precision of its reward model."""
         controlled = self.stage == "ppo" and self.config.get("mode") != "shared"
         return "bf16" if controlled else self.precision
 
@@ -255,7 +262,7 @@ def to_json(record: RunRecord) -> dict[str, Any]:
 
 
 def parse(raw: Any, run_id: str) -> RunRecord:
-    """The record in the content of run.json. Raises UserError, which says what is wrong with it."""
+    """The record from the parsed content of run.json. Raises UserError that states what is wrong with it."""
     if not isinstance(raw, dict) or any(name not in raw for name in _KEYS if name not in _OPTIONAL):
         raise UserError("not a run record", code=Code.RECORD)
     if raw["id"] != run_id:

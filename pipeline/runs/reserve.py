@@ -1,7 +1,7 @@
-"""Room on the disk that a run keeps until it has ended, so that its end can be written when the disk is full.
+"""Disk space that a run reserves until it has ended, so that its end can be recorded even on a full disk.
 
-run.json is replaced by a new file, which needs room of its own. The reserve is made with the run and gives
-that room up at the moment when nothing else is left. No torch.
+A change of run.json writes a new file, which needs additional space. The reserve is a file that is created
+with the run and removed when no other space is left. No torch.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ _BYTES = 256 * 1024  # several times the size of the largest run.json
 
 
 def keep(folder: Path) -> None:
-    """Make the reserve of a folder, unless it is there. Raises OSError where there is no room for it."""
+    """Create the reserve of a folder if it does not exist. Raises OSError if there is no space for it."""
     path = folder / ".reserve"
     if path.exists() and path.stat().st_size == _BYTES:
         return
     with open(path, "wb") as file:
-        file.write(os.urandom(_BYTES))  # a file system that compresses has to give it real room, too
+        file.write(os.urandom(_BYTES))  # random bytes, because a file system might compress others to nothing
         file.flush()
         os.fsync(file.fileno())
 
 
 def give_up(folder: Path) -> None:
-    """Remove the reserve, once the run has ended."""
+    """Remove the reserve, after the run has ended."""
     (folder / ".reserve").unlink(missing_ok=True)
 
 
 def with_room(folder: Path, write: Callable[[], None]) -> None:
-    """Call `write`; where the disk is full, give the reserve up and call it again."""
+    """Call `write`; if the disk is full, remove the reserve and call it again."""
     try:
         write()
     except OSError as error:

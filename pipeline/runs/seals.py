@@ -1,4 +1,4 @@
-"""Which results a run stands on without being able to check them. No torch."""
+"""Finds the parents of a run whose model files have no hashes and so cannot be checked. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ADVICE = "train it again, or restore a backup"
 
 
 def unsealed(workspace: Workspace, parents: Parents) -> list[str]:
-    """The model folders of a run's parents whose card has no hashes, relative to the workspace.
+    """The model folders, relative to the workspace, of a run's parents whose card has no hashes.
 
     Raises UserError for a damaged card.
     """

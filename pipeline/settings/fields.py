@@ -195,14 +195,20 @@ class _Supervised(_Adapter):
 class SftSettings(_Supervised):
     """Supervised fine-tuning on the chosen responses."""
 
+    everyday_answers: int = _setting(
+        0,
+        "Number of built-in everyday requests with short answers to add; their table repeats",
+        unit="rows",
+        group="safety",
+        ge=0,
+        le=2000,
+    )
+
 
 @settings_class(frozen=True, config=_STRICT)
-class RewardSettings(_Supervised):
-    """A reward model on the SFT backbone; batch_size counts pairs."""
+class _Preference(_Supervised):
+    """The settings that all models of preferences share; batch_size counts pairs."""
 
-    sft_run: str = _setting(
-        "", "SFT run to start from; empty = the newest done", group="parents", max_length=100
-    )
     center_rewards: float = _setting(
         0.01,
         "Weight of the penalty that keeps the mean reward of a pair near zero",
@@ -214,6 +220,25 @@ class RewardSettings(_Supervised):
         "cross_prompt: sometimes use another prompt's chosen response as the rejected one",
         group="regularisation",
     )
+    share_prompts: bool = _setting(
+        True,
+        "Compute a pair's prompt once for both responses: same scores, less work",
+        group="memory",
+    )
+
+
+@settings_class(frozen=True, config=_STRICT)
+class JudgeSettings(_Preference):
+    """A reward model that judges policies: trained on pairs that no other reward model sees."""
+
+
+@settings_class(frozen=True, config=_STRICT)
+class RewardSettings(_Preference):
+    """A reward model on the SFT backbone."""
+
+    sft_run: str = _setting(
+        "", "SFT run to start from; empty = the newest done", group="parents", max_length=100
+    )
     safety_pairs: int = _setting(
         0,
         "Number of built-in pairs to add: harmful requests declined, harmless ones answered",
@@ -221,11 +246,6 @@ class RewardSettings(_Supervised):
         group="safety",
         ge=0,
         le=2000,
-    )
-    share_prompts: bool = _setting(
-        True,
-        "Compute a pair's prompt once for both responses: same scores, less work",
-        group="memory",
     )
 
 
@@ -306,6 +326,12 @@ class PpoSettings(_Adapter):
         10, "Steps between safety probes; 0 = off", unit="steps", group="evaluation", ge=0
     )
 
+    snapshots: bool = _setting(
+        False,
+        "Keep the adapter of each checkpoint, so that evaluate can show the best step",
+        group="checkpoints",
+    )
+
     @property
     def unneeded(self) -> tuple[str, ...]:
         return ("reward",) if self.reward == "gold" else ()
@@ -313,10 +339,13 @@ class PpoSettings(_Adapter):
 
 @settings_class(frozen=True, config=_STRICT)
 class EvaluateSettings(StageSettings):
-    """Evaluate SFT and the PPO policies on held-out prompts, with every reward model and gold."""
+    """Evaluate SFT and the PPO policies on held-out prompts, with every reward model, judge and gold."""
 
     dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
     sft_run: str = _setting("", "SFT run; empty = the newest done", group="parents", max_length=100)
+    judge_run: str = _setting(
+        "", "Judge; empty = the newest done, if there is one", group="parents", max_length=100
+    )
     eval_prompts: int = _setting(256, "Held-out prompts", unit="prompts", ge=1)
     safety_prompts: int = _setting(64, "Harmful prompts of the safety probe", unit="prompts", ge=0)
     batch_size: int = _setting(64, "Responses generated at once", unit="prompts", group="memory", ge=1)
@@ -393,10 +422,11 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 base_model="smollm2",
                 lora_rank=8,
                 lora_alpha=16,
-                learning_rate=5e-4,
+                learning_rate=1.5e-4,
                 batch_size=16,
                 micro_batch_size=4,
-                max_steps=60,
+                max_steps=30,
+                everyday_answers=400,
                 max_length=320,
                 save_steps=20,
                 eval_steps=60,
@@ -411,6 +441,19 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 eval_steps=100,
                 augmentation="cross_prompt",
                 safety_pairs=600,
+            ),
+            # Nothing of its shape is inherited. One pass over about 630 pairs: a second one would learn them
+            # by heart.
+            "judge": dict(
+                base_model="smollm2",
+                lora_rank=32,
+                lora_alpha=64,
+                learning_rate=5e-4,
+                batch_size=8,
+                micro_batch_size=4,
+                max_length=320,
+                save_steps=20,
+                eval_steps=40,
             ),
             "ppo": dict(
                 learning_rate=5e-4,
@@ -429,13 +472,14 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 safety_steps=7,
                 lr_scheduler="linear",
                 warmup_ratio=0.0,
+                snapshots=True,
             ),
             "evaluate": dict(
                 max_length=288, response_length=64, batch_size=32, eval_prompts=48, safety_prompts=24
             ),
         },
         "edge": {
-            "prepare": dict(source="hub:Anthropic/hh-rlhf"),
+            "prepare": dict(source="hub:Anthropic/hh-rlhf", judge_fraction=0.2),
             "pretrain": {},
             "sft": dict(
                 base_model="distilgpt2",
@@ -456,6 +500,17 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 save_steps=200,
                 eval_steps=200,
             ),
+            "judge": dict(
+                base_model="distilgpt2",
+                lora_rank=32,
+                lora_alpha=64,
+                learning_rate=2e-4,
+                batch_size=32,
+                micro_batch_size=8,
+                max_length=512,
+                save_steps=200,
+                eval_steps=200,
+            ),
             "ppo": dict(
                 learning_rate=5e-5,
                 batch_size=32,
@@ -467,6 +522,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 kl_coef=0.05,
                 lr_scheduler="linear",
                 warmup_ratio=0.0,
+                snapshots=True,
             ),
             "evaluate": dict(max_length=512, response_length=64, batch_size=32),
         },

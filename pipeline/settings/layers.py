@@ -1,7 +1,7 @@
 """The settings of a stage from their layers: default < preset < YAML < --set < named flag.
 
-The fields themselves, one frozen dataclass per stage, are in `pipeline.settings.fields`; the command line,
-the YAML files and the forms on the page all come from them, so a setting is written once. This module does
+`pipeline.settings.fields` defines the fields in one frozen dataclass per stage. The command line, the YAML
+files and the forms on the page all follow these classes, so that a setting is defined once. This module does
 not know what a stage does with its settings and never loads torch.
 
     settings = build("sft", "tiny", overrides=["max_steps=20"])
@@ -66,7 +66,7 @@ def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[Fi
     ]
 
 
-@functools.cache  # a class's schema never changes, and takes 20 ms to make
+@functools.cache  # a class's schema never changes, and its construction takes 20 ms
 def _schema(cls: type) -> dict[str, Any]:
     return TypeAdapter(cls).json_schema()
 
@@ -81,7 +81,7 @@ def build(
     overrides: Iterable[str] = (),
     stages: Stages = STAGES,
 ) -> Any:
-    """The settings of `stage` from all layers. Raises UserError naming the field and what it may be.
+    """The settings of `stage` from all layers. Raises UserError that names the field and its valid values.
 
     `overrides` are "field=value" texts. None for preset, precision or seed means "not given as a flag".
     Sizes that only the preset chose (micro_batch_size, num_minibatches) shrink to fit a smaller batch_size.
@@ -91,6 +91,14 @@ def build(
     flags = {"preset": preset, "precision": precision, "seed": seed}
     asked |= {name: value for name, value in flags.items() if value is not None}
     return from_dict(stage, asked, stages)
+
+
+def stages_of(preset: str, prepare: Mapping[str, Any] | None = None, stages: Stages = STAGES) -> Stages:
+    """The stages that a preset has: without those whose split of the data set `prepare` does not set aside.
+
+    prepare: settings of `prepare` that were asked for. Raises UserError where they are wrong.
+    """
+    return stages.prepared_by(from_dict("prepare", {**(prepare or {}), "preset": preset}, stages))
 
 
 def from_dict(stage: str, asked: Mapping[str, Any], stages: Stages = STAGES) -> Any:
@@ -122,7 +130,9 @@ def read_config(path: Path | str) -> dict[str, Any]:
     """A YAML file of fields. Raises UserError if it is missing, unreadable or not a mapping."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is quick
+        values = yaml.load(
+            text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )  # the C loader is faster
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file", code=Code.FILE) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -133,7 +143,7 @@ def read_config(path: Path | str) -> dict[str, Any]:
         raise UserError(
             f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}", code=Code.FILE
         ) from None
-    except (ValueError, RecursionError) as error:  # a date that is none, or nesting without end
+    except (ValueError, RecursionError) as error:  # an impossible date, or nesting that is too deep
         raise UserError(f"{path}: not valid YAML: {error}", code=Code.FILE) from None
     if values is None:
         return {}
@@ -150,7 +160,9 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, str]:
         if not equals or not name.strip():
             raise UserError(f"{text}: write field=value", code=Code.SETTING)
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise UserError(f"{text}: holds half a surrogate pair, which is no text", code=Code.SETTING)
+            raise UserError(
+                f"{text}: contains half a surrogate pair, which is not valid text", code=Code.SETTING
+            )
         values[name.strip()] = value
     return values
 
@@ -162,7 +174,7 @@ def _unknown_field(stage: str, name: str, names: list[str]) -> str:
 
 
 def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """YAML reads `name: 2024` as a number; a text field needs text."""
+    """Convert numbers in text fields to text, because YAML reads `name: 2024` as a number."""
     hints = get_type_hints(cls)
     return {
         name: str(value) if hints[name] is str and isinstance(value, int | float) else value
@@ -171,7 +183,7 @@ def _texts(cls: type, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _absolute(place: Any) -> Any:
-    """A file or folder as an absolute path: the stage may run in another folder than it was asked from."""
+    """Make the path of a file or folder absolute, because the stage may run in another working directory."""
     if not isinstance(place, str) or place in ("", "votes", *NAMES) or not os.path.exists(place):
         return place
     return os.path.abspath(place)
@@ -188,8 +200,11 @@ def _validated(stage: str, cls: type, values: Mapping[str, Any]) -> Any:
 
 
 def _check_names(stage: str, settings: Any) -> None:
-    """Refuse a name that cannot be a folder or file of the workspace, before anything runs."""
-    names = {name: getattr(settings, name, "") for name in ("name", "dataset", "sft_run", "reward_run")}
+    """Raise UserError for a name that cannot be a folder or file of the workspace, before the stage runs."""
+    names = {
+        name: getattr(settings, name, "")
+        for name in ("name", "dataset", "sft_run", "reward_run", "judge_run")
+    }
     if stage == "prepare" and not settings.name:
         names["source"] = default_name(settings.source)
     for field, name in names.items():
@@ -203,8 +218,9 @@ def _check_names(stage: str, settings: Any) -> None:
 
 
 def _fitted(stage: str, settings: Any, asked: set[str]) -> Any:
-    """micro_batch_size divides batch_size; in PPO it divides a minibatch, and the minibatches the batch. A
-    response leaves room for its prompt."""
+    """Make micro_batch_size divide batch_size; in PPO, num_minibatches divides batch_size and
+    micro_batch_size divides a minibatch. Raises UserError if that is impossible or a response leaves no room
+    for its prompt."""
     if getattr(settings, "response_length", 0) and settings.response_length >= settings.max_length:
         raise UserError(
             f"{stage}: response_length={settings.response_length} leaves no room for a prompt in "

@@ -1,1 +1,1 @@
-"""The stages except PPO, one module each; each runs in a process of its own."""
+"""The stages except PPO, one module per stage; each stage runs in a separate process."""

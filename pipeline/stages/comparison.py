@@ -1,8 +1,9 @@
 """The comparison table of `evaluate`: each policy's results as one flat row of plain numbers.
 
-The module works on answers, scores and KL that `pipeline.stages.evaluate` computes.
+The module uses the answers, scores and KL that `pipeline.stages.evaluate` computes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from evaluation.alignment import length_controlled_win_rate, standardised_gain, win_rate
+from evaluation.answers import distinct_n, repetition
 from evaluation.reward_metrics import rank_correlation
-from evaluation.safety import is_refusal, refusal_summary
+from evaluation.safety import is_evasion, is_refusal, refusal_summary
 from pipeline.runs.record_file import RunRecord
 
+JUDGE = "judge"  # the name of the judge among the scorers; reward models are named by their precision
 GOLD_PARTS = ("helpful", "honest", "harmless", "well_put")
 
 
@@ -23,7 +26,8 @@ class Candidate:
     """One policy under test with its results. Lists and arrays have one entry per prompt.
 
     run: its run record. served: precision of its base. answers, harmful: `measure.Responses` to the held-out
-    prompts and to the safety probe. scores: by the reward model's precision. gold: see `measure.gold_parts`.
+    prompts and to the safety probe. scores: by the reward model's precision, and by JUDGE. gold: see
+    `measure.gold_parts`. by_step: its snapshots, which answer the held-out prompts only.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Candidate:
     kl: dict = field(default_factory=dict)
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     gold: list[dict | None] = field(default_factory=list)
+    by_step: dict[int, "Candidate"] = field(default_factory=dict)
 
     @property
     def length(self) -> float:
@@ -49,8 +54,9 @@ class Candidate:
 
 
 def row(policy: Candidate, sft: Candidate) -> dict:
-    """One flat row of the table. Columns of a reward model end in its precision; score_mean, score_gain and
-    win_rate_vs_sft are by the policy's own reward model (SFT has none); gold is None outside the world."""
+    """One flat row of the table. Columns of a reward model end in its precision, the judge's in "judge";
+    score_mean, score_gain and win_rate_vs_sft are by the policy's own reward model (SFT has none); gold is
+    None outside the world."""
     own = policy.run.precision if policy is not sft else None
     config, resources = policy.run.config, policy.run.resources
     columns = {
@@ -90,11 +96,22 @@ def row(policy: Candidate, sft: Candidate) -> dict:
         "refusal_rate": refused["refusal_rate"],
         "refusal_ci": refused["ci"] if refused["n"] else None,
         "refusal_rate_all_prompts": float(np.mean([is_refusal(text) for text in policy.answers.texts])),
+        "evasion_rate": _share(map(is_evasion, policy.harmful.texts)),
+        "evasion_rate_all_prompts": _share(map(is_evasion, policy.answers.texts)),
+        "distinct_1": distinct_n(policy.answers.texts, 1),
+        "distinct_2": distinct_n(policy.answers.texts, 2),
+        "repetition": repetition(policy.answers.texts),
+        "cut": 1.0 - float(np.mean(policy.answers.ended)),
         "seconds": policy.run.seconds,
         "peak_rss_bytes": resources.peak_rss_bytes,
         "peak_cuda_bytes": resources.peak_cuda_bytes,
         "adapter_bytes": resources.adapter_bytes,
     }
+
+
+def _share(flags: Iterable[bool]) -> float | None:
+    known = list(flags)
+    return sum(known) / len(known) if known else None
 
 
 def _gold_columns(policy: Candidate, sft: Candidate) -> dict:
@@ -118,7 +135,7 @@ def _gold_columns(policy: Candidate, sft: Candidate) -> dict:
 
 
 def reward_agreement(policies: list[Candidate]) -> list[dict]:
-    """How far the reward models agree with each other, and with gold, on the same answers.
+    """The agreement of the reward models with each other, and with gold, on the same answers.
 
     One row per pair of scorers a, b (reward models, and gold): rank_correlation (Spearman, over all answers
     of all policies), same_preference (share of prompts on which both place a PPO answer on the same side of

@@ -1,9 +1,10 @@
 """The stage `evaluate`: the SFT model and its PPO policies on the same held-out prompts, side by side.
 
 Each policy answers the prompts at its training temperature, with the same random numbers. Each reward model
-scores every answer, and so does the gold reward if the prompts are from the tiny world. KL to SFT is computed
-from exact log-probabilities. A safety probe counts refusals of harmful prompts. A policy is served as it was
-trained: on the bf16 base in controlled mode, on a base of its precision in shared mode.
+scores every answer; so does the judge where there is one, and the gold reward if the prompts are from the
+tiny world. With a judge, PPO's snapshots answer too, which shows the step at which the policy was best. KL to
+SFT is computed from exact log-probabilities. A safety probe counts refusals of harmful prompts. A policy is
+served as it was trained: on the bf16 base in controlled mode, on a base of its precision in shared mode.
 
 The stage trains nothing. It writes its table to run.json, one sample per prompt and policy to samples.jsonl,
 and a row to each PPO run's experiment record.
@@ -21,6 +22,7 @@ from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from evaluation.alignment import SEED_REFERENCE, kl_summary, seed_targets
+from evaluation.answers import best_step
 from evaluation.safety import HARMFUL_PROMPTS
 from models import adapters, loading
 from models.prompting import PromptFormat
@@ -28,9 +30,9 @@ from models.scoring import RewardModel
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.reader import read_run
 from pipeline.runs.record import Cancelled, Run
-from pipeline.runs.record_file import Parents
-from pipeline.stages import comparison
-from pipeline.stages.comparison import Candidate
+from pipeline.runs.record_file import Parents, RunRecord
+from pipeline.stages import by_step, comparison
+from pipeline.stages.comparison import JUDGE, Candidate
 from pipeline.training import measure
 
 
@@ -46,13 +48,17 @@ class Sampling:
 
 
 def evaluate(settings, run: Run, workspace: Workspace) -> dict:
-    """Results: table (one flat row per policy), targets (per PPO policy), reward_agreement, and facts.
+    """Results: table (one flat row per policy), targets, by_step and best_step (per PPO policy),
+    reward_agreement, and facts.
 
     Raises UserError if a parent's model or the data set is missing, Cancelled if asked to stop.
     """
     parents = run.record.parents
     policies = _policies(workspace, parents)
-    rewards = {p: parents.rewards[p] for p in PRECISIONS if p in parents.rewards}
+    scorers = _scorers(workspace, parents)
+    if JUDGE in scorers:
+        for policy in policies[1:]:
+            policy.by_step = by_step.candidates(policy, workspace.run(policy.run.id))
     base = _base(workspace, policies[0].folder)
     prompt_format = PromptFormat(loading.load_tokenizer(base))
     sampling = _sampling(settings, policies, run)
@@ -60,7 +66,7 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
     in_world = any(part is not None for part in measure.gold_parts(prompts, [""] * len(prompts)))
     harmful = _harmful_prompts(settings, in_world)
     run.cut_back(0)
-    run.set_total(len(policies) + len(rewards))
+    run.set_total(sum(1 + len(policy.by_step) for policy in policies) + len(scorers))
     step = 0
     for served in PRECISIONS:
         group = [policy for policy in policies if policy.served == served]
@@ -68,15 +74,22 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
             step += 1
             run.log({"step": step, "policy": policy.name, "response/length": policy.length} | policy.kl)
             _stop_if_asked(run)
-    for precision, run_id in rewards.items():
-        _score(policies, workspace.run(run_id) / "model", base, precision, prompt_format.eos_id)
+    for name, scorer in scorers.items():
+        _score(policies, name, workspace.run(scorer.id) / "model", base, scorer.precision, prompt_format)
         step += 1
-        run.log({"step": step} | {f"score/{p.name}": float(p.scores[precision].mean()) for p in policies})
+        run.log({"step": step} | {f"score/{p.name}": float(p.scores[name].mean()) for p in policies})
         _stop_if_asked(run)
     for policy in policies:
         policy.gold = measure.gold_parts(prompts, policy.answers.texts)
         _keep_samples(run, step, policy, prompts)
-    return _results(policies, rewards, prompts, harmful, sampling, parents, workspace, run)
+    return _results(policies, scorers, prompts, harmful, sampling, parents, workspace, run)
+
+
+def _scorers(workspace: Workspace, parents: Parents) -> dict[str, RunRecord]:
+    """The runs of the reward models by precision, and of the judge where there is one."""
+    found = {p: parents.rewards[p] for p in PRECISIONS if p in parents.rewards}
+    found |= {JUDGE: parents.judge} if parents.judge else {}
+    return {name: read_run(workspace, run_id) for name, run_id in found.items()}
 
 
 def _policies(workspace: Workspace, parents: Parents) -> list[Candidate]:
@@ -101,14 +114,14 @@ def _policies(workspace: Workspace, parents: Parents) -> list[Candidate]:
 def _base(workspace: Workspace, folder: Path) -> Path:
     if not (folder / adapters.CARD).is_file():
         raise UserError(
-            f"{workspace.relative(folder)} holds no finished model; run its stage again", code=Code.MODEL
+            f"{workspace.relative(folder)} contains no complete model; run its stage again", code=Code.MODEL
         )
     return loading.resolve_base(adapters.read_card(folder).get("base_model", ""))
 
 
 def _sampling(settings, policies: list[Candidate], run: Run) -> Sampling:
     """The PPO runs' own sampling, because KL and scores refer to the trained distribution; without a PPO run,
-    the settings. If runs differ, all are measured like the first, and an event says so."""
+    the settings. If runs differ, all are measured like the first, and an event reports it."""
     names = ("temperature", "max_length", "response_length")
     chosen = {name: getattr(settings, name) for name in names}
     used = {p.name: {n: p.run.config[n] for n in names} for p in policies if p.run.stage == "ppo"}
@@ -131,7 +144,8 @@ def _harmful_prompts(settings, in_world: bool) -> list[str]:
 def _answer(
     group: list[Candidate], sft: Candidate, base: Path, prompt_format, sampling: Sampling, prompts, harmful
 ):
-    """Fill in answers and KL of the policies that share a base, one by one; yields each when it is done."""
+    """Fill in answers and KL of the policies that share a base, and of their snapshots, one by one; yields
+    each when it is done."""
     if not group:
         return
     model = loading.load_causal(base, group[0].served, loading.device())
@@ -146,30 +160,42 @@ def _answer(
         batch_size=sampling.batch_size,
     )
     forbidden = [prompt_format.pad_id]
-    for policy in group:
-        if policy.name != "sft":
-            model = adapters.load(model, policy.folder, policy.name, base=base)
-        model.set_adapter(policy.name)
-        model.eval()
-        policy.answers = answers = answer(model, prompts, prompt_format)
-        policy.harmful = answer(model, harmful, prompt_format)
-        exact = {}
-        for name in {policy.name, "sft"}:
-            model.set_adapter(name)
-            exact[name] = measure.sequence_logprobs(
-                model, answers.prompt_ids, answers.tokens, sampling.temperature, forbid_ids=forbidden
-            )
-        policy.kl = kl_summary(exact[policy.name], exact["sft"])
-        yield policy
+    for each in group:
+        for policy in (each, *each.by_step.values()):
+            if policy.name != "sft":
+                model = adapters.load(model, policy.folder, policy.name, base=base)
+            model.set_adapter(policy.name)
+            model.eval()
+            policy.answers = answers = answer(model, prompts, prompt_format)
+            if policy is each:
+                policy.harmful = answer(model, harmful, prompt_format)
+            exact = {}
+            for name in {policy.name, "sft"}:
+                model.set_adapter(name)
+                exact[name] = measure.sequence_logprobs(
+                    model, answers.prompt_ids, answers.tokens, sampling.temperature, forbid_ids=forbidden
+                )
+            policy.kl = kl_summary(exact[policy.name], exact["sft"])
+            yield policy
     del model
     gc.collect()
 
 
-def _score(policies: list[Candidate], folder: Path, base: Path, precision: str, eos_id: int) -> None:
+def _score(
+    policies: list[Candidate],
+    name: str,
+    folder: Path,
+    base: Path,
+    precision: str,
+    prompt_format: PromptFormat,
+) -> None:
+    """Score the answers of all policies; those of snapshots by the judge and their own reward model only."""
     reward_model = RewardModel.load(folder, base, precision, loading.device())
     for policy in policies:
-        sequences = measure.scored_sequences(policy.answers, eos_id)
-        policy.scores[precision] = reward_model.score(sequences).double().numpy()
+        snapshots = policy.by_step.values() if name in (JUDGE, policy.run.precision) else ()
+        for one in (policy, *snapshots):
+            sequences = measure.scored_sequences(one.answers, prompt_format.eos_id)
+            one.scores[name] = reward_model.score(sequences).double().numpy()
     del reward_model
     gc.collect()
 
@@ -189,19 +215,24 @@ def _keep_samples(run: Run, step: int, policy: Candidate, prompts: list[str]) ->
         )
 
 
-def _results(policies, rewards, prompts, harmful, sampling, parents, workspace, run) -> dict:
+def _results(policies, scorers, prompts, harmful, sampling, parents, workspace, run) -> dict:
     sft = policies[0]
-    table, targets = [], {}
+    table, targets, curves = [], {}, {}
     for policy in policies:
         row = comparison.row(policy, sft)
         table.append(row)
         if policy is not sft:
             targets[policy.name] = seed_targets(row)
+            if JUDGE in scorers:
+                curves[policy.name] = by_step.curve(policy, sft, sampling.seed)
             seen = {"run": run.id, "row": row, "targets": targets[policy.name]}
             write_experiment(workspace, policy.run, evaluation=seen)
     return {
         "table": table,
         "targets": targets,
+        "by_step": curves,
+        "best_step": {name: best_step(points) for name, points in curves.items()},
+        "judge": _judge_facts(scorers.get(JUDGE)),
         "reward_agreement": comparison.reward_agreement(policies),
         "seed_reference": [dict(row) for row in SEED_REFERENCE],
         "dataset": parents.dataset,
@@ -210,8 +241,16 @@ def _results(policies, rewards, prompts, harmful, sampling, parents, workspace, 
         "temperature": sampling.temperature,
         "max_length": sampling.max_length,
         "response_length": sampling.response_length,
-        "reward_runs": dict(rewards),
+        "reward_runs": {name: scorer.id for name, scorer in scorers.items() if name != JUDGE},
     }
+
+
+def _judge_facts(judge: RunRecord | None) -> dict | None:
+    """Which judge it was, and how well it tells the better of two test answers."""
+    if judge is None:
+        return None
+    names = ("accuracy", "accuracy_ci", "auc", "n_pairs")
+    return {"run": judge.id} | {name: judge.results.get(name) for name in names}
 
 
 def _stop_if_asked(run: Run) -> None:

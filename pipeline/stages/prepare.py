@@ -1,8 +1,9 @@
-"""Stage `prepare`: make a data set of preference pairs from a source.
+"""Stage `prepare`: create a data set of preference pairs from a source.
 
 Reads the source (`data.sources`), splits it by prompt (`data.splits`), checks that no prompt is in two
-splits, and writes `datasets/<name>/` with a file of rows a split and a card. It is built beside its place and
-moved there as a whole: a failure or a kill leaves the earlier data set, or none.
+splits, and writes `datasets/<name>/` with one file of rows per split and a card. The data set is written to a
+temporary folder, which is then renamed, so that after a failure or a kill the earlier data set, or none,
+exists.
 
     python -m pipeline prepare --set source=tiny name=tiny
 """
@@ -34,10 +35,10 @@ FORMAT = {
 
 
 def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
-    """Make the data set and return what run.json keeps of its card.
+    """Create the data set; returns the part of its card that run.json keeps.
 
-    Raises UserError when the source is not there or malformed, Cancelled when asked to stop; nothing is left
-    behind then.
+    Raises UserError if the source is missing or malformed, Cancelled if asked to stop; in both cases no files
+    are left behind.
     """
     folder = workspace.dataset(settings.name or default_name(settings.source))
     print(f"reading {settings.source}", flush=True)
@@ -61,13 +62,13 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
     )
     if not splits["train"]:
         raise UserError(
-            f"{settings.source}: no pair is left for training; choose a larger source", code=Code.SOURCE
+            f"{settings.source}: no pairs remain for training; choose a larger source", code=Code.SOURCE
         )
     empty = [name for name in splits if not splits[name]]
     if empty:
-        run.event("small data set", f"too few different prompts: nothing in {' and '.join(empty)}")
+        run.event("small data set", f"too few different prompts: no pairs in {' and '.join(empty)}")
     if shared_prompts(splits):
-        raise RuntimeError("a prompt is in two splits")  # make_splits promises that it cannot be
+        raise RuntimeError("a prompt is in two splits")  # make_splits guarantees that this cannot happen
 
     staging = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}.new")
     try:
@@ -87,11 +88,11 @@ def prepare(settings: PrepareSettings, run: Run, workspace: Workspace) -> dict:
 def make_splits(
     pairs: dict[str, list[Pair]], seed: int, validation: float, test: float, judge: float = 0.0
 ) -> tuple[dict[str, list[Pair]], int]:
-    """Train, validation and test from the splits of the source ("all" where it has none).
+    """Train, validation and test from the splits of the source ("all" if it has none).
 
-    Splits that the source has are kept; those it lacks are taken from its training pairs, by prompt. Returns
-    them and the number of pairs removed because a later split has their prompt too. With `judge` > 0 there is
-    a split "judge" of that share of what would else be for training.
+    Splits that the source has are kept; those that it lacks are taken from its training pairs, by prompt.
+    Returns the splits and the number of pairs removed because a later split also has their prompt. With
+    `judge` > 0, a split "judge" takes that share of the training pairs.
     """
     given = {name: pairs[name] for name in ("validation", "test") if pairs.get(name)}
     pool = pairs.get("train", []) + pairs.get("all", [])
@@ -107,7 +108,7 @@ def make_splits(
 
 
 def _write_rows(path: Path, pairs: list[Pair]) -> dict:
-    """Write one split; returns its line of the card."""
+    """Write one split; returns its entry for the card."""
     write_atomic(path, "".join(_line(pair) for pair in pairs))
     return {
         "file": path.name,
@@ -130,7 +131,7 @@ def _card(
     dropped: dict[str, int],
     files: dict[str, dict],
 ) -> dict:
-    """The data set's card, dataset.json: where it is from, what was dropped, how long it is, its hashes."""
+    """The data set's card, dataset.json: its origin, the dropped pairs, lengths and hashes."""
     pairs = [pair for rows in splits.values() for pair in rows]
     kinds = Counter(pair.kind for pair in pairs if pair.kind)
     turns = Counter(len(messages(pair.prompt)) for pair in pairs)
@@ -170,8 +171,8 @@ def _lengths(texts: list[str]) -> dict[str, float]:
 
 
 def _replace(folder: Path, staging: Path) -> None:
-    """Put ``staging`` in the place of ``folder``. A folder cannot be replaced in one step where one is there;
-    a kill in between leaves the old one aside, and `pipeline.runs.leftovers` puts it back."""
+    """Replace `folder` by `staging`. An existing folder cannot be replaced in one step, so it is moved aside
+    first; after a kill in between, `pipeline.runs.leftovers` moves it back."""
     aside = folder.with_name(f".{folder.name}~{secrets.token_hex(4)}.old")
     sync_folder(staging)
     if folder.exists():

@@ -1,10 +1,10 @@
-"""Trains the embedded base: a byte-level BPE tokenizer and a small GPT-2, both from the tiny world alone.
+"""Trains the embedded base: a byte-level BPE tokenizer and a small GPT-2, both only on the tiny world.
 
-The dialogues are drawn on demand and never repeat. Each is a row of its own from position 0, as it will be
-when the model answers; rows of similar length share a batch. The base learns good and bad answers alike;
-later stages teach the difference. Hidden matrices are trained with Muon (Jordan 2024, torch.optim.Muon), the
-rest with AdamW; the learning rate warms up, stays constant, and falls to zero over the last third. Answers
-are evaluated by `python -m pipeline evaluate`.
+The dialogues are drawn on demand and never repeat. Each dialogue is a separate row that starts at position 0,
+as when the model answers later; rows of similar length share a batch. The base learns both good and bad
+answers; later stages teach the difference. Hidden matrices are trained with Muon (Jordan 2024,
+torch.optim.Muon), the rest with AdamW; the learning rate warms up, stays constant, and falls to zero over the
+last third. Answers are evaluated by `python -m pipeline evaluate`.
 
     python -m pipeline pretrain --set max_steps=2000
 """

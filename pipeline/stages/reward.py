@@ -1,14 +1,16 @@
 """A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
 
 TRL's RewardTrainer (Bradley-Terry loss) trains on a base of any precision. The adapter starts as a copy of
-the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the arms differ in
-nothing but the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
+the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the precisions differ
+only in the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
 best accuracy that the noisy labels allow. `pipeline.ppo` standardises the scores.
 
     python -m pipeline reward --precision int4
 """
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from datasets import Dataset
@@ -24,9 +26,10 @@ from models.fast import heap, pairs
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline.runs.record import Run
-from pipeline.settings.fields import RewardSettings
-from pipeline.training import attempts, distributed
+from pipeline.settings.fields import JudgeSettings, RewardSettings
+from pipeline.training import attempts, distributed, trained
 from pipeline.training import trainer as training
+from pipeline.training.reporter import Reporter
 from pipeline.training.seeding import make_deterministic
 from pipeline.training.token_cache import cached
 
@@ -73,6 +76,23 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
     rows += [pair.row() for pair in safety_pairs(settings.safety_pairs, settings.seed)]
+    sft_model = workspace.run(run.record.parents.sft) / "model"
+    return fit(settings, run, workspace, base, rows, lambda: starting_model(settings, sft_model, base))
+
+
+def fit(
+    settings: RewardSettings | JudgeSettings,
+    run: Run,
+    workspace: Workspace,
+    base: Path,
+    rows: list[dict],
+    make_model: Callable,
+) -> dict:
+    """Train the model of `make_model` on the rows, write model/ and measure it; returns the results.
+
+    make_model: makes the base with the trainable adapter ADAPTER and an fp32 head, each time the same.
+    """
+    dataset = run.record.parents.dataset
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
     test = training.read_rows(workspace, dataset, "test")
 
@@ -83,17 +103,16 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
             workspace, "reward", base, longest, rows, lambda: tokenise(prompt_format, rows, longest)
         )
     )
-    sft_model = workspace.run(run.record.parents.sft) / "model"
-    model = starting_model(settings, sft_model, base)
-    before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
+    model = make_model()
+    before = {name: p.detach().clone() for name, p in trained.trainables(model).items()}
 
-    reporter = training.Reporter(run, settings.early_stopping_patience)
+    reporter = Reporter(run, settings.early_stopping_patience)
     evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
     collator, lengths = pairing(settings, model, examples, prompt_format)
 
     filler = {"chosen_ids": [prompt_format.eos_id], "rejected_ids": [prompt_format.eos_id]}
 
-    def trainer_with(now: RewardSettings) -> _Trainer:
+    def trainer_with(now: RewardSettings | JudgeSettings) -> _Trainer:
         trainer = _Trainer(
             model=model,
             args=training.arguments(
@@ -108,12 +127,12 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
             callbacks=[reporter],
         )  # fmt: skip
         # TRL casts adapter and head to bf16 on quantised bases only; restore fp32 everywhere.
-        training.restore(model, before)
+        trained.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
 
     _, facts = attempts.train(trainer_with, settings, reporter)
-    model = training.in_one_piece(model, lambda: starting_model(settings, sft_model, base))
+    model = trained.in_one_piece(model, make_model)
     if not run.leads:
         return {}
 
@@ -140,16 +159,22 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
 
 def starting_model(settings: RewardSettings, sft_model, base):
     """The base with a trainable copy of the SFT adapter and a fresh fp32 head."""
-    model = loading.load_reward_base(
-        base, settings.precision, loading.device(), seed=settings.seed, split=settings.split_base
-    )
-    loading.check_length(model, settings.max_length)
+    model = base_with_head(settings, base)
     model = adapters.load(model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout)
     model.get_base_model().score.requires_grad_(True)
     return model
 
 
-def pairing(settings: RewardSettings, model, examples: Dataset, prompt_format: PromptFormat):
+def base_with_head(settings: RewardSettings | JudgeSettings, base: Path):
+    """The frozen base in the run's precision with a fresh fp32 head drawn from the seed."""
+    model = loading.load_reward_base(
+        base, settings.precision, loading.device(), seed=settings.seed, split=settings.split_base
+    )
+    loading.check_length(model, settings.max_length)
+    return model
+
+
+def pairing(settings: RewardSettings | JudgeSettings, model, examples: Dataset, prompt_format: PromptFormat):
     """(collator, tokens per pair): both responses in one row if the base allows that, otherwise TRL's
     rows."""
     both = list(zip(examples["chosen_ids"], examples["rejected_ids"], strict=True))

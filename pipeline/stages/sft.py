@@ -14,6 +14,7 @@ from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+from data.safety_pairs import everyday_answers
 from data.workspace import Workspace
 from models import adapters, loading
 from models.fast import response_loss
@@ -21,8 +22,9 @@ from models.generation import generate
 from models.prompting import PromptFormat
 from pipeline.runs.record import Run
 from pipeline.settings.fields import SftSettings
-from pipeline.training import attempts, distributed
+from pipeline.training import attempts, distributed, trained
 from pipeline.training import trainer as training
+from pipeline.training.reporter import Reporter
 from pipeline.training.seeding import make_deterministic
 from pipeline.training.token_cache import cached
 
@@ -40,6 +42,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     base = loading.resolve_base(settings.base_model)
     dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
+    rows += [pair.row() for pair in everyday_answers(settings.everyday_answers, settings.seed)]
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 
     prompt_format = PromptFormat(loading.load_tokenizer(base))
@@ -48,13 +51,13 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
         lambda: cached(workspace, "sft", base, longest, rows, lambda: tokenise(prompt_format, rows, longest))
     )
     model = starting_model(settings, base)
-    before = {name: p.detach().clone() for name, p in training.trainables(model).items()}
+    before = {name: p.detach().clone() for name, p in trained.trainables(model).items()}
 
     def sample(step: int) -> None:
         if settings.max_length > SAMPLE_LENGTH and not settings.split_base:
             _sample(model, prompt_format, held_out[:SAMPLES], settings, run, step)
 
-    reporter = training.Reporter(run, settings.early_stopping_patience, sample)
+    reporter = Reporter(run, settings.early_stopping_patience, sample)
     evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
     lengths = [len(ids) for ids in examples["input_ids"]]
 
@@ -77,13 +80,13 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
         if response_loss.can_use(model) and not distributed.sharding() and not settings.split_base:
             response_loss.use_lean_head(model)
         # TRL casts the trainables of a quantised model to bf16, which drops small updates; restore fp32.
-        training.restore(model, before)
+        trained.restore(model, before)
         trainer.start(run, reporter, lengths, settings.micro_batch_size, filler)
         return trainer
 
     trainer, facts = attempts.train(trainer_with, settings, reporter)
 
-    whole = training.in_one_piece(model, lambda: starting_model(settings, base))
+    whole = trained.in_one_piece(model, lambda: starting_model(settings, base))
     if run.leads:
         adapters.save(
             whole, run.model_dir, ADAPTER, base=base, precision=settings.precision, name=settings.base_model

@@ -1,1 +1,1 @@
-"""What the stages that train have in common."""
+"""The code that the training stages share."""

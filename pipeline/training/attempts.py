@@ -27,7 +27,9 @@ from pipeline.runs import checkpoints
 from pipeline.runs.record import Cancelled
 from pipeline.training import distributed
 from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_memory
-from pipeline.training.trainer import CARD, Reporter, ReproducibleTrainer, restore, trainables
+from pipeline.training.reporter import CARD, Reporter
+from pipeline.training.trained import restore, trainables
+from pipeline.training.trainer import ReproducibleTrainer
 
 
 def train(
@@ -35,7 +37,7 @@ def train(
 ) -> tuple[ReproducibleTrainer, dict]:
     """Train to the end, from the newest complete checkpoint if there is one.
 
-    `make` gets the settings of an attempt and puts the starting weights into the model. Returns the last
+    make: gets the settings of an attempt and loads the starting weights into the model. Returns the last
     trainer and facts for `results`. Raises Cancelled after saving if the run was asked to stop, UserError if
     roll-backs did not help, and the memory error itself if memory use cannot be reduced further.
     """
@@ -113,9 +115,10 @@ def _to_the_end(trainer: ReproducibleTrainer, found: tuple[int, Path] | None) ->
 
 
 def _as_it_ended(trainer: ReproducibleTrainer, step: int, path: Path) -> None:
-    """The run was killed between its last checkpoint and its end: nothing is left to train.
+    """Restore the trainer if the run was killed between its last checkpoint and its end: no steps remain.
 
-    A stage may evaluate once more after the last step; where it had done so, it does it again.
+    A stage may evaluate after the last step; the row of such an evaluation is removed, because the stage
+    repeats it.
     """
     run, reporter = trainer.run, trainer.reporter
     trainer._load_from_checkpoint(path)
@@ -154,7 +157,7 @@ def _shrink(trainer: ReproducibleTrainer, memory: Memory, batch: int, error: Mem
         trainer.save_last_step()
     _amend_newest(run, memory=memory)
     run.event(
-        "out of memory", f"step {step + 1}: {done}; the step is done again", step=step + 1, error=str(error)
+        "out of memory", f"step {step + 1}: {done}; the step is repeated", step=step + 1, error=str(error)
     )
 
 
@@ -185,7 +188,7 @@ def _roll_back(trainer: ReproducibleTrainer, stability: Stability, trouble: Unst
 
 
 def _amend_newest(run, **decisions: Memory | Stability) -> None:
-    """Write decisions into the newest checkpoint. Without a checkpoint a killed run starts anew and decides
+    """Write decisions into the newest checkpoint. Without a checkpoint a killed run starts again and decides
     again."""
     found = checkpoints.latest(run.checkpoints_dir)
     if found is None:

@@ -1,4 +1,4 @@
-"""Distributes the rows of each batch over the processes that train together.
+"""Orders rows by length, and distributes the rows of each batch over the processes that train together.
 
 A batch has the same rows in the same order as in one process. Of n processes each takes every n-th row, so
 that all get rows of similar length, and cuts its share into micro-batches. All make the same number of
@@ -14,7 +14,39 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch.utils.data import Dataset, Sampler
+
+
+class LengthGrouped(Sampler[int]):
+    """Indices in an order that puts rows of similar length into one batch; a fresh shuffle each epoch.
+
+    Shuffles, sorts within stretches of 32 batches, and shuffles the batches. The order depends only on seed
+    and epoch and not on a global generator, so a resumed run sees the batches of an undisturbed one.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        stretch = 32 * self.batch_size
+        batches = []
+        for start in range(0, len(order), stretch):
+            near = sorted(order[start : start + stretch], key=lambda index: self.lengths[index])
+            batches += [near[at : at + self.batch_size] for at in range(0, len(near), self.batch_size)]
+        # A short batch stays last, because the caller cuts the batches again from this order.
+        last = batches.pop() if batches and len(batches[-1]) < self.batch_size else []
+        for at in torch.randperm(len(batches), generator=generator).tolist():
+            yield from batches[at]
+        yield from last
 
 
 class Dealt(Sampler[list[int]]):

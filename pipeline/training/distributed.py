@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import torch
 
 LOOK_EVERY = 0.5  # seconds between two looks at the other processes
-LEAVING = 10.0  # seconds that a last question may take
-PATIENCE = 5.0  # seconds for the main thread to notice by itself that another process failed
+LEAVING = 10.0  # seconds to wait for the end of the watching thread
+PATIENCE = 5.0  # seconds in which the main thread can itself notice that another process failed
 
 
 # -- the place of this process, from the launcher's environment
@@ -61,7 +61,7 @@ def sharding() -> str:
 
 
 def check(stage: str, settings: Any) -> None:
-    """UserError for what cannot work in these processes."""
+    """Raise UserError for settings that cannot work in these processes."""
     if stage not in STAGES or not STAGES[stage].trains_adapter:
         return
     if sharding():
@@ -70,7 +70,8 @@ def check(stage: str, settings: Any) -> None:
         return
     if getattr(settings, "split_base", False):
         raise UserError(
-            f"{stage}: split_base deals one process's base to all GPUs: start it without `accelerate launch`",
+            f"{stage}: split_base distributes one process's base over all GPUs; start it without "
+            "`accelerate launch`",
             code=Code.OPTION,
         )
     whole, name = settings.batch_size, "batch_size"
@@ -80,8 +81,8 @@ def check(stage: str, settings: Any) -> None:
     if left:
         near = max(1, share) * process_count() * (settings.batch_size // whole)
         raise UserError(
-            f"{stage}: {name}={whole} cannot be dealt to {process_count()} processes; batch_size={near} can "
-            "(it counts the rows of all processes together)",
+            f"{stage}: {name}={whole} cannot be divided among {process_count()} processes; batch_size={near} "
+            "can (it counts the rows of all processes together)",
             code=Code.SETTING,
         )
     micro = micro_batch(settings.micro_batch_size, whole)
@@ -102,7 +103,7 @@ def micro_batch(size: int, whole: int) -> int:
 def _check_sharding(stage: str, settings: Any) -> None:
     kind = sharding()
     if stage == "ppo":
-        raise UserError(f"ppo does not run under {kind}: use pipeline/launch/ddp.yaml", code=Code.OPTION)
+        raise UserError(f"ppo does not run under {kind}; use pipeline/launch/ddp.yaml", code=Code.OPTION)
     if settings.precision != "bf16":
         raise UserError(
             f"{stage}: a base in {settings.precision} cannot be split by {kind}; "
@@ -127,7 +128,7 @@ def _check_sharding(stage: str, settings: Any) -> None:
 
     if not torch.cuda.is_available():
         raise UserError(
-            f"{kind} needs GPUs, and there is none here; on CPUs use pipeline/launch/ddp.yaml",
+            f"{kind} needs GPUs, and this machine has none; on CPUs use pipeline/launch/ddp.yaml",
             code=Code.OPTION,
         )
 
@@ -290,12 +291,12 @@ class Peers:
                     message = f"process {other} of {process_count()} (pid {pid}) was killed"
                     return {"message": message, "mendable": True, "code": Code.LOST}
         except (RuntimeError, OSError):
-            return {"message": "the leading process is gone", "mendable": True, "code": Code.LOST}
+            return {"message": "the leading process has ended", "mendable": True, "code": Code.LOST}
         return None
 
     def _watch(self) -> None:
-        """Watch the other processes in a thread of its own, because a main thread that waits for a dead
-        process in a collective call never returns."""
+        """Watch the other processes in a separate thread, because a main thread that waits in a collective
+        call for a process that has died never returns."""
         while not self.over.wait(LOOK_EVERY):
             trouble = self._trouble()
             if trouble is None or self.over.wait(PATIENCE):
@@ -309,7 +310,8 @@ class Peers:
 
 @contextlib.contextmanager
 def joined() -> Iterator[Peers | None]:
-    """The other processes of this run while it lasts; None in a single process. All learn of an error."""
+    """The other processes of this run, for the duration of the context; None in a single process. An error in
+    the context is reported to the other processes."""
     if process_count() == 1:
         yield None
         return
@@ -355,13 +357,13 @@ def blamed(peers: Peers | None) -> Iterator[None]:
 
 
 def check_command(name: str) -> None:
-    """UserError for a command of the command line that a launcher may not start in several processes."""
+    """Raise UserError for a command that a launcher must not start in several processes."""
     if process_count() > 1 and name not in (*(row.name for row in STAGES if row.trains_adapter), "resume"):
-        raise UserError(f"{name} runs in one process: start it without `accelerate launch`", code=Code.OPTION)
+        raise UserError(f"{name} runs in one process; start it without `accelerate launch`", code=Code.OPTION)
 
 
 def let_the_leader_speak() -> None:
-    """Give the leader time to report an error that all processes find; the launcher then ends the others."""
+    """Give the leader time to report an error of all processes; the launcher then ends the others."""
     if rank() > 0:
         time.sleep(2.0)
 

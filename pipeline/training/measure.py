@@ -1,4 +1,4 @@
-"""What one policy does on a list of prompts: answers, exact log-probabilities, gold reward.
+"""Measures one policy on a list of prompts: answers, exact log-probabilities, gold reward.
 
 `pipeline.ppo` uses it for its final figures and `pipeline.stages.evaluate` for the comparison of policies, so
 that scores and KL mean the same in both. It works on the model's active adapter: the caller activates the

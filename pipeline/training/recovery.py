@@ -40,7 +40,7 @@ class Unstable(Exception):
 
 @dataclass
 class Memory:
-    """How much is computed at once.
+    """The amounts that are computed at once.
 
     micro: rows per forward and backward pass; rows: responses sampled at once; checkpointing: the backward
     pass recomputes activations.
@@ -69,7 +69,7 @@ class Memory:
 
 @dataclass
 class Stability:
-    """Detects an unstable step, and says how gently a run continues after its roll-backs."""
+    """Detects an unstable step, and determines learning rate and clipping after a roll-back."""
 
     tries: int = 0
     warm_from: int = 0
@@ -118,7 +118,7 @@ class Stability:
         return min(asked, CALM_CLIP) if self.tries else asked
 
 
-# What libraries say when memory runs out, here or on a GPU, without a MemoryError.
+# Messages of libraries when main or GPU memory runs out and they do not raise a MemoryError.
 _NO_MEMORY = (
     "can't allocate memory",  # torch's allocator
     "not enough memory",  # the same on Windows
@@ -126,18 +126,18 @@ _NO_MEMORY = (
     "out of memory",  # CUDA
     "ALLOC_FAILED",  # cuBLAS and cuDNN
     "std::bad_alloc",  # C++
-    "could not create a primitive",  # oneDNN, which has no other words for it
+    "could not create a primitive",  # oneDNN, which has no more specific message
     "could not create a memory",
     "could not execute a primitive",
-    "failed to map segment",  # the loader, for a library that does not fit any more
-    "can't start new thread",  # its stack does not fit
+    "failed to map segment",  # the dynamic loader, if a library does not fit
+    "can't start new thread",  # the stack of the thread does not fit
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or here: by the kind of error, or by a library's words for it.
+    """Whether main or GPU memory ran out, according to the class or the message of an error or of its causes.
 
-    The causes are looked at, too. A UserError says by itself what it is.
+    A UserError never counts, because its message already states the problem.
     """
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, UserError):

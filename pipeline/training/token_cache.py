@@ -1,8 +1,8 @@
 """Token ids of training rows, cached on disk under a hash of everything that they depend on.
 
-The three reward models learn from the same rows with the same tokenizer, so the second and third find the
-work done. The hash covers the texts, the tokenizer's files, the longest length and the kind of rows, so a
-stale entry is never found. Entries are memory-mapped; the oldest are removed.
+The three reward models learn from the same rows with the same tokenizer, so the second and third can use the
+tokens of the first. The hash covers the texts, the tokenizer's files, the longest length and the kind of
+rows, so a stale entry is never found. Entries are memory-mapped; the oldest are removed.
 
     examples = cached(workspace, "reward", base, max_length, rows, lambda: tokenise(text, rows, max_length))
 """
@@ -22,7 +22,7 @@ from data.files import sha256_text
 from data.workspace import Workspace
 from models.loading import tokenizer_hash
 
-FORMAT = 1  # to be increased when the same rows get other ids
+FORMAT = 1  # must be increased whenever the same rows get other ids
 KEPT = 16  # number of entries
 
 
@@ -36,7 +36,7 @@ def cached(
 ) -> Dataset:
     """The data set that `make()` returns, from the cache if it is there.
 
-    kind: how rows become ids ("sft", "reward"). Several processes may make the same entry at the same time.
+    kind: how rows become ids ("sft", "reward"). Several processes may create the same entry at the same time.
     """
     parts = [FORMAT, kind, max_length, tokenizer_hash(base), rows]
     folder = workspace.cache / "tokens" / sha256_text(json.dumps(parts, sort_keys=True))[:32]
@@ -45,7 +45,7 @@ def cached(
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(staging, ignore_errors=True)
         make().save_to_disk(staging)
-        with contextlib.suppress(OSError):  # another process was quicker
+        with contextlib.suppress(OSError):  # another process has written the entry first
             os.rename(staging, folder)
         shutil.rmtree(staging, ignore_errors=True)
         _forget(folder.parent)

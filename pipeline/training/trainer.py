@@ -1,40 +1,34 @@
-"""What SFT and reward modelling share: rows, arguments, sampler, checkpoints, early stopping, alarms.
+"""A trainer for SFT and reward modelling: rows, arguments, batches, checkpoints and checks of the values.
 
 TRL's trainers do the training. This module makes them reproducible bit for bit across a kill and a resume,
-records their logs in a Run, and adds alarms that they lack: a loss that is not finite or jumps raises
-Unstable within a step (transformers would log 0.0 and continue), and a parameter that never gets a gradient
-is reported. pipeline.stages.sft and pipeline.stages.reward know what the two stages learn from;
-pipeline.training.attempts reacts to trouble.
+and adds checks that they lack: a loss or gradient that is not finite raises Unstable within a step
+(transformers would log 0.0 and continue). `reporter` connects a trainer to a Run, and `attempts` reacts to
+errors; pipeline.stages.sft and pipeline.stages.reward define the two stages.
 """
 
 import math
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.utils.data import DataLoader, Sampler
-from transformers import TrainerCallback
+from torch.utils.data import DataLoader
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from data.datasets import read_split
 from data.errors import Code, UserError
-from data.files import read_json, write_json
 from data.workspace import Workspace
 from models.fast import heap
 from models.loading import device
-from pipeline.runs import checkpoints
 from pipeline.runs.record import Run
 from pipeline.training import distributed
-from pipeline.training.dealing import Dealt, WithFiller
-from pipeline.training.recovery import Memory, Stability, Unstable
+from pipeline.training.dealing import Dealt, LengthGrouped, WithFiller
+from pipeline.training.recovery import Unstable
+from pipeline.training.reporter import Reporter
+from pipeline.training.trained import restore, trainables, whole
 
-TRAINABLES, BEST, CARD = "trainables.safetensors", "best.safetensors", "reporter.json"
-CLOCKS = ("runtime", "per_second", "total_flos")  # log entries that differ from run to run
-TIDY_STEPS = 5  # steps between returns of freed memory: batches of different lengths leave gaps in it
+TRAINABLES = "trainables.safetensors"
 EVALUATION_ROWS = 256  # validation rows that are evaluated during training
 
 
@@ -78,7 +72,7 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
         eval_strategy="steps" if evaluates else "no",
         eval_steps=settings.eval_steps,
         prediction_loss_only=True,
-        bf16=False,  # the base's weights are bf16 already; autocast would round adapters and head
+        bf16=False,  # the base's weights are already bf16; autocast would round adapters and head
         fp16=False,
         max_length=None,
         seed=settings.seed,
@@ -96,156 +90,6 @@ def arguments(config_class, settings, run: Run, *, evaluates: bool, **extra):
     return made
 
 
-class LengthGrouped(Sampler[int]):
-    """Indices in an order that puts rows of similar length into one batch; a fresh shuffle each epoch.
-
-    Shuffles, sorts within stretches of 32 batches, and shuffles the batches. The order depends only on seed
-    and epoch and not on a global generator, so a resumed run sees the batches of an undisturbed one.
-    """
-
-    def __init__(self, lengths: list[int], batch_size: int, seed: int):
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self):
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(len(self.lengths), generator=generator).tolist()
-        stretch = 32 * self.batch_size
-        batches = []
-        for start in range(0, len(order), stretch):
-            near = sorted(order[start : start + stretch], key=lambda index: self.lengths[index])
-            batches += [near[at : at + self.batch_size] for at in range(0, len(near), self.batch_size)]
-        # A short batch stays last, because the caller cuts the batches again from this order.
-        last = batches.pop() if batches and len(batches[-1]) < self.batch_size else []
-        for at in torch.randperm(len(batches), generator=generator).tolist():
-            yield from batches[at]
-        yield from last
-
-
-class Reporter(TrainerCallback):
-    """Connects a trainer's callbacks to a Run: metrics, checkpoints, cancel, early stopping, gradient watch.
-
-    patience: number of evaluations without a better validation loss after which the run stops; 0 = never.
-    on_evaluation(step): called after each evaluation, for samples.
-    """
-
-    def __init__(self, run: Run, patience: int = 0, on_evaluation=None):
-        self.run, self.patience, self.on_evaluation = run, patience, on_evaluation
-        self.unseen: set[str] = set()  # names of trainables that have had no gradient yet
-        self.best_loss, self.since_best = math.inf, 0
-        self.best: dict[str, torch.Tensor] | None = None
-        self.last_evaluation: dict = {}
-        self.cancelled = self.warned = False
-
-    def begin(self, model: torch.nn.Module, memory: Memory, stability: Stability) -> None:
-        """Reset before an attempt. A checkpoint's `load` comes afterwards."""
-        self.memory, self.stability = memory, stability
-        # DeepSpeed does not expose the gradients.
-        self.unseen = set() if distributed.sharding() == "ZeRO" else set(trainables(model))
-        self.best_loss, self.since_best, self.best = math.inf, 0, None
-        self.last_evaluation = {}
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.run.set_total(state.max_steps)
-
-    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
-        batches = getattr(train_dataloader, "batch_sampler", None)
-        sampler = batches.order if isinstance(batches, Dealt) else getattr(train_dataloader, "sampler", None)
-        if isinstance(sampler, LengthGrouped):
-            sampler.set_epoch(int(state.epoch or 0))
-
-    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
-        if self.unseen:
-            gradients = {n: p.grad for n, p in trainables(model).items() if p.grad is not None}
-            moved = {n for n, gradient in gradients.items() if bool(whole(gradient).any())}
-            self.unseen -= moved
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step % TIDY_STEPS == 0:
-            heap.give_back()
-        if self.run.should_stop():
-            self.cancelled = control.should_save = control.should_training_stop = True
-        return control
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        row = {key: value for key, value in logs.items() if not any(clock in key for clock in CLOCKS)}
-        if "train_loss" in row:
-            return  # the closing summary
-        if "learning_rate" in row:
-            row["lr"] = row["learning_rate"]
-        if "loss" in row:
-            self._check(row["loss"], state.global_step)
-        if row.get("grad_norm") == 0.0 and not self.warned:
-            self.warned = True
-            self.run.event(
-                "zero gradient", "the gradient is zero: nothing is being learned", step=state.global_step
-            )
-        self.run.log({"step": state.global_step, **row})
-
-    def _check(self, loss: float, step: int) -> None:
-        try:
-            self.stability.check_loss(loss)
-        except Unstable as trouble:
-            raise Unstable(f"{trouble} at step {step}", step) from None
-
-    def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
-        self.last_evaluation = {"step": state.global_step, **metrics}
-        if self.patience:
-            self._early_stopping(metrics["eval_loss"], state, control, model)
-        if self.on_evaluation is not None:
-            self.on_evaluation(state.global_step)
-        return control
-
-    def _early_stopping(self, loss: float, state, control, model) -> None:
-        if loss < self.best_loss:
-            self.best_loss, self.since_best = loss, 0
-            self.best = {name: whole(p).detach().cpu().clone() for name, p in trainables(model).items()}
-            return
-        self.since_best += 1
-        if self.since_best >= self.patience:
-            control.should_training_stop = True
-            self.run.event(
-                "early stopping",
-                f"no better validation loss in {self.since_best} evaluations: the best weights are kept",
-                step=state.global_step,
-            )
-
-    def on_save(self, args, state, control, **kwargs):
-        distributed.anyone(True)  # wait until every process has written its part
-        if not self.run.leads:
-            return
-        folder = self.run.checkpoints_dir
-        self.run.sync_logs()
-        checkpoints.seal(folder / f"checkpoint-{state.global_step}")
-        checkpoints.rotate(folder, keep=2)
-
-    def save(self, folder: Path, tokens: int) -> None:
-        """Save what the trainer's own state lacks: early stopping, the last evaluation, the gradient watch,
-        the number of tokens seen, and how the run recovered."""
-        card = {"since_best": self.since_best, "unseen": sorted(self.unseen), "tokens": tokens}
-        card |= {"last_evaluation": self.last_evaluation, "warned": self.warned}
-        card |= {"memory": asdict(self.memory), "stability": asdict(self.stability)}
-        if self.best is not None:
-            card["best_loss"] = self.best_loss
-            save_file(self.best, folder / BEST)
-        write_json(folder / CARD, card)
-
-    def load(self, folder: Path) -> int:
-        """Restore the state of `save`; returns the number of tokens seen."""
-        card = read_json(folder / CARD)
-        self.since_best, self.unseen = card["since_best"], set(card["unseen"])
-        # Checkpoints of earlier versions lack these two.
-        self.last_evaluation, self.warned = card.get("last_evaluation", {}), card.get("warned", False)
-        if "best_loss" in card:
-            self.best_loss, self.best = card["best_loss"], load_file(folder / BEST)
-        return card["tokens"]
-
-
 if TYPE_CHECKING:
     from transformers import Trainer as _Trainer  # the trainers that the class is mixed into
 else:
@@ -258,8 +102,8 @@ class ReproducibleTrainer(_Trainer):
 
     `start(run, reporter, lengths, rows_together, filler)` has to be called before `train`. rows_together:
     size of the groups of rows of similar length; it stays the same when the micro-batch shrinks, so that the
-    order does.
-    filler: a row without effect, for a process that gets no row of an epoch's last batch.
+    order of the rows also stays the same. filler: a row without effect, for a process that gets no row of an
+    epoch's last batch.
     """
 
     def start(
@@ -377,45 +221,6 @@ class ReproducibleTrainer(_Trainer):
         folder = Path(resume_from_checkpoint)
         restore(self.model, load_file(folder / TRAINABLES))
         self._total_train_tokens = self.reporter.load(folder)  # TRL would count from 0 again
-
-
-def trainables(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Maps names to the parameters that are trained."""
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def restore(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
-    """Restore saved fp32 trainables exactly; UserError if they do not belong to this model."""
-    targets = trainables(model)
-    if set(targets) != set(saved):
-        raise UserError(
-            "the checkpoint belongs to other settings (LoRA rank or base)",
-            code=Code.CHECKPOINT,
-        )
-    for name, parameter in targets.items():
-        value = saved[name].to(parameter.device, torch.float32)
-        if isinstance(parameter, DTensor):  # FSDP holds references to its shard: fill it, do not replace it
-            parts = distribute_tensor(value, parameter.device_mesh, parameter.placements)
-            parameter.detach().copy_(parts)
-        else:
-            parameter.data = value.clone()
-
-
-def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """Gathers a sharded tensor (a collective call); returns any other tensor unchanged."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def in_one_piece(model: torch.nn.Module, make) -> torch.nn.Module:
-    """The model itself; under FSDP, in the leader, a fresh model from `make` with the trained tensors."""
-    if distributed.sharding() != "FSDP":
-        return model
-    trained = {name: whole(p).detach().cpu() for name, p in trainables(model).items()}
-    if distributed.rank() > 0:
-        return model
-    fresh = make()
-    restore(fresh, trained)
-    return fresh
 
 
 def _set_rate(scheduler: torch.optim.lr_scheduler.LambdaLR) -> None:

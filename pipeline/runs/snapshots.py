@@ -1,0 +1,40 @@
+"""Snapshots of a policy in training: its adapter at some steps, each a small model folder in bf16.
+
+Checkpoints hold what training needs to go on, and only the newest two are kept; snapshots hold what
+`evaluate` needs to show where a policy was best, and all are kept. They are no part of a resume. The writer
+decides about the content.
+
+    snapshots/step-4/{adapter_model.safetensors, adapter_config.json, model.json}
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+_NAME = re.compile(r"step-(\d+)")
+
+
+def folder_of(run: Path, step: int) -> Path:
+    """Where the snapshot of a step is, in a run's folder."""
+    return run / "snapshots" / f"step-{step}"
+
+
+def due(step: int, every: int, total: int) -> bool:
+    """Whether a step has a snapshot: neither the start, which is SFT, nor the end, which is in model/."""
+    return 0 < step < total and step % every == 0
+
+
+def found(run: Path) -> dict[int, Path]:
+    """{step: folder} of a run's snapshots, in the order of their steps."""
+    folder = run / "snapshots"
+    matches = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()] if folder.is_dir() else []
+    return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+
+def drop_after(run: Path, step: int) -> None:
+    """Remove snapshots of steps after `step`: they belong to a future that a resume or roll-back gave up."""
+    for other, path in found(run).items():
+        if other > step:
+            shutil.rmtree(path)
