@@ -13,7 +13,7 @@ from ui.field_texts import FIELDS, GROUPS, UNITS
 from ui.plots import CHARTS
 from ui.texts import TABLE, Texts
 
-TABLES = ("texts.py", "error_texts.py")
+TABLES = ("texts.py", "arena_texts.py", "error_texts.py")
 UI = Path(__file__).resolve().parent.parent / "ui"
 SOURCE = "\n".join(p.read_text(encoding="utf-8") for p in UI.glob("*.py") if p.name not in TABLES)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

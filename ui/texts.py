@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ui.arena_texts import ARENA
 from ui.error_texts import ERRORS
 from ui.field_texts import FIELDS, GROUPS, UNITS
 
@@ -674,6 +675,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "result.accuracy": ("accuracy", "准确率"),
     "result.gold_mean": ("gold", "标准奖励"),
     "result.score_gain": ("gain", "增益"),
+    **ARENA,
     **ERRORS,
 }
 

@@ -35,6 +35,7 @@ from evaluation.leaderboard import Standing
 from evaluation.planning import Plan
 from evaluation.trust import Trust
 from pipeline.arena.client import AnswersSoFar, InferenceClient
+from pipeline.arena.exports import write_export
 from pipeline.arena.lineup import Lineup, choices, choose
 from pipeline.arena.statistics import Board, Statistics
 from pipeline.runs.hardware import software
@@ -307,6 +308,26 @@ class Arena:
         path = self.workspace.votes_export(name)
         write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
         return path
+
+    def export_to(
+        self, folder: Path, kind: str, season: str | None = None, *, without_flagged: bool = False
+    ) -> list[Path]:
+        """Write the votes of a season (None = all) and a data card into a folder; see `exports.write_export`.
+
+        without_flagged: leave out the raters who answer too fast or always alike, season by season.
+        """
+        seasons = [found for found in self.seasons() if season in (None, found.id)]
+        flagged = {
+            rater for found in seasons if without_flagged for rater in self._statistics.flagged(found.id)
+        }
+        return write_export(
+            folder,
+            kind,
+            self.store.votes(season=season),
+            seasons=seasons,
+            pseudonyms=Pseudonyms(self.workspace.pseudonym_key),
+            left_out=flagged,
+        )
 
     def csv(self, season: str | None = None) -> str:
         """The votes of a season (None = all) as CSV for a spreadsheet, one line per answer.

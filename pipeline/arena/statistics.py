@@ -77,9 +77,9 @@ class Statistics:
         """How many votes the season needs, at its margin, with the decisive share and tastes seen so far."""
         return self._once("plan", season, lambda: self._plan(season))
 
-    def rankings(self, season: str) -> int:
-        """How many rankings a season has."""
-        return self.board(season).rankings
+    def flagged(self, season: str) -> frozenset[str]:
+        """The raters of a season who answer too fast or always alike."""
+        return self._once("flagged", season, lambda: flagged_raters(VoteTable.of(self.ballots(season))))
 
     def _board(self, season: str) -> Board:
         ballots, terms = self.ballots(season), self._store.terms(season)
