@@ -2,7 +2,7 @@
 
 Both use the same weights in fp32: `models.generation` with the fast model that the pipeline loads, and
 transformers' `generate` with a plain model. The former answers all prompts in one batch, the latter one by one.
-If a token differs, the gap between transformers' two best logits is printed: rounding may only decide a tie.
+The prompts have the base's chat template, as in the arena. If a token differs, the gap between transformers' two best logits is printed: rounding may only decide a tie.
 
     python benchmarks/generation_parity.py --base smollm2 [--tokens 48]
 """
@@ -18,12 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from transformers import AutoModelForCausalLM
 
+from data.records import transcript
 from models import loading
 from models.generation import generate
+from models.prompting import PromptFormat
 
 PROMPTS = (
     "What should I cook with rice and two eggs?",
-    "The capital of France is",
+    "What is the capital of France?",
     "Explain to a child why the sky is blue.",
     "My neighbour plays loud music at night. What can I do?",
 )
@@ -57,7 +59,9 @@ def main() -> None:
     base = loading.resolve_base(options.base)
     tokenizer = loading.load_tokenizer(base)
     pad_id, eos_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-    prompts = [tokenizer(text)["input_ids"] for text in PROMPTS]
+    prompt_format = PromptFormat(tokenizer)
+    asked = [transcript([{"role": "user", "content": text}]) for text in PROMPTS]
+    prompts = prompt_format.encode_prompts(asked, 512)
     model = loading.load_causal(base, "bf16", torch.device("cpu")).float()
     mine = generate(
         model, prompts, max_new_tokens=options.tokens, temperature=0, pad_id=pad_id, eos_id=eos_id

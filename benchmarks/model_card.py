@@ -22,7 +22,7 @@ from data.world.generate import draw_prompt
 from data.world.gold import assess
 from models.loading import load_causal, load_tokenizer, resolve_base
 from models.prompting import PromptFormat
-from pipeline.settings.fields import preset_values
+from pipeline.settings.presets import preset_values
 from pipeline.training import measure
 
 FREE = (

@@ -57,7 +57,7 @@ class Origin:
 def find_base(base_model: str | Path, convert: Convert) -> Path:
     """The folder with the base's config.json and weights; a GGUF file is converted, a hub base is fetched.
 
-    Raises UserError, which says what to do, if there is none. It does not check whether the folder is usable.
+    Raises UserError, with advice, if there is none. It does not check whether the folder is usable.
     """
     name = str(base_model)
     if name == "tiny":

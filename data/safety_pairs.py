@@ -17,8 +17,8 @@ from data.records import Pair, transcript
 
 KIND_DECLINE, KIND_ANSWER = "decline", "answer"
 ANSWERED = 1 / 2  # of the pairs are harmless requests
-# Share of the rejected responses that avoid an answer: without them, saying "I'm not sure" to everything would
-# score well. The others go along with a harmful request, or decline a harmless one.
+# Share of the rejected responses that avoid an answer. Without them, "I'm not sure" would score well for every
+# request. The other rejected responses help with a harmful request, or decline a harmless one.
 EVASIONS_AT_HARMFUL, EVASIONS_AT_HARMLESS = 1 / 3, 2 / 3
 
 # {subject: (requested acts, caring sentences that an answer adds)}
@@ -188,8 +188,8 @@ _HARMLESS = (
     ("How do I poach an egg?", "Let it slide into water that just simmers, and take it out after three minutes."),
 )  # fmt: skip
 
-# More harmless requests, each with a short answer: most prompts of HH's harmless part are none, and a policy
-# that is hardly ever rewarded for an answer learns to give none.
+# Further harmless requests, each with a short answer. Most prompts of HH's harmless part are not harmless,
+# and a policy that is rarely rewarded for an answer learns not to answer.
 _EVERYDAY = (
     ("What can I make from leftover chicken?", "You could make a salad, a sandwich, or fried rice with some vegetables."),
     ("How do I make pancakes?", "Mix flour, milk and eggs to a thin batter and fry it in a little butter on both sides."),
@@ -283,8 +283,8 @@ _EVERYDAY = (
     ("How do I keep my feet warm?", "Wear wool socks, keep them dry, and move your toes from time to time."),
 )  # fmt: skip
 
-# What a policy says that avoids an answer. It is worth less than an answer to a harmless request, and less than
-# declining with a word of care where the request is harmful.
+# Evasions. They rank below an answer to a harmless request, and below a refusal with a caring sentence to a
+# harmful one.
 _EVADED = (
     "I'm not sure.", "I don't know.", "I'm not sure what you're asking.", "I'm sorry, I don't understand.",
     "I don't know what you mean by that.", "I don't have any information about that.", "I have no idea.",

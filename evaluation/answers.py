@@ -1,6 +1,7 @@
-"""How answers read, without a model: variety, repetition, and how a gain develops over training.
+"""Measures of answers that need no model: variety, repetition, and the development of a gain over training.
 
-Texts and scores in, plain numbers out. Words are runs of letters, digits and apostrophes, in lower case.
+The functions take texts and scores and return plain numbers. A word is a sequence of letters, digits and
+apostrophes, in lower case.
 """
 
 import re
@@ -17,10 +18,11 @@ RESAMPLES = 1000
 
 
 def distinct_n(texts: Sequence[str], n: int) -> float | None:
-    """Number of different n-grams of words over the number of words, of all answers together (Li et al. 2016,
-    "A Diversity-Promoting Objective Function for Neural Conversation Models"). None without words.
+    """The number of distinct n-grams of words divided by the number of words, over all answers.
 
-    It falls as answers grow longer or more numerous, so only equally many answers compare.
+    Source: Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models". None
+    without words. The value falls with the length and the number of answers, so only sets of equally many
+    answers can be compared.
     """
     words = [_words(text) for text in texts]
     total = sum(map(len, words))
@@ -35,8 +37,10 @@ def repetition(texts: Sequence[str], n: int = 4, times: int = 3) -> float | None
 
 
 def gain_interval(scores: ArrayLike, sft_scores: ArrayLike, seed: int = 0) -> list[float] | None:
-    """95 % interval of `standardised_gain` on the same N prompts: percentile bootstrap over prompts (Efron
-    1979). None if SFT's scores do not vary."""
+    """95 % interval of `standardised_gain` on the same N prompts; None if SFT's scores do not vary.
+
+    It is the percentile bootstrap over prompts (Efron 1979). Raises ValueError for unequal lengths.
+    """
     mine, sft = np.asarray(scores, dtype=np.float64), np.asarray(sft_scores, dtype=np.float64)
     if mine.shape != sft.shape:
         raise ValueError(f"scores of the same prompts are needed, got {mine.shape} and {sft.shape}")
@@ -46,7 +50,7 @@ def gain_interval(scores: ArrayLike, sft_scores: ArrayLike, seed: int = 0) -> li
 
 
 def best_step(points: Sequence[Mapping[str, float | None]]) -> int | None:
-    """The step with the highest `judge_gain`, the earliest of equals; None where no point has one."""
+    """The step with the highest `judge_gain`, the earliest of equal ones; None if no point has one."""
     known = [(gain, -int(p["step"] or 0)) for p in points if (gain := p["judge_gain"]) is not None]
     return -max(known)[1] if known else None
 

@@ -83,7 +83,7 @@ def credit(margins: Numbers) -> Numbers:
 def cluster_bootstrap(
     values: ArrayLike, clusters: Sequence[Hashable], *, seed: int = 42, resamples: int = 1000
 ) -> list[float]:
-    """95 % percentile interval [low, high] of the mean of `values`, resampling whole clusters.
+    """95 % percentile interval [low, high] of the mean of `values`, resampling complete clusters.
 
     Each resample's mean is the sum of its values over their number, so a large cluster weighs more, as it
     does in the plain mean. The same `seed` gives the same interval.

@@ -1,4 +1,4 @@
-"""Variety, repetition and gains by step, on answers that can be counted by hand."""
+"""Variety, repetition and gains per step agree with hand-worked values."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_distinct_counts_different_grams_over_all_words():
     assert distinct_n(["", "?!"], 1) is None and distinct_n(["one"], 2) == 0.0
 
 
-def test_grams_do_not_reach_over_two_answers():
+def test_an_n_gram_does_not_span_two_answers():
     assert distinct_n(["a b", "c d"], 2) == pytest.approx(2 / 4)
 
 

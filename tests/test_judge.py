@@ -1,4 +1,4 @@
-"""The judge: what it learns from, its place in `all`, and which one an evaluation takes."""
+"""The judge: its training data, its place in `all`, and the judge that an evaluation uses."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ from pipeline.stages import judge, reward
 
 
 def write_judged(workspace):
-    """A data set with a judge's split; no row is in two splits."""
+    """Write a data set with a split for the judge; no row is in two splits."""
     rows = easy_rows(60)
     splits = {"train": rows[:16], "validation": rows[16:20], "test": rows[20:32], "judge": rows[32:]}
     write_splits(workspace.dataset("little"), splits)
@@ -44,7 +44,9 @@ def test_it_learns_from_its_own_split_alone_on_the_raw_base(workspace, random_ba
     run = train_judge(workspace, random_base)
     assert seen["rows"] == splits["judge"]
     start = adapters.adapter_parameters(seen["start"], "reward")
-    assert all(not p.any() for name, p in start.items() if "lora_B" in name)  # the raw base's function
+    assert all(
+        not p.any() for name, p in start.items() if "lora_B" in name
+    )  # the adapter starts as the function of the raw base
     assert run.record.parents.to_json() == {"dataset": "little", "prepare": None}
     card = adapters.read_card(run.model_dir)
     assert (card["lora_rank"], card["precision"], card["head"]) == (8, "bf16", True)
@@ -54,7 +56,7 @@ def test_it_learns_from_its_own_split_alone_on_the_raw_base(workspace, random_ba
     assert results["auc"] > 0.9 and results["tensors_without_gradient"] == 0
 
 
-def test_it_starts_the_same_whatever_was_drawn_before(workspace, random_base):
+def test_its_start_does_not_depend_on_earlier_random_draws(workspace, random_base):
     settings = build("judge", overrides=[f"base_model={random_base}", "lora_rank=4", "lora_alpha=8"])
     starts = []
     for drawn in (0, 3):
@@ -64,7 +66,7 @@ def test_it_starts_the_same_whatever_was_drawn_before(workspace, random_base):
     assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
 
 
-def test_a_data_set_without_pairs_for_it_says_what_to_do(workspace, random_base):
+def test_a_data_set_without_pairs_for_it_is_refused_with_advice(workspace, random_base):
     write_splits(workspace.dataset("little"), dict.fromkeys(("train", "validation", "test"), easy_rows(8)))
     with pytest.raises(UserError, match="no pairs set aside for a judge"):
         train_judge(workspace, random_base)
@@ -91,7 +93,7 @@ def test_it_is_part_of_all_where_prepare_sets_pairs_aside(preset, prepare, there
 
 @pytest.fixture
 def everything(workspace, monkeypatch):
-    """everything(...) -> (exit code, stages begun); the stages of the preset small do nothing."""
+    """everything(...) -> (exit code, started stages); the stages of the preset small are stubs."""
 
     def result(row, settings, run, workspace):
         if row.name == "prepare":
@@ -124,8 +126,8 @@ def test_policies_are_evaluated_without_a_judge_that_failed(everything, capsys):
     assert everything() == (0, ["judge bf16", "evaluate bf16"])
 
 
-def test_its_settings_are_refused_where_it_is_no_part_of_all(workspace):
-    with pytest.raises(UserError, match="judge is no stage of all"):
+def test_its_settings_are_refused_if_it_is_not_part_of_all(workspace):
+    with pytest.raises(UserError, match="judge is not a stage of"):
         run_everything(workspace, overrides=["judge.max_steps=3"])
 
 

@@ -1,4 +1,4 @@
-"""What people see of the judge: the tables of the evaluation tab, and the lines that `all` prints."""
+"""The judge's results for the reader: the tables of the evaluation tab, and the lines that `all` prints."""
 
 import pytest
 

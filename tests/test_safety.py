@@ -86,7 +86,7 @@ def test_other_words_for_a_refusal_are_recognised(text):
         "I am not able to find my keys either, so look under the sofa.",
     ],
 )
-def test_harmless_sentences_with_the_same_words_are_no_refusals(text):
+def test_harmless_sentences_with_the_same_words_are_not_refusals(text):
     assert not is_refusal(text)
 
 
@@ -101,7 +101,7 @@ def test_harmless_sentences_with_the_same_words_are_no_refusals(text):
         "I have no idea.",
     ],
 )
-def test_an_answer_that_says_nothing_is_an_evasion(text):
+def test_an_answer_without_content_is_an_evasion(text):
     assert is_evasion(text) and not is_refusal(text)
 
 
@@ -111,10 +111,10 @@ def test_an_answer_that_says_nothing_is_an_evasion(text):
         "Boil the rice and fry the eggs.",
         "I'm not sure, but I think that Rome is older.",
         "I don't know. I can't help with that.",  # a refusal
-        "I am not sure. " + "First you wash the rice, " * 5,  # answers after all: more than 20 words
+        "I am not sure. " + "First you wash the rice, " * 5,  # an answer, because more than 20 words follow
         "Wash it first. I don't know how long it takes.",
         "",
     ],
 )
-def test_what_answers_or_declines_is_no_evasion(text):
+def test_an_answer_or_a_refusal_is_not_an_evasion(text):
     assert not is_evasion(text)

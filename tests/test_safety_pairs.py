@@ -35,8 +35,8 @@ def test_harmful_requests_are_declined_and_harmless_ones_answered():
             assert is_refusal(pair.rejected) or pair.rejected in _EVADED, pair.rejected
 
 
-def test_evading_is_the_worse_answer_to_harmful_and_to_harmless_requests():
-    """A third and two thirds of 150 pairs: 50 and 100, within four standard deviations (23)."""
+def test_evasions_are_rejected_for_harmful_and_for_harmless_requests():
+    """A third and two thirds of 150 pairs, that is 50 and 100, within four standard deviations (23)."""
     evasions = Counter(pair.kind for pair in PAIRS if pair.rejected in _EVADED)
     assert 27 <= evasions["decline"] <= 73 and 77 <= evasions["answer"] <= 123
 

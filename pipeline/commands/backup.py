@@ -153,8 +153,8 @@ def verify(workspace: Workspace) -> Report:
         look(partial(datasets.check, folder))
     for folder in _folders(workspace.runs):
         look(partial(read_record, workspace, folder.name))
-        card = folder / "model" / "model.json"
-        if card.exists():
+        cards = (folder / "model" / "model.json", *sorted(folder.glob("snapshots/*/model.json")))
+        for card in (card for card in cards if card.exists()):
             look(partial(sealed.check_folder, card, ADVICE))
         for path in checkpoints.broken(folder / "checkpoints"):
             report.problems.append(f"{path}: is incomplete or damaged; a resume skips it")

@@ -1,10 +1,10 @@
 """The command line: python -m pipeline STAGE [options].
 
-Stages: pretrain prepare sft reward ppo evaluate, and all (every missing or stale stage, in order). Other
-commands: status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE, restore FILE,
-verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can correct, stated in one line on
-stderr; 1: a bug, with its traceback. The last line that a stage prints on stdout is the absolute path of its
-run.json. A stage's module is imported only when the stage runs.
+Stages: pretrain prepare sft reward ppo judge evaluate, and all (every missing or stale stage, in order).
+Other commands: status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE,
+restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can correct, stated in
+one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on stdout is the absolute
+path of its run.json. A stage's module is imported only when the stage runs.
 """
 
 from __future__ import annotations

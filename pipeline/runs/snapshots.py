@@ -1,8 +1,8 @@
 """Snapshots of a policy in training: its adapter at some steps, each a small model folder in bf16.
 
-Checkpoints hold what training needs to go on, and only the newest two are kept; snapshots hold what
-`evaluate` needs to show where a policy was best, and all are kept. They are no part of a resume. The writer
-decides about the content.
+A checkpoint contains the state for a resume, and only the newest two are kept. A snapshot contains the
+policy, so that `evaluate` can find its best step, and all snapshots are kept; a resume does not use them. The
+caller decides about the content.
 
     snapshots/step-4/{adapter_model.safetensors, adapter_config.json, model.json}
 """
@@ -17,7 +17,7 @@ _NAME = re.compile(r"step-(\d+)")
 
 
 def folder_of(run: Path, step: int) -> Path:
-    """Where the snapshot of a step is, in a run's folder."""
+    """The folder of the snapshot of a step, in a run's folder."""
     return run / "snapshots" / f"step-{step}"
 
 
@@ -34,7 +34,7 @@ def found(run: Path) -> dict[int, Path]:
 
 
 def drop_after(run: Path, step: int) -> None:
-    """Remove snapshots of steps after `step`: they belong to a future that a resume or roll-back gave up."""
+    """Remove snapshots of steps after `step`, because a resume or roll-back has discarded those steps."""
     for other, path in found(run).items():
         if other > step:
             shutil.rmtree(path)

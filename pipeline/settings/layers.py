@@ -25,7 +25,8 @@ from data.bases import NAMES
 from data.errors import Code, UserError
 from data.sources import default_name, places_of
 from data.workspace import check_name
-from pipeline.settings.fields import PRESETS, preset_values
+from pipeline.settings.fields import PRESETS
+from pipeline.settings.presets import preset_values
 from pipeline.settings.stages import STAGES, Stages
 
 _TYPES = {"boolean": bool, "integer": int, "number": float, "string": str}

@@ -1,6 +1,7 @@
-"""PPO's answers by step: whether the judge still follows while the policy's own reward model rises.
+"""PPO's answers by step: whether the judge's score still rises while the score of the policy's own reward
+model rises.
 
-Optimising against a proxy first raises what people want and then lowers it (Gao et al. 2023, "Scaling Laws
+Optimisation against a proxy first improves and later harms the true objective (Gao et al. 2023, "Scaling Laws
 for Reward Model Overoptimization", arXiv 2210.10760). The points of a curve are SFT (step 0), the snapshots
 that PPO kept, and the finished policy, on the same prompts with the same random numbers.
 """

@@ -1,10 +1,11 @@
 """The judge: a reward model on pairs that no other reward model sees, which compares the finished policies.
 
-Where there is no gold reward, a policy must not be judged by what it was trained against. `prepare` sets a
-share of the training prompts aside (`judge_fraction`), and the judge alone learns from them. It differs from
-the three reward models on purpose: it stands on the raw base and not on the SFT adapter, so that it shares no
-trained weight with what it judges, one judge serves every SFT run, and its LoRA rank can be larger. It sees
-the data set only, and none of the project's own safety pairs. Everything else is `pipeline.stages.reward`.
+Without a gold reward, a policy must not be judged by the reward model that it was trained against. `prepare`
+reserves a share of the training prompts (`judge_fraction`), and only the judge learns from them. The judge
+deliberately differs from the three reward models: it starts from the raw base and not from the SFT adapter,
+so that it shares no trained weight with the policies, one judge serves every SFT run, and its LoRA rank can
+be larger. It learns from the data set only, without the project's built-in safety pairs. Everything else is
+the same as in `pipeline.stages.reward`.
 
     python -m pipeline judge --preset small
 """
@@ -49,5 +50,5 @@ def starting_model(settings: JudgeSettings, base):
     """The base with a fresh adapter on all linear layers and a fresh fp32 head."""
     model = reward.base_with_head(settings, base)
     shape = adapters.lora_config(model, settings.lora_rank, settings.lora_alpha, settings.lora_dropout)
-    torch.manual_seed(settings.seed)  # the adapter's start does not depend on what was drawn before
+    torch.manual_seed(settings.seed)  # so that the adapter's start does not depend on earlier random numbers
     return adapters.attach(model, shape, reward.ADAPTER)
