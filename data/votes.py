@@ -258,9 +258,9 @@ class VoteStore:
         )
         return {(row["round"], row["letter"]): row["score"] for row in rows}
 
-    def preference_pairs(self, season: str | None = None) -> list[dict[str, Any]]:
+    def preference_pairs(self, season: str | None = None, *, facts: bool = False) -> list[dict[str, Any]]:
         """The votes of a season, or all, as training data: see `data.preferences`."""
-        return preference_pairs(self.votes(season=season))
+        return preference_pairs(self.votes(season=season), facts=facts)
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:

@@ -14,6 +14,7 @@ from gradio.utils import get_upload_folder
 from data.seasons import Terms
 from evaluation.planning import Plan
 from pipeline.arena.exports import FORMATS
+from pipeline.arena.learning import train_on_votes
 from ui import arena_tables, parts, verdicts
 from ui.access import for_raters, rater_of
 from ui.arena_who import season_label
@@ -119,14 +120,14 @@ def _export_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
             without = gr.Checkbox(False, label=t("export.without"), min_width=200)
         with gr.Row():
             export = gr.Button(t("export.do"), size="sm", scale=0, min_width=140, elem_id="export-button")
-            train = gr.Button(t("export.train"), size="sm", scale=0, min_width=220, elem_id="train-on-votes")
+            learn = gr.Button(t("export.train"), size="sm", scale=0, min_width=220, elem_id="train-on-votes")
         files = gr.File(
             label=t("arena.file"), visible=False, interactive=False, file_count="multiple", elem_id="exported"
         )
     export.click(
         shown(lambda *asked: export_files(services, *asked), t), [season, kind, without], [files], **WORK
     )
-    train.click(shown(lambda: prepare(services, t), t), None, None, **WORK)
+    learn.click(shown(lambda: train(services, t), t), None, None, **WORK)
 
 
 def set_terms(services: Services, t: Texts, margin: float, target: float | None, hide: bool) -> str:
@@ -161,9 +162,8 @@ def export_files(services: Services, season: str | None, kind: str, without: boo
     return gr.File(value=[str(path) for path in paths], visible=True)
 
 
-def prepare(services: Services, t: Texts) -> None:
-    """Put the stage that makes a data set of all votes into the queue."""
+def train(services: Services, t: Texts) -> None:
+    """Put the runs from all votes to new policies into the queue."""
     lineup = services.arena.lineup()
-    preset = lineup.preset if lineup.preset in ("tiny", "small", "edge") else "tiny"
-    run = services.jobs.start("prepare", preset, None, ["source=votes"])
-    gr.Info(escape(t("export.started", run=run)), duration=6)
+    runs = train_on_votes(services.workspace, services.jobs, lineup.preset)
+    gr.Info(escape(t("export.started", count=len(runs))), duration=6)

@@ -106,9 +106,9 @@ ARENA: dict[str, tuple[str, str]] = {
     "export.csv": ("Votes, CSV", "投票，CSV"),
     "export.without": ("Leave out the raters with a remark", "不含有备注的评分者"),
     "export.do": ("Export", "导出"),
-    "export.train": ("Prepare a data set from all votes", "用所有投票准备数据集"),
+    "export.train": ("Train on all votes", "用所有投票训练"),
     "export.started": (
-        "In the queue: {run}. Train a reward model on the data set “votes” next.",
-        "已排队：{run}。接下来用数据集“votes”训练奖励模型。",
+        "{count} runs are in the queue: a data set of the votes, reward models on it, and policies against them. The policies open a new season.",
+        "已有 {count} 个运行在排队：由投票得到的数据集、基于它的奖励模型，以及针对它们训练的策略。新策略会开启新的一季。",
     ),
 }

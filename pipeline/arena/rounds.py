@@ -350,10 +350,10 @@ def suggestions(preset: str) -> Sequence[str]:
 
 
 def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
-    """Single-turn prompts from the test split of the trained policies' data set; [] for shipped policies."""
+    """Single-turn prompts of the validation split of trained policies; [] for shipped policies."""
     if lineup.demo or not lineup.dataset:
         return []
-    path = workspace.dataset(lineup.dataset) / "test_prefs.jsonl"
+    path = workspace.dataset(lineup.dataset) / "validation_prefs.jsonl"
     if not path.is_file():
         return []
     turns = [messages(row["prompt"]) for row in read_jsonl(path)[:HELD_OUT]]
