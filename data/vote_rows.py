@@ -48,6 +48,16 @@ class OwnVote:
     said: str
 
 
+@dataclass(frozen=True)
+class Unscored:
+    """An answer that a reward model has not scored yet. prompt: the transcript that it continues."""
+
+    round: str
+    letter: str
+    prompt: str
+    text: str
+
+
 def cast(db: sqlite3.Connection, vote: NewVote, rater: str | None) -> dict[str, Any]:
     """Store a vote and return its row; the same vote again returns the one that is there.
 

@@ -21,7 +21,7 @@ from data.preferences import preference_pairs
 from data.round_rows import Answer, Message, NewRound, RoundFacts
 from data.seasons import Look, Season, SeasonFacts, Terms
 from data.sqlite_file import SqliteFile
-from data.vote_rows import NewVote, OwnVote
+from data.vote_rows import NewVote, OwnVote, Unscored
 from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 
 __all__ = ["Answer", "NewRound", "VoteStore"]
@@ -133,6 +133,10 @@ class VoteStore:
             raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
         return str(rows[0]["rater"])
 
+    def voted(self, round_id: str) -> bool:
+        """Whether a round has a vote that counts."""
+        return bool(self._read(f"SELECT 1 FROM votes WHERE round = ? AND {vote_rows.KEPT}", (round_id,)))
+
     def shown(self, round_id: str) -> tuple[str, dict[str, str]]:
         """The message of an answered round and its texts by letter, without any policy."""
         rows = self._read(
@@ -232,6 +236,11 @@ class VoteStore:
         with self._file.read() as db:
             return season_rows.terms(db, season)
 
+    def policies(self, season: str) -> tuple[str, ...]:
+        """The policies of a season; () where nobody has asked in it yet."""
+        rows = self._read("SELECT policies FROM seasons WHERE id = ?", (season,))
+        return tuple(json.loads(rows[0]["policies"])) if rows else ()
+
     def look(self, season: str, rater: str, rankings: int) -> None:
         """Record that a rater looked at a hidden leaderboard when there were so many rankings."""
         self._file.write(lambda db: season_rows.add_look(db, season, rater, rankings))
@@ -250,13 +259,44 @@ class VoteStore:
 
         self._file.write(store)
 
-    def scores(self, reward_run: str, round_id: str | None = None) -> dict[tuple[str, str], float]:
-        """A reward model's stored scores by round and letter; of one round, or of all."""
+    def scores(self, reward_run: str, round_id: str | None = None) -> dict[str, dict[str, float]]:
+        """A reward model's stored scores: {round: {policy: score}}, of one round or of all."""
         rows = self._read(
-            "SELECT round, letter, score FROM scores WHERE reward_run = ?1 AND (?2 IS NULL OR round = ?2)",
+            "SELECT s.round, a.policy, s.score FROM scores s "
+            "JOIN answers a ON a.round = s.round AND a.letter = s.letter "
+            "WHERE s.reward_run = ?1 AND (?2 IS NULL OR s.round = ?2)",
             (reward_run, round_id),
         )
-        return {(row["round"], row["letter"]): row["score"] for row in rows}
+        found: dict[str, dict[str, float]] = {}
+        for row in rows:
+            found.setdefault(row["round"], {})[row["policy"]] = row["score"]
+        return found
+
+    def unscored(self, reward_run: str, season: str, round_id: str | None = None) -> list[Unscored]:
+        """The answers of a season that people voted on and this reward model has not scored.
+
+        Answers that are shown again are not listed: they are scored where they were first. round_id: of this
+        round alone, or of the round whose answers it shows.
+        """
+        item = self.item_of(round_id) if round_id else None
+        rows = self._read(
+            "SELECT a.round, a.letter, a.prompt, a.text FROM answers a JOIN rounds r ON a.round = r.id "
+            "WHERE r.season = ?2 AND r.repeat_of IS NULL AND (?3 IS NULL OR r.id = ?3) "
+            "AND EXISTS (SELECT 1 FROM votes v JOIN rounds c ON v.round = c.id "
+            "WHERE c.id = r.id OR c.repeat_of = r.id) "
+            "AND NOT EXISTS (SELECT 1 FROM scores s "
+            "WHERE s.round = a.round AND s.letter = a.letter AND s.reward_run = ?1) "
+            "ORDER BY r.rowid, a.letter",
+            (reward_run, season, item),
+        )
+        return [Unscored(*row) for row in rows]
+
+    def item_of(self, round_id: str) -> str:
+        """The round whose answers a round shows: itself, unless they are shown again."""
+        rows = self._read("SELECT coalesce(repeat_of, id) AS item FROM rounds WHERE id = ?", (round_id,))
+        if not rows:
+            raise UserError("this round is unknown", code=Code.ROUND)
+        return str(rows[0]["item"])
 
     def preference_pairs(self, season: str | None = None, *, facts: bool = False) -> list[dict[str, Any]]:
         """The votes of a season, or all, as training data: see `data.preferences`."""

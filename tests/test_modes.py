@@ -140,7 +140,7 @@ def test_one_round_in_ten_is_a_hidden_repeat_in_other_panes(arena):
     for number in range(2 * REPEAT_EVERY):
         found = arena.next_round("ann", mode="rank", queue=True)
         again = found.again
-        view = arena.show_again("ann", again) if again else play(arena, found.prompt, mode="rank")
+        view = arena.show_again("ann", again) if again else play(arena, f"Is {number} odd?", mode="rank")
         order = "A>B>C>D" if number % 2 else "D>C>B>A"
         seen.append((found.again, judge(arena, view, order)["policies"]))
     repeats = [(number, again) for number, (again, _) in enumerate(seen) if again]

@@ -44,6 +44,8 @@ class Panes:
     next: gr.Button
     go_on: gr.Button
     retract: gr.Button
+    rewards: gr.Button
+    scores: gr.HTML
     texts: Texts
 
     def outputs(self) -> list[gr.components.Component]:
@@ -87,6 +89,8 @@ class Panes:
             gr.Button(visible=ended),
             gr.Button(visible=phase == "voted" and bool(view.state and view.state.best)),
             gr.Button(visible=phase == "voted"),
+            gr.Button(visible=phase == "voted" and bool(view.state and view.state.rewards)),
+            "",
         )
 
     def unchanged(self) -> tuple[Any, ...]:
@@ -133,6 +137,8 @@ def build(t: Texts) -> Panes:
         found["next"] = gr.Button(t("arena.next"), variant="primary", elem_id="next-button", **small)
         found["go_on"] = gr.Button(t("arena.go_on"), elem_id="go-on-button", **small)
         found["retract"] = gr.Button(t("arena.retract"), elem_id="retract-button", **small)
+        found["rewards"] = gr.Button(t("rewards.show"), elem_id="rewards-button", **small)
+    found["scores"] = gr.HTML(padding=False, elem_id="reward-scores")
     return Panes(**found)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from data.errors import Code, UserError
 from data.modes import Mode, answers_shown
 from data.ranking import LETTERS, Ranking
-from pipeline.arena.rounds import PROMPT_CHARACTERS, RoundView, checked_text
+from pipeline.arena.checks import checked_text
+from pipeline.arena.rounds import PROMPT_CHARACTERS, RoundView
 from ui import arena_tables, parts
 from ui.arena_views import Ballot, Message, PageRound, View
 from ui.parts import Services
@@ -189,7 +190,13 @@ def cast(services: Services, state: PageRound | None, ballot: Ballot, rater: str
     best = bool(Ranking.parse(full, policies).tiers)
     return View(
         "voted",
-        dataclasses.replace(state, histories={}, cast=result["vote"], best=best),
+        dataclasses.replace(
+            state,
+            histories={},
+            cast=result["vote"],
+            best=best,
+            rewards=services.arena.has_rewards(state.models),
+        ),
         state.histories,
         policies=policies,
         order=full,

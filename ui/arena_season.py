@@ -17,6 +17,7 @@ from pipeline.arena.exports import FORMATS
 from pipeline.arena.learning import train_on_votes
 from ui import arena_tables, parts, verdicts
 from ui.access import for_raters, rater_of
+from ui.arena_rewards import compared_html
 from ui.arena_who import season_label
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
@@ -58,6 +59,7 @@ def build(services: Services, t: Texts) -> SeasonParts:
     season.input(on_season, [season], found.outputs(), **QUIET)
     look.click(shown(on_look, t), [season], [board, look], **WORK)
     _trust_panel(services, season, t)
+    _rewards_panel(services, t)
     _plan_panel(services, season, t)
     _export_panel(services, season, t)
     return found
@@ -86,6 +88,18 @@ def _trust_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
         [season],
         [trusted],
         **WORK,
+    )
+
+
+def _rewards_panel(services: Services, t: Texts) -> None:
+    with gr.Accordion(t("rewards.panel"), open=False, elem_id="rewards"):
+        compare = gr.Button(t("rewards.compare"), size="sm", elem_id="compare-button")
+        compared = gr.HTML(padding=False, elem_id="compared")
+    compare.click(
+        shown(lambda: compared_html(services.arena.against_people(), t), t),
+        None,
+        [compared],
+        **WORK | {"concurrency_id": "inference"},
     )
 
 

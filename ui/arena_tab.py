@@ -22,6 +22,7 @@ from pipeline.arena.rounds import PROMPT_CHARACTERS
 from ui import arena_mine, arena_panes, arena_rounds, arena_season, parts
 from ui.access import for_raters, rater_of
 from ui.arena_panes import Panes
+from ui.arena_rewards import scores_html
 from ui.arena_views import Ballot, PageRound, View
 from ui.arena_who import EXAMPLES, about
 from ui.events import QUIET, WORK, shown, warn
@@ -228,6 +229,16 @@ def bind_votes(services: Services, panes: Panes, t: Texts, followed: dict[str, A
         **WORK,
     ).then(**followed, **QUIET)
     panes.stop.click(on_stop, [panes.state], None, **QUIET)
+
+    @for_raters
+    def on_rewards(state: PageRound | None, request: gr.Request) -> str:
+        if state is None:
+            return ""
+        return scores_html(services.arena.reward_scores(state.round, rater_of(request), state.models), t)
+
+    panes.rewards.click(
+        shown(on_rewards, t), [panes.state], [panes.scores], **WORK | {"concurrency_id": "inference"}
+    )
 
 
 def streamed(

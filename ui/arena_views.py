@@ -22,7 +22,8 @@ class PageRound:
     vote: the identifier under which this page casts its vote, so that a second click is the same vote. cast:
     the vote that can be taken back. histories: the messages of each pane; empty once the round has ended.
     mode: how the round is judged. message: what was asked. first: it opened its conversation. markdown:
-    whether the answers may hold Markdown. best: the vote prefers an answer from which one can go on.
+    whether the answers may hold Markdown. best: the vote prefers an answer from which one can go on. rewards:
+    the reward models of these policies can score the answers.
     """
 
     round: str
@@ -36,6 +37,7 @@ class PageRound:
     first: bool = True
     markdown: bool = False
     best: bool = False
+    rewards: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,42 +8,29 @@ This module does not sample (the inference process does), store votes (`data.vot
 (`pipeline.arena.statistics`). No torch.
 """
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from data import world
 from data.errors import Code, UserError
-from data.everyday import PROMPTS
-from data.files import read_jsonl, sha256_text, write_atomic
+from data.files import sha256_text
 from data.modes import Mode
-from data.pseudonyms import Pseudonyms
 from data.ranking import Ranking
-from data.records import messages, transcript
+from data.records import transcript
 from data.round_rows import Message
-from data.seasons import Look, Season, Terms
-from data.vote_rows import OwnVote
 from data.vote_schema import identical_groups
-from data.vote_table import votes_csv
-from data.votes import Answer, NewRound, VoteStore
-from data.workspace import Workspace
-from evaluation.ballots import Ballot
-from evaluation.leaderboard import Standing
-from evaluation.planning import Plan
-from evaluation.trust import Trust
-from pipeline.arena.client import AnswersSoFar, InferenceClient
-from pipeline.arena.exports import write_export
-from pipeline.arena.lineup import Lineup, choices, choose
-from pipeline.arena.statistics import Board, Statistics
+from data.votes import Answer, NewRound
+from pipeline.arena.checks import checked_rater, checked_text
+from pipeline.arena.client import AnswersSoFar
+from pipeline.arena.lineup import Lineup
+from pipeline.arena.prompts import held_out, suggestions
+from pipeline.arena.season_views import SeasonViews
 from pipeline.runs.hardware import software
 
 PROMPT_CHARACTERS = 8_000
 COMMENT_CHARACTERS = 2_000
-RATER_CHARACTERS = 100
-HELD_OUT = 1000  # rows of the test split from which prompts are offered
 
 
 @dataclass(frozen=True)
@@ -71,20 +58,8 @@ class NextRound:
     again: str | None = None
 
 
-class Arena:
-    """The arena of a workspace. demos: {preset: folder} of demo policies that replace the shipped ones.
-
-    Raises UserError if the vote database cannot be used.
-    """
-
-    def __init__(
-        self, workspace: Workspace, client: InferenceClient, *, demos: Mapping[str, Path] | None = None
-    ):
-        self.workspace = workspace
-        self.client = client
-        self.store = VoteStore(workspace.votes_db)
-        self._demos = demos
-        self._statistics = Statistics(self.store)
+class Arena(SeasonViews):
+    """The arena of a workspace: seasons, and the rounds in them."""
 
     def start(self) -> None:
         """Load the policies in the background, so that the first answer starts without a delay."""
@@ -97,14 +72,6 @@ class Arena:
         """End the inference process and close the database."""
         self.client.close()
         self.store.close()
-
-    def lineup(self, models: str = "") -> Lineup:
-        """The line-up that answers. models: its key; "" = the first choice. UserError if there is none."""
-        return choose(self.workspace, self._demos, models)
-
-    def choices(self) -> list[Lineup]:
-        """All line-ups that can answer here, the default first."""
-        return list(choices(self.workspace, self._demos))
 
     def ask(
         self,
@@ -234,108 +201,9 @@ class Arena:
         """The rater of a round. Raises UserError for an unknown round."""
         return self.store.rater_of(round)
 
-    def own_votes(self, rater: str, season: str | None = None) -> list[OwnVote]:
-        """A rater's own votes of a season that count, the newest first."""
-        return self.store.own_votes(checked_rater(rater), season or self.season_id())
-
     def retract(self, vote_id: str, rater: str) -> None:
         """Retract the rater's own vote; it stays in the database but no longer counts."""
         self.store.retract(vote_id, rater=checked_rater(rater))
-
-    def seasons(self) -> list[Season]:
-        """The seasons of this workspace, the newest first."""
-        return self.store.seasons()
-
-    def season_id(self, models: str = "") -> str:
-        """The id of the season to which a new round would belong."""
-        return self.lineup(models).season().id
-
-    def ballots(self, season: str | None = None) -> list[Ballot]:
-        """The votes of a season that count, in the form for the statistics; None = the current season."""
-        return self._statistics.ballots(season or self.season_id())
-
-    def board(self, season: str | None = None) -> Board:
-        """The leaderboard and the verdicts of a season."""
-        return self._statistics.board(season or self.season_id())
-
-    def trust(self, season: str | None = None) -> Trust:
-        """Checks of the votes of a season: biases, agreement and conspicuous raters."""
-        return self._statistics.trust(season or self.season_id())
-
-    def plan(self, season: str | None = None) -> Plan:
-        """How many votes a season needs."""
-        return self._statistics.plan(season or self.season_id())
-
-    def look(self, season: str, rater: str) -> Board:
-        """The board of a season; that it was looked at before its target is recorded."""
-        board = self.board(season)
-        if board.hidden:
-            self.store.look(season, checked_rater(rater), board.rankings)
-        return board
-
-    def looks(self, season: str | None = None) -> list[Look]:
-        """The early looks at a season's hidden leaderboard."""
-        return self.store.looks(season or self.season_id())
-
-    def terms(self, season: str | None = None) -> Terms:
-        """The margin and target of a season, and whether its leaderboard is hidden until then."""
-        return self.store.terms(season or self.season_id())
-
-    def set_terms(self, terms: Terms, models: str = "") -> None:
-        """Fix the terms of the season that a round asked now would belong to. Raises UserError once it has a
-        vote."""
-        facts = self.lineup(models).season()
-        self.store.set_terms(facts, margin=terms.margin, target=terms.target, hidden=terms.hidden)
-
-    def leaderboard(self, season: str | None = None, rater: str = "api") -> list[dict[str, Any]]:
-        """One row per policy of a season, strongest first; [] without votes. The public API's rows. A look
-        at a hidden leaderboard is recorded.
-
-        Keys: those of `evaluation.leaderboard.Standing`, and votes, strength, ci (low and high) and win_rate
-        (wins and half the ties of its comparisons; None without any).
-        """
-        return [_board_row(row) for row in self.look(season or self.season_id(), rater).standings]
-
-    def export(self, name: str = "votes", season: str | None = None) -> Path:
-        """Write the votes of a season (None = all) as preference pairs to `arena/NAME.jsonl`.
-
-        `prepare --set source=FILE` reads such a file (`source=votes` reads the votes directly). Returns the
-        path. Raises UserError if no vote contains a preference.
-        """
-        pairs = self.store.preference_pairs(season)
-        if not pairs:
-            raise UserError("no vote prefers one answer to another yet; vote first", code=Code.NO_VOTES)
-        path = self.workspace.votes_export(name)
-        write_atomic(path, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
-        return path
-
-    def export_to(
-        self, folder: Path, kind: str, season: str | None = None, *, without_flagged: bool = False
-    ) -> list[Path]:
-        """Write the votes of a season (None = all) and a data card into a folder; see `exports.write_export`.
-
-        without_flagged: leave out the raters who answer too fast or always alike, season by season.
-        """
-        seasons = [found for found in self.seasons() if season in (None, found.id)]
-        flagged = {
-            rater for found in seasons if without_flagged for rater in self._statistics.flagged(found.id)
-        }
-        return write_export(
-            folder,
-            kind,
-            self.store.votes(season=season),
-            seasons=seasons,
-            pseudonyms=Pseudonyms(self.workspace.pseudonym_key),
-            left_out=flagged,
-        )
-
-    def csv(self, season: str | None = None) -> str:
-        """The votes of a season (None = all) as CSV for a spreadsheet, one line per answer.
-
-        Pseudonyms replace the ids of raters, rounds and votes.
-        """
-        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
-        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
     @staticmethod
     def _view(new: NewRound, progress: AnswersSoFar) -> RoundView:
@@ -344,59 +212,11 @@ class Arena:
         return RoundView(new.id, new.conversation, texts, done, identical_groups(texts) if done else [])
 
 
-def suggestions(preset: str) -> Sequence[str]:
-    """Example prompts that suit the models of a preset."""
-    return world.example_prompts() if preset == "tiny" else PROMPTS
-
-
-def held_out(workspace: Workspace, lineup: Lineup) -> list[str]:
-    """Single-turn prompts of the validation split of trained policies; [] for shipped policies."""
-    if lineup.demo or not lineup.dataset:
-        return []
-    path = workspace.dataset(lineup.dataset) / "validation_prefs.jsonl"
-    if not path.is_file():
-        return []
-    turns = [messages(row["prompt"]) for row in read_jsonl(path)[:HELD_OUT]]
-    return list(dict.fromkeys(said[0]["content"] for said in turns if len(said) == 1))
-
-
 def check_served(progress: AnswersSoFar, policies: Mapping[str, str]) -> None:
     """Raise UserError if the answers come from other weights than the season's, as after a replacement."""
     served = {name: facts["adapter_sha256"] for name, facts in progress.facts["policies"].items()}
     if served != dict(policies):
         raise UserError("the policies were replaced while they answered", code=Code.ROUND)
-
-
-def checked_text(text: Any, limit: int, what: str) -> str:
-    """Return the text if it can be stored and answered, else raise UserError."""
-    if not isinstance(text, str):
-        raise UserError(f"{what} must be text", code=Code.PROMPT)
-    if len(text) > limit:
-        raise UserError(f"{what} is too long: {len(text):,} characters, at most {limit:,}", code=Code.PROMPT)
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise UserError(
-            f"{what} contains characters that are not valid text (NUL or half a surrogate pair)",
-            code=Code.PROMPT,
-        )
-    return text
-
-
-def checked_rater(rater: Any) -> str:
-    """Return the id of a rater or a vote if it is printable text, else raise UserError."""
-    text = checked_text(rater, RATER_CHARACTERS, "the id").strip()
-    if not text or not text.isprintable():
-        raise UserError("the id of a rater or a vote must consist of printable characters", code=Code.PROMPT)
-    return text
-
-
-def _board_row(standing: Standing) -> dict[str, Any]:
-    compared = standing.wins + standing.ties + standing.losses
-    return asdict(standing) | {
-        "votes": standing.rankings,
-        "strength": standing.score,
-        "ci": [standing.score_low, standing.score_high],
-        "win_rate": (standing.wins + standing.ties / 2) / compared if compared else None,
-    }
 
 
 def _answers(

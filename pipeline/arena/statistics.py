@@ -88,7 +88,7 @@ class Statistics:
         flagged = flagged_raters(table)
         kept = ~np.isin(table.rater, [code for code, rater in enumerate(table.raters) if rater in flagged])
         found = verdicts(table, asked)
-        rankings = full_rankings(table)
+        rankings = full_rankings(table, len(self._store.policies(season)))
         return Board(
             leaderboard(table),
             found,
@@ -118,12 +118,10 @@ class Statistics:
         return cast(Found, known[1])
 
 
-def full_rankings(table: VoteTable) -> int:
+def full_rankings(table: VoteTable, policies: int = 0) -> int:
     """The votes as rankings of all policies: a vote on two of four answers is one of a ranking's six
     comparisons."""
-    size = len(table.policies)
-    if size < 2:
-        return 0
+    size = max(policies, len(table.policies), 2)
     compared = table.panes * (table.panes - 1) // 2
     return int(table.occurrences @ compared) // (size * (size - 1) // 2)
 
