@@ -95,7 +95,7 @@
   }
 
   const editable = (element) => {
-    const field = element?.closest?.("input, textarea, select, [contenteditable='true']");
+    const field = element?.closest?.("input:not([type='radio'], [type='checkbox']), textarea, select, [contenteditable='true']");
     return field && !field.disabled && !field.readOnly && field !== box() ? field : null;
   };
 
@@ -148,7 +148,7 @@
 
   // The text of the last answer in a pane, to the clipboard; the old way where the page is not served securely.
   async function copy(button) {
-    const answers = button.closest(".arena-pane").querySelectorAll(".bot .md, .bot .prose, .bot [data-testid='bot']");
+    const answers = button.closest(".arena-pane").querySelectorAll("[data-testid='bot'], .bot");
     const text = answers.length ? answers[answers.length - 1].innerText : "";
     if (!text) return;
     try { await navigator.clipboard.writeText(text); } catch {
