@@ -47,9 +47,9 @@ def test_a_rater_judges_in_every_mode_and_finds_the_votes_again(visit, quick):  
     page.wait_for_selector(f"text={T('arena.skipped')}")
 
     page.locator("#mine button").first.click()
-    page.wait_for_selector("text=2 votes by you")
+    page.wait_for_selector("text=Your votes in this season: 2.")
     page.locator("#mine-retract").click()
-    page.wait_for_selector("text=1 votes by you")
+    page.wait_for_selector("text=Your votes in this season: 1.")
 
 
 def test_too_alike_new_answers_and_a_follow_up(visit, quick):  # noqa: F811

@@ -43,11 +43,11 @@ ARENA: dict[str, tuple[str, str]] = {
     "keys.rate": ("rate", "打分"),
     "mine.title": ("My votes", "我的投票"),
     "mine.progress": (
-        "{mine} votes by you in this season; {now} of {target} rankings by all raters.",
+        "Your votes in this season: {mine}. Rankings by all raters: {now} of {target}.",
         "本季你投了 {mine} 票；所有评分者共完成 {now} / {target} 次排序。",
     ),
     "mine.no_target": (
-        "{mine} votes by you in this season; {now} rankings by all raters. No target is set.",
+        "Your votes in this season: {mine}. Rankings by all raters: {now}; no target is set.",
         "本季你投了 {mine} 票；所有评分者共完成 {now} 次排序，尚未设定目标。",
     ),
     "mine.choose": ("One of your votes", "你的一票"),
