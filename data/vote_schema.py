@@ -1,8 +1,9 @@
 """The tables of the arena's database, and the migration of older databases.
 
 Version 1 has no seasons. The migration gives its rounds the season of the weights that answered them, so that
-old and new votes on the same weights belong to the same season. In version 2 every round is a ranking of all
-policies; its rounds keep that mode.
+old and new votes on the same weights belong to the same season. Version 2 holds the cookies and logins of
+raters. The migration replaces them by pseudonyms under the workspace's key, so that a rater who returns keeps
+the same identity. In version 3 every round is a ranking of all policies; its rounds keep that mode.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from data.pseudonyms import Pseudonyms
 from data.seasons import MARGIN, SeasonFacts
 
 APPLICATION_ID = 0x45524C48  # "ERLH", which distinguishes the file from another program's database
-VERSION = 3
+VERSION = 4
 
 SEASONS = """
 CREATE TABLE seasons (
@@ -35,7 +39,7 @@ CREATE TABLE seasons (
 ) STRICT
 """
 
-# What version 3 adds to the tables of version 2, and its own tables. `tokens` and `same` repeat what is in
+# What version 4 adds to the tables of version 3, and its own tables. `tokens` and `same` repeat what is in
 # `answers`, so that the statistics read one row per vote.
 ADDED_COLUMNS = (
     "ALTER TABLE seasons ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0",
@@ -77,8 +81,12 @@ CREATE TABLE scores (
 """,
 )
 
+PSEUDONYM_KEY = "CREATE TABLE pseudonym_key (mark TEXT NOT NULL) STRICT"  # which key the pseudonyms are of
+
 SCHEMA = (
     SEASONS
+    + ";"
+    + PSEUDONYM_KEY
     + """;
 CREATE TABLE raters (id TEXT PRIMARY KEY, created TEXT NOT NULL) STRICT;
 CREATE TABLE rounds (
@@ -168,7 +176,7 @@ def add_seasons(db: sqlite3.Connection) -> None:
 
 
 def add_modes(db: sqlite3.Connection) -> None:
-    """Migrate version 2 to 3: add modes, repeats, skips, ratings, early looks and reward models' scores."""
+    """Migrate version 3 to 4: add modes, repeats, skips, ratings, early looks and reward models' scores."""
     for statement in (*ADDED_COLUMNS, *ADDED_TABLES):
         db.execute(statement)
     answers = db.execute(
@@ -195,7 +203,21 @@ def identical_groups(texts: Mapping[str, str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons, 2: add_modes}
+def hide_raters(key: Path, db: sqlite3.Connection) -> None:
+    """Version 2 to 3: pseudonyms under the key in the file `key` take the place of cookies and logins."""
+    pseudonyms = Pseudonyms(key)
+    db.execute("PRAGMA secure_delete = ON")  # what was replaced leaves no trace in the file
+    db.execute("PRAGMA defer_foreign_keys = ON")  # rounds and votes follow their raters before the end
+    db.create_function("pseudonym", 1, pseudonyms.rater, deterministic=True)
+    for table, column in (("raters", "id"), ("rounds", "rater"), ("votes", "rater")):
+        db.execute(f"UPDATE {table} SET {column} = pseudonym({column})")
+    db.execute(PSEUDONYM_KEY)
+    db.execute("INSERT INTO pseudonym_key VALUES (?)", (pseudonyms.mark,))
+
+
+def migrations(key: Path) -> Mapping[int, Callable[[sqlite3.Connection], None]]:
+    """What brings a database of a version to the next. key: the file with the key of the pseudonyms."""
+    return {1: add_seasons, 2: partial(hide_raters, key), 3: add_modes}
 
 
 def _facts_of(

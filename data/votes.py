@@ -1,7 +1,8 @@
 """The store of the arena: seasons, rounds, answers, votes and raters in one SQLite file.
 
 Votes are append-only: a vote can be retracted (a row in `retractions`) but never changed or deleted. When
-`vote` returns, the vote is on disk; the same vote sent again is recognised and not stored twice.
+`vote` returns, the vote is on disk; the same vote sent again is recognised and not stored twice. Callers
+identify a rater by a cookie or a login; the database and its rows hold a pseudonym (`data.pseudonyms`).
 
 The store does not select the policies (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
@@ -18,11 +19,12 @@ from data.cast_votes import CastRating, CastVote, cast_ratings, cast_votes, retr
 from data.errors import Code, UserError
 from data.modes import Mode
 from data.preferences import preference_pairs
+from data.pseudonyms import KEY_FILE, Pseudonyms
 from data.round_rows import Answer, Message, NewRound, RoundFacts
 from data.seasons import Look, Season, SeasonFacts, Terms
 from data.sqlite_file import SqliteFile
 from data.vote_rows import NewVote, OwnVote, Unscored
-from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
+from data.vote_schema import APPLICATION_ID, SCHEMA, VERSION, migrations
 
 __all__ = ["Answer", "NewRound", "VoteStore"]
 OWN_VOTES = 100  # of a rater, on the rater's own page
@@ -31,13 +33,20 @@ OWN_VOTES = 100  # of a rater, on the rater's own page
 class VoteStore:
     """The store at `path`, which is created if it does not exist; many threads may use one object.
 
-    Raises UserError if the file is damaged or belongs to another program or a newer version.
+    Raises UserError if the file is damaged or belongs to another program or a newer version, or if the key of
+    its pseudonyms is missing or another one.
     """
 
     def __init__(self, path: Path):
+        key = Path(path).with_name(KEY_FILE)
         self._file = SqliteFile(
-            path, schema=SCHEMA, application_id=APPLICATION_ID, version=VERSION, migrations=MIGRATIONS
+            path, schema=SCHEMA, application_id=APPLICATION_ID, version=VERSION, migrations=migrations(key)
         )
+        try:
+            self.pseudonyms = self._keyed(key)
+        except UserError:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._file.close()
@@ -50,7 +59,8 @@ class VoteStore:
         arrangement of its conversation. Raises UserError for a conversation that is unknown, another rater's,
         already voted on, or held with other policies.
         """
-        return self._file.write(lambda db: round_rows.opened(db, RoundFacts(**facts)))
+        known = RoundFacts(**{**facts, "rater": self.pseudonyms.rater(facts["rater"])})
+        return self._file.write(lambda db: round_rows.opened(db, known))
 
     def close_round(self, round_id: str, answers: Sequence[Answer]) -> None:
         """Store a round's answers, after which it can be voted on."""
@@ -61,7 +71,9 @@ class VoteStore:
 
         Raises UserError for a round that is unknown or has no answers.
         """
-        return self._file.write(lambda db: round_rows.shown_again(db, source, rater, language))
+        return self._file.write(
+            lambda db: round_rows.shown_again(db, source, self.pseudonyms.rater(rater), language)
+        )
 
     def void_round(self, round_id: str, reason: str) -> None:
         """Mark a round without complete answers as void; it accepts no vote and does not count as seen."""
@@ -77,19 +89,18 @@ class VoteStore:
     def histories(self, conversation: str, rater: str) -> dict[str, list[Message]]:
         """The messages of a conversation so far, per policy: {policy: [{"role", "content"}, …]}."""
         with self._file.read() as db:
-            return round_rows.histories(db, conversation, rater)
+            return round_rows.histories(db, conversation, self.pseudonyms.rater(rater))
 
     def preferred_thread(self, round_id: str, rater: str) -> list[Message]:
         """The conversation up to the answer that a rater liked best. Raises UserError without such a vote."""
         with self._file.read() as db:
-            return round_rows.preferred_thread(db, round_id, rater)
+            return round_rows.preferred_thread(db, round_id, self.pseudonyms.rater(rater))
 
     def queued(self, rater: str, season: str, mode: Mode) -> str | None:
         """The stored round that this rater judges next in the shared queue; None: new answers are needed."""
+        asked = self.pseudonyms.rater(rater), season, mode
         with self._file.read() as db:
-            return rating_queue.repeat_for(db, rater, season, mode) or rating_queue.shared_for(
-                db, rater, season, mode
-            )
+            return rating_queue.repeat_for(db, *asked) or rating_queue.shared_for(db, *asked)
 
     def vote(
         self,
@@ -113,11 +124,12 @@ class VoteStore:
         vote = NewVote(
             vote_id or secrets.token_hex(16), round_id, ranking, comment, rating, tuple(sorted(set(tags)))
         )
-        return self._file.write(lambda db: vote_rows.cast(db, vote, rater))
+        voter = self.pseudonyms.rater(rater) if rater is not None else None
+        return self._file.write(lambda db: vote_rows.cast(db, vote, voter))
 
     def skip(self, round_id: str, reason: str, *, rater: str) -> None:
         """Record why a rater gives no vote on an own round; the round then takes none. reason: of `SKIPS`."""
-        self._file.write(lambda db: vote_rows.skip(db, round_id, reason, rater))
+        self._file.write(lambda db: vote_rows.skip(db, round_id, reason, self.pseudonyms.rater(rater)))
 
     def letters(self, round_id: str) -> list[str]:
         """The letters of a round's answers. Raises UserError for an unknown round."""
@@ -127,7 +139,7 @@ class VoteStore:
         return sorted(json.loads(rows[0]["arrangement"]))
 
     def rater_of(self, round_id: str) -> str:
-        """The rater of a round. Raises UserError for an unknown round."""
+        """The pseudonym of a round's rater. Raises UserError for an unknown round."""
         rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
         if not rows:
             raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
@@ -148,16 +160,22 @@ class VoteStore:
             raise UserError("this round is unknown", code=Code.ROUND)
         return rows[0]["message"], {row["letter"]: row["text"] for row in rows}
 
+    def owns(self, rater: str, round_id: str) -> bool:
+        """Whether it is this rater's round. Raises UserError for an unknown round."""
+        return self.rater_of(round_id) == self.pseudonyms.rater(rater)
+
     def asked(self, rater: str, season: str) -> set[str]:
         """The first messages of a rater's answered rounds in a season."""
         rows = self._read(
             "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
-            (rater, season),
+            (self.pseudonyms.rater(rater), season),
         )
         return {row["message"] for row in rows}
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Retract a vote: it stays in the file but no longer counts. Repeated calls have no effect."""
+
+        rater = self.pseudonyms.rater(rater)
 
         def store(db: sqlite3.Connection) -> None:
             mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
@@ -172,7 +190,7 @@ class VoteStore:
     def own_votes(self, rater: str, season: str | None = None, limit: int = OWN_VOTES) -> list[OwnVote]:
         """A rater's votes that count, of one season or of all, the newest first."""
         with self._file.read() as db:
-            return vote_rows.own_votes(db, rater, season, limit)
+            return vote_rows.own_votes(db, self.pseudonyms.rater(rater), season, limit)
 
     def votes(self, *, season: str | None = None, retracted: bool = False) -> list[dict[str, Any]]:
         """The votes of one season, or of all, oldest first; with `retracted`, including retracted ones.
@@ -243,7 +261,7 @@ class VoteStore:
 
     def look(self, season: str, rater: str, rankings: int) -> None:
         """Record that a rater looked at a hidden leaderboard when there were so many rankings."""
-        self._file.write(lambda db: season_rows.add_look(db, season, rater, rankings))
+        self._file.write(lambda db: season_rows.add_look(db, season, self.pseudonyms.rater(rater), rankings))
 
     def looks(self, season: str) -> list[Look]:
         """The early looks at a season's leaderboard, oldest first."""
@@ -301,6 +319,25 @@ class VoteStore:
     def preference_pairs(self, season: str | None = None, *, facts: bool = False) -> list[dict[str, Any]]:
         """The votes of a season, or all, as training data: see `data.preferences`."""
         return preference_pairs(self.votes(season=season), facts=facts)
+
+    def _keyed(self, key: Path) -> Pseudonyms:
+        """The pseudonyms of this database; a new database gets its key."""
+
+        def enter(db: sqlite3.Connection) -> str:
+            known = db.execute("SELECT mark FROM pseudonym_key").fetchone()
+            if known is None:  # the key is made in here, where no other process makes one
+                db.execute("INSERT INTO pseudonym_key VALUES (?)", (Pseudonyms(key).mark,))
+            return str(known["mark"]) if known else Pseudonyms(key).mark
+
+        rows = self._read("SELECT mark FROM pseudonym_key")
+        mark = str(rows[0]["mark"]) if rows else self._file.write(enter)
+        if not key.exists() or (pseudonyms := Pseudonyms(key)).mark != mark:
+            raise UserError(
+                f"{key}: is missing or not the key of {self._file.path}: nobody would be known again",
+                code=Code.DATABASE,
+                command="restore it from a backup",
+            )
+        return pseudonyms
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:

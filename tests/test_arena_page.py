@@ -3,12 +3,13 @@
 One server and one page for all of it; skipped with a reason where no Chromium is found.
 """
 
-import pytest
-from test_page import BROWSER, ask, browser, go_to, press, prompt_box, quick, visit  # noqa: F401
+from browsing import go_to, needs_browser
+from test_page import ask, press, prompt_box
 
 from ui.texts import Texts
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
 T = Texts("en")
 
 
@@ -24,7 +25,7 @@ def ask_in(page, mode, text):
     page.wait_for_selector("#vote-button:not([disabled])")
 
 
-def test_a_rater_judges_in_every_mode_and_finds_the_votes_again(visit, quick):  # noqa: F811
+def test_a_rater_judges_in_every_mode_and_finds_the_votes_again(visit, quick):
     page = visit(quick.address)
     go_to(page, "arena")
     ask_in(page, "pair", "Which is better?")
@@ -52,7 +53,7 @@ def test_a_rater_judges_in_every_mode_and_finds_the_votes_again(visit, quick):  
     page.wait_for_selector("text=Your votes in this season: 1.")
 
 
-def test_too_alike_new_answers_and_a_follow_up(visit, quick):  # noqa: F811
+def test_too_alike_new_answers_and_a_follow_up(visit, quick):
     page = visit(quick.address)
     go_to(page, "arena")
     ask(page, "Anything")

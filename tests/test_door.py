@@ -103,7 +103,7 @@ def test_valid_flags_pass():
 def test_an_empty_file_of_accounts_counts_as_no_account(tmp_path):
     """It must not open an address to others: `app.check` looks again after reading the file."""
     (tmp_path / "accounts.json").write_text('{"accounts": []}')
-    assert app.access_of(Workspace(tmp_path)).accounts is None
+    assert not app.access_of(Workspace(tmp_path)).asks
 
 
 # the environment

@@ -104,6 +104,30 @@ def test_all_holds_the_training_lock_against_other_stages(workspace, everything,
     stages.execute("prepare", build("prepare"), workspace)
 
 
+@pytest.mark.faults(55)
+def test_all_removes_what_killed_stages_left_unfinished(everything, workspace):
+    unfinished = [
+        workspace.run("r1") / "checkpoints" / ".staging-00000000",
+        workspace.cache / "tokens" / f"{'a' * 32}.123",
+        workspace.root / ".deleted-r2",
+    ]
+    for path in unfinished:
+        path.mkdir(parents=True)
+    assert everything() == (0, CHAIN)
+    assert [path for path in unfinished if path.exists()] == []
+
+
+@pytest.mark.faults(67)
+def test_all_touches_nothing_while_a_stage_of_a_killed_all_goes_on(everything, workspace):
+    orphan = stages.Run.create(workspace, "sft", build("sft"))
+    orphan.start_attempt()
+    staging = orphan.checkpoints_dir / ".staging-00000000"
+    staging.mkdir(parents=True)
+    with pytest.raises(UserError, match=orphan.id):
+        everything()
+    assert staging.exists()
+
+
 def test_each_stage_runs_in_its_own_process(workspace, tmp_path):
     """With real processes: preloaded modules, exit codes and last lines."""
     command = [sys.executable, "-m", "pipeline", "all", "--workspace", str(workspace.root), "--set"]

@@ -146,7 +146,7 @@ def test_a_process_that_dies_in_mid_answer_is_reported_and_started_again(client,
     assert client.pid not in (None, dead)
 
 
-@pytest.mark.faults
+@pytest.mark.faults(65)
 def test_a_process_that_hangs_is_replaced(client, lineup, monkeypatch):
     """The limit is 10 seconds without CPU time; here 1 second suffices, because the process is stopped."""
     assert inference.HANGS_SECONDS <= 10

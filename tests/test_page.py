@@ -5,61 +5,20 @@ with the keyboard, and see the reveal and the updated leaderboard. No error may 
 request may leave the machine. The tests are skipped with a reason where no Chromium is found.
 """
 
-import shutil
 from types import SimpleNamespace
 
 import pytest
-from fake_policies import fake_demo
+from browsing import fill, go_to, needs_browser
 from little_policies import save_policies
-from served_page import FakeClient, served, services_on
+from served_page import served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
 from pipeline.runs.reader import list_runs, read_run
 from ui.page import TABS
-from ui.texts import Texts
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
-PATIENCE = 180_000  # milliseconds; the machine may be busy
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS.split(), "--no-first-run"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens pages; the test fails at its end if one had an error or sent a request to another machine."""
-    troubles, contexts = [], []
-
-    def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
-        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
-        page.goto(address)
-        page.wait_for_selector("#pipeline .chip")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert troubles == []
-
-
-def outside(url, address):
-    return not url.startswith((address.split("/zh")[0], "data:", "blob:"))
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -77,32 +36,6 @@ def real(tmp_path_factory, random_base):
         services.arena.start()
         with served(services) as address:
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The page with immediate fake answers and no job."""
-    folder = tmp_path_factory.mktemp("quick")
-    workspace = Workspace(folder / "workspace").create()
-    with (
-        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
-        served(services) as address,
-    ):
-        yield SimpleNamespace(workspace=workspace, address=address)
-
-
-def go_to(page, tab, language="en"):
-    name = Texts(language)("tab." + tab)
-    button = page.get_by_role("tab", name=name, exact=True).first
-    if button.is_visible():
-        button.click()
-    else:  # on a narrow screen the remaining tabs are in a menu
-        page.locator("#tabs .overflow-menu button").first.click()
-        page.locator(".overflow-dropdown button", has_text=name).first.click()
-
-
-def fill(page, field, text):
-    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
 
 
 def prompt_box(page):
@@ -136,20 +69,20 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
     fill(page, "sft-max_steps", "12")
-    page.locator("#tab-sft").get_by_role("button", name="More settings").click()
     fill(page, "sft-base_model", str(real.base))
+    page.keyboard.press("Enter")  # a base of one's own, beside those that are offered
     fill(page, "sft-learning_rate", "0.001")
     for change in ("max_steps=12", "learning_rate=0.001", "base_model="):
         command = "(text) => document.querySelector('#command-sft textarea').value.includes(text)"
         page.wait_for_function(command, arg=change)
     page.locator("#start-sft").click()
     page.wait_for_selector("#now-card .chip.running")
+    assert page.locator("#card-sft .phase").count() == 1  # the run is on show, in one card
     run = list_runs(real.workspace)[0].id
 
     page.reload()
-    page.wait_for_selector("#pipeline .chip")
-    go_to(page, "sft")
-    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")
+    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")  # the address names the tab
+    assert page.locator("#sft-max_steps input").input_value() == "12"
     page.wait_for_selector("#card-sft .chip.done")
     record = read_run(real.workspace, run)
     assert record.status == "done"
@@ -282,8 +215,8 @@ def test_a_form_that_cannot_run_states_the_reason(visit, quick):
     go_to(page, "sft")
     # Types while the tab is still being filled: the response to the last change must remain.
     fill(page, "sft-learning_rate", "9")
-    page.wait_for_selector(".problem:has-text('learning_rate')")
+    page.wait_for_selector(".problem:has-text('Learning rate: at most 1')")
     page.wait_for_timeout(2000)
-    assert page.locator(".problem:has-text('learning_rate')").count() == 1
+    assert page.locator(".problem:has-text('Learning rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
-    page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
+    page.get_by_text("Needs about").locator("visible=true").first.wait_for()

@@ -23,7 +23,7 @@ from ui.payloads import role_of
 PATIENCE = 120.0  # seconds; the machine may be busy
 # The handlers that are called through a queue, by role; all others are bound with QUIET and only read.
 RATERS = {"on_ask", "on_follow", "on_vote", "on_retract", "ask", "vote", "leaderboard", "list_of_runs"}
-ADMINS = {"launch", "run_missing", "cancel_now", "start", "cancel"}
+ADMINS = {"launch", "run_missing", "stop", "start", "cancel"}
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +255,8 @@ def asked(script, rater="ann"):
 def test_the_rater_is_the_login_whatever_the_request_claims(scripts, services):
     round_id = asked(scripts["rob"], rater="user:ann")["round"]
     scripts["rob"].predict(round_id, "A>B>C>D", "", "", api_name="/vote")
-    assert services.arena.store.rater_of(round_id) == "user:rob"
-    assert services.arena.store.votes()[-1]["rater"] == "user:rob"
+    assert services.arena.store.owns("user:rob", round_id)
+    assert services.arena.store.votes()[-1]["rater"] == services.arena.store.pseudonyms.rater("user:rob")
 
 
 @pytest.mark.faults(26, 50)
@@ -315,7 +315,7 @@ def anybody(open_services):
 @pytest.mark.parametrize("claimed", ["user:ann", "cookie:abc", "session:s", "anonymous"])
 def test_without_accounts_a_script_cannot_pose_as_a_visitor_or_a_login(open_services, anybody, claimed):
     round_id = asked(anybody, claimed)["round"]
-    assert open_services.arena.store.rater_of(round_id) == f"api:{claimed}"
+    assert open_services.arena.store.owns(f"api:{claimed}", round_id)
 
 
 @pytest.mark.faults

@@ -1,6 +1,6 @@
-"""How the page looks: colours, system fonts (nothing is fetched), the style sheet and the keyboard script.
+"""The look of the page: colours, system fonts (the page fetches none), the style sheet and the scripts.
 
-The palette is shared with the charts (`ui.plots`), so that a policy has one colour everywhere on the page.
+The charts (`ui.plots`) use the same palette, so that a policy has one colour everywhere on the page.
 """
 
 from pathlib import Path
@@ -85,18 +85,18 @@ def theme() -> gr.themes.Base:
 
 
 def asset(name: str) -> str:
-    """A text file that lies beside this module."""
+    """The content of a text file next to this module."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def css() -> str:
-    """The style sheet of the page."""
-    return asset("page.css")
+    """The style sheets of the page; the one for phones comes last, because it overrides the other."""
+    return asset("page.css") + asset("phone.css")
 
 
 def head() -> str:
-    """The script for the arena's keys, as a tag for the document's head."""
-    return f"<script>{asset('arena.js')}</script>"
+    """The scripts of the page and of the arena's keys, as tags for the document's head."""
+    return "".join(f"<script>{asset(name)}</script>" for name in ("page.js", "arena.js"))
 
 
 def favicon() -> str:

@@ -174,7 +174,7 @@ class Arena(SeasonViews):
 
     def stop(self, round: str, rater: str) -> None:
         """End the answers of the rater's own round; the answers so far can be voted on."""
-        if self.store.rater_of(round) == checked_rater(rater):
+        if self.store.owns(checked_rater(rater), round):
             self.client.stop(round)
 
     def skip(self, round: str, reason: str, rater: str) -> None:
@@ -198,7 +198,7 @@ class Arena(SeasonViews):
         return next((prompt for prompt in found if prompt not in asked), found[len(asked) % len(found)])
 
     def rater_of(self, round: str) -> str:
-        """The rater of a round. Raises UserError for an unknown round."""
+        """The pseudonym of a round's rater. Raises UserError for an unknown round."""
         return self.store.rater_of(round)
 
     def retract(self, vote_id: str, rater: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from data.errors import Code, UserError
 from data.files import write_atomic
-from data.pseudonyms import Pseudonyms
 from data.seasons import Look, Season, Terms
 from data.vote_rows import OwnVote
 from data.vote_table import votes_csv
@@ -108,7 +107,7 @@ class SeasonViews:
 
         Raises UserError without reward models, and for a round that is another rater's or has no vote.
         """
-        if self.store.rater_of(round) != checked_rater(rater) or not self.store.voted(round):
+        if not (self.store.owns(checked_rater(rater), round) and self.store.voted(round)):
             raise UserError("scores are shown after the vote, on one's own round", code=Code.ROUND)
         lineup = self.lineup(models)
         self._rewards.score(lineup, self.season_id(models), round)
@@ -162,7 +161,7 @@ class SeasonViews:
             kind,
             self.store.votes(season=season),
             seasons=seasons,
-            pseudonyms=Pseudonyms(self.workspace.pseudonym_key),
+            pseudonyms=self.store.pseudonyms,
             left_out=flagged,
         )
 
@@ -171,8 +170,7 @@ class SeasonViews:
 
         Pseudonyms replace the ids of raters, rounds and votes.
         """
-        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
-        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
+        return votes_csv([self.store.pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
 
 def _board_row(standing: Standing) -> dict[str, Any]:

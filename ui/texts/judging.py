@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-ARENA: dict[str, tuple[str, str]] = {
+JUDGING: dict[str, tuple[str, str]] = {
     "mode.label": ("How to judge", "评判方式"),
     "mode.rank": ("Rank all answers", "给所有回答排序"),
     "mode.pair": ("Two at a time", "两两比较"),
