@@ -26,11 +26,15 @@ from ui.texts import Texts
 
 @dataclass(frozen=True)
 class SeasonParts:
-    """The components that follow the votes: the choice of a season, its leaderboard, and the early look."""
+    """The components that follow the votes: the choice of a season, its leaderboard, and the early look.
+
+    panels: what raters may not use, where people log in.
+    """
 
     season: gr.Dropdown
     board: gr.HTML
     look: gr.Button
+    panels: tuple[gr.Accordion, ...]
 
     def outputs(self) -> list[gr.components.Component]:
         """The components, in the order of `standing`."""
@@ -45,7 +49,13 @@ def build(services: Services, t: Texts) -> SeasonParts:
         )
         board = gr.HTML(padding=False, elem_id="leaderboard")
         look = gr.Button(t("board.look"), size="sm", visible=False, elem_id="look-button", scale=0)
-    found = SeasonParts(season, board, look)
+    panels = (
+        _trust_panel(services, season, t),
+        _rewards_panel(services, t),
+        _plan_panel(services, season, t),
+        _export_panel(services, season, t),
+    )
+    found = SeasonParts(season, board, look, panels)
 
     @for_raters
     def on_season(chosen: str | None) -> tuple[Any, ...]:
@@ -58,10 +68,6 @@ def build(services: Services, t: Texts) -> SeasonParts:
 
     season.input(on_season, [season], found.outputs(), **QUIET)
     look.click(shown(on_look, t), [season], [board, look], **WORK)
-    _trust_panel(services, season, t)
-    _rewards_panel(services, t)
-    _plan_panel(services, season, t)
-    _export_panel(services, season, t)
     return found
 
 
@@ -79,8 +85,8 @@ def standing(services: Services, season: str | None, t: Texts) -> tuple[Any, ...
     return choice, html, gr.Button(visible=bool(current) and services.arena.board(current).hidden)
 
 
-def _trust_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
-    with gr.Accordion(t("trust.title"), open=False):
+def _trust_panel(services: Services, season: gr.Dropdown, t: Texts) -> gr.Accordion:
+    with gr.Accordion(t("trust.title"), open=False) as panel:
         check = gr.Button(t("trust.check"), size="sm", elem_id="trust-button")
         trusted = gr.HTML(padding=False, elem_id="trust")
     check.click(
@@ -89,10 +95,11 @@ def _trust_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
         [trusted],
         **WORK,
     )
+    return panel
 
 
-def _rewards_panel(services: Services, t: Texts) -> None:
-    with gr.Accordion(t("rewards.panel"), open=False, elem_id="rewards"):
+def _rewards_panel(services: Services, t: Texts) -> gr.Accordion:
+    with gr.Accordion(t("rewards.panel"), open=False, elem_id="rewards") as panel:
         compare = gr.Button(t("rewards.compare"), size="sm", elem_id="compare-button")
         compared = gr.HTML(padding=False, elem_id="compared")
     compare.click(
@@ -101,10 +108,11 @@ def _rewards_panel(services: Services, t: Texts) -> None:
         [compared],
         **WORK | {"concurrency_id": "inference"},
     )
+    return panel
 
 
-def _plan_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
-    with gr.Accordion(t("plan.title"), open=False, elem_id="plan"):
+def _plan_panel(services: Services, season: gr.Dropdown, t: Texts) -> gr.Accordion:
+    with gr.Accordion(t("plan.title"), open=False, elem_id="plan") as panel:
         work_out = gr.Button(t("plan.work_out"), size="sm", elem_id="plan-button")
         planned = gr.HTML(padding=False, elem_id="plan-text")
         with gr.Row(elem_classes="pick-row"):
@@ -119,10 +127,11 @@ def _plan_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
     fix.click(
         shown(lambda *terms: set_terms(services, t, *terms), t), [margin, target, hide], [planned], **WORK
     )
+    return panel
 
 
-def _export_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
-    with gr.Accordion(t("export.title"), open=False, elem_id="export"):
+def _export_panel(services: Services, season: gr.Dropdown, t: Texts) -> gr.Accordion:
+    with gr.Accordion(t("export.title"), open=False, elem_id="export") as panel:
         with gr.Row(elem_classes="pick-row"):
             kind = gr.Radio(
                 choices=[(t(f"export.{name}"), name) for name in FORMATS],
@@ -142,6 +151,7 @@ def _export_panel(services: Services, season: gr.Dropdown, t: Texts) -> None:
         shown(lambda *asked: export_files(services, *asked), t), [season, kind, without], [files], **WORK
     )
     learn.click(shown(lambda: train(services, t), t), None, None, **WORK)
+    return panel
 
 
 def set_terms(services: Services, t: Texts, margin: float, target: float | None, hide: bool) -> str:

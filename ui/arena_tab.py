@@ -92,12 +92,17 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
 
     @for_raters
     def on_front(models: str | None, chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
-        return *about(services, models or "", t), *on_change(chosen, request)
+        shown_panels = gr.Accordion(visible=services.access.may(request, "admin"))
+        return (
+            *about(services, models or "", t),
+            *on_change(chosen, request),
+            *[shown_panels] * len(season.panels),
+        )
 
     return {
         "fn": on_front,
         "inputs": [asking.models, season.season],
-        "outputs": [*asking.about(), *followed["outputs"]],
+        "outputs": [*asking.about(), *followed["outputs"], *season.panels],
     }
 
 
