@@ -197,7 +197,8 @@ def test_a_hidden_leaderboard_opens_at_its_target_and_an_early_look_is_recorded(
     judge(arena, play(arena, mode="rank"), "A>B>C>D")
     for _ in range(2):
         assert arena.look(season, "ann").standings
-    assert [(look.rater, look.rankings) for look in arena.looks()] == [("ann", 1)]
+    ann = arena.store.pseudonyms.rater("ann")
+    assert [(look.rater, look.rankings) for look in arena.looks()] == [(ann, 1)]
     assert arena.leaderboard() and len(arena.looks()) == 2  # the public API is a look as well
     judge(arena, play(arena, mode="rank"), "A>B>C>D")
     assert not arena.board().hidden
