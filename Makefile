@@ -15,7 +15,7 @@ app: $(READY)
 	$(BIN)/python app.py
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m "not slow"
+	$(BIN)/python -m pytest -rs -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test-slow: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m slow

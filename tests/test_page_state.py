@@ -1,13 +1,30 @@
 """The page in a browser, without a training: what survives a reload, keys, start buttons, and people's first
 minutes."""
 
-import pytest
-from browsing import fill, go_to, needs_browser
+from types import SimpleNamespace
 
+import pytest
+from browsing import fill, go_to, needs_browser, settled
+from fake_policies import fake_demo
+from served_page import FakeClient, served, services_on
+
+from data.workspace import Workspace
 from ui.texts import Texts
 
 pytest_plugins = ("browsing",)
 pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    """The page with real jobs on an empty workspace."""
+    folder = tmp_path_factory.mktemp("student")
+    workspace = Workspace(folder / "workspace").create()
+    with (
+        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
+        served(services) as address,
+    ):
+        yield SimpleNamespace(workspace=workspace, address=address)
 
 
 def selected(page):
@@ -59,7 +76,7 @@ def test_the_start_button_of_an_empty_workspace_offers_the_data_first_and_is_in_
     box = button.bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= 768
     page.locator("#tab-sft").get_by_role("button", name="More settings").click()
-    page.wait_for_timeout(300)
+    settled(page)
     box = button.bounding_box()
     assert box["y"] + box["height"] <= 768  # also with all settings unfolded
 
@@ -86,10 +103,44 @@ def test_a_phone_in_chinese_unfolds_the_header_and_reaches_every_tab_with_a_thum
     go_to(page, "runs", "zh")
 
 
+def test_a_rater_on_a_phone_in_chinese_asks_votes_and_sees_who_was_who(visit, quick):
+    page = visit(quick.address + "/zh/", width=390, height=844, locale="zh-CN")
+    page.locator("#home-chat").click()
+    wait_for_tab(page, "arena")
+    page.locator("#prompt-box :is(input, textarea)").first.fill("Hello")
+    page.locator("#ask-button").click()
+    page.wait_for_selector("#vote-button:not([disabled])")
+    for letter in "BADC":
+        page.locator(f"#pane-{letter} .pane-head").click()
+    page.locator("#vote-button").click()
+    page.wait_for_selector("#reveal table")
+    assert "ppo-int4" in page.inner_text("#reveal")
+
+
+@pytest.mark.slow
+def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student):
+    """SFT on an empty workspace: the button prepares the data first; the run is followed to its end."""
+    page = visit(student.address + "/#sft")
+    page.wait_for_selector("#start-sft:has-text('Prepare the data')")
+    fill(page, "sft-max_steps", "3")
+    page.wait_for_function("() => document.querySelector('#command-sft textarea').value.includes('steps=3')")
+    page.locator("#start-sft").click()
+    page.wait_for_selector("#card-sft .phase")
+    page.wait_for_selector("#card-sft .chip.done", timeout=600_000)
+    page.locator(".brand-name a").click()
+    wait_for_tab(page, "start")
+    page.wait_for_selector("#picture a[href='#sft'] .chip.done")
+    go_to(page, "data")
+    fill(page, "pair-index", "99999")
+    page.wait_for_selector(".problem:has-text('There is no pair number 99999')")
+    go_to(page, "runs")
+    page.wait_for_selector("#again")
+
+
 @pytest.mark.parametrize("width, height", [(1366, 768), (390, 844)])
 def test_nothing_jumps_while_the_page_opens(visit, quick, width, height):
     page = visit(quick.address, width=width, height=height)
-    page.wait_for_timeout(1500)
+    settled(page)
     shift = page.evaluate(
         """() => new Promise(done => new PerformanceObserver(list => done(list.getEntries()
             .filter(entry => !entry.hadRecentInput).reduce((sum, entry) => sum + entry.value, 0)))
