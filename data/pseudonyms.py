@@ -16,7 +16,8 @@ from data.files import write_atomic
 
 KEY_BYTES = 32
 KEY_FILE = "pseudonyms.key"  # beside the database
-HIDDEN = ("round", "vote", "conversation")  # keys of a vote's row that hold an identifier as it is
+# The keys of a vote's row that hold an identifier as it is, and of what.
+HIDDEN = {"round": "round", "repeat_of": "round", "vote": "vote", "conversation": "conversation"}
 RATER_KINDS = ("api", "cookie", "session", "user")  # how a rater is known: the part before the colon
 
 
@@ -63,4 +64,4 @@ class Pseudonyms:
             return self.row(value)
         if key == "rater":  # a pseudonym already; its kind is nobody's business
             return f"rater-{str(value).partition(':')[2]}"
-        return self.name(key, value) if key in HIDDEN else value
+        return self.name(HIDDEN[key], value) if key in HIDDEN and value is not None else value

@@ -29,7 +29,7 @@ LIGHT_FOLDERS = (
     "pipeline.arena",
     "pipeline.commands",
 )
-OWN_PROCESS = {"pipeline.arena.worker"}
+OWN_PROCESS = {"pipeline.arena.worker", "pipeline.arena.scoring"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "manager", "engine", "helpers", "registry"}
 
 

@@ -16,12 +16,13 @@ from ui.texts.errors import ERRORS
 from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
+from ui.texts.judging import JUDGING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
-TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, RUNS, START, TRAINING)
+TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, TRAINING)
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"
 )

@@ -17,6 +17,7 @@ from ui.texts.errors import ERRORS
 from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
+from ui.texts.judging import JUDGING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
 from ui.texts.training import TRAINING
@@ -27,6 +28,7 @@ TABLE: dict[str, tuple[str, str]] = {
     **DATA,
     **TRAINING,
     **ARENA,
+    **JUDGING,
     **EVALUATION,
     **RUNS,
     **ERRORS,
