@@ -83,7 +83,8 @@ def served(services, connections=None, **more):
         access=services.access,
         **more,
     )
-    with serving(server.configuration(app, connections or within_handles()), listener, connections):
+    limits = within_handles() if connections is None else connections  # empty ones are false
+    with serving(server.configuration(app, limits), listener, limits):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -92,7 +93,7 @@ def serving(config, listener, connections=None):
     """Run uvicorn in a thread until the end of the block."""
     config.timeout_graceful_shutdown = 1
     running = uvicorn.Server(config)
-    accepting = Listener(listener, connections or within_handles())
+    accepting = Listener(listener, within_handles() if connections is None else connections)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [accepting]}, daemon=True)
     thread.start()
     eventually(lambda: running.started, "the server's start")

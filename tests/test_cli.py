@@ -125,8 +125,8 @@ SLOW_STAGE = """
 import sys, time, pipeline.commands.execute as stages, pipeline.commands.cli as cli
 from pipeline.runs.record import Cancelled
 def slow(stage, settings, run, workspace):
-    run.set_total(1000)
-    for step in range(1, 1001):
+    run.set_total(15_000)
+    for step in range(1, 15_001):  # longer than any test waits
         run.log({"step": step, "loss": 1.0})
         time.sleep(0.02)
         if run.should_stop():
