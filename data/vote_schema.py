@@ -1,7 +1,9 @@
 """The tables of the arena's database, and the migration of older databases.
 
 Version 1 has no seasons. The migration gives its rounds the season of the weights that answered them, so that
-old and new votes on the same weights belong to the same season.
+old and new votes on the same weights belong to the same season. Version 2 holds the cookies and logins of
+raters. The migration replaces them by pseudonyms under the workspace's key, so that a rater who returns keeps
+the same identity.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from data.pseudonyms import Pseudonyms
 from data.seasons import MARGIN, SeasonFacts
 
 APPLICATION_ID = 0x45524C48  # "ERLH", which distinguishes the file from another program's database
-VERSION = 2
+VERSION = 3
 
 SEASONS = """
 CREATE TABLE seasons (
@@ -33,8 +38,12 @@ CREATE TABLE seasons (
 ) STRICT
 """
 
+PSEUDONYM_KEY = "CREATE TABLE pseudonym_key (mark TEXT NOT NULL) STRICT"  # which key the pseudonyms are of
+
 SCHEMA = (
     SEASONS
+    + ";"
+    + PSEUDONYM_KEY
     + """;
 CREATE TABLE raters (id TEXT PRIMARY KEY, created TEXT NOT NULL) STRICT;
 CREATE TABLE rounds (
@@ -121,7 +130,21 @@ def add_seasons(db: sqlite3.Connection) -> None:
         db.execute("UPDATE rounds SET season = ? WHERE id = ?", (season, round_id))
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: add_seasons}
+def hide_raters(key: Path, db: sqlite3.Connection) -> None:
+    """Version 2 to 3: pseudonyms under the key in the file `key` take the place of cookies and logins."""
+    pseudonyms = Pseudonyms(key)
+    db.execute("PRAGMA secure_delete = ON")  # what was replaced leaves no trace in the file
+    db.execute("PRAGMA defer_foreign_keys = ON")  # rounds and votes follow their raters before the end
+    db.create_function("pseudonym", 1, pseudonyms.rater, deterministic=True)
+    for table, column in (("raters", "id"), ("rounds", "rater"), ("votes", "rater")):
+        db.execute(f"UPDATE {table} SET {column} = pseudonym({column})")
+    db.execute(PSEUDONYM_KEY)
+    db.execute("INSERT INTO pseudonym_key VALUES (?)", (pseudonyms.mark,))
+
+
+def migrations(key: Path) -> Mapping[int, Callable[[sqlite3.Connection], None]]:
+    """What brings a database of a version to the next. key: the file with the key of the pseudonyms."""
+    return {1: add_seasons, 2: partial(hide_raters, key)}
 
 
 def _facts_of(

@@ -1,7 +1,8 @@
 """The store of the arena: seasons, rounds, answers, votes and raters in one SQLite file.
 
 Votes are append-only: a vote can be retracted (a row in `retractions`) but never changed or deleted. When
-`vote` returns, the vote is on disk; the same vote sent again is recognised and not stored twice.
+`vote` returns, the vote is on disk; the same vote sent again is recognised and not stored twice. Callers
+identify a rater by a cookie or a login; the database and its rows hold a pseudonym (`data.pseudonyms`).
 
 The store does not select the policies (`pipeline.arena.rounds`) or compute statistics (`evaluation`).
 """
@@ -19,10 +20,11 @@ from typing import Any
 from data.cast_votes import CastVote, cast_votes, retracted_votes
 from data.errors import Code, UserError
 from data.preferences import preference_pairs
+from data.pseudonyms import KEY_FILE, Pseudonyms
 from data.ranking import LETTERS, Ranking
 from data.seasons import Season, SeasonFacts
 from data.sqlite_file import SqliteFile
-from data.vote_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION, enter_season
+from data.vote_schema import APPLICATION_ID, SCHEMA, VERSION, enter_season, migrations
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,20 @@ class Answer:
 class VoteStore:
     """The store at `path`, which is created if it does not exist; many threads may use one object.
 
-    Raises UserError if the file is damaged or belongs to another program or a newer version.
+    Raises UserError if the file is damaged or belongs to another program or a newer version, or if the key of
+    its pseudonyms is missing or another one.
     """
 
     def __init__(self, path: Path):
+        key = Path(path).with_name(KEY_FILE)
         self._file = SqliteFile(
-            path, schema=SCHEMA, application_id=APPLICATION_ID, version=VERSION, migrations=MIGRATIONS
+            path, schema=SCHEMA, application_id=APPLICATION_ID, version=VERSION, migrations=migrations(key)
         )
+        try:
+            self.pseudonyms = self._keyed(key)
+        except UserError:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._file.close()
@@ -86,6 +95,8 @@ class VoteStore:
         conversation. Raises UserError for a conversation that is unknown, another rater's, already voted on,
         or held with other policies.
         """
+
+        rater = self.pseudonyms.rater(rater)
 
         def store(db: sqlite3.Connection) -> NewRound:
             db.execute("INSERT OR IGNORE INTO raters VALUES (?, ?)", (rater, _now()))
@@ -142,7 +153,7 @@ class VoteStore:
         rows = self._read(
             "SELECT r.message, a.policy, a.text FROM rounds r JOIN answers a ON a.round = r.id "
             "WHERE r.conversation = ? AND r.rater = ? AND r.state = 'answered' ORDER BY r.turn",
-            (conversation, rater),
+            (conversation, self.pseudonyms.rater(rater)),
         )
         result: dict[str, list[dict[str, str]]] = {}
         for row in rows:
@@ -168,10 +179,11 @@ class VoteStore:
         different vote.
         """
         vote_id = vote_id or secrets.token_hex(16)
+        voter = self.pseudonyms.rater(rater) if rater is not None else None
 
         def store(db: sqlite3.Connection) -> dict[str, Any]:
             round_row = db.execute("SELECT * FROM rounds WHERE id = ?", (round_id,)).fetchone()
-            if round_row is None or (rater is not None and rater != round_row["rater"]):
+            if round_row is None or (voter is not None and voter != round_row["rater"]):
                 raise UserError(
                     "this round is unknown, or another rater's",
                     code=Code.ROUND,
@@ -210,22 +222,28 @@ class VoteStore:
         return sorted(json.loads(rows[0]["arrangement"]))
 
     def rater_of(self, round_id: str) -> str:
-        """The rater of a round. Raises UserError for an unknown round."""
+        """The pseudonym of a round's rater. Raises UserError for an unknown round."""
         rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
         if not rows:
             raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
         return str(rows[0]["rater"])
 
+    def owns(self, rater: str, round_id: str) -> bool:
+        """Whether it is this rater's round. Raises UserError for an unknown round."""
+        return self.rater_of(round_id) == self.pseudonyms.rater(rater)
+
     def asked(self, rater: str, season: str) -> set[str]:
         """The first messages of a rater's answered rounds in a season."""
         rows = self._read(
             "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
-            (rater, season),
+            (self.pseudonyms.rater(rater), season),
         )
         return {row["message"] for row in rows}
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Retract a vote: it stays in the file but no longer counts. Repeated calls have no effect."""
+
+        rater = self.pseudonyms.rater(rater)
 
         def store(db: sqlite3.Connection) -> None:
             mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
@@ -304,6 +322,25 @@ class VoteStore:
     def preference_pairs(self, season: str | None = None) -> list[dict[str, str]]:
         """The votes of a season, or of all, as training data; see `data.preferences`."""
         return preference_pairs(self.votes(season=season))
+
+    def _keyed(self, key: Path) -> Pseudonyms:
+        """The pseudonyms of this database; a new database gets its key."""
+
+        def enter(db: sqlite3.Connection) -> str:
+            known = db.execute("SELECT mark FROM pseudonym_key").fetchone()
+            if known is None:  # the key is made in here, where no other process makes one
+                db.execute("INSERT INTO pseudonym_key VALUES (?)", (Pseudonyms(key).mark,))
+            return str(known["mark"]) if known else Pseudonyms(key).mark
+
+        rows = self._read("SELECT mark FROM pseudonym_key")
+        mark = str(rows[0]["mark"]) if rows else self._file.write(enter)
+        if not key.exists() or (pseudonyms := Pseudonyms(key)).mark != mark:
+            raise UserError(
+                f"{key}: is missing or not the key of {self._file.path}: nobody would be known again",
+                code=Code.DATABASE,
+                command="restore it from a backup",
+            )
+        return pseudonyms
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._file.read() as db:

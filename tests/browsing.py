@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from fake_policies import fake_demo
 from served_page import FakeClient, served, services_on
+from waiting import NEVER
 
 from data.workspace import Workspace
 from ui.texts import Texts
@@ -13,7 +14,28 @@ from ui.texts import Texts
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
-PATIENCE = 180_000  # milliseconds; the machine may be busy with other things
+PATIENCE = 1000 * NEVER  # milliseconds
+COUNT_REQUESTS = """
+(() => {
+    const ask = window.fetch;
+    window.unanswered = 0;
+    window.fetch = (...request) => {
+        window.unanswered++;
+        return ask(...request).finally(() => window.unanswered--);
+    };
+})();
+"""
+# True once no answer of the server was waited for while the screen was drawn five times.
+IS_SETTLED = """
+() => new Promise((answer) => {
+    let quiet = 0;
+    const look = () => {
+        quiet = window.unanswered ? 0 : quiet + 1;
+        quiet === 5 ? answer(true) : requestAnimationFrame(look);
+    };
+    look();
+})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +48,36 @@ def browser():
         opened.close()
 
 
+def new_page(browser, troubles, address, *, width=1366, height=800, locale="en-US", scheme="light"):
+    """An empty page, which adds its errors and its requests to other machines to `troubles`."""
+    size = {"width": width, "height": height}
+    page = browser.new_context(viewport=size, locale=locale, color_scheme=scheme).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(COUNT_REQUESTS)
+    page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
+    page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
+    page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
+    return page
+
+
+def load(page, address):
+    page.goto(address)
+    page.wait_for_selector("#pipeline .chip", state="attached")  # on a phone the header is folded
+
+
 @pytest.fixture
 def visit(browser):
-    """Opens pages; at the end none of them may have had an error or have asked another machine."""
-    troubles, contexts = [], []
+    """Opens pages; the test fails at its end if one had an error or sent a request to another machine."""
+    troubles, pages = [], []
 
-    def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
-        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
-        page.goto(address)
-        page.wait_for_selector("#pipeline .chip", state="attached")  # on a phone the header is folded
-        return page
+    def open_page(address, **screen):
+        pages.append(new_page(browser, troubles, address, **screen))
+        load(pages[-1], address)
+        return pages[-1]
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
     assert troubles == []
 
 
@@ -73,3 +105,8 @@ def go_to(page, tab, language="en"):
 
 def fill(page, field, text):
     page.locator(f"#{field} input, #{field} textarea").first.fill(text)
+
+
+def settled(page):
+    """Wait until the page has its answers and has drawn them, however long that takes."""
+    page.evaluate(IS_SETTLED)

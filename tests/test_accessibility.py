@@ -4,7 +4,7 @@ from pathlib import Path
 
 import axe_core_python
 import pytest
-from browsing import go_to, needs_browser
+from browsing import go_to, needs_browser, settled
 from fake_policies import fake_demo
 from served_page import FakeClient, served, services_on
 
@@ -59,7 +59,7 @@ def look_at_every_tab(page, language):
     found = {}
     for tab in TABS:
         go_to(page, tab, language)
-        page.wait_for_timeout(400)
+        settled(page)
         if problems := serious(page):
             found[tab] = problems
     return found

@@ -27,7 +27,7 @@ from ui import job_card
 from ui.header import machine_html
 from ui.texts import Texts
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults(63)
 SIZE = 8 * 2**20
 
 

@@ -8,7 +8,7 @@ request may leave the machine. The tests are skipped with a reason where no Chro
 from types import SimpleNamespace
 
 import pytest
-from browsing import fill, go_to, needs_browser
+from browsing import fill, go_to, load, needs_browser, new_page, settled
 from little_policies import save_policies
 from served_page import served, services_on
 
@@ -19,6 +19,26 @@ from ui.page import TABS
 
 pytest_plugins = ("browsing",)
 pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def shared(browser, quick):
+    troubles = []
+    page = new_page(browser, troubles, quick.address)
+    yield page, troubles
+    page.context.close()
+
+
+@pytest.fixture
+def arena(shared, quick):
+    """The arena on a page that several tests share. It is loaded again if its last round has no vote."""
+    page, troubles = shared
+    troubles.clear()
+    if not page.locator("#reveal table").count():
+        load(page, quick.address)
+        go_to(page, "arena")
+    yield page
+    assert troubles == []
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +70,7 @@ def ask(page, text):
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
     wait_for_answers(page)
+    page.wait_for_function("() => !document.querySelector('#reveal table')")
 
 
 def wait_for_answers(page):
@@ -62,6 +83,13 @@ def press(page, keys):
     """Press keys at the current focus, which is on the answers right after asking."""
     for key in keys:
         page.keyboard.press(key)
+
+
+def vote(page):
+    """Vote that all answers are bad, so that the next test can ask on this page."""
+    page.locator("#pane-A").focus()
+    press(page, ["x", "Enter"])
+    page.wait_for_selector("#reveal table")
 
 
 @pytest.mark.faults(45)
@@ -108,9 +136,8 @@ def test_ask_vote_by_keyboard_reveal_and_leaderboard(visit, real):
     page.wait_for_function("(old) => document.querySelector('#leaderboard').innerText !== old", arg=before)
 
 
-def test_keys_undo_tie_and_all_bad(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_keys_undo_tie_and_all_bad(arena):
+    page = arena
     ask(page, "Hello")
     press(page, ["3", "1", "Backspace"])
     assert order_box(page).input_value() == "C"
@@ -122,9 +149,8 @@ def test_keys_undo_tie_and_all_bad(visit, quick):
     page.wait_for_selector("#reveal table")
 
 
-def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(arena):
+    page = arena
     ask(page, "Hello")
     for letter in "DAB":
         page.locator(f"#pane-{letter} .pane-head").click()
@@ -142,13 +168,13 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
     ask(page, "Hello again")
     assert order_box(page).input_value() == ""
     assert page.locator("#comment-box textarea").input_value() == ""
-    page.wait_for_function("() => !document.querySelector('#reveal table')")
+    vote(page)
 
 
-def test_a_whole_session_by_keyboard(visit, quick):
+def test_a_whole_session_by_keyboard(arena):
     """Type, Enter, rank, Enter, N: every key reaches the right element."""
-    page = visit(quick.address)
-    go_to(page, "arena")
+    page = arena
+    prompt_box(page).fill("")
     prompt_box(page).click()
     page.keyboard.type("Hello")
     page.keyboard.press("Enter")
@@ -165,19 +191,18 @@ def test_a_whole_session_by_keyboard(visit, quick):
     page.locator("#pane-C").focus()
     page.keyboard.press("Space")
     assert order_box(page).input_value() == "C"
+    vote(page)
 
 
-def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(arena):
+    page = arena
     ask(page, "Hello")
     press(page, ["b", "a", "c", "d", "Enter"])
     page.wait_for_selector("#reveal table")
 
 
-def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_an_empty_question_leaves_the_round_and_its_order(arena):
+    page = arena
     ask(page, "Hello")
     press(page, "ba")
     prompt_box(page).fill("")
@@ -188,26 +213,34 @@ def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
 
 
 @pytest.mark.faults(29)
-def test_model_and_user_text_are_inert(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_model_and_user_text_are_inert(arena):
+    page = arena
     ask(page, "<img src='https://example.org/x.png' onerror='window.hacked = 1'> **bold** <script>1</script>")
     assert page.locator(".arena-pane img, .arena-pane script, .arena-pane strong").count() == 0
     assert "<img" in page.inner_text("#pane-A")
     assert page.evaluate("window.hacked") is None
+    vote(page)
 
 
-@pytest.mark.parametrize("width, height, scheme", [(1366, 800, "light"), (390, 844, "dark")])
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_tab_is_wider_than_the_screen(visit, quick, language, width, height, scheme):
-    locale = {"en": "en-US", "zh": "zh-CN"}[language]
-    page = visit(quick.address, width=width, height=height, locale=locale, scheme=scheme)
+DESK = {"width": 1366, "height": 800, "scheme": "light"}
+PHONE = {"width": 390, "height": 844, "scheme": "dark"}
+
+
+@pytest.mark.parametrize(
+    "language, locale, first, second", [("en", "en-US", PHONE, DESK), ("zh", "zh-CN", DESK, PHONE)]
+)
+def test_no_tab_is_wider_than_the_screen(visit, quick, language, locale, first, second):
+    """In each language on both screens: as the page is opened, and after the window changed."""
+    page = visit(quick.address, locale=locale, **first)
     assert page.url.endswith("/zh/") == (language == "zh")
-    for tab in TABS:
-        go_to(page, tab, language)
-        page.wait_for_timeout(300)
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{tab} is {wide} px too wide"
+    for screen in (first, second):
+        page.set_viewport_size({"width": screen["width"], "height": screen["height"]})
+        page.emulate_media(color_scheme=screen["scheme"])
+        for tab in TABS:
+            go_to(page, tab, language)
+            settled(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{tab} is {wide} px too wide on {screen}"
 
 
 def test_a_form_that_cannot_run_states_the_reason(visit, quick):
@@ -216,7 +249,7 @@ def test_a_form_that_cannot_run_states_the_reason(visit, quick):
     # Types while the tab is still being filled: the response to the last change must remain.
     fill(page, "sft-learning_rate", "9")
     page.wait_for_selector(".problem:has-text('Learning rate: at most 1')")
-    page.wait_for_timeout(2000)
+    settled(page)
     assert page.locator(".problem:has-text('Learning rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
     page.get_by_text("Needs about").locator("visible=true").first.wait_for()

@@ -4,7 +4,7 @@ minutes."""
 from types import SimpleNamespace
 
 import pytest
-from browsing import fill, go_to, needs_browser
+from browsing import fill, go_to, needs_browser, settled
 from fake_policies import fake_demo
 from served_page import FakeClient, served, services_on
 
@@ -76,7 +76,7 @@ def test_the_start_button_of_an_empty_workspace_offers_the_data_first_and_is_in_
     box = button.bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= 768
     page.locator("#tab-sft").get_by_role("button", name="More settings").click()
-    page.wait_for_timeout(300)
+    settled(page)
     box = button.bounding_box()
     assert box["y"] + box["height"] <= 768  # also with all settings unfolded
 
@@ -140,7 +140,7 @@ def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student
 @pytest.mark.parametrize("width, height", [(1366, 768), (390, 844)])
 def test_nothing_jumps_while_the_page_opens(visit, quick, width, height):
     page = visit(quick.address, width=width, height=height)
-    page.wait_for_timeout(1500)
+    settled(page)
     shift = page.evaluate(
         """() => new Promise(done => new PerformanceObserver(list => done(list.getEntries()
             .filter(entry => !entry.hadRecentInput).reduce((sum, entry) => sum + entry.value, 0)))

@@ -21,10 +21,15 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Access:
-    """The accounts of a workspace and their logins; both are None if the page asks for no login."""
+    """The accounts of a workspace and their logins; both are None if there can be no accounts."""
 
     accounts: Accounts | None = None
     logins: Logins | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether everybody has to log in: from the first account on, also where it is made meanwhile."""
+        return self.accounts is not None and self.accounts.any_so_far()
 
     def account(self, cookies: Mapping[str, str]) -> Account | None:
         """The account that these cookies belong to; None without a login or without accounts."""
@@ -32,7 +37,7 @@ class Access:
 
     def may(self, request: gr.Request | None, role: str) -> bool:
         """Whether the caller of a handler has the rights of `role`."""
-        if self.accounts is None:
+        if self.accounts is None or not self.asks:
             return True
         account = self.accounts.find(getattr(request, "username", None))
         return account is not None and account.may(role)
@@ -79,12 +84,12 @@ def api_rater(request: gr.Request | None, claimed: str) -> str:
     return f"api:{claimed.strip()}" if isinstance(claimed, str) and claimed.strip() else ""
 
 
-def api_voter(request: gr.Request | None, owner: str) -> str:
-    """The rater of a vote through the API on a round that belongs to `owner`.
+def api_voter(request: gr.Request | None, owner: str) -> str | None:
+    """The rater of a vote through the API on a round of `owner`, a pseudonym; None: the round's rater.
 
     Without accounts, the id of a script's round is a key of 128 random bits that only the script knows:
     whoever presents it votes as the round's rater. A round of the page accepts votes from its visitor only.
     """
-    if getattr(request, "username", None) is None and owner.startswith("api:"):
-        return owner
+    if not getattr(request, "username", None) and owner.startswith("api:"):
+        return None
     return rater_of(request)

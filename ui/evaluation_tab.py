@@ -13,7 +13,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from data.policies import PRECISIONS
-from evaluation.alignment import SEED_REFERENCE
+from evaluation.targets import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
 from ui import calibration, evaluation_verdict, job_card, judged, parts, plots, prerequisites, terms
 from ui import form as forms

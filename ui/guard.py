@@ -166,7 +166,7 @@ class Guard:
 
     def admitted(self, request: Request, visit: Visit) -> bool:
         """Whether the request has the login that the address requires. Raises Refused for the wrong role."""
-        if self.access.accounts is None or visit.route.role == "anyone":
+        if not self.access.asks or visit.route.role == "anyone":
             return True
         account = self.access.account(request.cookies)
         if account is None:
@@ -221,7 +221,7 @@ class Guard:
 
     def owner_of(self, request: Request) -> str:
         """The visitor's name in `Owners`: the login, else the rater cookie, else the peer."""
-        if self.access.accounts is not None:
+        if self.access.asks:
             account = self.access.account(request.cookies)
             return f"user:{account.name}" if account else "nobody"
         cookie = request.cookies.get(RATER_COOKIE)

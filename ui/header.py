@@ -39,7 +39,8 @@ class Header:
 
     preset: gr.Radio
     account: gr.HTML
-    who: Callable[[gr.Request], str]  # the content of `account` for a visitor
+    who: Callable[[gr.Request], gr.HTML]  # the content of `account` for a visitor
+    trainers: list[gr.Button]  # the buttons that only an admin may use
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
@@ -61,7 +62,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
         machine = gr.HTML(padding=False, elem_id="machine")
         gr.HTML(language_links(language), padding=False, elem_id="languages")
-        account = gr.HTML(padding=False, elem_id="account", visible=services.access.accounts is not None)
+        account = gr.HTML(padding=False, elem_id="account", visible=False)
     with gr.Row(elem_id="bar"):
         strip = gr.HTML(padding=False, elem_id="pipeline")
         missing = gr.Button(
@@ -86,9 +87,10 @@ def build(services: Services, t: Texts, language: str) -> Header:
         gr.Info(t("start.done", count=len(started)), duration=4)
         return show(services, preset_value, "", t)
 
-    def who(request: gr.Request) -> str:
+    def who(request: gr.Request) -> gr.HTML:
         key = services.access.logout_key(request)
-        return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+        form = logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+        return gr.HTML(form, visible=bool(form))
 
     timer.tick(poll, [preset, seen], outputs, **QUIET)
     missing.click(shown(run_missing, t), [preset], outputs, **WORK)
@@ -96,6 +98,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         preset,
         account,
         who,
+        [missing],
         timer,
         outputs,
         {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},

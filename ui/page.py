@@ -39,13 +39,14 @@ def build(services: Services, language: str) -> gr.Blocks:
         page.access = services.access
         top = header.build(services, t, language)
         tabs, parts = {}, {}
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as bar:
             for name in TABS:
                 with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}") as tab:
                     parts[name] = draw(name, services, t, language, top.preset, [tab.select])
                 tabs[name] = tab
         api.build(services)
         bind(page, services, top, tabs, parts)
+        hide_from_raters(page, services, bar, tabs, top.trainers)
     return page
 
 
@@ -127,6 +128,21 @@ class Kept:
         layout = ", ".join(f"[{form.stage!r}, {forms.kept_names(form, extra)}]" for form, extra in self.parts)
         script = f"(preset, ...values) => playground.restore([{layout}], preset, values)"
         return {"fn": None, "inputs": [preset, *components], "outputs": components, "js": script}
+
+
+def hide_from_raters(
+    page: gr.Blocks, services: Services, bar: gr.Tabs, tabs: dict[str, gr.Tab], buttons: list[gr.Button]
+) -> None:
+    """Show raters the arena alone, without tabs and buttons that they may not use."""
+    outputs = [bar, *tabs.values(), *buttons]
+
+    def shown_to(request: gr.Request) -> list[Any]:
+        if services.access.may(request, "admin"):
+            return [gr.skip()] * len(outputs)
+        seen = [gr.Tab(visible=name == "arena") for name in tabs]
+        return [gr.Tabs(selected="arena"), *seen, *(gr.Button(visible=False) for _ in buttons)]
+
+    page.load(shown_to, None, outputs, **QUIET)
 
 
 def newest_preset(services: Services, kept: str | None) -> str:

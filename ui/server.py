@@ -72,9 +72,14 @@ def build(
 
 
 def login_of(access: Access):
-    """The function that gives Gradio the name of a visitor; None refuses the visitor."""
+    """The function that gives Gradio the name of a visitor.
+
+    Its result None refuses the visitor; "" is a visitor without a name, where there are no accounts.
+    """
 
     def name(request: Request) -> str | None:
+        if not access.asks:
+            return ""
         account = access.account(request.cookies)
         return account.name if account else None
 

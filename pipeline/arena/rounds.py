@@ -20,7 +20,6 @@ from data.cast_votes import identical_groups
 from data.errors import Code, UserError
 from data.everyday import PROMPTS
 from data.files import read_jsonl, sha256_text, write_atomic
-from data.pseudonyms import Pseudonyms
 from data.ranking import Ranking
 from data.records import messages, transcript
 from data.seasons import Season
@@ -170,7 +169,7 @@ class Arena:
 
     def stop(self, round: str, rater: str) -> None:
         """End the answers of the rater's own round; the answers so far can be voted on."""
-        if self.store.rater_of(round) == checked_rater(rater):
+        if self.store.owns(checked_rater(rater), round):
             self.client.stop(round)
 
     def next_prompt(self, rater: str, models: str = "") -> str:
@@ -185,7 +184,7 @@ class Arena:
         return next((prompt for prompt in found if prompt not in asked), found[len(asked) % len(found)])
 
     def rater_of(self, round: str) -> str:
-        """The rater of a round. Raises UserError for an unknown round."""
+        """The pseudonym of a round's rater. Raises UserError for an unknown round."""
         return self.store.rater_of(round)
 
     def retract(self, vote_id: str, rater: str) -> None:
@@ -242,8 +241,7 @@ class Arena:
 
         Pseudonyms replace the ids of raters, rounds and votes.
         """
-        pseudonyms = Pseudonyms(self.workspace.pseudonym_key)
-        return votes_csv([pseudonyms.row(vote) for vote in self.store.votes(season=season)])
+        return votes_csv([self.store.pseudonyms.row(vote) for vote in self.store.votes(season=season)])
 
     @staticmethod
     def _view(new: NewRound, progress: AnswersSoFar) -> RoundView:
