@@ -10,12 +10,12 @@ paired difference is about 0.02).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from evaluation.study import Measurement, Question, Study
+from evaluation.study import Measurement, Question, Study, difference_at, gain_at
 
 Shape = Literal["normal", "heavy", "skewed"]
 
@@ -66,9 +66,7 @@ class Truth:
 
     def sd_of_contrast(self, question: Question, rng: np.random.Generator, pairs: int = 4000) -> float:
         """The standard deviation to plan with, measured in one very large study (see `equivalence.blinded_sd`)."""
-        from evaluation.study import difference_at, gain_at
-
-        study = Truth(**(vars(self) | {"effects": {}})).study(question, pairs, rng)
+        study = replace(self, effects={}).study(question, pairs, rng)
         arm, reference = question.treatments[0], question.reference
         differences = [difference_at(study, arm, reference, r, question.kl) for r in study.sft]
         gains = [gain_at(study, reference, r, question.kl) for r in study.sft]
