@@ -3,8 +3,9 @@
     python -m benchmarks.study_simulation                         # 2,000 studies per row, minutes on one core
     python -m benchmarks.study_simulation --studies 200 --json /tmp/study.json
 
-The studies are those of `benchmarks.simulated_studies`; nothing is trained. Every row makes complete studies and
-analyses them with `evaluation.study`, from the snapshots' gold and KL to the outcome. docs/study.md has the table.
+The studies are those of `benchmarks.simulated_studies`; nothing is trained. All rows but the last start from the gold
+of each arm at the common KL; the last one makes complete studies, with PPO runs and snapshots, and compares them at
+that KL first. docs/study.md has the table.
 """
 
 from __future__ import annotations
@@ -16,24 +17,26 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.simulated_studies import Truth
+from benchmarks.simulated_studies import Matched, Truth
 from evaluation.alignment import wilson_interval
 from evaluation.equivalence import blinded_sd, p_different, replicates_for, tost_power
-from evaluation.study import Question, Study, analyse
+from evaluation.study import Question, analyse
 
 PILOT, POWER, MOST = 8, 0.8, 40
 CONTROL = -0.08  # the control's true difference in gold
-LIGHT = Truth(kl_coefs=(0.05,), snapshots=3, prompts=4, sd_prompt=0.02)  # small, so that a row takes seconds
+TRUTH = Truth()
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: a truth, the arms under test, and the number of replicates (0 = from a blinded pilot)."""
+    """One row: a truth, the arms under test, and the number of replicates (0 = from a blinded pilot). complete:
+    whether PPO runs with snapshots are made, too."""
 
     name: str
     truth: Truth
     arms: tuple[str, ...] = ("int4",)
     replicates: int = 16
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,32 +59,35 @@ class Row:
 
 def cases() -> list[Case]:
     """The rows of the table."""
-    margin = Question(()).margin * LIGHT.gain
+    margin = Question(()).margin * TRUTH.gain
     none, worse, better = (
         {"2-bit": CONTROL},
         {"2-bit": CONTROL, "int4": -margin},
         {"2-bit": CONTROL, "int4": margin},
     )
     question = Question(("int4",))
-    sd = LIGHT.sd_of_contrast(question, np.random.default_rng(0))
+    sd = TRUTH.sd_of_contrast(question)
     single, double = (replicates_for(sd, margin, power=POWER, tests=tests) for tests in (1, 2))
     return [
-        Case("at the margin, worse", replace(LIGHT, effects=worse)),
-        Case("at the margin, better", replace(LIGHT, effects=better)),
-        Case("at the margin, heavy tails", replace(LIGHT, effects=worse, shape="heavy")),
-        Case("at the margin, skewed", replace(LIGHT, effects=worse, shape="skewed")),
-        Case("at the margin, blinded pilot of 8", replace(LIGHT, effects=worse), replicates=0),
-        Case("the same, planned for 80 %", replace(LIGHT, effects=none), replicates=single),
-        Case("the same, two arms, planned for 80 %", replace(LIGHT, effects=none), ("int4", "int8"), double),
-        Case("the same, blinded pilot of 8", replace(LIGHT, effects=none), replicates=0),
-        Case("harm of three margins", replace(LIGHT, effects=none | {"int4": -3 * margin})),
-        Case("a control that does no harm", replace(LIGHT, effects={})),
+        Case("at the margin, worse", replace(TRUTH, effects=worse)),
+        Case("at the margin, better", replace(TRUTH, effects=better)),
+        Case("at the margin, heavy tails", replace(TRUTH, effects=worse, shape="heavy")),
+        Case("at the margin, skewed", replace(TRUTH, effects=worse, shape="skewed")),
+        Case("at the margin, blinded pilot of 8", replace(TRUTH, effects=worse), replicates=0),
+        Case("the same, planned for 80 %", replace(TRUTH, effects=none), replicates=single),
+        Case("the same, two arms, planned for 80 %", replace(TRUTH, effects=none), ("int4", "int8"), double),
+        Case("the same, blinded pilot of 8", replace(TRUTH, effects=none), replicates=0),
+        Case("harm of three margins", replace(TRUTH, effects=none | {"int4": -3 * margin})),
+        Case("a control that does no harm", replace(TRUTH, effects={})),
+        Case(
+            "at the margin, worse, complete studies", replace(TRUTH, effects=worse, prompts=8), complete=True
+        ),
     ]
 
 
-def replicates_after(pilot: Study, question: Question) -> int:
+def replicates_after(pilot: Matched, question: Question) -> int:
     """The number of replicates from a pilot, by `blinded_sd`, and within PILOT and MOST."""
-    seen = analyse(pilot, question)
+    seen = pilot.analyse(question)
     sd = blinded_sd(
         np.stack([one.differences for one in (*seen.comparisons, seen.again)]), seen.comparisons[0].margins
     )
@@ -100,9 +106,13 @@ def row(case: Case, studies: int, seed: int) -> Row:
     arm, found, sizes = case.arms[0], [], []
     true = case.truth.effects.get(arm, 0.0)
     for _ in range(studies):
-        study = case.truth.study(question, case.replicates or MOST, rng)
-        size = case.replicates or replicates_after(first(study, PILOT), question)
-        analysis = analyse(first(study, size), question)
+        if case.complete:
+            size = case.replicates
+            analysis = analyse(case.truth.study(question, size, rng), question)
+        else:
+            study = case.truth.matched(question, case.replicates or MOST, rng)
+            size = case.replicates or replicates_after(study.first(PILOT), question)
+            analysis = study.first(size).analyse(question)
         comparison = analysis.comparisons[0]
         outcome = comparison.outcome(question.alpha)
         again = p_different(analysis.again.differences) <= question.alpha
@@ -119,7 +129,7 @@ def row(case: Case, studies: int, seed: int) -> Row:
     equivalent, different, coverage, again_differs, invalid = map(float, np.mean(found, axis=0))
     planned = None
     if case.replicates and not true:
-        sd = case.truth.sd_of_contrast(question, np.random.default_rng(0))
+        sd = case.truth.sd_of_contrast(question)
         margin = question.margin * case.truth.gain
         planned = tost_power(case.replicates, sd, margin, alpha=question.alpha / len(case.arms))
     elif not true:
@@ -136,14 +146,6 @@ def row(case: Case, studies: int, seed: int) -> Row:
         coverage,
         again_differs,
         invalid,
-    )
-
-
-def first(study: Study, replicates: int) -> Study:
-    """The first replicates of a study."""
-    kept = list(study.sft)[:replicates]
-    return Study(
-        {r: study.sft[r] for r in kept}, tuple(one for one in study.measurements if one.replicate in kept)
     )
 
 

@@ -6,8 +6,8 @@ all replicates, snapshots of their training included, answer the same prompts. T
 difference in gold between an arm and the reference arm at the same KL from SFT. The replicate is the unit of
 every test, so the conclusions are about further replicates on these prompts.
 
-The module takes numbers and returns numbers. `evaluation.equivalence` has the tests, `evaluation.
-study_verdict` puts the result into words.
+`evaluation.matched_kl` has the records and finds gold at a KL, `evaluation.equivalence` has the tests, and
+`evaluation.study_verdict` puts the result into words.
 
     analyse(study, Question(treatments=("int8", "int4")))
 """
@@ -15,9 +15,8 @@ study_verdict` puts the result into words.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,69 +24,10 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from evaluation.equivalence import Interval, Tost, holm, mean_interval, p_different, p_greater, tost
+from evaluation.matched_kl import Study, difference_at, gain_at
 
-Gold = NDArray[np.float64]
 Outcome = Literal["equivalent", "worse", "better", "undecided"]
 MOST_UNREACHED = 0.1  # the share of its replicates that an arm may lose before it is undecided
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement:
-    """One policy, or a snapshot of one, on the common prompts.
-
-    kl_coef: the strength of the KL penalty of its PPO run. step: of the snapshot. kl: nats per sequence from
-    the SFT model of the replicate. gold: [P], in [0, 1].
-    """
-
-    replicate: int
-    arm: str
-    kl_coef: float
-    step: int
-    kl: float
-    gold: Gold
-
-    @property
-    def name(self) -> str:
-        return f"replicate {self.replicate}, arm {self.arm}, kl_coef {self.kl_coef:g}, step {self.step}"
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """All measurements of a study. sft: {replicate: [P]}, the gold of its SFT model on the same prompts.
-
-    Raises UserError for a replicate without SFT, for another number of prompts, for values that are not
-    finite, and for a policy that was measured twice.
-    """
-
-    sft: dict[int, Gold]
-    measurements: tuple[Measurement, ...]
-
-    def __post_init__(self) -> None:
-        shapes = {gold.shape for gold in (*self.sft.values(), *(one.gold for one in self.measurements))}
-        if len(shapes) > 1 or any(len(shape) != 1 or not shape[0] for shape in shapes):
-            raise UserError("a study needs the same prompts, at least one, for every policy")
-        seen = set()
-        for one in self.measurements:
-            key = (one.replicate, one.arm, one.kl_coef, one.step)
-            if one.replicate not in self.sft:
-                raise UserError(f"{one.name}: its replicate has no measurement of the SFT model")
-            if key in seen:
-                raise UserError(f"{one.name}: is measured twice")
-            if not math.isfinite(one.kl + float(one.gold.sum())):
-                raise UserError(f"{one.name}: has a KL or gold that is not a finite number")
-            seen.add(key)
-
-    @cached_property
-    def arms(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.arm for one in self.measurements))
-
-    @cached_property
-    def paths(self) -> dict[tuple[int, str], dict[float, list[Measurement]]]:
-        """{(replicate, arm): {kl_coef: the snapshots of the PPO run, by step}}."""
-        found: dict[tuple[int, str], dict[float, list[Measurement]]] = {}
-        for one in sorted(self.measurements, key=lambda m: m.step):
-            found.setdefault((one.replicate, one.arm), {}).setdefault(one.kl_coef, []).append(one)
-        return found
 
 
 @dataclass(frozen=True)
@@ -188,72 +128,51 @@ class Analysis:
 
 
 def analyse(study: Study, question: Question) -> Analysis:
-    """Compare the arms. Raises UserError for an arm without any measurement, and for fewer than two
-    replicates in which the reference reaches the KL of the question."""
+    """Compare the arms of a study. Raises UserError for an arm without any measurement, and for fewer than
+    two replicates in which the reference reaches the KL of the question."""
     for arm in question.arms:
         if arm not in study.arms:
-            raise UserError(f"the study has no measurement of the arm {arm}; measured: {_listed(study.arms)}")
-    gains = {
-        r: gain for r in study.sft if (gain := gain_at(study, question.reference, r, question.kl)) is not None
-    }
+            measured = ", ".join(study.arms) or "none"
+            raise UserError(f"the study has no measurement of the arm {arm}; measured: {measured}")
+    found = {r: gain_at(study, question.reference, r, question.kl) for r in study.sft}
+    gains = {replicate: gain for replicate, gain in found.items() if gain is not None}
     if len(gains) < 2:
         raise UserError(
             f"{len(gains)} of {len(study.sft)} replicates have a {question.reference} policy at "
             f"{question.kl:g} nats per sequence; an interval needs at least two"
         )
-    treated = [_compared(study, arm, question, gains) for arm in question.treatments]
-    again, control = (_compared(study, arm, question, gains) for arm in (question.again, question.control))
-    values = np.array(list(gains.values()))
-    prompts = len(next(iter(study.sft.values())))
-    faults = tuple(_faults(question, values, again, control))
-    return Analysis(question, prompts, values, _corrected(treated), again, control, faults)
+    compared = {
+        arm: _compared(study, arm, question, gains) for arm in question.arms if arm != question.reference
+    }
+    return conclude(question, np.array(list(gains.values())), compared, len(next(iter(study.sft.values()))))
 
 
-def gold_at(path: Sequence[Measurement], sft: Gold, kl: float) -> Gold | None:
-    """The gold per prompt, [P], where a PPO run first reaches `kl` nats per sequence; None if it never does.
-
-    path: its snapshots by step; it starts from SFT at a KL of 0. Between two snapshots gold is interpolated
-    linearly in sqrt(KL), the distance over which it is nearly straight (see `evaluation.overoptimisation`).
-    """
-    target, before, gold = math.sqrt(kl), 0.0, sft
-    for one in path:
-        distance = math.sqrt(max(one.kl, 0.0))  # an estimate of a small KL can be negative
-        if distance >= target:
-            share = (target - before) / (distance - before)
-            return gold + share * (one.gold - gold)
-        before, gold = distance, one.gold
-    return None
+def compare(
+    arm: str,
+    differences: NDArray[np.float64],
+    margins: NDArray[np.float64],
+    replicates: tuple[int, ...] = (),
+    unreached: tuple[int, ...] = (),
+    absent: tuple[int, ...] = (),
+) -> Comparison:
+    """The tests of one arm, without the correction for several arms; see `Comparison`."""
+    equal, different = tost(differences, margins), p_different(differences)
+    return Comparison(arm, replicates, differences, margins, unreached, absent, equal, equal.p, different)
 
 
-def matched(study: Study, arm: str, replicate: int, kl: float) -> dict[float, Gold]:
-    """{kl_coef: gold per prompt at that KL} of the PPO runs of an arm that reach it."""
-    paths = study.paths.get((replicate, arm), {})
-    found = {coef: gold_at(path, study.sft[replicate], kl) for coef, path in paths.items()}
-    return {coef: gold for coef, gold in found.items() if gold is not None}
+def conclude(
+    question: Question, gains: NDArray[np.float64], compared: Mapping[str, Comparison], prompts: int
+) -> Analysis:
+    """The analysis from the comparisons of all arms, {arm: comparison}; see `Analysis`."""
+    treated = _corrected([compared[arm] for arm in question.treatments])
+    again, control = compared[question.again], compared[question.control]
+    faults = tuple(_faults(question, gains, again, control))
+    return Analysis(question, prompts, gains, treated, again, control, faults)
 
 
-def gain_at(study: Study, arm: str, replicate: int, kl: float) -> float | None:
-    """The mean gain in gold over SFT at that KL, averaged over kl_coef; None if no run reaches it."""
-    found = matched(study, arm, replicate, kl)
-    if not found:
-        return None
-    return float(np.mean([gold.mean() for gold in found.values()]) - study.sft[replicate].mean())
-
-
-def difference_at(study: Study, arm: str, reference: str, replicate: int, kl: float) -> float | None:
-    """Mean gold of the arm minus that of the reference on the same prompts, at that KL.
-
-    It is averaged over the values of kl_coef with which both reach the KL, so that each run is compared with
-    a run under the same penalty; None if there is no such value.
-    """
-    ours, theirs = (matched(study, one, replicate, kl) for one in (arm, reference))
-    both = [coef for coef in ours if coef in theirs]
-    return float(np.mean([(ours[coef] - theirs[coef]).mean() for coef in both])) if both else None
-
-
-def _compared(study: Study, arm: str, question: Question, gains: dict[int, float]) -> Comparison:
-    """The comparison of an arm, without the correction for several arms."""
-    known, unreached, absent = {}, [], []
+def _compared(study: Study, arm: str, question: Question, gains: Mapping[int, float]) -> Comparison:
+    known: dict[int, float] = {}
+    unreached, absent = [], []
     for replicate in study.sft:
         if any((replicate, one) not in study.paths for one in (arm, question.reference)):
             absent.append(replicate)
@@ -263,11 +182,9 @@ def _compared(study: Study, arm: str, question: Question, gains: dict[int, float
             unreached.append(replicate)
         else:
             known[replicate] = found
-    differences = np.array(list(known.values()))
     margins = question.margin * np.array([gains[replicate] for replicate in known])
-    equal, different = tost(differences, margins), p_different(differences)
-    return Comparison(
-        arm, tuple(known), differences, margins, tuple(unreached), tuple(absent), equal, equal.p, different
+    return compare(
+        arm, np.array(list(known.values())), margins, tuple(known), tuple(unreached), tuple(absent)
     )
 
 
@@ -296,7 +213,3 @@ def _faults(
         yield f"the control {control.arm} has {control.n} comparable replicates"
     elif p_greater(-control.differences) > question.alpha:
         yield f"the control {control.arm} is not found harmful"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
