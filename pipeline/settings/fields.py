@@ -196,9 +196,9 @@ class _Supervised(_Adapter):
 class SftSettings(_Supervised):
     """Supervised fine-tuning on the chosen responses."""
 
-    everyday_answers: int = _setting(
+    practice_answers: int = _setting(
         0,
-        "Number of built-in everyday requests with short answers to add; their table repeats",
+        "Number of built-in requests with short answers to add: everyday ones, and a tenth harmful and declined",
         unit="rows",
         group="safety",
         ge=0,
