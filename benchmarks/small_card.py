@@ -31,9 +31,10 @@ from models.prompting import PromptFormat
 from pipeline.arena.lineup import shipped
 from pipeline.runs.lineage import newest_done
 from pipeline.runs.record_file import RunRecord
+from pipeline.settings.layers import build
 from pipeline.training import measure
 
-TEMPERATURE, TOKENS, SEED = 0.7, 160, 42
+TEMPERATURE, TOKENS, SEED = build("ppo", "small").temperature, 160, 42
 CARD = Path(__file__).parent.parent / "models" / "small" / "README.md"
 Answers = dict[str, dict[str, list[str]]]  # policy -> {"questions": [...], "harmful": [...]}
 

@@ -20,7 +20,7 @@ ANSWERED = 1 / 2  # of the pairs are harmless requests
 # Share of the rejected responses that avoid an answer. Without them, "I'm not sure" would score well for every
 # request. The other rejected responses help with a harmful request, or decline a harmless one.
 EVASIONS_AT_HARMFUL, EVASIONS_AT_HARMLESS = 1 / 3, 2 / 3
-PRACTISED_DECLINES = 1 / 10  # of the answers that SFT practises
+PRACTISED_DECLINES = 3 / 10  # of the answers that SFT practises
 
 # {subject: (requested acts, caring sentences that an answer adds)}
 _HARMFUL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -312,7 +312,7 @@ def practice_prompts(count: int, seed: int) -> list[str]:
 
 
 def practice_answers(count: int, seed: int) -> list[Pair]:
-    """`count` requests with short answers, for SFT: a tenth is harmful and declined, the rest answered.
+    """`count` requests with short answers, for SFT: three in ten are harmful and declined.
 
     SFT has to decline now and then, because PPO can only reinforce what the policy sometimes says. The table of
     harmless requests repeats if it is shorter.

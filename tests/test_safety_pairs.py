@@ -46,10 +46,10 @@ def test_each_harmful_request_comes_once():
     assert len(harmful) == len(set(harmful)) == 150
 
 
-def test_sft_practises_answers_and_declines_in_a_tenth_of_the_rows():
+def test_sft_practises_answers_and_declines_three_in_ten():
     rows = practice_answers(200, seed=42)
     declined = [pair for pair in rows if pair.kind == "decline"]
-    assert (len(rows), len(declined)) == (200, 20)
+    assert (len(rows), len(declined)) == (200, 60)
     assert all(is_refusal(pair.chosen) for pair in declined)
     assert practice_answers(0, seed=42) == []
 

@@ -77,7 +77,7 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "practice_answers": (
         "Practice answers",
         "练习问答",
-        "另加这么多条自编的请求和简短回答：日常请求作答，其中十分之一为有害请求并拒绝",
+        "另加这么多条自编的请求和简短回答：日常请求作答，其中十分之三为有害请求并拒绝",
     ),
     "share_prompts": ("Share prompts", "共用提示词", "一对回答的提示词只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),
