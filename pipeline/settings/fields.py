@@ -198,7 +198,7 @@ class SftSettings(_Supervised):
 
     practice_answers: int = _setting(
         0,
-        "Number of built-in requests with short answers to add: everyday ones, and a tenth harmful and declined",
+        "Number of built-in requests with short answers to add; three in ten are harmful and declined",
         unit="rows",
         group="safety",
         ge=0,
