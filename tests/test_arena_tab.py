@@ -20,6 +20,7 @@ from pipeline.arena.statistics import Board
 from ui import arena_panes, arena_rounds, arena_tab, arena_tables, arena_who
 from ui import verdicts as verdict_texts
 from ui.arena_views import Ballot
+from ui.kept_rounds import KeptRounds
 from ui.texts import Texts
 
 T = Texts("en")
@@ -28,7 +29,7 @@ T = Texts("en")
 @pytest.fixture
 def services(workspace, tmp_path):
     arena = Arena(workspace, FakeClient(), demos=fake_demo(tmp_path / "demo"))
-    yield SimpleNamespace(arena=arena, workspace=workspace)
+    yield SimpleNamespace(arena=arena, workspace=workspace, kept=KeptRounds())
     arena.close()
 
 

@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
 from data.errors import Code, UserError
 from data.everyday import PROMPTS
@@ -179,6 +180,19 @@ def bind_rounds(services: Services, asking: Asking, panes: Panes, t: Texts, lang
         yield from next_one(services, panes, rater_of(request), models or "", mode, wanted, language, t)
 
     outputs = panes.outputs()
+
+    @for_raters
+    def on_load(request: gr.Request) -> tuple[Any, ...]:
+        return restored(services, panes, rater_of(request))
+
+    @for_raters
+    def on_type(order: str | None, comment: str | None, request: gr.Request) -> None:
+        services.kept.type(rater_of(request), order or "", comment or "")
+
+    page = Context.root_block
+    if page is not None:  # a test may draw the tab alone
+        page.load(on_load, None, [asking.prompt, *outputs], **QUIET)
+    gr.on([panes.order.input, panes.comment.input], on_type, [panes.order, panes.comment], None, **QUIET)
     for trigger in (asking.ask.click, asking.prompt.submit):
         trigger(on_ask, [asking.prompt, asking.models, asking.mode], outputs, **STREAM)
     for button in asking.examples:
@@ -212,7 +226,9 @@ def bind_votes(services: Services, panes: Panes, t: Texts, followed: dict[str, A
     def on_skip(state: PageRound | None, reason: str | None, request: gr.Request) -> tuple[Any, ...]:
         if not reason:
             return panes.unchanged()
-        return panes.updates(arena_rounds.skip(services, state, reason, rater_of(request), t))
+        rater = rater_of(request)
+        ended = arena_rounds.skip(services, state, reason, rater, t)
+        return panes.updates(services.kept.note(rater, ended))
 
     @for_raters
     def on_retract(state: PageRound | None, request: gr.Request) -> tuple[Any, ...]:
@@ -266,7 +282,7 @@ def streamed(
             services, text, rater, before, models, language, t, mode=mode, go_on_from=go_on_from
         ):
             begun = True
-            yield panes.updates(view)
+            yield panes.updates(services.kept.note(rater, view))
     except UserError as error:
         warn(error, t)
         empty = View("empty", None, before.histories if before else {}, mode=mode)
@@ -310,6 +326,7 @@ def next_one(
         found = services.arena.next_round(rater, models, mode, queue=wanted == "queue")
         if found.again is not None:
             view = arena_rounds.again(services, rater, found.again, models, language, mode, t)
+            services.kept.note(rater, view)
             yield gr.Textbox(value=view.state.message if view.state else ""), *panes.updates(view)
             return
     except UserError as error:
@@ -333,4 +350,14 @@ def voted(
             gr.Textbox(value=completed) if component is panes.order else gr.skip()
             for component in panes.outputs()
         )
-    return panes.updates(arena_rounds.cast(services, state, ballot, rater, t))
+    return panes.updates(services.kept.note(rater, arena_rounds.cast(services, state, ballot, rater, t)))
+
+
+def restored(services: Services, panes: Panes, rater: str) -> tuple[Any, ...]:
+    """The prompt's box and the panes with the rater's open round, after a reload; else nothing changes."""
+    kept = services.kept.of(rater)
+    if kept is None or kept.view.state is None:
+        return gr.skip(), *panes.unchanged()
+    typed = gr.Textbox(value=kept.comment, interactive=True)
+    updates = zip(panes.outputs(), panes.updates(kept.view), strict=True)
+    return kept.view.state.message, *(typed if part is panes.comment else found for part, found in updates)

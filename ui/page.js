@@ -98,13 +98,22 @@ window.playground = (() => {
     document.addEventListener("click", onClick, true);
     addEventListener("hashchange", follow);
     addEventListener("popstate", follow);
+    // Gradio may select its first tab again while it starts, so the address is followed until it holds.
+    let held = 0;
     const ready = setInterval(() => {
       if (!tabButtons().length) return;  // a rater has the arena alone
-      clearInterval(ready);
+      held = address().tab && current() !== address().tab && buttonOf(address().tab) ? 0 : held + 1;
       follow();
+      if (held === 1) tidy();
+      if (held > 20) clearInterval(ready);
+    }, 100);
+    const list = () => find("#tabs [role=tablist]");
+    const watch = setInterval(() => {
+      if (!list()) return;
+      clearInterval(watch);
       tidy();
-      new MutationObserver(tidy).observe(find("#tabs [role=tablist]"), { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
-    }, 30);
+      new MutationObserver(tidy).observe(list(), { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+    }, 100);
   }
   begin();
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -19,6 +19,7 @@ from pipeline.runs.reader import RunReader
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.stages import STAGES
 from ui.access import Access
+from ui.kept_rounds import KeptRounds
 from ui.plots import finite
 from ui.reading import Reading
 from ui.texts import Texts
@@ -36,6 +37,7 @@ class Services:
     arena: Arena
     runs: RunReader
     access: Access = Access()
+    kept: KeptRounds = field(default_factory=KeptRounds)
 
 
 def command(
