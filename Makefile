@@ -1,5 +1,6 @@
 # make app    set up once, then start the page on http://127.0.0.1:7860
 # make test   set up once, then run the tests (without Chromium, browser tests are skipped with a reason)
+# make test-faults   set up once, then run the whole fault matrix and write docs/faults.md
 # make lint   set up once, then check style, format and types
 
 PYTHON ?= python3
@@ -14,13 +15,13 @@ app: $(READY)
 	$(BIN)/python app.py
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m "not slow"
+	$(BIN)/python -m pytest -rs -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test-slow: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m slow
 
 test-faults: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m faults
+	$(BIN)/python -m benchmarks.fault_table
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check .

@@ -115,11 +115,8 @@ def change_accounts(options: argparse.Namespace) -> None:
         return
     known = accounts.find(options.add_user)
     role = options.role or (known.role if known else "rater" if accounts.all() else "admin")
-    first = not accounts.all()
     accounts.add(options.add_user, new_password(options.add_user), role)
     print(f"{options.add_user} may log in as {role}.")
-    if first:
-        print("This is the first account: from its next start on, the page asks for a login.")
 
 
 def check(options: argparse.Namespace, has_accounts: bool) -> None:
@@ -157,13 +154,13 @@ def clean_environment() -> None:
 
 
 def access_of(workspace: Workspace) -> Access:
-    """The accounts of a workspace with its logins; an empty Access if there are no accounts."""
+    """The accounts of a workspace with its logins; the first account may be made later."""
     from data.accounts import Accounts
     from data.logins import Logins
     from ui.access import Access
 
     accounts = Accounts(workspace.accounts)
-    return Access(accounts, Logins(workspace.logins, accounts)) if accounts.all() else Access()
+    return Access(accounts, Logins(workspace.logins, accounts))
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -198,7 +195,7 @@ def serve(options: argparse.Namespace) -> None:
         from ui.parts import Services
 
         access = access_of(workspace)
-        check(options, has_accounts=access.accounts is not None)
+        check(options, has_accounts=access.asks)
         client = InferenceClient(workspace)
         arena = Arena(workspace, client)
         ends.callback(arena.close)

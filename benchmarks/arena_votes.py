@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from data.policies import POLICIES
+from data.vote_schema import summary
 from data.votes import VoteStore
 from evaluation.ballots import VoteTable
 from evaluation.leaderboard import leaderboard
@@ -36,10 +37,13 @@ def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
     order = rng.integers(len(ORDERS), size=votes)
     now = "2026-01-01T00:00:00+00:00"
     with sqlite3.connect(path) as db:
-        db.execute("INSERT INTO seasons VALUES (?,1,?,'tiny','tiny','','{}','{}',0,0.15,NULL)", (SEASON, now))
+        db.execute(
+            "INSERT INTO seasons VALUES (?,1,?,'tiny','tiny','','{}','{}',0,0.15,NULL,0)", (SEASON, now)
+        )
         db.executemany("INSERT INTO raters VALUES (?, ?)", [(f"r{i}", now) for i in range(raters)])
         db.executemany(
-            "INSERT INTO rounds VALUES (?,?,?,0,?,?,'answered','en','',?,?,1,'{}','{}','{}',NULL,?)",
+            "INSERT INTO rounds VALUES (?,?,?,0,?,?,'answered','en','',?,?,1,'{}','{}','{}',NULL,?,"
+            "'rank',NULL,'[]',?,?)",
             (
                 (
                     f"{i}",
@@ -50,6 +54,7 @@ def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
                     f"{what[i]}",
                     json.dumps(arrangements[i % 24]),
                     SEASON,
+                    *summary(_texts(i), {arrangements[i % 24][x]: n for x, n in _tokens(i).items()}),
                 )
                 for i in range(votes)
             ),
@@ -57,19 +62,25 @@ def fill(path: Path, votes: int, raters: int, prompts: int, seed: int) -> None:
         db.executemany(
             "INSERT INTO answers VALUES (?,?,?,'',?,?,'stop',0.1,0.2,'{}')",
             (
-                (f"{i}", letter, arrangements[i % 24][letter], f"An answer, {_text(i, letter)}", 20 + i % 20)
+                (f"{i}", letter, arrangements[i % 24][letter], text, _tokens(i)[letter])
                 for i in range(votes)
-                for letter in "ABCD"
+                for letter, text in _texts(i).items()
             ),
         )
         db.executemany(
-            "INSERT INTO votes VALUES (?,?,?,?,'',?,9.0)",
+            "INSERT INTO votes VALUES (?,?,?,?,'',?,9.0,NULL,'[]')",
             ((f"{i}", f"{i}", f"r{who[i]}", ORDERS[order[i]], now) for i in range(votes)),
         )
 
 
-def _text(number: int, letter: str) -> str:
-    return "A" if number % 3 == 0 and letter == "C" else letter
+def _texts(number: int) -> dict[str, str]:
+    said = {letter: letter for letter in "ABCD"} | ({"C": "A"} if number % 3 == 0 else {})
+    return {letter: f"An answer, {text}" for letter, text in said.items()}
+
+
+def _tokens(number: int) -> dict[str, int]:
+    """Lengths that hardly two rounds share."""
+    return {letter: 10 + number * prime % 61 for letter, prime in zip("ABCD", (7, 11, 13, 17), strict=True)}
 
 
 def timed(name: str, work):

@@ -89,4 +89,12 @@ ROWS = {
     58: Row("stages, commands and endpoints with hostile names", "nothing outside workspace and caches is opened"),
     59: Row("a damaged or incomplete parent, base or data set", "every stage names the file in one sentence"),
     60: Row("the migration of an older database fails", "the old database is unchanged"),
+    61: Row("somebody reads the database", "it holds no cookie and no login; a returning rater is recognised"),
+    62: Row("file handles run out", "no record is touched and no vote half stored; afterwards all is there"),
+    63: Row("the disk is full at any write, a cancel or the app's start", "failed: disk full, or it works"),
+    64: Row("memory is squeezed (RLIMIT_AS) at several places", "done with less, or failed: out of memory"),
+    65: Row("the inference process hangs", "it is replaced within 15 s"),
+    66: Row("a run is killed before its first attempt", "it is shown as lost at once"),
+    67: Row("stages of a killed `all` still run", "others wait or are refused; unfinished files stay"),
+    68: Row("records, metrics and queue of any shape", "they are shown as damaged; the others are listed"),
 }  # fmt: skip

@@ -1,124 +1,145 @@
-"""Runs the fault matrix and writes its table, docs/faults.md: fault, required behaviour, tests, results.
+"""Run the fault matrix and write its table, docs/faults.md: row, what must happen, tests, results.
 
-python -m benchmarks.fault_table                     # runs all tests marked `faults`, then writes the table
-python -m benchmarks.fault_table -k damage --keep    # runs some tests; the others keep their last result
+python -m benchmarks.fault_table                     # runs all tests marked `faults`, then writes
+python -m benchmarks.fault_table --from a.xml b.xml   # writes from results of `pytest -m faults --junitxml=a.xml`
+
+Where a test is in several files, the last one counts. What stands in docs/faults.md from the heading "Long
+trials" on is written by hand and stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import defaultdict
-from collections.abc import Iterable
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from benchmarks.fault_rows import ROWS
-from data.errors import UserError
-from data.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE, RESULTS = ROOT / "docs" / "faults.md", ROOT / ".pytest_cache" / "faults.json"
+TABLE = ROOT / "docs" / "faults.md"
+KEPT = "## Long trials"
+HOWS = {"failure": "failed", "error": "failed", "skipped": "skipped"}  # junit's words
 
 
 @dataclass
-class Matrix:
-    """A pytest plugin that records the rows that each test covers, and the results; the cases of a
-    parametrised test count together."""
+class Marks:
+    """A pytest plugin: which test covers which rows; cases of one test count together."""
 
     rows: dict[str, list[int]] = field(default_factory=dict)  # test → its rows
-    results: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
-    skipped: dict[str, str] = field(default_factory=dict)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             rows = {row for mark in item.iter_markers("faults") for row in mark.args}
             if rows:
-                self.rows[_name(item.nodeid)] = sorted(rows)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = _name(report.nodeid)
-        if report.when == "call" or report.outcome != "passed":
-            self.results[name][report.outcome] += 1
-        if report.skipped and isinstance(report.longrepr, tuple):
-            self.skipped[name] = str(report.longrepr[2]).removeprefix("Skipped: ")
+                self.rows[item.nodeid.partition("[")[0]] = sorted(rows)
 
     def tests_of(self, row: int) -> list[str]:
         return sorted(name for name, rows in self.rows.items() if row in rows)
 
 
-def collect() -> Matrix:
+@dataclass
+class Ended:
+    """How the cases of a test ended, when, and why some were skipped."""
+
+    day: str
+    cases: Counter[str] = field(default_factory=Counter)
+    skipped: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.cases[how]} {how}" for how in ("failed", "passed", "skipped") if self.cases[how]]
+        return f"{', '.join(parts)}, {self.day}" + (f" ({self.skipped})" if self.skipped else "")
+
+
+def collect() -> Marks:
     """The tests and their rows, without running them."""
-    matrix = Matrix()
-    pytest.main(
-        ["--collect-only", "-q", "-m", "faults", "--no-header", "-p", "no:terminal"], plugins=[matrix]
-    )
-    return matrix
+    marks = Marks()
+    pytest.main(["--collect-only", "-q", "-m", "faults", "--no-header", "-p", "no:terminal"], plugins=[marks])
+    return marks
 
 
-def uncovered(matrix: Matrix) -> list[int]:
+def results(files: Iterable[Path]) -> dict[str, Ended]:
+    """{test: how it ended} from files of junit XML."""
+    found: dict[str, Ended] = {}
+    for file in files:
+        here: dict[str, Ended] = {}
+        for suite in ElementTree.parse(file).getroot().iter("testsuite"):
+            day = suite.get("timestamp", "")[:10]
+            for case in suite.iter("testcase"):
+                module = case.get("classname", "").replace(".", "/")
+                name = f"{module}.py::{case.get('name', '').partition('[')[0]}"
+                ended = here.setdefault(name, Ended(day))
+                how = next((child for child in case if child.tag in HOWS), None)
+                ended.cases[HOWS[how.tag] if how is not None else "passed"] += 1
+                if how is not None and how.tag == "skipped":
+                    ended.skipped = how.get("message", "")
+        found |= here
+    return found
+
+
+def uncovered(marks: Marks) -> list[int]:
     """Rows with neither a test nor a reason."""
-    return [number for number, row in ROWS.items() if not matrix.tests_of(number) and not row.untried]
+    return [number for number, row in ROWS.items() if not marks.tests_of(number) and not row.untried]
 
 
-def table(matrix: Matrix, results: dict[str, str]) -> str:
-    """The text of docs/faults.md. results: {test: its last result}."""
+def table(marks: Marks, ended: dict[str, Ended]) -> str:
+    """The page, without what is written by hand."""
+    tests = set(marks.rows)
+    days = sorted({ended[name].day for name in tests & ended.keys()})
+    cases = sum((ended[name].cases for name in tests & ended.keys()), Counter())
+    counted = ", ".join(f"{cases[how]} {how}" for how in ("passed", "failed", "skipped") if cases[how])
     lines = [
         "# The fault matrix",
         "",
-        "Each fault, the required behaviour, and the tests that inject the fault. Written by",
-        f"`python -m benchmarks.fault_table` on {date.today().isoformat()}; `make test-faults` runs the same",
-        "tests. Rows 1 to 48 are the first matrix; the others were added after attacks from outside.",
+        "Each fault, the required behaviour, and the tests that inject the fault. `make test-faults` runs them all and",
+        "writes this table from their results (`benchmarks/fault_table.py`). Rows 1 to 48 are the first matrix; the",
+        "others were added after attacks from outside. What a test cannot try is in italics, with its",
+        "reason.",
+        "",
+        f"{len(ROWS)} rows, {len(tests)} tests; last results ({', '.join(days) or 'none'}): {counted or 'none'}.",
         "",
         "| # | Fault | Required behaviour | Tests | Last result |",
         "|---|---|---|---|---|",
     ]
     for number, row in ROWS.items():
-        tests = matrix.tests_of(number)
-        named = "<br>".join(f"`{name.removeprefix('tests/')}`" for name in tests) or "none"
-        ended = "<br>".join(results.get(name, "not run") for name in tests) or "–"
+        mine = marks.tests_of(number)
+        named = "<br>".join(f"`{name.removeprefix('tests/')}`" for name in mine) or "none"
+        last = "<br>".join(str(ended.get(name, "not run")) for name in mine) or "–"
         must = f"{row.must}<br>*{row.untried}*" if row.untried else row.must
-        lines.append(f"| {number} | {row.fault} | {must} | {named} | {ended} |")
+        lines.append(f"| {number} | {row.fault} | {must} | {named} | {last} |")
     return "\n".join(lines) + "\n"
 
 
-def _name(nodeid: str) -> str:
-    return nodeid.partition("[")[0]
+def write(page: str) -> None:
+    """Replace the table; what is written by hand stays."""
+    old = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
+    kept = KEPT + old.partition(KEPT)[2] if KEPT in old else ""
+    TABLE.write_text(page + ("\n" + kept if kept else ""), encoding="utf-8")
 
 
-def _told(counts: dict[str, int], skipped: str) -> str:
-    parts = [f"{counts[how]} {how}" for how in ("failed", "passed", "skipped") if counts.get(how)]
-    return ", ".join(parts) + (f" ({skipped})" if skipped else "")
-
-
-def _before(keep: bool) -> dict[str, str]:
-    try:
-        return read_json(RESULTS) if keep else {}
-    except (FileNotFoundError, UserError):
-        return {}
-
-
-def main(arguments: Iterable[str] | None = None) -> int:
-    """Returns pytest's exit code, or 1 if a row has neither a test nor a reason."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """pytest's exit code, or 1 where a row has neither a test nor a reason."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-k", dest="only", default="", help="only tests whose names match, as in pytest")
-    parser.add_argument("--keep", action="store_true", help="tests that are not run keep their last result")
+    parser.add_argument("--from", dest="files", type=Path, nargs="+", help="results to write the table from")
     args = parser.parse_args(arguments)
-    matrix = Matrix()
-    code = pytest.main(["-rs", "-m", "faults", *(["-k", args.only] if args.only else [])], plugins=[matrix])
-    results = _before(args.keep)
-    results |= {name: _told(counts, matrix.skipped.get(name, "")) for name, counts in matrix.results.items()}
-    RESULTS.parent.mkdir(exist_ok=True)
-    write_json(RESULTS, results)
-    TABLE.write_text(table(matrix, results), encoding="utf-8")
-    for number in (missing := uncovered(matrix)):
+    code = 0
+    with tempfile.TemporaryDirectory() as place:
+        files = args.files or [Path(place) / "faults.xml"]
+        if not args.files:
+            code = int(pytest.main(["-rs", "-m", "faults", f"--junitxml={files[0]}"]))
+        marks = collect()
+        write(table(marks, results(files)))
+    for number in (missing := uncovered(marks)):
         print(f"row {number} has no test: {ROWS[number].fault}", file=sys.stderr)
-    return int(code) or bool(missing)
+    return code or bool(missing)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ class Accounts:
         self._hasher = hasher or PasswordHasher()
         self._one_at_a_time = threading.Lock()  # each check needs 64 MiB while it runs
         self._read: tuple[tuple[int, ...], Mapping[str, Account]] = ((), {})
+        self._any = False
 
     @cached_property
     def _nobody(self) -> str:
@@ -63,6 +64,14 @@ class Accounts:
         if state != self._read[0]:
             self._read = state, _parsed(self.path)
         return self._read[1]
+
+    def any_so_far(self) -> bool:
+        """Whether there is an account, or was one since this object was made.
+
+        Where the last one is taken away, nobody can log in any more; nothing is opened to everybody by that.
+        """
+        self._any = self._any or bool(self.all())
+        return self._any
 
     def find(self, name: str | None) -> Account | None:
         return self.all().get(name or "")

@@ -46,17 +46,43 @@ class SeasonFacts:
 
 
 @dataclass(frozen=True)
-class Season:
-    """A season in the store.
+class Terms:
+    """How people judge a season's policies; fixed before the first vote.
 
-    number: 1 for the workspace's first season. votes: the number of votes that count. margin: a share of
-    decisive votes in (0, 0.5). target: the planned number of rankings; None if it was not set.
+    margin: a share of decisive votes in (0, 0.5). target: the planned number of rankings; None if it was not
+    set. hidden: the leaderboard is not shown before the target is reached, unless somebody asks for an early
+    look, which is recorded.
     """
+
+    margin: float = MARGIN
+    target: int | None = None
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Season:
+    """A season in the store. number: 1 for the workspace's first season. votes: how many count."""
 
     id: str
     number: int
     created: str
     facts: SeasonFacts
     votes: int
-    margin: float = MARGIN
-    target: int | None = None
+    terms: Terms = Terms()
+
+    @property
+    def margin(self) -> float:
+        return self.terms.margin
+
+    @property
+    def target(self) -> int | None:
+        return self.terms.target
+
+
+@dataclass(frozen=True)
+class Look:
+    """An early look at a hidden leaderboard. rankings: how many there were."""
+
+    rater: str
+    created: str
+    rankings: int

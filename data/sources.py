@@ -16,18 +16,20 @@ import gzip
 import random
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data.errors import Code, UserError
-from data.files import sha256_file
+from data.files import read_jsonl, sha256_file, sha256_text
 from data.records import Pair
-from data.splits import SPLITS
+from data.splits import SPLITS, normalised
 from data.validation import Parsed, Row, describe, parse_lines, parse_pair, read_pairs, read_rows
 from data.workspace import Workspace
 
+RATERS_PER_TESTED = 5  # of the raters of votes, one in so many is kept for the test split
+PAIR_KEYS = ("prompt", "chosen", "rejected")
 WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
 
 
@@ -148,12 +150,44 @@ def _load_world(seed: int, world_rows: Mapping[str, int], max_rows: int) -> Load
 
 
 def _load_votes(workspace: Workspace) -> tuple[dict[str, Parsed], dict[str, Any]]:
+    """The pairs of all votes, in "all" and "test".
+
+    The split "test" takes what must not be trained on: the pairs on prompts that a data set of the workspace
+    holds back for its tests, and those of one rater in five (of five or more), because one rater's votes are
+    alike.
+    """
     from data.votes import VoteStore  # opens a database, which only this source needs
 
     if not workspace.votes_db.is_file():
         raise UserError(f"source votes: no votes in {workspace.root} yet", code=Code.NO_VOTES)
-    rows = VoteStore(workspace.votes_db).preference_pairs()
-    return {"all": _parse_leniently(rows)}, {"kind": "votes", "licence": "the raters'"}
+    store = VoteStore(workspace.votes_db)
+    rows = store.preference_pairs(facts=True)
+    store.close()
+    raters = {row["rater"] for row in rows}
+    apart, tested = raters_apart(raters), tested_prompts(workspace)
+    parts: dict[str, list[Row | None]] = {"all": [], "test": []}
+    for row in rows:
+        held_back = row["rater"] in apart or normalised(row["prompt"]) in tested
+        parts["test" if held_back else "all"].append({key: row[key] for key in PAIR_KEYS})
+    seasons = sorted({row["season"] for row in rows if row["season"]})
+    info = {"kind": "votes", "licence": "the raters'", "raters": len(raters), "raters_apart": len(apart)}
+    pairs = {name: _parse_leniently(found) for name, found in parts.items() if found or name == "all"}
+    return pairs, info | {"seasons": seasons}
+
+
+def raters_apart(raters: Collection[str]) -> frozenset[str]:
+    """One rater in five, the same at every call; nobody where there are fewer than five."""
+    ordered = sorted(raters, key=sha256_text)
+    return frozenset(ordered[: len(ordered) // RATERS_PER_TESTED])
+
+
+def tested_prompts(workspace: Workspace) -> set[str]:
+    """The normalised prompts of the test splits of the workspace's data sets, those of votes left out."""
+    found: set[str] = set()
+    for path in workspace.datasets.glob("*/test_prefs.jsonl"):
+        if path.parent.name != default_name("votes"):
+            found |= {normalised(str(row.get("prompt", ""))) for row in read_jsonl(path)}
+    return found
 
 
 def _load_files(files: list[Path]) -> tuple[dict[str, Parsed], dict[str, Any]]:

@@ -144,9 +144,9 @@ class SqliteFile:
         if self._pragma("user_version") == version:
             return
 
-        def create(db: sqlite3.Connection) -> None:
+        def create(db: sqlite3.Connection) -> bool:
             # read again, because another program may have migrated the file
-            found = self._pragma("user_version")
+            found: int = self._pragma("user_version")
             if found == 0:
                 for statement in schema.split(";"):
                     db.execute(statement)
@@ -154,8 +154,10 @@ class SqliteFile:
             for step in range(found, version) if found else ():
                 migrations[step](db)
             db.execute(f"PRAGMA user_version = {version}")
+            return found != 0
 
-        self.write(create)
+        if self.write(create):
+            self._db.execute("VACUUM")  # what a migration replaced is not left in unused pages
 
     def _pragma(self, text: str) -> Any:
         return self._db.execute(f"PRAGMA {text}").fetchone()[0]

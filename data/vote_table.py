@@ -8,7 +8,20 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-VOTE_COLUMNS = ("vote", "round", "rater", "created", "order", "comment", "language", "turn", "message")
+VOTE_COLUMNS = (
+    "vote",
+    "round",
+    "rater",
+    "created",
+    "mode",
+    "order",
+    "rating",
+    "tags",
+    "comment",
+    "language",
+    "turn",
+    "message",
+)
 ANSWER_COLUMNS = ("policy", "text", "tokens", "finish")
 FORMULA_STARTS = tuple("=+-@|%")
 
@@ -19,7 +32,8 @@ def votes_csv(votes: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.writer(out)
     writer.writerow((*VOTE_COLUMNS, "letter", *ANSWER_COLUMNS))
     for vote in votes:
-        head = [vote[column] for column in VOTE_COLUMNS]
+        row = dict(vote) | {"tags": " ".join(vote["tags"])}
+        head = [row[column] for column in VOTE_COLUMNS]
         for letter, answer in vote["answers"].items():
             tail = [answer[column] for column in ANSWER_COLUMNS]
             writer.writerow([plain_cell(cell) for cell in (*head, letter, *tail)])

@@ -73,10 +73,6 @@ class Workspace:
         return self.arena / "arena.sqlite"
 
     @property
-    def pseudonym_key(self) -> Path:
-        return self.arena / "pseudonyms.key"
-
-    @property
     def accounts(self) -> Path:
         return self.root / "accounts.json"
 

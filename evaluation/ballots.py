@@ -17,7 +17,7 @@ import numpy as np
 from data.ranking import Ranking
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ballot:
     """One vote on one round.
 
@@ -72,7 +72,9 @@ class VoteTable:
     row's policy was put above the column's, -1 below, 0 for a tie, for identical texts and where all are bad.
     present: [P, K], the policy answered. same: [P, K, K], both gave the same text. bad: [P], every answer was
     bad. mean_place: [P, K], 1 = best, NaN without a place. best: [P], the index of the policy alone in first
-    place, -1 without one.
+    place, -1 without one. panes: [P], how many answers were shown. pane_order: [P], a code of the order by
+    panes, -1 where it prefers nothing. best_pane: [P], the pane alone in first place, -1 without one.
+    seconds: [N], from the answers to the vote; length: [N], of all answers together (NaN where unknown).
     """
 
     policies: tuple[str, ...]
@@ -86,6 +88,11 @@ class VoteTable:
     bad: np.ndarray
     mean_place: np.ndarray
     best: np.ndarray
+    panes: np.ndarray
+    pane_order: np.ndarray
+    best_pane: np.ndarray
+    seconds: np.ndarray
+    length: np.ndarray
 
     @classmethod
     def of(cls, ballots: Iterable[Ballot], policies: Sequence[str] = ()) -> "VoteTable":
@@ -99,7 +106,10 @@ class VoteTable:
         pattern = np.array(
             [patterns((b.ranking.tiers, b.policies, b.identical)) for b in ballots], dtype=np.int64
         )
-        return cls(names, tuple(raters), rater, prompt, pattern, *_outcomes(list(patterns), names))
+        seconds = np.array([b.seconds for b in ballots], dtype=np.float64)  # None becomes NaN
+        length = np.array([sum(b.lengths.values()) or np.nan for b in ballots], dtype=np.float64)
+        outcomes = (*_outcomes(list(patterns), names), *_by_pane(list(patterns)), seconds, length)
+        return cls(names, tuple(raters), rater, prompt, pattern, *outcomes)
 
     def __len__(self) -> int:
         return len(self.rater)
@@ -110,7 +120,8 @@ class VoteTable:
 
     def only(self, keep: np.ndarray) -> "VoteTable":
         """The same table with the votes where `keep` [N] is true (or whose numbers it gives)."""
-        return replace(self, rater=self.rater[keep], prompt=self.prompt[keep], pattern=self.pattern[keep])
+        per_vote = ("rater", "prompt", "pattern", "seconds", "length")
+        return replace(self, **{name: getattr(self, name)[keep] for name in per_vote})
 
     @cached_property
     def occurrences(self) -> np.ndarray:
@@ -156,3 +167,16 @@ def _outcomes(patterns: Sequence[tuple[Any, ...]], names: Sequence[str]) -> tupl
     signs = np.where(same, 0, ahead).astype(np.int8)
     bad = np.isnan(place).all(axis=1)
     return signs, present, same, bad, place, best
+
+
+def _by_pane(patterns: Sequence[tuple[Any, ...]]) -> tuple[np.ndarray, ...]:
+    """panes, pane_order and best_pane of each outcome; see `VoteTable`."""
+    orders = _Codes()
+    rows = []
+    for tiers, policies, _ in patterns:
+        pane = {policy: number for number, policy in enumerate(policies)}
+        order = tuple(tuple(sorted(pane[policy] for policy in tier)) for tier in tiers)
+        prefers = len(order) > 1
+        best = order[0][0] if prefers and len(order[0]) == 1 else -1
+        rows.append((len(policies), orders(order) if prefers else -1, best))
+    return tuple(np.array(rows, dtype=np.int64).reshape(-1, 3).T)

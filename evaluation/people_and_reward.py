@@ -13,24 +13,10 @@ from itertools import combinations
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import t as student
 
 from evaluation.ballots import Ballot
+from evaluation.measured import Measured, measured
 from evaluation.reward_metrics import calibration, credit, expected_calibration_error, fitted_temperature
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A mean over n comparisons with a 95 % interval whose units are the raters.
-
-    The interval uses the cluster-robust variance and Student's t with raters - 1 degrees of freedom. It has
-    no bounds if all comparisons come from one rater.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,7 @@ def against_people(
     own: the policy that was trained against this reward model.
     """
     found = _comparisons(ballots, scores)
-    accuracy = _measured(credit(found.margins), found.raters)
+    accuracy = measured(credit(found.margins), found.raters)
     if accuracy is None:
         return None
     bins = calibration(found.margins)
@@ -86,7 +72,7 @@ def against_people(
         float(np.mean((1 - expit(found.margins)) ** 2)),
         fitted_temperature(found.margins),
         bins,
-        _measured(errors[others], _kept(found.raters, others)),
+        measured(errors[others], _kept(found.raters, others)),
         _exploited(found, others, own),
     )
 
@@ -120,7 +106,7 @@ def _exploited(found: _Comparisons, others: np.ndarray, own: str | None) -> Meas
         return None
     margins = found.margins[likes_own]
     excess = (margins < 0) - _expected_errors(margins, found.margins[others])
-    return _measured(excess, _kept(found.raters, likes_own))
+    return measured(excess, _kept(found.raters, likes_own))
 
 
 def _expected_errors(margins: np.ndarray, elsewhere: np.ndarray) -> np.ndarray:
@@ -129,20 +115,6 @@ def _expected_errors(margins: np.ndarray, elsewhere: np.ndarray) -> np.ndarray:
     if temperature is None:  # never wrong on the other answers, or no better than chance
         return np.full(len(margins), 0.0 if (elsewhere >= 0).all() else 0.5)
     return expit(-np.abs(margins) / temperature)
-
-
-def _measured(values: np.ndarray, raters: Sequence[str]) -> Measured | None:
-    if not len(values):
-        return None
-    mean = float(values.mean())
-    _, codes = np.unique(np.array(raters), return_inverse=True)
-    sums = np.bincount(codes, weights=values - mean)
-    count = len(sums)
-    if count < 2:
-        return Measured(mean, None, None, len(values))
-    deviation = float(np.sqrt(count / (count - 1) * (sums @ sums))) / len(values)
-    half = float(student.ppf(0.975, count - 1)) * deviation
-    return Measured(mean, mean - half, mean + half, len(values))
 
 
 def _kept(names: Sequence[str], keep: np.ndarray) -> list[str]:

@@ -18,7 +18,7 @@ from scipy.stats import binom, chisquare
 
 from data.ranking import LETTERS
 from evaluation.alignment import wilson_interval
-from evaluation.ballots import Ballot
+from evaluation.ballots import Ballot, VoteTable
 
 Flag = Literal["too fast", "straight-lining", "one pane"]
 LEAST_VOTES = 8  # a rater with fewer votes is not flagged
@@ -80,9 +80,10 @@ class Trust:
 
 
 def trust(ballots: Sequence[Ballot]) -> Trust:
-    """The result of all checks on these votes."""
+    """The result of all checks on these votes; the pane bias is that of the most frequent kind of round."""
+    usual = Counter(len(ballot.policies) for ballot in ballots).most_common(1)
     return Trust(
-        pane_bias(ballots),
+        pane_bias(ballots, usual[0][0] if usual else len(LETTERS)),
         length_preference(ballots),
         krippendorff(ballots),
         self_consistency(ballots),
@@ -166,19 +167,78 @@ def length_preference(ballots: Iterable[Ballot]) -> Share | None:
     return Share.of(longer, total)
 
 
-def check_raters(ballots: Iterable[Ballot]) -> list[RaterCheck]:
+def check_raters(ballots: Sequence[Ballot]) -> list[RaterCheck]:
     """One check per rater, most votes first."""
+    flags = rater_flags(VoteTable.of(ballots))
     checks = []
     for rater, votes in _by_rater(ballots).items():
         seconds = [vote.seconds for vote in votes if vote.seconds is not None]
         median = float(np.median(seconds)) if seconds else None
-        checks.append(RaterCheck(rater, len(votes), median, self_consistency(votes), _flags(votes)))
+        checks.append(RaterCheck(rater, len(votes), median, self_consistency(votes), flags[rater]))
     return sorted(checks, key=lambda check: (-check.votes, check.rater))
 
 
-def flagged_raters(ballots: Iterable[Ballot]) -> frozenset[str]:
+def flagged_raters(table: VoteTable) -> frozenset[str]:
     """The raters with a flag."""
-    return frozenset(rater for rater, votes in _by_rater(ballots).items() if _flags(votes))
+    return frozenset(rater for rater, flags in rater_flags(table).items() if flags)
+
+
+def rater_flags(table: VoteTable) -> dict[str, tuple[Flag, ...]]:
+    """The flags of each rater; none with fewer than LEAST_VOTES votes."""
+    enough = _counts(table, np.ones(len(table), dtype=bool)) >= LEAST_VOTES
+    found: dict[Flag, np.ndarray] = {
+        "too fast": _too_fast(table),
+        "straight-lining": _straight(table),
+        "one pane": _one_pane(table),
+    }
+    return {
+        rater: tuple(flag for flag, mask in found.items() if enough[code] and mask[code])
+        for code, rater in enumerate(table.raters)
+    }
+
+
+def _too_fast(table: VoteTable) -> np.ndarray:
+    """[raters], whether more than half of the timed votes were cast faster than one can read."""
+    timed = ~np.isnan(table.seconds) & ~np.isnan(table.length)
+    hasty = timed & (table.seconds < table.length / TOKENS_PER_SECOND)
+    votes = _counts(table, timed)
+    return (votes >= LEAST_VOTES) & (2 * _counts(table, hasty) > votes)
+
+
+def _straight(table: VoteTable) -> np.ndarray:
+    """[raters], whether nearly all orders are the same by panes.
+
+    Rounds of two answers are left out: of their two orders an honest rater often gives one most of the time,
+    and `_one_pane` tests whether that is more often than chance allows.
+    """
+    order = table.pane_order[table.pattern]
+    told = (order >= 0) & (table.panes[table.pattern] > 2)
+    votes = _counts(table, told)
+    return (votes >= LEAST_VOTES) & (_largest(table, order, told) >= STRAIGHT_SHARE * votes)
+
+
+def _one_pane(table: VoteTable) -> np.ndarray:
+    """[raters], whether one pane wins too often; the chance is that of the round with the fewest panes."""
+    best, panes = table.best_pane[table.pattern], table.panes[table.pattern]
+    told = best >= 0
+    fewest = np.full(len(table.raters), len(LETTERS))
+    np.minimum.at(fewest, table.rater[told], panes[told])
+    tail = binom.sf(_largest(table, best, told) - 1, _counts(table, told), 1 / fewest)
+    return len(LETTERS) * tail < SURE
+
+
+def _counts(table: VoteTable, mask: np.ndarray) -> np.ndarray:
+    """[raters], how many votes of the mask [N] each rater has."""
+    return np.bincount(table.rater[mask], minlength=len(table.raters))
+
+
+def _largest(table: VoteTable, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """[raters], how often the rater's most frequent code [N] occurs among the votes of the mask [N]."""
+    size = codes.max(initial=0) + 1
+    pairs, counts = np.unique(table.rater[mask] * size + codes[mask], return_counts=True)
+    largest = np.zeros(len(table.raters), dtype=np.int64)
+    np.maximum.at(largest, pairs // size, counts)
+    return largest
 
 
 def _by_rater(ballots: Iterable[Ballot]) -> dict[str, list[Ballot]]:
@@ -186,28 +246,3 @@ def _by_rater(ballots: Iterable[Ballot]) -> dict[str, list[Ballot]]:
     for ballot in ballots:
         found.setdefault(ballot.rater, []).append(ballot)
     return found
-
-
-def _flags(votes: Sequence[Ballot]) -> tuple[Flag, ...]:
-    if len(votes) < LEAST_VOTES:
-        return ()
-    flags: list[Flag] = []
-    timed = [(vote.seconds, vote.lengths) for vote in votes if vote.seconds is not None and vote.lengths]
-    hasty = sum(seconds < sum(lengths.values()) / TOKENS_PER_SECOND for seconds, lengths in timed)
-    if len(timed) >= LEAST_VOTES and 2 * hasty > len(timed):
-        flags.append("too fast")
-    orders = Counter(order for vote in votes if len(order := _pane_order(vote)) > 1)
-    told = orders.total()
-    if told >= LEAST_VOTES and max(orders.values()) >= STRAIGHT_SHARE * told:
-        flags.append("straight-lining")
-    best = Counter(order[0] for order in orders.elements() if len(order[0]) == 1)
-    panes = max(len(vote.policies) for vote in votes)
-    if best and panes * binom.sf(max(best.values()) - 1, best.total(), 1 / panes) < SURE:
-        flags.append("one pane")
-    return tuple(flags)
-
-
-def _pane_order(vote: Ballot) -> tuple[tuple[str, ...], ...]:
-    """The tiers by pane; at most one tier if the vote expresses no preference."""
-    pane = {policy: LETTERS[i] for i, policy in enumerate(vote.policies)}
-    return vote.ranking.renamed(pane).tiers

@@ -1,21 +1,61 @@
-"""Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace."""
+"""Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
+
+`make test` runs the files in two processes side by side (pytest-xdist): the slowest files come first,
+so that both processes end at about the same time.
+"""
 
 import os
+import random
+import shutil
+import sys
 
+import numpy
 import pytest
 from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other test process uses the other core
 # The same examples in every run and no time limit per example, so that no result depends on chance or speed.
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
+
+LONGEST_FIRST = (
+    "test_page.py",
+    "test_accessibility.py",
+    "test_page_state.py",
+    "test_distributed.py",
+    "test_old_cpu.py",
+    "test_kill_and_resume.py",
+    "test_inference.py",
+    "test_training_recovery.py",
+    "test_jobs.py",
+    "test_hub.py",
+    "test_evaluate.py",
+    "test_cli.py",
+)
 
 TEXT = [
     "\n\nHuman: What is the capital of France?\n\nAssistant: The capital of France is Paris.",
     "\n\nHuman: Thank you!\n\nAssistant: You are welcome. Is there anything else?",
     "\n\nHuman: How do I boil an egg?\n\nAssistant: Put it into boiling water for eight minutes.",
 ]
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files of LONGEST_FIRST before the others; nothing else changes its place."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Each test draws the same numbers, whichever tests ran before it."""
+    random.seed(0)
+    numpy.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def _save_tokenizer(folder):
@@ -94,6 +134,28 @@ def workspace(tmp_path):
     from data.workspace import Workspace
 
     return Workspace(tmp_path / "workspace").create()
+
+
+@pytest.fixture(scope="session")
+def _sft_workspace(tmp_path_factory, random_base):
+    import torch
+    from little_training import run_stage, write_dataset
+
+    from data.workspace import Workspace
+
+    workspace = Workspace(tmp_path_factory.mktemp("sft") / "workspace").create()
+    write_dataset(workspace)
+    run_stage(workspace, "sft", random_base, max_steps=2)
+    torch.use_deterministic_algorithms(False)
+    return workspace
+
+
+@pytest.fixture
+def with_sft(workspace, _sft_workspace):
+    """A workspace with the data set `little` and a short SFT run, which is trained once and copied for each
+    test: a reward model's parents."""
+    shutil.copytree(_sft_workspace.root, workspace.root, dirs_exist_ok=True)
+    return workspace
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from data.workspace import Workspace
 from pipeline.runs import locks
 from pipeline.runs.record import Cancelled, Run
 
-STEPS = 400
+STEPS = 6000  # five minutes: nothing that a test waits for takes so long
 
 
 def main(root, run_id):

@@ -83,16 +83,17 @@ def served(services, connections=None, **more):
         access=services.access,
         **more,
     )
-    with serving(server.configuration(app, connections or within_handles()), listener, connections):
+    limits = within_handles() if connections is None else connections
+    with serving(server.configuration(app, limits), listener, limits):
         yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
-def serving(config, listener, connections=None):
+def serving(config, listener, connections):
     """Run uvicorn in a thread until the end of the block."""
     config.timeout_graceful_shutdown = 1
     running = uvicorn.Server(config)
-    accepting = Listener(listener, connections or within_handles())
+    accepting = Listener(listener, within_handles() if connections is None else connections)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [accepting]}, daemon=True)
     thread.start()
     eventually(lambda: running.started, "the server's start")

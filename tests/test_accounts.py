@@ -166,14 +166,16 @@ def test_pseudonyms_are_the_same_within_a_workspace_and_differ_between_workspace
 
 
 def test_a_row_under_pseudonyms_holds_no_identifier_at_any_depth(tmp_path):
+    pseudonyms = Pseudonyms(tmp_path / "key")
     row = {
-        "rater": "cookie:abc",
+        "rater": pseudonyms.rater("cookie:abc"),
         "round": "r1",
         "order": "A>B",
         "answers": {"A": {"round": "r1", "text": "t"}},
     }
-    hidden = Pseudonyms(tmp_path / "key").row(row)
-    assert not any(text in json.dumps(hidden) for text in ("abc", "r1"))
+    hidden = pseudonyms.row(row)
+    assert not any(text in json.dumps(hidden) for text in ("cookie", "abc", "r1"))
+    assert hidden["rater"] == pseudonyms.name("rater", "cookie:abc")
     assert hidden["order"] == "A>B" and hidden["answers"]["A"]["text"] == "t"
     assert hidden["round"] == hidden["answers"]["A"]["round"]
 

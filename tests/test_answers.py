@@ -1,41 +1,74 @@
-"""Variety, repetition and gains per step agree with hand-worked values."""
+"""Answers in the arena's panes: Markdown is rendered, and nothing in a text can act on the page."""
+
+import re
 
 import pytest
 
-from evaluation.answers import best_step, distinct_n, gain_interval, repetition
+from ui.answers import formatted, plain
+from ui.arena_panes import inert
+
+TAGS = re.compile(r"<\s*/?\s*([a-z0-9]+)([^>]*)>", re.IGNORECASE)
+HARMLESS = {"div", "p", "strong", "em", "s", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "br"}
+HARMLESS |= {"h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"}
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![pixel](https://evil.example/seen.png)",
+    "![a](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+)",
+    "[click](javascript:alert(1))",
+    "[click](JaVaScRiPt&colon;alert(1))",
+    "[click][ref]\n\n[ref]: https://evil.example 'title'",
+    "<https://evil.example>",
+    "<iframe src='https://evil.example'></iframe>",
+    "<svg/onload=alert(1)>",
+    "<div style='position:fixed;inset:0'>over all</div>",
+    "```html\n<script>alert(1)</script>\n```",
+    "`<b>` and **<i>**",
+    "| a | <img src=x> |\n|---|---|\n| [x](http://evil.example) | b |",
+    "<!-- <script> --> <style>@import 'https://evil.example'</style>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    '```" onmouseover="alert(1)\ncode\n```',
+    "# <form action=https://evil.example><input name=p></form>",
+]
 
 
-def test_distinct_counts_different_grams_over_all_words():
-    texts = ["The cat sat.", "the cat ran"]  # 6 words; the, cat, sat, ran; the cat, cat sat, cat ran
-    assert distinct_n(texts, 1) == pytest.approx(4 / 6)
-    assert distinct_n(texts, 2) == pytest.approx(3 / 6)
-    assert distinct_n(["", "?!"], 1) is None and distinct_n(["one"], 2) == 0.0
+@pytest.mark.faults(29)
+@pytest.mark.parametrize("text", ATTACKS)
+def test_no_attack_becomes_markup(text):
+    for tag, rest in TAGS.findall(formatted(text)):
+        assert tag.lower() in HARMLESS, tag
+        assert not re.search(r"\bon\w+\s*=|src\s*=|href\s*=|url\(", _without_texts(rest)), rest
 
 
-def test_an_n_gram_does_not_span_two_answers():
-    assert distinct_n(["a b", "c d"], 2) == pytest.approx(2 / 4)
+def _without_texts(attributes):
+    """Attributes without their quoted values, which cannot do anything."""
+    return re.sub(r'"[^"]*"', '""', attributes)
 
 
-def test_an_answer_repeats_itself_when_four_words_occur_three_times():
-    thrice, twice = "go to the shop, " * 3, "go to the shop, " * 2
-    assert repetition([thrice, twice, "No.", ""]) == 0.25
-    assert repetition(["a a a a a a"]) == 1.0  # six words: the gram "a a a a" three times
-    assert repetition(["a a a a a"]) == 0.0
-    assert repetition([]) is None
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**bold**", "<strong>bold</strong>"),
+        ("- one\n- two", "<li>two</li>"),
+        ("1. one", "<ol>"),
+        ("```\nx < y\n```", "x &lt; y"),
+        ("| a |\n|---|\n| b |", "<td>b</td>"),
+        ("~~no~~", "<s>no</s>"),
+    ],
+)
+def test_ordinary_markdown_is_rendered(text, html):
+    assert html in formatted(text)
 
 
-def test_a_gain_has_an_interval_around_it():
-    sft = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-    low, high = gain_interval([score + 2.0 for score in sft], sft)
-    # Mean 2 over a standard deviation of √3.5 = 1.87 is 1.07.
-    assert low < 1.07 < high
-    assert gain_interval(sft, sft) == [0.0, 0.0]
-    assert gain_interval([1.0, 2.0], [3.0, 3.0]) is None
-    with pytest.raises(ValueError, match="same prompts"):
-        gain_interval([1.0], [1.0, 2.0])
+def test_links_and_images_stay_visible_as_text():
+    assert "[here](https://evil.example)" in formatted("[here](https://evil.example)")
+    assert "![x](https://evil.example/x.png)" in formatted("![x](https://evil.example/x.png)")
 
 
-def test_the_best_step_is_the_earliest_with_the_highest_gain():
-    points = [{"step": step, "judge_gain": gain} for step, gain in ((0, 0.0), (4, 0.5), (8, 0.5), (12, 0.2))]
-    assert best_step(points) == 4
-    assert best_step([{"step": 0, "judge_gain": None}]) is None
+def test_markdown_is_for_answers_only():
+    messages = [{"role": "user", "content": "**why**"}, {"role": "assistant", "content": "**so**"}]
+    question, answer = (message["content"] for message in inert(messages, markdown=True))
+    assert question == "**why**" and "<strong>so</strong>" in answer
+    assert [message["content"] for message in inert(messages)] == ["**why**", "**so**"]
+    assert plain("<b>") == "&lt;b&gt;"

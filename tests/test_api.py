@@ -36,7 +36,7 @@ def services(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(services):
     with served(services) as address:
-        yield Client(address, verbose=False, download_files=False)
+        yield Client(address, verbose=False, download_files=False, httpx_kwargs={"timeout": NEVER})
 
 
 def test_the_public_endpoints_are_the_documented_ones(client):
@@ -98,7 +98,7 @@ def test_a_wrong_setting_is_refused_with_a_reason(client):
 
 
 def test_the_chinese_page_has_the_same_api(client):
-    chinese = Client(client.src.rstrip("/") + "/zh/", verbose=False)
+    chinese = Client(client.src.rstrip("/") + "/zh/", verbose=False, httpx_kwargs={"timeout": NEVER})
     assert set(chinese.view_api(return_format="dict")["named_endpoints"]) == ENDPOINTS
 
 

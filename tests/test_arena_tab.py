@@ -10,14 +10,16 @@ from served_page import FakeClient
 
 from data.errors import Code, UserError
 from data.policies import POLICIES
-from evaluation.ballots import Ballot, VoteTable
+from evaluation.ballots import Ballot as CastBallot
+from evaluation.ballots import VoteTable
 from evaluation.contrasts import Contrast
 from evaluation.trust import trust
 from evaluation.verdict import Stop, verdicts
 from pipeline.arena.rounds import Arena
 from pipeline.arena.statistics import Board
-from ui import arena_panes, arena_rounds, arena_tab, arena_tables
+from ui import arena_panes, arena_rounds, arena_tab, arena_tables, arena_who
 from ui import verdicts as verdict_texts
+from ui.arena_views import Ballot
 from ui.texts import Texts
 
 T = Texts("en")
@@ -35,7 +37,7 @@ def ask(services, text, state=None):
 
 
 def vote(services, state, order="B>A>C>D", comment="", rater="ann"):
-    return arena_rounds.cast(services, state, order, comment, rater, T)
+    return arena_rounds.cast(services, state, Ballot(order, comment), rater, T)
 
 
 @pytest.fixture
@@ -69,11 +71,11 @@ def test_an_incomplete_order_names_what_it_leaves_out(services):
 def test_an_incomplete_order_is_shown_complete_and_cast_by_a_second_press(services, panes, said):
     state = ask(services, "Hello")[-1].state
     shown = dict(
-        zip(panes.outputs(), arena_tab.voted(services, panes, state, "B>A", "", "ann", T), strict=True)
+        zip(panes.outputs(), arena_tab.voted(services, panes, state, Ballot("B>A"), "ann", T), strict=True)
     )
     assert shown[panes.order].value == "B>A>C=D" and "C, D" in said[0]
     assert services.arena.ballots() == []
-    arena_tab.voted(services, panes, state, "B>A>C=D", "", "ann", T)
+    arena_tab.voted(services, panes, state, Ballot("B>A>C=D"), "ann", T)
     assert len(services.arena.ballots()) == 1
 
 
@@ -194,7 +196,7 @@ def test_the_next_prompt_is_one_that_this_rater_was_not_asked(services):
 
 
 def test_the_line_above_the_prompt_names_the_models_that_answer(services):
-    line, choice, *examples = arena_tab.about(services, "", T)
+    line, choice, *examples = arena_who.about(services, "", T)
     assert T("arena.shipped") in line and "3.7 million" in line
     assert not choice.visible and choice.value == "demo-tiny"
     assert all(button.value for button in examples)
@@ -213,7 +215,9 @@ def votes(*raters):
     """Ballots on int4 (A) and bf16 (B) from a string of votes per rater, such as "ABBA"."""
     order = {"A": "A>B", "B": "B>A"}
     return [
-        Ballot.from_order(order[vote], PAIR, f"rater {i}", f"{i} {j}", seconds=0.1, lengths={"ppo-int4": 40})
+        CastBallot.from_order(
+            order[vote], PAIR, f"rater {i}", f"{i} {j}", seconds=0.1, lengths={"ppo-int4": 40}
+        )
         for i, given in enumerate(raters)
         for j, vote in enumerate(given)
     ]

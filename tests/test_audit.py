@@ -16,6 +16,7 @@ import httpx
 import pytest
 from little_ppo import SIZES
 from little_training import easy_rows
+from waiting import NEVER
 
 from pipeline.runs.child import child_environment
 
@@ -179,7 +180,7 @@ def test_no_endpoint_of_the_page_opens_anything_else(audited, tmp_path):
     with subprocess.Popen(command, env=environment, cwd=here, stdout=subprocess.PIPE, text=True) as app:
         try:
             address = next(word for word in app.stdout.readline().split() if word.startswith("http"))
-            with httpx.Client(base_url=address, timeout=60) as client:
+            with httpx.Client(base_url=address, timeout=NEVER) as client:
                 functions = client.get("/gradio_api/info").json()["named_endpoints"]
                 for name, facts in functions.items():
                     count = len(facts["parameters"])

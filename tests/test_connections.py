@@ -13,12 +13,11 @@ from served_page import serving
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from waiting import NEVER, eventually
 
 from data.errors import UserError
 from ui import server
 from ui.connections import Connections, protocol
-
-PATIENCE = 60.0  # seconds; the machine may be busy
 
 
 class Fake:
@@ -90,7 +89,8 @@ async def hello(request):
 
 
 @contextlib.contextmanager
-def a_server(connections, head_seconds=PATIENCE, **more):
+def a_server(connections, head_seconds=10 * NEVER, **more):
+    """The port of a server. The time limit of a head is never reached unless a test sets it."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -108,7 +108,7 @@ def half_open(port, count, said=b"GET / HTTP/1.1\r\nHost: x\r\n"):
     made = []
     try:
         for _ in range(count):
-            made.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+            made.append(socket.create_connection(("127.0.0.1", port), timeout=NEVER))
             with contextlib.suppress(OSError):  # the server has already closed it to make room
                 made[-1].sendall(said)
         yield made
@@ -118,7 +118,7 @@ def half_open(port, count, said=b"GET / HTTP/1.1\r\nHost: x\r\n"):
 
 
 def ended(connection):
-    """Wait until the server has closed a connection."""
+    """Wait until the server has closed a connection. Raises TimeoutError where it does not."""
     with contextlib.suppress(ConnectionError):
         while connection.recv(1024):
             pass
@@ -135,7 +135,7 @@ def test_half_open_connections_block_no_other_visitor(said):
     connections = Connections(total=40, of_one=20)
     with a_server(connections) as port, half_open(port, 100, said) as made:
         for _ in range(3):
-            assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "hello"
+            assert httpx.get(f"http://127.0.0.1:{port}/", timeout=NEVER).text == "hello"
         assert all(ended(one) for one in made[:60])
         assert len(connections) <= 40
 
@@ -146,25 +146,29 @@ def test_a_request_head_that_never_arrives_ends_the_connection(said):
     connections = Connections(total=40, of_one=20)
     with a_server(connections, head_seconds=0.2) as port, half_open(port, 3, said) as made:
         assert all(ended(one) for one in made)
-        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "hello"
+        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=NEVER).text == "hello"
+
+
+# On a busy machine even a head that is sent immediately can arrive too late; the tests then send it again.
 
 
 def test_the_second_head_of_a_connection_has_a_time_limit_too():
-    connections = Connections(total=40, of_one=20)
-    with (
-        a_server(connections, head_seconds=0.5, timeout_keep_alive=60) as port,
-        half_open(port, 1, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT") as made,
-        made[0].makefile("rb") as answer,
-    ):
-        assert answer.readline().endswith(b" 200 OK\r\n")
-        # reading to the end returns because the server has closed the connection
-        assert answer.read().endswith(b"hello")
+    def answered():
+        with half_open(port, 1, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT") as (one,):
+            return one.makefile("rb").read()  # until the server has closed the connection
+
+    with a_server(Connections(total=40, of_one=20), head_seconds=0.2, timeout_keep_alive=600) as port:
+        answer = eventually(answered)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"hello")
 
 
 def test_the_time_limit_of_the_head_does_not_apply_to_the_answer():
-    connections = Connections(total=40, of_one=20)
-    with a_server(connections, head_seconds=0.1) as port:
-        assert httpx.get(f"http://127.0.0.1:{port}/?seconds=0.5", timeout=PATIENCE).text == "hello"
+    def answered():
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{port}/?seconds=0.3", timeout=NEVER).text
+
+    with a_server(Connections(total=40, of_one=20), head_seconds=0.1) as port:
+        assert eventually(answered) == "hello"
 
 
 # TLS
@@ -190,7 +194,7 @@ def test_pages_are_served_over_tls_and_unfinished_handshakes_block_no_other_visi
     more = {"ssl_certfile": certfile, "ssl_keyfile": keyfile}
     trusted = ssl.create_default_context(cafile=str(certfile))
     with a_server(connections, **more) as port, half_open(port, 60, b"\x16\x03\x01"):
-        answer = httpx.get(f"https://127.0.0.1:{port}/", verify=trusted, timeout=PATIENCE)
+        answer = httpx.get(f"https://127.0.0.1:{port}/", verify=trusted, timeout=NEVER)
         assert answer.text == "hello" and len(connections) <= 40
 
 

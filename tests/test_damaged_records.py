@@ -22,7 +22,7 @@ from pipeline.settings.layers import build
 from ui import header, runs_tab
 from ui.texts import Texts
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults(68)
 T = Texts("en")
 QUICK = settings(
     max_examples=60,

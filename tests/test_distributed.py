@@ -11,6 +11,7 @@ import torch
 from little_ppo import SIZES, stand
 from little_training import lines, write_dataset
 from safetensors.torch import load_file
+from waiting import NEVER
 
 from data.errors import UserError
 from data.workspace import Workspace
@@ -177,7 +178,7 @@ def test_the_shares_in_order_give_the_complete_list(launched):
 # -- real processes
 
 
-def launch(*arguments, configuration="ddp.yaml", timeout=500):
+def launch(*arguments, configuration="ddp.yaml"):
     """Run tests/launched.py with a shipped configuration in two processes; returns the finished process."""
     command = [
         sys.executable, "-m", "accelerate.commands.launch", "--config_file",
@@ -185,7 +186,7 @@ def launch(*arguments, configuration="ddp.yaml", timeout=500):
         "--main_process_port", "0", str(ROOT / "tests" / "launched.py"), *map(str, arguments),
     ]  # fmt: skip
     environment = child_environment() | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=NEVER, cwd=ROOT)
 
 
 def commands(place, base, *stages, precision="bf16", more=()):

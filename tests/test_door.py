@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from waiting import NEVER
 
 import app
 from data.accounts import Accounts
@@ -20,7 +21,7 @@ PASSWORD = "typed or piped, never an argument"
 
 def run_app(workspace, *flags, typed=""):
     command = [sys.executable, "app.py", "--workspace", str(workspace), *flags]
-    return subprocess.run(command, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=NEVER)
 
 
 # accounts
@@ -103,7 +104,7 @@ def test_valid_flags_pass():
 def test_an_empty_file_of_accounts_counts_as_no_account(tmp_path):
     """It must not open an address to others: `app.check` looks again after reading the file."""
     (tmp_path / "accounts.json").write_text('{"accounts": []}')
-    assert app.access_of(Workspace(tmp_path)).accounts is None
+    assert not app.access_of(Workspace(tmp_path)).asks
 
 
 # the environment
@@ -143,7 +144,7 @@ def test_no_environment_variable_changes_address_or_folders(tmp_path):
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as started:
         try:
             address = re.search(r"http://127\.0\.0\.1:\d+", started.stdout.readline())[0]
-            with httpx.Client(base_url=address, timeout=120) as client:
+            with httpx.Client(base_url=address, timeout=NEVER) as client:
                 claimed = {"x-forwarded-host": "evil.example", "x-forwarded-for": "10.1.1.1"}
                 for path in ("/", "/config", "/gradio_api/info"):
                     answer = client.get(path, headers=claimed)
@@ -156,5 +157,5 @@ def test_no_environment_variable_changes_address_or_folders(tmp_path):
                 assert client.get("/gradio_api/mcp/sse").status_code == 404
         finally:
             started.terminate()
-            started.wait(timeout=60)
+            started.wait(timeout=NEVER)
     assert not Path(uploaded).exists()

@@ -14,8 +14,8 @@ from pipeline.runs.lineage import Resolved, resolve_parents
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 from pipeline.training.recovery import Stability, Unstable
-from ui.error_texts import ERRORS
 from ui.texts import Texts
+from ui.texts.errors import ERRORS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
@@ -107,7 +107,7 @@ def test_parent_that_is_missing_sends_the_page_to_its_button_and_the_command_lin
     with pytest.raises(UserError) as missing:
         resolve_parents("reward", build("reward", "tiny", overrides=["dataset=d"]), workspace)
     assert missing.value.code == Code.PARENT
-    assert "Run what is missing" in Texts("en").advice(missing.value.code)
+    assert "Run missing steps" in Texts("en").advice(missing.value.code)
     assert told(missing.value).endswith("run `sft` first")
 
 

@@ -9,6 +9,7 @@ import torch
 from data.datasets import write_splits
 from data.errors import UserError
 from data.files import read_json, read_jsonl, write_json
+from data.workspace import Workspace
 from models import adapters, loading
 from models.prompting import PromptFormat
 from pipeline.runs.experiment import write_experiment
@@ -48,8 +49,8 @@ def done_run(workspace, stage, precision, parents, base, seed, **overrides):
     return run.id
 
 
-@pytest.fixture
-def pipeline_of_runs(workspace, random_base):
+def runs_on(workspace, random_base):
+    """Data set, SFT, reward models and policies in the workspace, as parents."""
     rows = [{"prompt": prompt, "chosen": "yes", "rejected": "no"} for prompt in PROMPTS]
     write_splits(workspace.dataset("small"), {"test": rows})
     sft = done_run(workspace, "sft", "bf16", {"dataset": "small"}, random_base, 1)
@@ -65,6 +66,23 @@ def pipeline_of_runs(workspace, random_base):
     return {"dataset": "small", "sft": sft, "reward": rewards, "ppo": ppo}
 
 
+@pytest.fixture
+def pipeline_of_runs(workspace, random_base):
+    return runs_on(workspace, random_base)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, random_base):
+    """An evaluation of the same policies twice: (workspace, parents, the two runs, their results)."""
+    workspace = Workspace(tmp_path_factory.mktemp("evaluated") / "workspace").create()
+    parents, runs, results = runs_on(workspace, random_base), [], []
+    for _ in range(2):
+        settings, run = evaluation_run(workspace, parents)
+        runs.append(run)
+        results.append(evaluate(settings, run, workspace))
+    return workspace, parents, runs, results
+
+
 def evaluation_run(workspace, parents):
     settings = build("evaluate", "tiny", overrides=["eval_prompts=5", "safety_prompts=3", "batch_size=2"])
     run = Run.create(workspace, "evaluate", settings, Parents.from_json(parents, "bf16"))
@@ -72,9 +90,8 @@ def evaluation_run(workspace, parents):
     return settings, run
 
 
-def test_evaluate_compares_every_policy_by_every_reward_model(workspace, pipeline_of_runs):
-    settings, run = evaluation_run(workspace, pipeline_of_runs)
-    results = evaluate(settings, run, workspace)
+def test_evaluate_compares_every_policy_by_every_reward_model(evaluated):
+    *_, (results, _) = evaluated
     rows = {row["policy"]: row for row in results["table"]}
     assert list(rows) == ["sft", "ppo-bf16", "ppo-int8"]
     assert rows["sft"]["kl_per_token"] == 0.0 and rows["sft"]["k3_per_sequence"] == 0.0
@@ -92,23 +109,20 @@ def test_evaluate_compares_every_policy_by_every_reward_model(workspace, pipelin
     assert [(row["a"], row["b"]) for row in results["reward_agreement"]] == [("bf16", "int8")]
 
 
-def test_evaluate_keeps_samples_and_adds_its_row_to_the_experiment_record(workspace, pipeline_of_runs):
-    settings, run = evaluation_run(workspace, pipeline_of_runs)
-    results = evaluate(settings, run, workspace)
+def test_evaluate_keeps_samples_and_adds_its_row_to_the_experiment_record(evaluated):
+    workspace, parents, (_, run), (_, results) = evaluated
     samples = read_jsonl(run.folder / "samples.jsonl")
     assert len(samples) == 3 * 5 and set(samples[0]["scores"]) == {"bf16", "int8"}
     sft = [sample["scores"]["bf16"] for sample in samples if sample["policy"] == "sft"]
     assert np.mean(sft) == pytest.approx(results["table"][0]["score_bf16"])
-    record = read_json(workspace.experiments / f"{pipeline_of_runs['ppo']['bf16']}.json")
+    record = read_json(workspace.experiments / f"{parents['ppo']['bf16']}.json")
     assert record["evaluation"]["run"] == run.id
     assert record["evaluation"]["row"]["policy"] == "ppo-bf16"
 
 
-def test_evaluate_gives_the_same_numbers_twice(workspace, pipeline_of_runs):
-    first, second = (
-        evaluate(*evaluation_run(workspace, pipeline_of_runs), workspace)["table"] for _ in range(2)
-    )
-    assert first == second
+def test_evaluate_gives_the_same_numbers_twice(evaluated):
+    *_, (first, second) = evaluated
+    assert first["table"] == second["table"]
 
 
 def test_evaluate_stops_when_asked(workspace, pipeline_of_runs):

@@ -106,17 +106,43 @@ def test_all_holds_the_training_lock_against_other_stages(workspace, everything,
     stages.execute("prepare", build("prepare"), workspace)
 
 
-def test_each_stage_runs_in_its_own_process(workspace, tmp_path):
-    """With real processes: preloaded modules, exit codes and last lines."""
+@pytest.mark.faults(55)
+def test_all_removes_what_killed_stages_left_unfinished(everything, workspace):
+    unfinished = [
+        workspace.run("r1") / "checkpoints" / ".staging-00000000",
+        workspace.cache / "tokens" / f"{'a' * 32}.123",
+        workspace.root / ".deleted-r2",
+    ]
+    for path in unfinished:
+        path.mkdir(parents=True)
+    assert everything() == (0, CHAIN)
+    assert [path for path in unfinished if path.exists()] == []
+
+
+@pytest.mark.faults(67)
+def test_all_touches_nothing_while_a_stage_of_a_killed_all_goes_on(everything, workspace):
+    orphan = stages.Run.create(workspace, "sft", build("sft"))
+    orphan.start_attempt()
+    staging = orphan.checkpoints_dir / ".staging-00000000"
+    staging.mkdir(parents=True)
+    with pytest.raises(UserError, match=orphan.id):
+        everything()
+    assert staging.exists()
+
+
+def test_each_stage_runs_in_its_own_process(workspace):
+    """With real processes: preloaded modules, exit codes, last lines and the stages that are left out."""
     command = [sys.executable, "-m", "pipeline", "all", "--workspace", str(workspace.root), "--set"]
     done = subprocess.run(
         [*command, "prepare.train_rows=20", "prepare.validation_rows=5", "prepare.test_rows=5",
          "sft.base_model=/there/is/none"],
         capture_output=True, text=True, env=child_environment(),
     )  # fmt: skip
-    print(done.stdout, done.stderr)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "/there/is/none" in done.stderr and "Traceback" not in done.stderr
     assert "reward int8: left out, because sft bf16 failed" in done.stdout
+    assert done.stdout.count("left out") == 7
+    assert "nothing to compare yet" in done.stdout
     runs = {run.stage: run for run in list_runs(workspace)}
     assert runs["prepare"].status == "done"
     assert str(workspace.run(runs["prepare"].id) / "run.json") in done.stdout.splitlines()
@@ -130,8 +156,10 @@ def test_a_failed_precision_does_not_stop_the_others(everything, capsys):
     assert everything() == (0, ["reward int8", "ppo int8", "evaluate bf16"])
 
 
-def test_after_a_failed_sft_no_other_stage_starts(everything):
-    assert everything(fail={"sft bf16"}) == (1, ["prepare bf16", "sft bf16"])
+@pytest.mark.parametrize("failed", [0, 1])
+def test_after_a_failed_prepare_or_sft_no_other_stage_starts(everything, failed, capsys):
+    assert everything(fail={CHAIN[failed]}) == (1, CHAIN[: failed + 1])
+    assert capsys.readouterr().out.count(f"left out, because {CHAIN[failed]} failed") == 8 - failed
 
 
 def test_a_changed_setting_repeats_its_stage_and_those_that_depend_on_it(everything, workspace):

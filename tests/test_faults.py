@@ -3,16 +3,26 @@
 from pathlib import Path
 
 from benchmarks.fault_rows import ROWS
-from benchmarks.fault_table import Matrix, table
+from benchmarks.fault_table import Marks, results, table
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_table_lists_each_row_with_its_tests_and_their_outcomes():
-    matrix = Matrix(rows={"tests/test_a.py::test_x": [5, 14], "tests/test_b.py::test_y": [14]})
-    page = table(matrix, {"tests/test_a.py::test_x": "3 passed"})
+JUNIT = """<testsuites><testsuite timestamp="2026-11-26T12:00:00">
+<testcase classname="tests.test_a" name="test_x[one]" time="1"/>
+<testcase classname="tests.test_a" name="test_x[two]" time="1"><failure message="no">no</failure></testcase>
+<testcase classname="tests.test_a" name="test_x[3]" time="1"><skipped message="no browser"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_the_table_lists_each_row_with_its_tests_and_their_outcomes(tmp_path):
+    marks = Marks(rows={"tests/test_a.py::test_x": [5, 14], "tests/test_b.py::test_y": [14]})
+    file = tmp_path / "results.xml"
+    file.write_text(JUNIT)
+    page = table(marks, results([file]))
     lines = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
-    assert "`test_a.py::test_x`<br>`test_b.py::test_y` | 3 passed<br>not run |" in lines["14"]
+    ended = "1 failed, 1 passed, 1 skipped, 2026-11-26 (no browser)"
+    assert f"`test_a.py::test_x`<br>`test_b.py::test_y` | {ended}<br>not run |" in lines["14"]
     assert ROWS[5].untried in lines["5"]
     assert {int(number) for number in lines if number.isdigit()} == set(ROWS)
 

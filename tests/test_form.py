@@ -4,6 +4,7 @@ import gradio as gr
 import pytest
 
 from pipeline.settings import layers as settings
+from pipeline.settings.fields import PRESETS
 from pipeline.settings.stages import STAGES
 from ui import form
 from ui.texts import Texts
@@ -44,8 +45,17 @@ def test_whole_numbers_are_written_without_a_point():
 
 
 def test_problem_names_the_field_that_is_out_of_bounds():
-    assert "learning_rate" in form.problem("sft", "tiny", "bf16", ["learning_rate=7"])
-    assert form.problem("sft", "tiny", "bf16", ["learning_rate=0.001"]) == ""
+    t = Texts("en")
+    assert form.problem("sft", "tiny", "bf16", ["learning_rate=7"], t) == "Learning rate: at most 1."
+    assert form.problem("sft", "tiny", "bf16", ["learning_rate=7"], Texts("zh")) == "学习率：至多为 1。"
+    assert form.problem("sft", "tiny", "bf16", ["learning_rate=0.001"], t) == ""
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("stage", STAGES.names)
+def test_at_most_six_settings_with_the_precision_are_on_the_first_screen(stage, preset):
+    first = form.first_screen(settings.fields(stage, preset))
+    assert 2 <= len(first) <= 5
 
 
 def test_defaults_follow_the_preset():

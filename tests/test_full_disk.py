@@ -23,11 +23,11 @@ from pipeline.runs.jobs import JobRunner
 from pipeline.runs.reader import read_run, tail_log
 from pipeline.runs.record import Run, request_cancel
 from pipeline.settings.layers import build
-from ui import parts
+from ui import job_card
 from ui.header import machine_html
 from ui.texts import Texts
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults(63)
 SIZE = 8 * 2**20
 
 
@@ -117,7 +117,7 @@ def test_whichever_write_fails_on_a_full_disk_the_run_fails_with_a_clear_error_a
     assert checkpoints.latest(begun[0].checkpoints_dir) is not None
     log = tail_log(workspace, record.id)
     assert "Traceback" not in log
-    card = parts.job_card(record, Texts("en"))
+    card = job_card.card(record, Texts("en"))
     assert "disk full" in card and Texts("en")("advice.disk_full") in card
     (disk / "filler").unlink()
     stages.resume(workspace, record.id)

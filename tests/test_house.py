@@ -1,6 +1,7 @@
 """The rules of the repository, checked in the source: allowed imports and modules that load no torch."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -28,7 +29,7 @@ LIGHT_FOLDERS = (
     "pipeline.arena",
     "pipeline.commands",
 )
-OWN_PROCESS = {"pipeline.arena.worker"}
+OWN_PROCESS = {"pipeline.arena.worker", "pipeline.arena.scoring"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "manager", "engine", "helpers", "registry"}
 
 
@@ -69,6 +70,7 @@ def at_import(tree):
             waiting += list(ast.iter_child_nodes(node))
 
 
+@functools.cache
 def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 

@@ -8,6 +8,7 @@ import pyarrow
 import pytest
 from hub_server import HubServer, SilentServer
 from pyarrow import parquet
+from waiting import NEVER
 
 from data import hub as hub_module
 from data.errors import UserError
@@ -15,16 +16,19 @@ from data.hub import download_dataset, download_model, select_model, select_rows
 from data.sources import load_pairs
 from data.workspace import Workspace
 
+SILENCE_SECONDS = hub_module.SILENCE_SECONDS  # the real one
 README = b"---\nlicense: mit\ntags:\n- human-feedback\n---\n# Pairs\n"
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty hub cache, and none of this machine's hub settings."""
+    """An empty hub cache, none of this machine's hub settings, and time limits that are never reached."""
     for name in [name for name in os.environ if name.startswith(("HF_", "TRANSFORMERS_OFFLINE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(hub_module, "START_SECONDS", NEVER)
+    monkeypatch.setattr(hub_module, "SILENCE_SECONDS", NEVER)
     return tmp_path / "hf"
 
 
@@ -66,17 +70,21 @@ def test_cold_cache_downloads_gzipped_transcripts_with_their_splits(tmp_path, ca
         assert not [path for command, path in hub.requests if command == "GET" and "/resolve/" in path]
 
 
-def asks(monkeypatch):
+def asks(monkeypatch, silence=NEVER):
     """Record each child process that asks the hub; returns the list of "online" and "offline" requests.
 
     A silent hub costs one short timeout and a cached answer none, which keeps an answer within 15 seconds.
+    `silence` replaces that timeout, in seconds, where the hub of the test never answers.
     """
-    assert hub_module.SILENCE_SECONDS <= 9
+    assert SILENCE_SECONDS <= 9
     asked, ask = [], hub_module._ask_child
 
     def noted(kind, repo_id, folder, **environment):
         asked.append("offline" if "HF_HUB_OFFLINE" in environment else "online")
-        return ask(kind, repo_id, folder, **environment)
+        with pytest.MonkeyPatch.context() as patch:
+            if asked[-1] == "online":
+                patch.setattr(hub_module, "SILENCE_SECONDS", silence)
+            return ask(kind, repo_id, folder, **environment)
 
     monkeypatch.setattr(hub_module, "_ask_child", noted)
     return asked
@@ -92,7 +100,7 @@ def test_warm_cache_answers_without_the_hub(tmp_path, cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     with SilentServer() as silent:
         monkeypatch.setenv("HF_ENDPOINT", silent.url)
-        asked = asks(monkeypatch)
+        asked = asks(monkeypatch, silence=1.0)
         assert load(tmp_path) == loaded
         assert asked == ["online", "offline"]
 
@@ -182,18 +190,18 @@ def test_hub_that_refuses_connections_is_a_clear_error_in_time(cache, monkeypatc
 def test_silent_hub_is_a_clear_error_in_time(cache, monkeypatch):
     with SilentServer() as silent:
         monkeypatch.setenv("HF_ENDPOINT", silent.url)
-        asked = asks(monkeypatch)
+        asked = asks(monkeypatch, silence=1.0)
         with pytest.raises(UserError, match="does not answer"):
             download_dataset("acme/any")
         assert asked == ["online", "offline"]
 
 
 def test_hub_that_falls_silent_in_the_middle_of_a_file_is_a_clear_error(tmp_path, cache, monkeypatch):
-    monkeypatch.setattr("data.hub.SILENCE_SECONDS", 4.0)
     files = {"train.jsonl": transcripts(["a"]), "test.jsonl": transcripts(["b"])}
     with HubServer(datasets={"acme/hh": files}, stalled=["train.jsonl"]) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        with pytest.raises(UserError, match="does not answer"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError, match="does not answer"):
+            patch.setattr(hub_module, "SILENCE_SECONDS", 1.0)
             load(tmp_path)
         hub.stalled.clear()
         assert len(load(tmp_path).pairs["train"]) == 1

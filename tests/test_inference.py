@@ -58,22 +58,20 @@ def test_four_policies_stream_in_parallel_and_report_which_weights_answered(clie
 
 
 @pytest.mark.faults(15)
-def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(random_base, tmp_path):
+def test_files_that_are_cut_short_while_they_are_served_do_not_kill_the_process(
+    client, random_base, tmp_path
+):
     """Base and adapters are copied into memory: a truncated mapped file would end the process with SIGBUS."""
     base = shutil.copytree(random_base, tmp_path / "base")
     folders = save_policies(base, tmp_path / "policies")
     served = tuple(Policy(name, folder, "bf16") for name, folder in folders.items())
     mine = Lineup(str(base), "tiny", served, temperature=1.0, max_new_tokens=16)
-    client = InferenceClient(Workspace(tmp_path / "workspace").create())
-    try:
-        before, process = list(ask(client, mine))[-1].texts, client.pid
-        adapters = [folder / "adapter_model.safetensors" for folder in folders.values()]
-        for path in (base / "model.safetensors", *adapters):
-            os.truncate(path, 0)
-        assert list(ask(client, mine, seed=1))[-1].texts == before
-        assert client.pid == process
-    finally:
-        client.close()
+    before, process = list(ask(client, mine))[-1].texts, client.pid
+    adapters = [folder / "adapter_model.safetensors" for folder in folders.values()]
+    for path in (base / "model.safetensors", *adapters):
+        os.truncate(path, 0)
+    assert list(ask(client, mine, seed=1))[-1].texts == before
+    assert client.pid == process
 
 
 @pytest.mark.slow  # asserts a time, which a loaded machine cannot guarantee
@@ -112,13 +110,27 @@ def test_policies_of_several_precisions_answer_one_round(client, lineup):
 
 
 @pytest.mark.faults(45)
-def test_a_rater_who_leaves_stops_the_generation(client, lineup):
-    stream = ask(client, lineup, tokens=400)
-    next(stream)
-    stream.close()
-    start = time.perf_counter()
-    assert list(ask(client, lineup, tokens=4))[-1].answers
-    assert time.perf_counter() - start < 2
+def test_a_rater_who_leaves_stops_the_generation(client, lineup, monkeypatch):
+    ends, receive = [], client._receive
+
+    def noted(worker, patience):
+        message = receive(worker, patience)
+        if message["is"] == "answers":
+            ends.append({answer["finish"] for answer in message["answers"].values()})
+        return message
+
+    def left_and_asked():
+        """Whether the answers to the closed stream were stopped before their end."""
+        ends.clear()
+        stream = ask(client, lineup, tokens=400)
+        next(stream)
+        stream.close()
+        assert list(ask(client, lineup, tokens=4))[-1].answers
+        return "stopped" in ends[0]
+
+    monkeypatch.setattr(client, "_receive", noted)
+    # On a busy machine all 400 tokens may exist before the stream is closed; the test then tries again.
+    eventually(left_and_asked)
 
 
 def test_a_long_conversation_is_cut_on_the_left_and_still_answered(client, lineup):
@@ -146,7 +158,7 @@ def test_a_process_that_dies_in_mid_answer_is_reported_and_started_again(client,
     assert client.pid not in (None, dead)
 
 
-@pytest.mark.faults
+@pytest.mark.faults(65)
 def test_a_process_that_hangs_is_replaced(client, lineup, monkeypatch):
     """The limit is 10 seconds without CPU time; here 1 second suffices, because the process is stopped."""
     assert inference.HANGS_SECONDS <= 10

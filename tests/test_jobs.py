@@ -255,6 +255,7 @@ def test_a_run_from_the_command_line_is_shown_awaited_and_stopped_without_its_gr
     assert status(workspace, run.id) == "cancelled"
 
 
+@pytest.mark.faults(67)
 @posix
 def test_a_run_that_waits_begins_after_the_orphans_of_a_killed_all(jobs, workspace):
     """Such an orphan holds no lock, because `all` held the lock for its stages."""
@@ -271,6 +272,7 @@ def test_a_run_that_waits_begins_after_the_orphans_of_a_killed_all(jobs, workspa
     eventually(lambda: status(workspace, waiting) == "done")
 
 
+@pytest.mark.faults(66)
 @posix
 def test_a_run_whose_app_and_child_were_killed_before_its_first_attempt_is_lost_at_once(workspace):
     gone = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)

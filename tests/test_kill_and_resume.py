@@ -1,10 +1,10 @@
-"""After kill -9 of a real process at a random step, the resumed run equals the undisturbed one exactly."""
+"""After kill -9 of a real process at a drawn step, the resumed run equals the undisturbed one exactly."""
 
 import json
+import multiprocessing
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -12,9 +12,10 @@ from dataclasses import replace
 import pytest
 from little_ppo import SIZES, stand
 from little_training import lines, run_stage, write_dataset
+from waiting import NEVER, eventually
 
+from pipeline.commands import cli
 from pipeline.commands import execute as stages
-from pipeline.runs.child import child_environment
 from pipeline.runs.reader import list_runs, read_run
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
@@ -41,23 +42,59 @@ def arms():
             yield pytest.param(stage, precision, marks=marks)
 
 
-def kill_at(process, workspace, step, known):
-    """Send SIGKILL once the metrics of the run that the process created reach `step`."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and process.poll() is None:
-        for path in set(workspace.runs.glob("*/metrics.jsonl")) - known:
-            rows = path.read_text().splitlines()
-            if rows and rows[-1].endswith("}") and json.loads(rows[-1])["step"] >= step:
-                process.kill()
-                return
-        time.sleep(0.002)
-    pytest.fail(f"the run ended, or hung, before it was killed: {process.communicate()[1].decode()[-2000:]}")
+def in_its_own_process(arguments, last, errors):
+    """Run a command line up to the metrics of step `last`, and wait there to be killed."""
+    log = Run.log
+
+    def log_and_wait(run, row):
+        log(run, row)
+        if row["step"] >= last:
+            time.sleep(NEVER)
+
+    Run.log = log_and_wait
+    with open(errors, "w") as sys.stderr:
+        sys.exit(cli.main(arguments))
+
+
+@pytest.fixture
+def killed_at(tmp_path):
+    """killed_at(3, "sft", "--workspace", ...) runs a stage in a process that SIGKILL ends once it has made 3
+    steps. It is forked from one that has done the imports, as the stages of `all` are."""
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["pipeline.commands.preload"])
+
+    def inner(step, stage, *arguments, workspace):
+        known, errors = set(workspace.runs.iterdir()), tmp_path / "errors"
+        command = [stage, "--workspace", str(workspace.root), *arguments]
+        process = forked.Process(target=in_its_own_process, args=(command, step, errors))
+        process.start()
+
+        def has_come_there():
+            assert process.is_alive(), errors.read_text()
+            rows = [row for run in set(workspace.runs.iterdir()) - known for row in metrics_of(run)]
+            return rows and rows[-1]["step"] >= step
+
+        try:
+            eventually(has_come_there)
+        finally:
+            process.kill()
+            process.join()
+        assert process.exitcode == -signal.SIGKILL
+
+    return inner
+
+
+def metrics_of(folder):
+    """The whole rows of a run's metrics, while they are written."""
+    path = folder / "metrics.jsonl"
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 @pytest.mark.faults(1)
 @pytest.mark.parametrize(("stage", "precision"), list(arms()))
 def test_a_killed_run_resumes_as_if_nothing_had_happened(
-    workspace, random_base, monkeypatch, stage, precision
+    workspace, random_base, monkeypatch, killed_at, stage, precision
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # with so little work, further threads only wait
     stand(workspace, random_base, precision)
@@ -66,16 +103,8 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(
     settings = build(stage, "tiny", precision=precision, overrides=overrides)
     calm = stages.execute(stage, settings, workspace)
 
-    step = random.randint(1, STEPS - 2)
-    command = [
-        sys.executable, "-m", "pipeline", stage, "--workspace", str(workspace.root),
-        "--precision", precision, "--set", *overrides,
-    ]  # fmt: skip
-    known = set(workspace.runs.glob("*/metrics.jsonl"))
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=child_environment(), **quiet) as process:
-        kill_at(process, workspace, step, known)
-    assert process.returncode == -signal.SIGKILL
+    step = random.Random(f"4{stage} {precision}").randint(1, STEPS - 2)
+    killed_at(step, stage, "--precision", precision, "--set", *overrides, workspace=workspace)
     killed = list_runs(workspace)[0].id
     assert read_run(workspace, killed).status == "lost"
 

@@ -5,61 +5,40 @@ with the keyboard, and see the reveal and the updated leaderboard. No error may 
 request may leave the machine. The tests are skipped with a reason where no Chromium is found.
 """
 
-import shutil
 from types import SimpleNamespace
 
 import pytest
-from fake_policies import fake_demo
+from browsing import fill, go_to, load, needs_browser, new_page, settled
 from little_policies import save_policies
-from served_page import FakeClient, served, services_on
+from served_page import served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
 from pipeline.runs.reader import list_runs, read_run
 from ui.page import TABS
-from ui.texts import Texts
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (or google-chrome) found")
-PATIENCE = 180_000  # milliseconds; the machine may be busy
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS.split(), "--no-first-run"])
-        yield opened
-        opened.close()
+def shared(browser, quick):
+    troubles = []
+    page = new_page(browser, troubles, quick.address)
+    yield page, troubles
+    page.context.close()
 
 
 @pytest.fixture
-def visit(browser):
-    """Opens pages; the test fails at its end if one had an error or sent a request to another machine."""
-    troubles, contexts = [], []
-
-    def open_page(address, *, width=1366, height=800, locale="en-US", scheme="light"):
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, locale=locale, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda m: m.type == "error" and troubles.append(f"console: {m.text}"))
-        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        page.on("request", lambda r: outside(r.url, address) and troubles.append(f"request: {r.url}"))
-        page.goto(address)
-        page.wait_for_selector("#pipeline .chip")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+def arena(shared, quick):
+    """The arena on a page that several tests share. It is loaded again if its last round has no vote."""
+    page, troubles = shared
+    troubles.clear()
+    if not page.locator("#reveal table").count():
+        load(page, quick.address)
+        go_to(page, "arena")
+    yield page
     assert troubles == []
-
-
-def outside(url, address):
-    return not url.startswith((address.split("/zh")[0], "data:", "blob:"))
 
 
 @pytest.fixture(scope="module")
@@ -79,32 +58,6 @@ def real(tmp_path_factory, random_base):
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The page with immediate fake answers and no job."""
-    folder = tmp_path_factory.mktemp("quick")
-    workspace = Workspace(folder / "workspace").create()
-    with (
-        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
-        served(services) as address,
-    ):
-        yield SimpleNamespace(workspace=workspace, address=address)
-
-
-def go_to(page, tab, language="en"):
-    name = Texts(language)("tab." + tab)
-    button = page.get_by_role("tab", name=name, exact=True).first
-    if button.is_visible():
-        button.click()
-    else:  # on a narrow screen the remaining tabs are in a menu
-        page.locator("#tabs .overflow-menu button").first.click()
-        page.locator(".overflow-dropdown button", has_text=name).first.click()
-
-
-def fill(page, field, text):
-    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
-
-
 def prompt_box(page):
     return page.locator("#prompt-box textarea, #prompt-box input").first
 
@@ -117,6 +70,7 @@ def ask(page, text):
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
     wait_for_answers(page)
+    page.wait_for_function("() => !document.querySelector('#reveal table')")
 
 
 def wait_for_answers(page):
@@ -131,25 +85,32 @@ def press(page, keys):
         page.keyboard.press(key)
 
 
+def vote(page):
+    """Vote that all answers are bad, so that the next test can ask on this page."""
+    page.locator("#pane-A").focus()
+    press(page, ["x", "Enter"])
+    page.wait_for_selector("#reveal table")
+
+
 @pytest.mark.faults(45)
 def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     page = visit(real.address)
     go_to(page, "sft")
     fill(page, "sft-max_steps", "12")
-    page.locator("#tab-sft").get_by_role("button", name="More settings").click()
     fill(page, "sft-base_model", str(real.base))
+    page.keyboard.press("Enter")  # a base of one's own, beside those that are offered
     fill(page, "sft-learning_rate", "0.001")
     for change in ("max_steps=12", "learning_rate=0.001", "base_model="):
         command = "(text) => document.querySelector('#command-sft textarea').value.includes(text)"
         page.wait_for_function(command, arg=change)
     page.locator("#start-sft").click()
     page.wait_for_selector("#now-card .chip.running")
+    assert page.locator("#card-sft .phase").count() == 1  # the run is on show, in one card
     run = list_runs(real.workspace)[0].id
 
     page.reload()
-    page.wait_for_selector("#pipeline .chip")
-    go_to(page, "sft")
-    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")
+    page.wait_for_selector(f"#card-sft :text('#{run[-4:]}')")  # the address names the tab
+    assert page.locator("#sft-max_steps input").input_value() == "12"
     page.wait_for_selector("#card-sft .chip.done")
     record = read_run(real.workspace, run)
     assert record.status == "done"
@@ -175,9 +136,8 @@ def test_ask_vote_by_keyboard_reveal_and_leaderboard(visit, real):
     page.wait_for_function("(old) => document.querySelector('#leaderboard').innerText !== old", arg=before)
 
 
-def test_keys_undo_tie_and_all_bad(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_keys_undo_tie_and_all_bad(arena):
+    page = arena
     ask(page, "Hello")
     press(page, ["3", "1", "Backspace"])
     assert order_box(page).input_value() == "C"
@@ -189,9 +149,8 @@ def test_keys_undo_tie_and_all_bad(visit, quick):
     page.wait_for_selector("#reveal table")
 
 
-def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(arena):
+    page = arena
     ask(page, "Hello")
     for letter in "DAB":
         page.locator(f"#pane-{letter} .pane-head").click()
@@ -209,13 +168,13 @@ def test_clicking_the_panes_ranks_them_and_a_new_round_starts_clean(visit, quick
     ask(page, "Hello again")
     assert order_box(page).input_value() == ""
     assert page.locator("#comment-box textarea").input_value() == ""
-    page.wait_for_function("() => !document.querySelector('#reveal table')")
+    vote(page)
 
 
-def test_a_whole_session_by_keyboard(visit, quick):
+def test_a_whole_session_by_keyboard(arena):
     """Type, Enter, rank, Enter, N: every key reaches the right element."""
-    page = visit(quick.address)
-    go_to(page, "arena")
+    page = arena
+    prompt_box(page).fill("")
     prompt_box(page).click()
     page.keyboard.type("Hello")
     page.keyboard.press("Enter")
@@ -232,19 +191,18 @@ def test_a_whole_session_by_keyboard(visit, quick):
     page.locator("#pane-C").focus()
     page.keyboard.press("Space")
     assert order_box(page).input_value() == "C"
+    vote(page)
 
 
-def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_enter_on_the_button_that_asked_votes_and_does_not_ask_again(arena):
+    page = arena
     ask(page, "Hello")
     press(page, ["b", "a", "c", "d", "Enter"])
     page.wait_for_selector("#reveal table")
 
 
-def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_an_empty_question_leaves_the_round_and_its_order(arena):
+    page = arena
     ask(page, "Hello")
     press(page, "ba")
     prompt_box(page).fill("")
@@ -255,26 +213,34 @@ def test_an_empty_question_leaves_the_round_and_its_order(visit, quick):
 
 
 @pytest.mark.faults(29)
-def test_model_and_user_text_are_inert(visit, quick):
-    page = visit(quick.address)
-    go_to(page, "arena")
+def test_model_and_user_text_are_inert(arena):
+    page = arena
     ask(page, "<img src='https://example.org/x.png' onerror='window.hacked = 1'> **bold** <script>1</script>")
     assert page.locator(".arena-pane img, .arena-pane script, .arena-pane strong").count() == 0
     assert "<img" in page.inner_text("#pane-A")
     assert page.evaluate("window.hacked") is None
+    vote(page)
 
 
-@pytest.mark.parametrize("width, height, scheme", [(1366, 800, "light"), (390, 844, "dark")])
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_tab_is_wider_than_the_screen(visit, quick, language, width, height, scheme):
-    locale = {"en": "en-US", "zh": "zh-CN"}[language]
-    page = visit(quick.address, width=width, height=height, locale=locale, scheme=scheme)
+DESK = {"width": 1366, "height": 800, "scheme": "light"}
+PHONE = {"width": 390, "height": 844, "scheme": "dark"}
+
+
+@pytest.mark.parametrize(
+    "language, locale, first, second", [("en", "en-US", PHONE, DESK), ("zh", "zh-CN", DESK, PHONE)]
+)
+def test_no_tab_is_wider_than_the_screen(visit, quick, language, locale, first, second):
+    """In each language on both screens: as the page is opened, and after the window changed."""
+    page = visit(quick.address, locale=locale, **first)
     assert page.url.endswith("/zh/") == (language == "zh")
-    for tab in TABS:
-        go_to(page, tab, language)
-        page.wait_for_timeout(300)
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{tab} is {wide} px too wide"
+    for screen in (first, second):
+        page.set_viewport_size({"width": screen["width"], "height": screen["height"]})
+        page.emulate_media(color_scheme=screen["scheme"])
+        for tab in TABS:
+            go_to(page, tab, language)
+            settled(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{tab} is {wide} px too wide on {screen}"
 
 
 def test_a_form_that_cannot_run_states_the_reason(visit, quick):
@@ -282,8 +248,8 @@ def test_a_form_that_cannot_run_states_the_reason(visit, quick):
     go_to(page, "sft")
     # Types while the tab is still being filled: the response to the last change must remain.
     fill(page, "sft-learning_rate", "9")
-    page.wait_for_selector(".problem:has-text('learning_rate')")
-    page.wait_for_timeout(2000)
-    assert page.locator(".problem:has-text('learning_rate')").count() == 1
+    page.wait_for_selector(".problem:has-text('Learning rate: at most 1')")
+    settled(page)
+    assert page.locator(".problem:has-text('Learning rate')").count() == 1
     fill(page, "sft-learning_rate", "0.001")
-    page.get_by_text("of memory above the imports").locator("visible=true").first.wait_for()
+    page.get_by_text("Needs about").locator("visible=true").first.wait_for()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from little_training import lines, run_stage, write_dataset
+from little_training import lines, run_stage
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
@@ -87,13 +87,11 @@ def test_a_base_without_positions_cannot_share():
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int4"])
-def test_a_reward_model_learns_the_same_either_way(workspace, random_base, precision, monkeypatch):
+def test_a_reward_model_learns_the_same_either_way(with_sft, random_base, precision, monkeypatch):
     # keeps the batches the same for both ways
     monkeypatch.setattr(pairs, "packed_length", lambda *pair: max(map(len, pair)))
-    write_dataset(workspace)
-    run_stage(workspace, "sft", random_base, max_steps=2)
     losses = []
     for share in (True, False):
-        run = run_stage(workspace, "reward", random_base, precision, max_steps=4, share_prompts=share)
+        run = run_stage(with_sft, "reward", random_base, precision, max_steps=4, share_prompts=share)
         losses.append([row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row])
     assert losses[0] == pytest.approx(losses[1], abs=0.03)  # states are bf16

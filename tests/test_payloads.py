@@ -10,12 +10,12 @@ import pytest
 from fake_policies import fake_demo
 from gradio.utils import get_upload_folder
 from served_page import FakeClient, served, services_on
+from waiting import NEVER
 
 from data.workspace import Workspace
 from ui import page
 from ui.payloads import file_references, is_local_path
 
-PATIENCE = 120.0  # seconds; the machine may be busy
 SECRET = b"a secret that must stay where it is"
 
 
@@ -110,7 +110,7 @@ def test_no_call_copies_a_file_of_the_server(services, address, tmp_path, outsid
     secret.write_bytes(SECRET)
     url, asked = outside
     attacks = attacks_on(secret, url)
-    with httpx.Client(base_url=address, timeout=PATIENCE) as http_client:
+    with httpx.Client(base_url=address, timeout=NEVER) as http_client:
         for index, fn in page.build(services, "en").fns.items():
             for slot, component in enumerate(fn.inputs):
                 if not every_slot and slot != index % len(fn.inputs) and not isinstance(component, gr.File):
@@ -136,8 +136,8 @@ def test_no_named_endpoint_takes_a_file_through_the_queue(address, tmp_path):
             data = [""] * count
             data[slot] = reference(secret)
             url = f"{address}/gradio_api/call/{name}"
-            event = httpx.post(url, json={"data": data}, timeout=PATIENCE).json()["event_id"]
-            answer = httpx.get(f"{url}/{event}", timeout=PATIENCE)
+            event = httpx.post(url, json={"data": data}, timeout=NEVER).json()["event_id"]
+            answer = httpx.get(f"{url}/{event}", timeout=NEVER)
             assert "event: error" in answer.text
     assert copies_of("payload-queued.txt") == []
 
@@ -150,13 +150,13 @@ def test_an_honest_upload_still_arrives(services, address, tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "Hi?", "chosen": "Hello.", "rejected": "No."}\n')
     sent = {"files": rows.open("rb")}
-    uploaded = httpx.post(f"{address}/gradio_api/upload", files=sent, timeout=PATIENCE).json()[0]
+    uploaded = httpx.post(f"{address}/gradio_api/upload", files=sent, timeout=NEVER).json()[0]
     data = [getattr(block, "value", None) for block in fn.inputs]
     data[slot] = [reference(uploaded)] if fn.inputs[slot].file_count != "single" else reference(uploaded)
     answer = httpx.post(
         f"{address}/gradio_api/run/predict",
         json={"data": data, "fn_index": index, "session_hash": "honest"},
-        timeout=PATIENCE,
+        timeout=NEVER,
     )
     assert answer.status_code == 200, answer.text
 

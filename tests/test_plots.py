@@ -71,13 +71,13 @@ def test_reward_model_at_chance_is_a_warning():
 def test_rising_score_with_falling_gold_is_described_as_over_optimisation():
     found = [{"step": i, "objective/scores": i / 10, "gold/mean": 0.8 - i / 50} for i in range(20)]
     said = " ".join(text for _, text in reading.read("ppo", found, T))
-    assert "fool its reward model" in said
+    assert "exploits its reward model" in said
 
 
 def test_a_run_trained_on_gold_is_described_as_such():
     found = [{"step": i, "objective/scores": i / 10, "gold/mean": i / 10} for i in range(20)]
     ((mood, text),) = reading.read("ppo", found, T)
-    assert mood == "good" and "gold reward itself" in text and "never sees" not in text
+    assert mood == "good" and "directly on the gold reward" in text and "hidden from training" not in text
 
 
 def test_kl_is_read_per_token():
@@ -90,3 +90,27 @@ def test_kl_is_read_per_token():
 def test_zero_gradient_is_a_warning():
     found = [{"step": i, "loss": 1.0, "grad_norm": 0.0} for i in range(5)]
     assert "warn" in moods("sft", found)
+
+
+def loss_reading(values):
+    ((_, text),) = reading.read("sft", rows("loss", values), T)
+    return text
+
+
+def test_a_loss_that_fell_at_the_start_and_is_flat_now_has_learned():
+    values = [1.2, 0.8, 0.5, 0.4, 0.365] + [0.361] * 55
+    said = loss_reading(values)
+    assert "fell from 1.000 to 0.361" in said and "hardly changed" in said
+
+
+def test_a_loss_that_still_falls_is_said_to_fall():
+    assert "still falling" in loss_reading([2.0 - 0.02 * i for i in range(60)])
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.01] * 20, [0.5] * 30])
+def test_noise_around_a_level_is_no_learning(values):
+    assert "has not fallen" in loss_reading(values)
+
+
+def test_a_rising_loss_is_a_warning():
+    assert moods("sft", rows("loss", [1.0 + 0.05 * i for i in range(30)])) == ["warn"]

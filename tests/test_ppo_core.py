@@ -179,7 +179,7 @@ def test_gae_equals_the_sum_of_its_definition(batch, gamma, lam):
 def test_with_gamma_and_lambda_1_the_return_is_the_sum_of_later_rewards(batch):
     rewards, mask = grid(*batch)
     rewards = rewards * mask
-    _, returns = core.gae(rewards, torch.randn_like(rewards), mask, 1.0, 1.0)
+    _, returns = core.gae(rewards, rewards.cos(), mask, 1.0, 1.0)
     close(returns, rewards.flip(1).cumsum(1).flip(1) * mask, 1e-10)
 
 

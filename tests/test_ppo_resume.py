@@ -9,6 +9,7 @@ import pytest
 import torch
 from little_ppo import rows_of, settings_of, stand
 from safetensors.torch import load_file
+from waiting import NEVER
 
 from pipeline.commands import execute as stages
 from pipeline.ppo import loop as ppo
@@ -112,7 +113,7 @@ def test_a_killed_and_resumed_run_equals_the_undisturbed_one(workspace, random_b
     settings = settings_of("max_steps=5", "sample_steps=1", precision=precision)
     calm = stages.execute("ppo", settings, workspace)
     code = [sys.executable, "-c", KILLED, str(workspace.root), where, str(step), precision]
-    killed = subprocess.run(code, env=child_environment(), capture_output=True, timeout=300)
+    killed = subprocess.run(code, env=child_environment(), capture_output=True, timeout=NEVER)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     (lost,) = [r for r in os.listdir(workspace.runs) if "-ppo-" in r and r != calm.id]
     assert read_run(workspace, lost).status == "lost"

@@ -19,17 +19,6 @@ from pipeline.stages import reward
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def with_sft(tmp_path_factory, random_base):
-    """A workspace with a data set and a short SFT run."""
-    from data.workspace import Workspace
-
-    workspace = Workspace(tmp_path_factory.mktemp("reward") / "workspace").create()
-    write_dataset(workspace)
-    run_stage(workspace, "sft", random_base, max_steps=2)
-    return workspace
-
-
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
 def test_each_precision_learns_an_easy_preference_and_scores_alike_when_reloaded(
     with_sft, random_base, precision, monkeypatch

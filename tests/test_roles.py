@@ -15,15 +15,16 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError, AuthenticationError
 from served_page import PASSWORDS, FakeClient, served, services_on, with_accounts
 from starlette.routing import Mount
+from waiting import NEVER
 
 from data.workspace import Workspace
 from ui import page, routes, server
 from ui.payloads import role_of
 
-PATIENCE = 120.0  # seconds; the machine may be busy
 # The handlers that are called through a queue, by role; all others are bound with QUIET and only read.
-RATERS = {"on_ask", "on_follow", "on_vote", "on_retract", "ask", "vote", "leaderboard", "list_of_runs"}
-ADMINS = {"launch", "run_missing", "cancel_now", "start", "cancel"}
+RATERS = {"on_ask", "on_follow", "on_regenerate", "on_go_on", "on_next", "on_vote", "on_skip", "on_retract"}
+RATERS |= {"on_own_retract", "on_look", "on_rewards", "ask", "vote", "leaderboard", "list_of_runs"}
+ADMINS = {"launch", "run_missing", "stop", "start", "cancel"}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def address(services):
 @pytest.fixture(scope="module")
 def people(address):
     """One HTTP client per person: nobody, ann (admin), rob and roy (raters)."""
-    found = {name: httpx.Client(base_url=address, timeout=PATIENCE) for name in ("nobody", *PASSWORDS)}
+    found = {name: httpx.Client(base_url=address, timeout=NEVER) for name in ("nobody", *PASSWORDS)}
     for name, password in PASSWORDS.items():
         answer = found[name].post("/login", data={"username": name, "password": password})
         assert answer.json() == {"success": True}
@@ -60,7 +61,7 @@ def scripts(address):
 
 
 def script(address, **more):
-    return Client(address, verbose=False, httpx_kwargs={"timeout": PATIENCE}, **more)
+    return Client(address, verbose=False, httpx_kwargs={"timeout": NEVER}, **more)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +205,7 @@ def test_pages_without_a_login_reveal_nothing_of_the_workspace(people, addresses
 
 def browser_of(address):
     html = {"accept": "text/html"}
-    return httpx.Client(base_url=address, headers=html, follow_redirects=True, timeout=PATIENCE)
+    return httpx.Client(base_url=address, headers=html, follow_redirects=True, timeout=NEVER)
 
 
 def test_a_browser_is_redirected_to_the_login_and_back(address):
@@ -225,7 +226,7 @@ def test_a_script_with_a_wrong_password_gets_an_error(address):
 
 @pytest.mark.faults
 def test_logging_out_needs_the_key_of_the_page_and_ends_the_login(address, handlers):
-    with httpx.Client(base_url=address, timeout=PATIENCE) as browser:
+    with httpx.Client(base_url=address, timeout=NEVER) as browser:
         browser.post("/login", data={"username": "roy", "password": PASSWORDS["roy"]})
         token = browser.cookies["edgerlhf_login"]
         for key in ("", "0" * 64):
@@ -255,8 +256,8 @@ def asked(script, rater="ann"):
 def test_the_rater_is_the_login_whatever_the_request_claims(scripts, services):
     round_id = asked(scripts["rob"], rater="user:ann")["round"]
     scripts["rob"].predict(round_id, "A>B>C>D", "", "", api_name="/vote")
-    assert services.arena.store.rater_of(round_id) == "user:rob"
-    assert services.arena.store.votes()[-1]["rater"] == "user:rob"
+    assert services.arena.store.owns("user:rob", round_id)
+    assert services.arena.store.votes()[-1]["rater"] == services.arena.store.pseudonyms.rater("user:rob")
 
 
 @pytest.mark.faults(26, 50)
@@ -315,7 +316,7 @@ def anybody(open_services):
 @pytest.mark.parametrize("claimed", ["user:ann", "cookie:abc", "session:s", "anonymous"])
 def test_without_accounts_a_script_cannot_pose_as_a_visitor_or_a_login(open_services, anybody, claimed):
     round_id = asked(anybody, claimed)["round"]
-    assert open_services.arena.store.rater_of(round_id) == f"api:{claimed}"
+    assert open_services.arena.store.owns(f"api:{claimed}", round_id)
 
 
 @pytest.mark.faults

@@ -1,5 +1,6 @@
 """The runs tab and the status bar: lists, details, comparisons and states from records on disk."""
 
+import json
 import os
 import time
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
-from ui import header, parts, runs_tab, training
+from ui import header, job_card, parts, run_view, runs_tab
 from ui.texts import Texts
 
 T = Texts("en")
@@ -39,7 +40,7 @@ def test_comparison_shows_only_what_differs(services):
     curve = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
     ids = [make_run(services.workspace, overrides=[f"learning_rate={r}"], rows=curve).id for r in (0.1, 0.01)]
     chart, table = runs_tab.compare(services, ids, "objective/scores", T)
-    assert "learning_rate" in table and "batch_size" not in table
+    assert "Learning rate" in table and "Batch size" not in table
     assert chart.value is not None
 
 
@@ -80,8 +81,8 @@ def test_text_in_a_record_cannot_become_markup(services):
 
 def test_a_view_is_sent_again_only_when_something_changed(services):
     run = make_run(services.workspace, rows=[{"step": 1, "loss": 2.0}])
-    first = training.show(services, "sft", "", "", T)
-    again = training.show(services, "sft", "", first[1], T)
+    first = run_view.show(services, "sft", "", "", T)
+    again = run_view.show(services, "sft", "", first[1], T)
     assert run.id in first[1]
     assert all(part == {"__type__": "update"} for part in again)
 
@@ -126,7 +127,33 @@ def test_a_run_that_has_written_nothing_for_long_is_shown_with_a_warning(workspa
     run.start_attempt()
     run.log({"step": 1})
     warning = T("run.silent", time=parts.duration(600, T))
-    assert warning not in parts.job_card(read_run(workspace, run.id), T)
+    assert warning not in job_card.card(read_run(workspace, run.id), T)
     for name in ("metrics.jsonl", "run.json"):
         os.utime(run.folder / name, (time.time() - 600,) * 2)
-    assert warning in parts.job_card(read_run(workspace, run.id), T)
+    assert warning in job_card.card(read_run(workspace, run.id), T)
+
+
+def test_the_settings_of_a_run_travel_to_its_form(services):
+    run = make_run(services.workspace, "reward", ["max_steps=7"], precision="int8")
+    told = json.loads(runs_tab.settings_of(services, run.id))
+    assert (told["stage"], told["tab"], told["preset"]) == ("reward", "reward", "tiny")
+    assert told["values"]["max_steps"] == 7 and told["values"]["precision"] == "int8"
+
+
+def test_no_key_of_a_record_is_in_sight(services):
+    run = make_run(services.workspace, "sft")
+    facts, config = runs_tab.details(services, run.id, T)[4:6]
+    assert "Learning rate" in config and "learning_rate" not in config and "{" not in config
+    assert "_" not in facts
+
+
+def test_times_are_those_of_this_machine(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert parts.local_time("2026-11-26T13:05:09Z") == "11-26 21:05"
+        assert parts.local_time("20261126T130509Z") == "11-26 21:05"
+        assert parts.local_time(None) == "–"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import UserError
 from data.records import Pair
-from data.sources import default_name, load_pairs, sample
+from data.sources import default_name, load_pairs, raters_apart, sample
 
 
 def write_pairs(path, count):
@@ -64,22 +64,54 @@ def test_world_is_called_with_the_requested_rows_and_keeps_their_kinds(monkeypat
     assert asked == {"seed": 7, "train": 30, "validation": 5, "test": 15}
 
 
-def test_votes_become_pairs(monkeypatch, workspace):
+HI = "\n\nHuman: hi\n\nAssistant:"
+
+
+def votes_of(monkeypatch, workspace, rows):
+    """Make these rows the pairs of the arena's votes."""
+
     class VoteStore:
         def __init__(self, path):
             assert path == workspace.votes_db
 
-        def preference_pairs(self):
-            row = {"prompt": "\n\nHuman: hi\n\nAssistant:", "chosen": "Hello.", "rejected": "Go."}
-            return [row, row, row | {"rejected": "Hello."}]
+        def preference_pairs(self, *, facts):
+            assert facts
+            usual = {"prompt": HI, "chosen": "Hello.", "rejected": "Go.", "rater": "ann", "season": "s"}
+            return [usual | row for row in rows]
+
+        def close(self):
+            pass
 
     votes = ModuleType("data.votes")
     votes.VoteStore = VoteStore
     monkeypatch.setitem(sys.modules, "data.votes", votes)
     workspace.votes_db.write_bytes(b"")
-    loaded = load_pairs("votes", workspace=workspace, seed=1)
-    assert loaded.pairs == {"all": [Pair("\n\nHuman: hi\n\nAssistant:", "Hello.", "Go.")]}
+    return load_pairs("votes", workspace=workspace, seed=1)
+
+
+def test_votes_become_pairs(monkeypatch, workspace):
+    loaded = votes_of(monkeypatch, workspace, [{}, {}, {"rejected": "Hello."}])
+    assert loaded.pairs == {"all": [Pair(HI, "Hello.", "Go.")]}
     assert loaded.counts["duplicates"] == loaded.counts["identical"] == 1
+    assert loaded.info["seasons"] == ["s"] and loaded.info["raters"] == 1
+
+
+def test_the_votes_of_one_rater_in_five_are_kept_for_the_test(monkeypatch, workspace):
+    rows = [{"rater": f"r{i}", "chosen": f"Hello {i}."} for i in range(10)]
+    loaded = votes_of(monkeypatch, workspace, rows)
+    assert {name: len(pairs) for name, pairs in loaded.pairs.items()} == {"all": 8, "test": 2}
+    assert raters_apart({"a", "b", "c", "d"}) == frozenset()
+    assert raters_apart({"a", "b", "c", "d", "e"}) == raters_apart(["e", "d", "c", "b", "a"])
+
+
+def test_votes_on_prompts_of_a_test_split_are_never_trained_on(monkeypatch, workspace):
+    folder = workspace.dataset("mine")
+    folder.mkdir(parents=True)
+    (folder / "test_prefs.jsonl").write_text(json.dumps({"prompt": HI.replace("hi", "HI ")}) + "\n")
+    other = HI.replace("hi", "bye")
+    loaded = votes_of(monkeypatch, workspace, [{}, {"prompt": other}])
+    assert [pair.prompt for pair in loaded.pairs["test"]] == [HI]
+    assert [pair.prompt for pair in loaded.pairs["all"]] == [other]
 
 
 def test_no_votes_yet_is_a_clear_error(workspace):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from little_training import lines, run_stage, stop_after, write_dataset
+from little_training import lines, run_stage, stop_after
 
 from data.errors import UserError
 from pipeline.commands.execute import resume
@@ -19,10 +19,8 @@ GENTLE = {"learning_rate": 1e-3, "eval_steps": 50}
 
 
 @pytest.fixture
-def little(workspace, random_base):
-    write_dataset(workspace)
-    run_stage(workspace, "sft", random_base, max_steps=2)  # the parent of the reward model
-    return workspace
+def little(with_sft):
+    return with_sft
 
 
 def inject(monkeypatch, stage, change):

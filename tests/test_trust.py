@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from evaluation.ballots import Ballot
+from evaluation.ballots import Ballot, VoteTable
 from evaluation.trust import (
     check_raters,
     flagged_raters,
@@ -118,4 +118,4 @@ def test_the_flag_does_not_depend_on_which_policy_wins():
         letter = {policy: pane for pane, policy in panes.items()}["sft"]
         rest = "=".join(sorted(set("ABCD") - {letter}))
         loyal.append(ballot(f"{letter}>{rest}", panes=panes, lengths=LENGTHS, seconds=30.0))
-    assert flagged_raters(loyal) == frozenset()
+    assert flagged_raters(VoteTable.of(loyal)) == frozenset()

@@ -4,12 +4,13 @@ import csv
 import io
 import multiprocessing
 import os
+import random
 import sqlite3
 import threading
-import time
 from collections import Counter
 
 import pytest
+from waiting import eventually
 
 from data.errors import UserError
 from data.vote_table import votes_csv
@@ -58,7 +59,8 @@ def test_a_vote_is_read_back_with_its_complete_provenance(store):
     (vote,) = store.votes()
     assert vote["order"] == "B>A=D>C" and vote["policies"] == new.arrangement
     assert vote["answers"]["B"]["weights"] == {"adapter": f"hash {new.arrangement['B']}"}
-    assert (vote["rater"], vote["comment"], vote["language"], vote["seed"]) == ("ann", "B knows", "zh-CN", 1)
+    assert (vote["comment"], vote["language"], vote["seed"]) == ("B knows", "zh-CN", 1)
+    assert vote["rater"] == store.pseudonyms.rater("ann") == store.rater_of(new.id)
     assert vote["reading_seconds"] >= 0 and vote["decoding"] == {"temperature": 0.7}
 
 
@@ -173,17 +175,15 @@ def test_text_of_any_script_round_trips(store):
 
 
 def _rate_at_once(stores, raters, each):
-    """(ids of acknowledged votes, seconds per vote, errors) of raters who all vote at the same time."""
-    acknowledged, waits, errors = [], [], []
+    """(ids of acknowledged votes, errors) of raters who all vote at the same time."""
+    acknowledged, errors = [], []
 
     def rate(number):
         store = stores[number % len(stores)]
         try:
             for turn in range(each):
                 new = answer(store, ask(store, f"rater {number}"))
-                start = time.perf_counter()
                 store.vote(new.id, "A>B>C>D", vote_id=f"{number}-{turn}")
-                waits.append(time.perf_counter() - start)
                 acknowledged.append(f"{number}-{turn}")
         except UserError as error:
             errors.append(str(error))
@@ -193,20 +193,19 @@ def _rate_at_once(stores, raters, each):
         thread.start()
     for thread in threads:
         thread.join()
-    return acknowledged, waits, errors
+    return acknowledged, errors
 
 
 @pytest.mark.faults(24)
-def test_32_raters_at_once_store_what_was_acknowledged_in_time(store):
-    acknowledged, waits, errors = _rate_at_once([store], 32, 4)
+def test_32_raters_at_once_store_what_was_acknowledged(store):
+    acknowledged, errors = _rate_at_once([store], 32, 4)
     assert not errors and len(acknowledged) == 128
     assert sorted(vote["vote"] for vote in store.votes()) == sorted(acknowledged)
-    assert sorted(waits)[-2] < 2
 
 
 def test_two_programs_on_one_database_lose_nothing(tmp_path):
     stores = [VoteStore(tmp_path / "arena.sqlite") for _ in range(2)]
-    acknowledged, _, errors = _rate_at_once(stores, 8, 2)
+    acknowledged, errors = _rate_at_once(stores, 8, 2)
     assert not errors and len(acknowledged) == 16
     assert sorted(vote["vote"] for vote in stores[0].votes()) == sorted(acknowledged)
     for store in stores:
@@ -255,8 +254,7 @@ def test_waiting_writes_are_stored_together_and_fail_separately(store):
     with store._file.read():  # an open read keeps the writers waiting, so that their votes queue up
         for thread in threads:
             thread.start()
-        while len(store._file._waiting) < 8:
-            time.sleep(0.001)
+        eventually(lambda: len(store._file._waiting) == 8)
     for thread in threads:
         thread.join()
     assert "once" in outcomes.pop(3) and outcomes == {number: f"v{number}" for number in outcomes}
@@ -294,7 +292,10 @@ def test_a_damaged_database_is_refused_and_kept_as_it_is(tmp_path):
         answer(store, ask(store))
     store.close()
     whole = path.read_bytes()
-    for damaged in (b"not a database at all" * 100, whole[:4096] + os.urandom(len(whole) - 4096)):
+    for damaged in (
+        b"not a database at all" * 100,
+        whole[:4096] + random.Random(1).randbytes(len(whole) - 4096),
+    ):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match="left untouched"):
             VoteStore(path)

@@ -2,7 +2,7 @@
 
 import time
 
-NEVER = 300.0  # seconds after which a test fails because an awaited event has not happened
+NEVER = 600.0  # seconds after which a test fails because an awaited event has not happened
 
 
 def eventually(condition, what="it"):

@@ -1,6 +1,6 @@
-"""Who may do what on the page: the login behind a request, its role, and the rater for whom a vote counts.
+"""Access rights on the page: the account behind a request, its role, and the rater whose vote it is.
 
-Without accounts everybody who can reach the page may do everything; `app.py` then listens on loopback only.
+Without accounts, everybody who can reach the page has every right; `app.py` then listens on loopback only.
 """
 
 from __future__ import annotations
@@ -21,24 +21,29 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Access:
-    """The accounts of a workspace and who is logged in; both None where nobody has to log in."""
+    """The accounts of a workspace and their logins; both are None if there can be no accounts."""
 
     accounts: Accounts | None = None
     logins: Logins | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether everybody has to log in: from the first account on, also where it is made meanwhile."""
+        return self.accounts is not None and self.accounts.any_so_far()
+
     def account(self, cookies: Mapping[str, str]) -> Account | None:
-        """The account that these cookies log in; None without a login, or without accounts."""
+        """The account that these cookies belong to; None without a login or without accounts."""
         return self.logins.who(cookies.get(LOGIN_COOKIE)) if self.logins else None
 
     def may(self, request: gr.Request | None, role: str) -> bool:
-        """Whether the caller of a handler may do what is open to `role`."""
-        if self.accounts is None:
+        """Whether the caller of a handler has the rights of `role`."""
+        if self.accounts is None or not self.asks:
             return True
         account = self.accounts.find(getattr(request, "username", None))
         return account is not None and account.may(role)
 
     def check(self, request: gr.Request | None, role: str) -> None:
-        """Raise UserError where the caller of a handler may not do what is open to `role`."""
+        """Raise UserError if the caller of a handler lacks the rights of `role`."""
         if not self.may(request, role):
             who = getattr(request, "username", None)
             raise UserError(
@@ -47,19 +52,19 @@ class Access:
             )
 
     def logout_key(self, request: gr.Request) -> str | None:
-        """What the logout form of this visitor has to send along; None where nobody is logged in."""
+        """The key that this visitor's logout form must send; None if nobody is logged in."""
         cookies = request.cookies or {}
         return form_key(cookies[LOGIN_COOKIE]) if self.account(cookies) else None
 
 
 def for_raters(handler: Handler) -> Handler:
-    """Mark a handler that raters may call; `ui.events` says what holds without a mark."""
+    """Mark a handler that raters may call; `ui.events` describes the default."""
     handler.role = "rater"  # type: ignore[attr-defined]  # a mark on a function
     return handler
 
 
 def rater_of(request: gr.Request | None) -> str:
-    """Whose vote it is: the login where there is one, else the id that the server put into a cookie."""
+    """The rater of a vote: the login if there is one, else the id in the cookie that the server set."""
     if request is None:
         return "anonymous"
     name = getattr(request, "username", None)
@@ -70,21 +75,21 @@ def rater_of(request: gr.Request | None) -> str:
 
 
 def api_rater(request: gr.Request | None, claimed: str) -> str:
-    """Whose round a script asks for: the login, whatever is claimed; without accounts the claimed name.
+    """The rater of a script's round: the login, whatever name is claimed; without accounts, the claimed name.
 
-    A claimed name gets a prefix of its own, so that it is never a login or a visitor of the page.
+    A claimed name gets its own prefix, so that it can never equal a login or a visitor of the page.
     """
     if getattr(request, "username", None):
         return rater_of(request)
     return f"api:{claimed.strip()}" if isinstance(claimed, str) and claimed.strip() else ""
 
 
-def api_voter(request: gr.Request | None, owner: str) -> str:
-    """Who votes through the API on a round of `owner`.
+def api_voter(request: gr.Request | None, owner: str) -> str | None:
+    """The rater of a vote through the API on a round of `owner`, a pseudonym; None: the round's rater.
 
-    Without accounts, the id of a round that a script asked for is a key of 128 random bits, told to nobody
-    else: who presents it votes as the round's rater. A round of the page takes votes from its visitor only.
+    Without accounts, the id of a script's round is a key of 128 random bits that only the script knows:
+    whoever presents it votes as the round's rater. A round of the page accepts votes from its visitor only.
     """
-    if getattr(request, "username", None) is None and owner.startswith("api:"):
-        return owner
+    if not getattr(request, "username", None) and owner.startswith("api:"):
+        return None
     return rater_of(request)

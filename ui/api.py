@@ -1,11 +1,11 @@
-"""The public API of the page: the endpoints that scripts, tests and MCP clients may call, and no others.
+"""The public API of the page: the only endpoints that scripts, tests and MCP clients may call.
 
     from gradio_client import Client
     client = Client("http://127.0.0.1:7860")
     answer = client.predict("What is the capital of France?", "me", api_name="/ask")
     client.predict(answer["round"], "B>A=D>C", "", "", api_name="/vote")
 
-Nothing before the vote names a policy. The functions are made by `endpoints`, so that they can be tested
+No answer before the vote names a policy. `endpoints` creates the functions, so that tests can call them
 directly.
 """
 
@@ -28,8 +28,8 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
 
     @for_raters
     def ask(prompt: str, rater: str, request: gr.Request | None = None) -> dict[str, Any]:
-        """Let all four policies answer a prompt, blind: {"round", "answers": {"A": text, ...}}. The rater is
-        the login, where there is one. Without it the round's id is the key to vote: tell it nobody."""
+        """All four policies answer a prompt, blind: {"round", "answers": {"A": text, ...}}. The rater is
+        the login, if there is one. Otherwise the round's id is the key to vote: keep it secret."""
         *_, view = services.arena.ask(prompt, api_rater(request, rater))
         return {"round": view.round, "answers": dict(view.answers)}
 
@@ -37,8 +37,8 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
     def vote(
         round: str, order: str, comment: str = "", vote_id: str = "", request: gr.Request | None = None
     ) -> dict[str, Any]:
-        """Vote on a round with an order such as "B>A=D>C", or "none"; tells which policy was behind each
-        letter. The same vote_id again gives the same answer and stores nothing new."""
+        """Vote on a round with an order such as "B>A=D>C", or "none"; returns the policy behind each letter.
+        Repeating the same vote_id returns the same answer and stores nothing new."""
         rater = api_voter(request, services.arena.rater_of(round))
         told = services.arena.vote(round, order, comment=comment, vote_id=vote_id or None, rater=rater)
         return dict(told)
@@ -73,11 +73,11 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
         return rows
 
     def start(stage: str, precision: str = "bf16", preset: str = "tiny") -> str:
-        """Put a stage into the queue; the run's id."""
+        """Add a stage to the queue; returns the run's id."""
         return services.jobs.start(stage, preset, precision, [])
 
     def cancel(run: str) -> str:
-        """Cancel a run that waits or trains; its id."""
+        """Cancel a queued or running run; returns its id."""
         services.jobs.cancel(run)
         return run
 
@@ -92,7 +92,7 @@ def endpoints(services: Services) -> dict[str, Callable[..., Any]]:
 
 
 def build(services: Services) -> None:
-    """Add the endpoints to the Blocks that are being built."""
+    """Add the endpoints to the current Blocks context."""
     for name, function in endpoints(services).items():
         line = {"concurrency_id": "inference", "concurrency_limit": 1} if name == "ask" else {}
         gr.api(raised(function), api_name=name, **line)

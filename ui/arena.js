@@ -1,5 +1,6 @@
-// Keys and clicks of the arena. A vote is one line of text such as "B>A=D>C" in #order-box; everything here only
-// edits that line, so that the buttons, the keys and typing by hand are the same thing and no press is lost.
+// Keys and clicks of the arena. An order is one line of text such as "B>A=D>C" in #order-box; everything here only
+// edits that line, so that the buttons, the keys and typing by hand are the same thing and no press is lost. In
+// the mode with one answer the keys 1 to 5 press the rating's buttons instead.
 (() => {
   const LETTERS = "ABCD";
   const find = (selector) => document.querySelector(selector);
@@ -47,6 +48,7 @@
       const { groups } = read();
       if (groups.length && groups.flat().length < shown().length) write({ groups, open: true });
     },
+    alike: () => write({ groups: [shown()] }),
     bad: () => write({ groups: [], none: true }),
     undo: () => {
       const { groups, open, none } = read();
@@ -58,7 +60,13 @@
 
   const asked = () => find(".arena-pane .message, .arena-pane .bubble-wrap .message-row") !== null;
   const voting = () => { const field = box(); return Boolean(field) && !field.disabled && seen(field) && asked(); };
-  const ranked = () => { const { groups, none } = read(); return none || groups.length > 0; };
+  const ratings = () => [...document.querySelectorAll("#rating-box input")];
+  const rating = () => ratings().some((input) => seen(input.closest("label")) && !input.disabled) && asked();
+  const ranked = () => {
+    if (rating()) return ratings().some((input) => input.checked);
+    const { groups, none } = read();
+    return none || groups.length > 0;
+  };
 
   // The place of each answer is shown on its pane: ties share a place. Panes can be reached by keyboard.
   function paint() {
@@ -87,7 +95,7 @@
   }
 
   const editable = (element) => {
-    const field = element?.closest?.("input, textarea, select, [contenteditable='true']");
+    const field = element?.closest?.("input:not([type='radio'], [type='checkbox']), textarea, select, [contenteditable='true']");
     return field && !field.disabled && !field.readOnly && field !== box() ? field : null;
   };
 
@@ -110,13 +118,18 @@
       if (press("#next-button")) event.preventDefault();
       return;
     }
-    if (!voting()) return;
+    if (!voting() && !rating()) return;
     // Enter votes as soon as there is an order, even where the button that asked still has the focus.
     if (key === "enter") {
       if (control && !(control.id === "ask-button" && ranked())) return;
       if (ranked()) press("#vote-button");
       event.preventDefault();
       return;
+    }
+    if (rating()) {
+      if (!"12345".includes(key)) return;
+      ratings()["12345".indexOf(key)].click();
+      return event.preventDefault();
     }
     const pane = event.target.closest?.(".arena-pane");
     const letter = key.length !== 1 ? null
@@ -126,13 +139,33 @@
     if (event.target === box()) { if (key.length === 1 || key === "backspace") return; }
     if (letter) pick(letter);
     else if (key === "=" || key === "t") actions.tie();
+    else if (key === "e") actions.alike();
     else if (key === "x") actions.bad();
     else if (key === "backspace") actions.undo();
     else return;
     event.preventDefault();
   });
 
+  // The text of the last answer in a pane, to the clipboard; the old way where the page is not served securely.
+  async function copy(button) {
+    const answers = button.closest(".arena-pane").querySelectorAll("[data-testid='bot'], .bot");
+    const text = answers.length ? answers[answers.length - 1].innerText : "";
+    if (!text) return;
+    try { await navigator.clipboard.writeText(text); } catch {
+      const area = Object.assign(document.createElement("textarea"), { value: text });
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    const word = button.textContent;
+    button.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = word; }, 1200);
+  }
+
   document.addEventListener("click", (event) => {
+    const copied = event.target.closest?.(".pane-copy");
+    if (copied) return copy(copied);
     const action = event.target.closest?.("[id^='vote-do-']");
     if (action) return actions[action.id.slice(8)]?.();
     const pane = event.target.closest?.(".arena-pane");

@@ -7,6 +7,7 @@ from html import escape
 
 from data.ranking import Ranking
 from evaluation.leaderboard import Standing
+from evaluation.ratings import RatedPolicy
 from ui import parts, verdicts
 from ui.parts import Services
 from ui.texts import Texts
@@ -35,11 +36,37 @@ def reveal_html(order: str, policies: Mapping[str, str], gold: Mapping[str, floa
     return parts.title(t("reveal.title")) + table + note
 
 
-def leaderboard_html(services: Services, t: Texts, season: str | None = None) -> str:
+def leaderboard_html(services: Services, t: Texts, season: str | None = None, *, looked: bool = False) -> str:
     """The verdicts of a season (None = the current one) with their picture on top, and the leaderboard:
-    strengths, chance to be best, votes."""
-    board = services.arena.board(season)
-    return verdicts.board_html(board, t) + board_table(board.standings, t)
+    strengths, chance to be best, votes. looked: also where it is hidden until the season's target."""
+    board, looks = services.arena.board(season), services.arena.looks(season)
+    early = ""
+    if looks:
+        early = parts.advice(t("board.looks", count=len(looks), first=looks[0].rankings))
+    if board.hidden and not looked:
+        return parts.advice(t("board.hidden", now=board.rankings, target=board.stop.target)) + early
+    return (
+        early + verdicts.board_html(board, t) + board_table(board.standings, t) + rated_table(board.rated, t)
+    )
+
+
+def rated_table(rows: Sequence[RatedPolicy], t: Texts) -> str:
+    """The ratings from 1 to 5, apart from the comparisons; nothing without any."""
+    if not rows:
+        return ""
+    body = [
+        [
+            parts.policy_mark(row.policy, COLOURS.get(row.policy, "#8792a8")),
+            f"{row.mean.value:.2f}",
+            "–" if row.mean.low is None else f"{row.mean.low:.2f} … {row.mean.high:.2f}",
+            row.mean.n,
+            row.raters,
+            ", ".join(f"{t('tag.' + tag)} {count}" for tag, count in row.tags),
+        ]
+        for row in rows
+    ]
+    head = [t(f"board.{name}") for name in ("policy", "mean", "interval", "ratings", "raters", "reasons")]
+    return parts.title(t("board.rated")) + parts.table(head, body, text_columns=1)
 
 
 def board_table(rows: Sequence[Standing], t: Texts) -> str:

@@ -1,7 +1,7 @@
-"""Bodies of requests within limits of size and time.
+"""Size and time limits for request bodies.
 
-A call's body is read whole before Gradio sees it; an upload is passed on piece by piece. Either way a body
-that is too large, or that comes too slowly, ends with one short answer and holds no handle for long.
+The body of a call is read completely before Gradio sees it; an upload is forwarded piece by piece. In both
+cases, a body that is too large or too slow gets one short response and occupies no connection for long.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ UPLOAD_SECONDS = 600.0  # for the whole of an upload
 
 
 class Refused(Exception):
-    """A request that is answered with a status and a sentence, and goes no further."""
+    """A request that is rejected with a status and one sentence."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
         self.status, self.message = status, message
 
     def answer(self) -> PlainTextResponse:
-        """The answer, after which the connection is closed: there may be a body that nobody read."""
+        """The response. It closes the connection, because part of the body may be unread."""
         return PlainTextResponse(self.message, self.status, headers={"connection": "close"})
 
 
 def checked_length(headers: Headers, limit: int) -> int | None:
-    """The announced length of a body, None where it is not announced. Raises Refused."""
+    """The body length from the Content-Length header, None without one. Raises Refused."""
     said = headers.get("content-length")
     if said is None:
         return None
@@ -43,14 +43,14 @@ def checked_length(headers: Headers, limit: int) -> int | None:
 
 
 class Body:
-    """What `receive` gives, with limits: `limit` bytes in `seconds`, and never `PIECE_SECONDS` in silence."""
+    """`receive` with limits: at most `limit` bytes within `seconds`, and `PIECE_SECONDS` between pieces."""
 
     def __init__(self, receive: Receive, limit: int, seconds: float):
         self._receive, self._left, self._ends = receive, limit, time.monotonic() + seconds
         self._complete = False
 
     async def __call__(self) -> Message:
-        """The next message of the request; after the body, the sign that the visitor has left."""
+        """The next message of the request; after the body, the disconnect message."""
         if self._complete:
             return await self._receive()
         seconds = min(PIECE_SECONDS, self._ends - time.monotonic())
@@ -65,7 +65,7 @@ class Body:
         return message
 
     async def whole(self) -> bytes:
-        """All of the body. Raises Refused; also where the visitor left before its end."""
+        """The complete body. Raises Refused, also if the visitor disconnects before its end."""
         pieces = []
         while not self._complete:
             message = await self()
@@ -76,7 +76,7 @@ class Body:
 
 
 def again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read already, and then what is left of the connection."""
+    """A `receive` that replays a body that was read already, then continues with the connection."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -86,9 +86,9 @@ def again(body: bytes, receive: Receive) -> Receive:
 
 
 async def passed_on(app: ASGIApp, scope: Scope, body: Body, send: Send) -> None:
-    """Run the app on a body that is checked as it comes. Raises Refused where nothing was answered yet.
+    """Run the app on a body that is checked while it arrives. Raises Refused if no response has started.
 
-    The app sees a body that is refused as a visitor who left; what it answers then is not sent.
+    If a body is refused, the app sees a disconnect, and its response is dropped.
     """
     refused: list[Refused] = []
     started = False

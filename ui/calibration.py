@@ -1,8 +1,8 @@
-"""How far a reward model's confidence can be believed: a reliability diagram, a table and one sentence.
+"""Calibration of the reward models: a reliability diagram, a table and one sentence.
 
-Everything comes from the results of reward runs as `evaluation.reward_metrics` leaves them; nothing is
-measured here. In the diagram a point is a bin of test pairs: how sure the model was of its choice, and how
-often that choice was right. On the diagonal the two agree; below it the model is over-confident.
+All numbers come from the results of reward runs (`evaluation.reward_metrics`); this module measures nothing.
+Each point of the diagram is a bin of test pairs: its x is the model's mean confidence in its choice, its y
+the share of correct choices. Below the diagonal the model is over-confident.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Results = Mapping[str, Mapping[str, Any]]  # precision -> results of its newest 
 
 
 def build(services: Services, t: Texts, preset: gr.Radio, timer: gr.Timer) -> dict[str, Any]:
-    """Draw the section, hidden until a run has something to show, and let `timer` keep it up to date.
+    """Build the section; it stays hidden until a run has a calibration, and `timer` updates it.
 
     Returns the handler that fills it.
     """
@@ -47,7 +47,7 @@ def build(services: Services, t: Texts, preset: gr.Radio, timer: gr.Timer) -> di
 
 
 def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...]:
-    """Everything of the section; skips all where nothing has changed since `seen`."""
+    """The values of the section's outputs; skips all of them if nothing has changed since `seen`."""
     done = newest(services.runs.list(), preset)
     now = f"{preset} " + " ".join(r.id for r in done.values())
     if now == seen:
@@ -59,7 +59,7 @@ def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...
 
 
 def newest(records: Iterable[RunRecord], preset: str) -> dict[str, RunRecord]:
-    """The newest finished reward run of each precision; `records` are newest first."""
+    """The newest finished reward run per precision; `records` are ordered newest first."""
     found: dict[str, RunRecord] = {}
     for record in records:
         if record.stage == "reward" and record.status == "done" and record.preset == preset:
@@ -68,7 +68,7 @@ def newest(records: Iterable[RunRecord], preset: str) -> dict[str, RunRecord]:
 
 
 def diagram(results: Results, t: Texts) -> go.Figure:
-    """Accuracy against confidence for each bin, the diagonal, and below them the pairs in each bin."""
+    """Accuracy against confidence per bin, the diagonal, and below them the number of pairs per bin."""
     figure = plots.empty("", height=360)
     figure.add_scatter(
         x=[0.5, 1], y=[0.5, 1], mode="lines", name=t("calibration.ideal"), hoverinfo="skip",
@@ -105,7 +105,8 @@ def diagram(results: Results, t: Texts) -> go.Figure:
 
 
 def table(results: Results, t: Texts) -> str:
-    """One line per precision: accuracy with its interval, the best that noisy labels allow, and the rest."""
+    """One row per precision: accuracy with its interval, the best accuracy that the noisy labels allow, AUC,
+    ECE and Brier score."""
     body = [
         [
             Mark(parts.policy_mark(precision, COLOURS[precision])),
@@ -122,7 +123,7 @@ def table(results: Results, t: Texts) -> str:
 
 
 def reading(results: Results, t: Texts) -> str:
-    """One sentence on the reward model whose confidence is furthest from how often it is right."""
+    """One sentence about the reward model with the largest calibration error."""
     drawn = {precision: r for precision, r in results.items() if r.get("calibration")}
     known = {precision: r for precision, r in drawn.items() if plots.finite(r.get("ece")) is not None}
     if not known:
@@ -137,6 +138,6 @@ def reading(results: Results, t: Texts) -> str:
 
 
 def overconfidence(bins: Iterable[Mapping[str, Any]]) -> float:
-    """Mean over the pairs of confidence minus accuracy: above 0 the model is surer than it is right."""
+    """Mean of confidence minus accuracy over all pairs; positive for an over-confident model."""
     bins = list(bins)
     return sum(b["count"] * (b["confidence"] - b["accuracy"]) for b in bins) / sum(b["count"] for b in bins)

@@ -1,10 +1,10 @@
-"""Connections within limits: of one peer, of all together, and of the time until a request's head is there.
+"""Limits on connections: per peer, in total, and on the time until the head of a request has arrived.
 
-`Listener` counts what is accepted, before any TLS handshake; `protocol` is uvicorn's HTTP protocol with a
-time limit for the head of each request. A connection without a request in progress makes room for a new one:
-half-open connections, however many, silence nobody.
+`Listener` counts accepted connections before any TLS handshake; `protocol` is uvicorn's HTTP protocol with a
+time limit for the head of each request. At the limit, an idle connection is closed in favour of a new one, so
+half-open connections cannot lock other visitors out.
 
-On Windows the event loop accepts without asking `Listener`; there only the time limit holds.
+On Windows the event loop does not use `Listener` to accept connections; there only the time limit applies.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ui.peers import peer_of
 
 HEAD_SECONDS = 10.0
-BACKLOG = 128  # accepted in one turn of the event loop, at most
+BACKLOG = 128  # most connections accepted in one turn of the event loop
 FEWEST, MOST = 64, 1_000
 
 
 class Accepted(socket.socket):
-    """An accepted connection, which tells when it is closed."""
+    """An accepted connection that calls back when it is closed."""
 
     def __init__(self, plain: socket.socket, address: Any, closed: Callable[[Accepted], None]):
         super().__init__(plain.family, plain.type, plain.proto, fileno=plain.detach())
         self.address = address
         self.peer = peer_of(str(address[0]))
         self.busy = False  # whether a request is in progress
-        self.leaving = False  # whether it was asked to make room
+        self.leaving = False  # whether `make_room` was called
         self._tell_closed = closed
 
     def close(self) -> None:
@@ -40,14 +40,14 @@ class Accepted(socket.socket):
         self._tell_closed(self)
 
     def make_room(self) -> None:
-        """Have the event loop close it in its next turn."""
+        """Shut the connection down; the event loop closes it in its next turn."""
         self.leaving = True
-        with contextlib.suppress(OSError):  # the peer has gone already
+        with contextlib.suppress(OSError):  # the peer has already disconnected
             self.shutdown(socket.SHUT_RDWR)
 
 
 class Connections:
-    """The open connections. `proxies`: addresses that may have as many as all together."""
+    """The open connections. `proxies`: addresses to which only the total limit applies."""
 
     def __init__(self, total: int, of_one: int, proxies: Collection[str] = ()):
         self._total, self._of_one = total, of_one
@@ -58,7 +58,7 @@ class Connections:
         return len(self._open)
 
     def admit(self, connection: Accepted) -> bool:
-        """Take a new connection, in place of an idle one where there are too many. False: no room."""
+        """Admit a new connection; at a limit, an idle one is closed for it. False if none is idle."""
         staying = [other for other in self._open.values() if not other.leaving]
         own = [other for other in staying if other.peer == connection.peer]
         limit = self._total if connection.peer in self._proxies else self._of_one
@@ -72,12 +72,12 @@ class Connections:
         return True
 
     def left(self, connection: Accepted) -> None:
-        """Forget a connection that was closed."""
+        """Remove a closed connection."""
         if self._open.get(connection.address) is connection:
             del self._open[connection.address]
 
     def mark(self, address: Any, busy: bool) -> None:
-        """Note whether the connection from this address has a request in progress."""
+        """Record whether the connection from this address has a request in progress."""
         if address in self._open:
             self._open[address].busy = busy
 
@@ -90,8 +90,8 @@ class Listener(socket.socket):
         self.connections = connections
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As of `socket.socket`. Raises ConnectionAbortedError, which asyncio takes as "later", for one too
-        many."""
+        """Like `socket.socket.accept`. Raises ConnectionAbortedError above the limit; asyncio then tries
+        again later."""
         plain, address = super().accept()
         connection = Accepted(plain, address, self.connections.left)
         if not self.connections.admit(connection):
@@ -101,8 +101,7 @@ class Listener(socket.socket):
 
 
 def within_handles(proxies: Collection[str] = ()) -> Connections:
-    """Limits that leave half of this process's file handles to other things, and half of the rest to others
-    than one peer."""
+    """Limits from this process's file handles: half of them for all connections, half of these per peer."""
     total = MOST
     with contextlib.suppress(ImportError):  # Windows
         import resource
@@ -113,7 +112,7 @@ def within_handles(proxies: Collection[str] = ()) -> Connections:
 
 
 def protocol(connections: Connections, head_seconds: float = HEAD_SECONDS) -> type[H11Protocol]:
-    """uvicorn's HTTP protocol for these connections, whose requests have `head_seconds` for their head."""
+    """uvicorn's HTTP protocol, with `head_seconds` for the head of each request on these connections."""
 
     class Timed(H11Protocol):
         _timer: asyncio.TimerHandle | None = None

@@ -1,5 +1,5 @@
-"""The data tab: choose a source, check an upload line by line, prepare it, read its card and browse its
-pairs."""
+"""The data tab: choose a source, validate an upload line by line, prepare a data set, read its card and
+browse its pairs."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from typing import Any
 
 import gradio as gr
 
-from data import world
-from data.datasets import read_card, read_split
+from data.datasets import read_card
 from data.errors import Code, UserError
 from data.sources import default_name
 from data.validation import read_pairs
 from ui import form as forms
-from ui import parts
+from ui import job_card, pairs, parts, terms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
+from ui.run_view import find, stage_runs
 from ui.texts import Texts
-from ui.training import conversation, find, parent_choices, stage_runs
+from ui.training import command_box, parent_choices, start_bar
 
-SPLITS = ("train", "validation", "test")
 LEFT_OUT = frozenset({"source"})
-KEPT_BYTES = 1 << 30  # of uploads in the workspace, together
+KEPT_BYTES = 1 << 30  # limit for all uploads in the workspace together
 
 
 @dataclass
 class Source:
-    """The components that say where pairs come from."""
+    """The components that choose the source of the pairs."""
 
     kind: gr.Radio
     hub: gr.Textbox
@@ -44,49 +43,28 @@ class Source:
 def build(
     services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
+    """Build the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
 
-    opened: the events at which the tab comes to the front.
+    opened: the events that show the tab.
     """
-    gr.HTML(parts.intro(t("intro.data")), padding=False)
+    gr.HTML(parts.intro(terms.explained(t("intro.data"), t)), padding=False)
     with gr.Row(elem_classes="work"):
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=320, elem_classes="form-side"):
             source, checked = build_source(t)
             form = forms.build("prepare", t, leave_out=LEFT_OUT)
-            problem = gr.HTML(padding=False)
-            command = gr.Textbox(
-                label=t("form.command"), lines=2, interactive=False, buttons=["copy"], elem_classes="command"
-            )
-            start = gr.Button(t("start.prepare"), variant="primary", elem_id="start-prepare")
-        with gr.Column(scale=7, min_width=320):
+            problem, start, reset = start_bar("prepare", t)
+            command = command_box("prepare", t)
+        with gr.Column(scale=7, min_width=320, elem_id="view-prepare"):
             card = gr.HTML(padding=False, elem_id="card-prepare")
+            cancel = gr.Button(t("run.cancel"), size="sm", visible=False, elem_id="cancel-prepare")
             chosen = gr.Dropdown([], label=t("data.choose"), filterable=False)
             about = gr.HTML(padding=False)
-            with gr.Row():
-                split = gr.Radio(
-                    [(t("data." + s), s) for s in SPLITS],
-                    value="train",
-                    label=t("data.split"),
-                    scale=3,
-                    min_width=240,
-                )
-                index = gr.Number(
-                    label=t("data.pair"), value=1, precision=0, minimum=1, scale=1, min_width=100
-                )
-            prompt = gr.Textbox(label=t("data.prompt"), lines=3, max_lines=10, interactive=False)
-            with gr.Row():
-                better = gr.Textbox(
-                    label=t("data.chosen"), lines=3, max_lines=10, interactive=False, min_width=240
-                )
-                worse = gr.Textbox(
-                    label=t("data.rejected"), lines=3, max_lines=10, interactive=False, min_width=240
-                )
-            gold = gr.HTML(padding=False)
-    pair_outputs = [prompt, better, worse, gold]
+            pairs.build(services, t, chosen)
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
+    outputs = [seen, card, cancel, chosen]
 
     def plan(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[str, str]:
-        return preview(services, preset_value, kind, hub, upload, form.names(), values)
+        return preview(services, preset_value, kind, hub, upload, form.names(), values, t)
 
     def launch(preset_value: str, kind: str, hub: str, upload: str | None, *values: Any) -> tuple[Any, ...]:
         changed = changes(services, preset_value, kind, hub, upload, form.names(), values, keep=True)
@@ -94,28 +72,35 @@ def build(
         gr.Info(t("start.done", count=1), duration=4)
         return show(services, "", t)
 
+    def stop() -> tuple[Any, ...]:
+        record = find(stage_runs(services, "prepare"), "")
+        if record is not None:
+            services.jobs.cancel(record.id)
+        return show(services, "", t)
+
     forms.on_change(form, [preset, *source.inputs()], plan, [problem, command], opened)
     source.kind.change(kind_fields, [source.kind], [source.hub, source.upload, checked], **QUIET)
     source.upload.upload(lambda path: check_upload(path, t), [source.upload], [checked], **WORK)
-    start.click(shown(launch, t), [preset, *source.inputs(), *form.components], [seen, card, chosen], **WORK)
-    timer.tick(lambda last: show(services, last, t), [seen], [seen, card, chosen], **QUIET)
-    chosen.change(shown(lambda name: about_html(services, name, t), t), [chosen], [about], **QUIET)
-    gr.on(
-        [chosen.change, split.change, index.change],
-        shown(lambda n, s, i: pair(services, n, s, i, t), t),
-        [chosen, split, index],
-        pair_outputs,
-        **QUIET,
+    forms.keep(form, preset)
+    start.click(shown(launch, t), [preset, *source.inputs(), *form.components], outputs, **WORK).then(
+        None, None, None, js="() => playground.reveal('view-prepare')", api_visibility="private"
     )
+    reset.click(
+        lambda preset_value: forms.defaults("prepare", preset_value, form.names()), [preset], form.components,
+        js="(preset) => (playground.forget('prepare', preset), [preset])", **QUIET,
+    )  # fmt: skip
+    cancel.click(shown(stop, t), None, outputs, **WORK)
+    timer.tick(lambda last: show(services, last, t), [seen], outputs, **QUIET)
+    chosen.change(shown(lambda name: about_html(services, name, t), t), [chosen], [about], **QUIET)
     return {
         "timer": timer,
         "form": form,
-        "refresh": {"fn": lambda: show(services, "", t), "inputs": [], "outputs": [seen, card, chosen]},
+        "refresh": {"fn": lambda: show(services, "", t), "inputs": [], "outputs": outputs},
     }
 
 
 def build_source(t: Texts) -> tuple[Source, gr.HTML]:
-    """Where pairs come from, and what a check of an upload found."""
+    """The choice of a source, and the result of validating an upload."""
     kind = gr.Radio(
         [(t("data.source." + k), k) for k in ("preset", "hub", "file", "votes")],
         value="preset",
@@ -137,7 +122,7 @@ def kind_fields(kind: str) -> tuple[Any, ...]:
 
 
 def check_upload(path: str | None, t: Texts) -> str:
-    """What strict reading says of an upload: counts, or the first line that is wrong."""
+    """The result of validating an upload: its counts, or the first invalid line."""
     if not path:
         return ""
     name = Path(path).name
@@ -164,7 +149,7 @@ def changes(
     values: Sequence[Any],
     keep: bool = False,
 ) -> list[str]:
-    """The overrides of a prepare run. With `keep` an upload is copied into the workspace, where the job
+    """The overrides of a prepare run. With `keep`, an upload is copied into the workspace, where the job
     reads it."""
     changed = forms.overrides("prepare", preset, names, values)
     if kind == "preset":
@@ -176,7 +161,7 @@ def changes(
 
 
 def keep_upload(services: Services, upload: str | None, keep: bool) -> str:
-    """The place of an upload in the workspace's cache. UserError where nothing was uploaded."""
+    """The path of an upload in the workspace's cache. Raises UserError if nothing was uploaded."""
     if not upload:
         raise UserError("upload a .jsonl file first", code=Code.FILE)
     target = services.workspace.upload(default_name(Path(upload).name))
@@ -201,30 +186,38 @@ def preview(
     upload: str | None,
     names: Sequence[str],
     values: Sequence[Any],
+    t: Texts,
 ) -> tuple[str, str]:
-    """What is wrong with the form, and its command line."""
+    """The form's first problem (as HTML), and its command line."""
     try:
         changed = changes(services, preset, kind, hub or "", upload, names, values)
     except UserError as error:
-        return parts.problem(str(error)), ""
-    wrong = forms.problem("prepare", preset, None, changed)
+        return parts.problem(f"{t.advice(error.code)} ({error})".strip()), ""
+    wrong = forms.problem("prepare", preset, None, changed, t)
     return parts.problem(wrong), parts.command(services, "prepare", preset, None, changed)
 
 
 def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
-    """State of the newest prepare run and the data sets that are there; skips what has not changed."""
+    """The state of the newest prepare run, and the existing data sets; skips both if unchanged."""
     record = find(stage_runs(services, "prepare"), "")
     choices = [value for _, value in parent_choices(services, "dataset", t) if value]
-    now = f"{record and record.id} {record and record.status} {choices}"
+    told = job_card.now(record, t) if record else []
+    now = f"{record and record.id} {record and record.status} {told} {choices}"
     if now == seen:
-        return (gr.skip(),) * 3
+        return (gr.skip(),) * 4
     newest = record.results.get("dataset") if record else None
     value = newest if newest in choices else choices[0] if choices else None
-    return now, parts.job_card(record, t) if record else "", gr.Dropdown(choices=choices, value=value)
+    live = record is not None and record.status in parts.LIVE
+    return (
+        now,
+        job_card.card(record, t) if record else "",
+        gr.Button(visible=live),
+        gr.Dropdown(choices=choices, value=value),
+    )
 
 
 def about_html(services: Services, name: str | None, t: Texts) -> str:
-    """The data set's card as two small tables."""
+    """The data set's card: a table of its splits and a list of facts."""
     if not name:
         return f'<p class="quiet">{escape(t("data.none"))}</p>'
     card = read_card(services.workspace.dataset(name))
@@ -253,20 +246,3 @@ def about_html(services: Services, name: str | None, t: Texts) -> str:
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     head = [t("data.split"), t("data.pairs"), t("data.prompts"), "SHA-256"]
     return parts.table(head, rows) + f'<ul class="reading">{listed}</ul>'
-
-
-def pair(
-    services: Services, name: str | None, split: str, index: float | None, t: Texts
-) -> tuple[str, str, str, str]:
-    """One pair: prompt, chosen, rejected, and the gold reward of both where the tiny world knows them."""
-    if not name:
-        return "", "", "", ""
-    rows = read_split(services.workspace.dataset(name), split)
-    if not rows:
-        return "", "", "", ""
-    row = rows[min(max(1, int(index or 1)), len(rows)) - 1]
-    chosen, rejected = (world.gold(row["prompt"], row[side]) for side in ("chosen", "rejected"))
-    note = ""
-    if chosen is not None and rejected is not None:
-        note = t("data.gold", chosen=f"{chosen.total:.2f}", rejected=f"{rejected.total:.2f}")
-    return conversation(row["prompt"]), row["chosen"], row["rejected"], f'<p class="quiet">{escape(note)}</p>'

@@ -1,7 +1,6 @@
-"""The evaluation tab: policies side by side on held-out prompts, the goals, and the seed's table beside ours.
+"""The evaluation tab: policies on held-out prompts, goals, and the reference table next to the results.
 
-All figures come from the results of `evaluate` and reward runs; nothing is computed here but differences
-and units.
+All numbers come from the results of `evaluate` and reward runs; this module only converts units.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from data.policies import PRECISIONS
-from evaluation.alignment import SEED_REFERENCE
+from evaluation.targets import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
-from ui import calibration, judged, parts, plots
+from ui import calibration, evaluation_verdict, job_card, judged, parts, plots, prerequisites, terms
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Mark, Services
@@ -27,11 +26,11 @@ from ui.theme import COLOURS
 def build(
     services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
+    """Build the tab and bind its handlers. Returns its timer, its form and the handler that fills it.
 
-    opened: the events at which the tab comes to the front.
+    opened: the events that show the tab.
     """
-    gr.HTML(parts.intro(t("intro.evaluation")), padding=False)
+    gr.HTML(parts.intro(terms.explained(t("intro.evaluation"), t)), padding=False)
     with gr.Row(elem_classes="pick-row"):
         choice = gr.Dropdown(
             [(t("run.newest"), "")], value="", label=t("run.shown"), filterable=False, scale=3
@@ -45,7 +44,9 @@ def build(
         command = gr.Textbox(
             label=t("form.command"), lines=1, interactive=False, buttons=["copy"], elem_classes="command"
         )
-    card = gr.HTML(padding=False)
+    card = gr.HTML(padding=False, elem_id="card-evaluate")
+    cancel = gr.Button(t("run.cancel"), size="sm", visible=False, elem_id="cancel-evaluate")
+    said = gr.HTML(padding=False, elem_id="evaluation-verdict")
     table = gr.HTML(padding=False, elem_id="evaluation-table", elem_classes="sheet")
     judged_table = gr.HTML(padding=False, elem_id="judged-table", elem_classes="sheet")
     with gr.Column(visible=False) as body:
@@ -58,23 +59,39 @@ def build(
         seed = gr.HTML(padding=False, elem_classes="sheet")
         rewards = gr.HTML(padding=False, elem_classes="sheet")
     timer, seen = gr.Timer(2.0, active=False), gr.State("")
-    outputs = [seen, choice, card, table, judged_table, body, *charts, targets, scorers, seed, rewards]
+    outputs = [
+        seen, choice, card, cancel, said, table, judged_table, body, *charts, targets, scorers, seed, rewards
+    ]  # fmt: skip
 
     def launch(preset_value: str, *values: Any) -> tuple[Any, ...]:
-        services.jobs.start(
-            "evaluate", preset_value, None, forms.overrides("evaluate", preset_value, form.names(), values)
-        )
-        gr.Info(t("start.done", count=1), duration=4)
+        changed = forms.overrides("evaluate", preset_value, form.names(), values)
+        started = prerequisites.start(services, "evaluate", preset_value, [None], changed)
+        gr.Info(t("start.done", count=len(started)), duration=4)
         return show(services, preset_value, "", "", t)
 
-    def plan(preset_value: str, *values: Any) -> tuple[str, str]:
+    def plan(preset_value: str, *values: Any) -> tuple[Any, ...]:
         changed = forms.overrides("evaluate", preset_value, form.names(), values)
+        wrong = forms.problem("evaluate", preset_value, None, changed, t)
+        missing = (
+            []
+            if wrong
+            else prerequisites.missing_before(services, "evaluate", preset_value, ["bf16"], changed)
+        )
         return (
-            parts.problem(forms.problem("evaluate", preset_value, None, changed)),
+            parts.problem(wrong),
             parts.command(services, "evaluate", preset_value, None, changed),
+            gr.Button(prerequisites.start_label("evaluate", missing, t)),
         )
 
-    forms.on_change(form, [preset], plan, [problem, command], opened)
+    def stop(preset_value: str, chosen: str | None) -> tuple[Any, ...]:
+        record = shown_run(services.runs.list(), chosen or "")
+        if record is not None:
+            services.jobs.cancel(record.id)
+        return show(services, preset_value, chosen or "", "", t)
+
+    forms.on_change(form, [preset], plan, [problem, command, start], opened)
+    forms.keep(form, preset)
+    cancel.click(shown(stop, t), [preset, choice], outputs, **WORK)
     start.click(shown(launch, t), [preset, *form.components], outputs, **WORK)
     timer.tick(lambda p, c, s: show(services, p, c or "", s, t), [preset, choice, seen], outputs, **QUIET)
     choice.input(lambda p, c: show(services, p, c or "", "", t), [preset, choice], outputs, **QUIET)
@@ -91,23 +108,23 @@ def build(
 
 
 def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> tuple[Any, ...]:
-    """Everything of the tab; skips all where nothing has changed since `seen`."""
+    """The values of the tab's outputs; skips all of them if nothing has changed since `seen`."""
     everything = services.runs.list()
     own = [r for r in everything if r.stage == "evaluate"]
-    record = next((r for r in own if r.id == choice), None) or next(
-        (r for r in own if r.status in ("running", "done")), own[0] if own else None
-    )
-    step = record.progress.step if record and record.progress else None
-    now = f"{choice} {preset} {step} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
+    record = shown_run(everything, choice)
+    told = job_card.now(record, t) if record else []
+    now = f"{choice} {preset} {told} " + " ".join(f"{r.id[-9:]}:{r.status}" for r in everything)
     if now == seen:
-        return (gr.skip(),) * 14
+        return (gr.skip(),) * 16
     results = record.results if record else {}
     rows = results.get("table") or []
     choices = [(t("run.newest"), "")] + [(parts.run_label(r, t), r.id) for r in own]
     return (
         now,
         gr.Dropdown(choices=choices, value=choice if any(choice == c[1] for c in choices) else ""),
-        parts.job_card(record, t) if record else "",
+        job_card.card(record, t) if record else "",
+        gr.Button(visible=record is not None and record.status in parts.LIVE),
+        verdict_html(rows, t) if rows else "",
         policies_table(rows, t) if rows else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
         judged.judged_html(results, t),
         gr.Column(visible=bool(rows)),
@@ -119,12 +136,26 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
     )
 
 
+def shown_run(records: Sequence[RunRecord], choice: str) -> RunRecord | None:
+    """The chosen evaluation; without a choice the running or waiting one, else the newest done one."""
+    own = [r for r in records if r.stage == "evaluate"]
+    chosen = [r for r in own if r.id == choice]
+    live = [r for r in own if r.status in parts.LIVE]
+    done = [r for r in own if r.status == "done"]
+    return next(iter([*chosen, *live, *done, *own]), None)
+
+
+def verdict_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
+    """The verdict as a short list."""
+    return parts.title(t("evaluate.verdict")) + parts.reading(evaluation_verdict.verdict(rows, t))
+
+
 def mark(policy: str) -> Mark:
     return parts.policy_mark(policy, COLOURS.get(policy, "#8792a8"))
 
 
 def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """One line per policy: its reward model's score, gold, distance from SFT, and behaviour."""
+    """One row per policy: its reward model's score, gold, distance from SFT, and behaviour."""
     names = ("gold", "gold_gain", "score_gain", "win_rate", "kl_token", "kl_sequence", "length", "refusals")
     body = [
         [
@@ -155,7 +186,7 @@ def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
     limit = (0.2, t("evaluate.kl_goal"))
     at = {r["policy"]: r.get("kl_per_token") if r["policy"] != "sft" else 0.0 for r in rows}
     return [
-        plots.bars(t("evaluate.gold_bars"), gold),
+        plots.bars(t("evaluate.gold_bars"), gold, errors=evaluation_verdict.gold_intervals(rows)),
         plots.bars(t("evaluate.gain_bars"), gain, line=(0.18, t("evaluate.goal"))),
         plots.frontier(
             {p: (at[p], gold[p]) for p in gold},
@@ -175,7 +206,7 @@ def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
 
 
 def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -> str:
-    """The goals, a column a policy, with a tick or a cross and the measured value."""
+    """The goals, one column per policy, with a tick or a cross and the measured value."""
     if not targets:
         return ""
     policies = list(targets)
@@ -199,7 +230,7 @@ def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -
 
 
 def scorers_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """Every policy as every reward model sees it: the gain over SFT in standard deviations."""
+    """Each policy scored by each reward model: the gain over SFT in standard deviations."""
     if not rows:
         return ""
     body = [
@@ -220,7 +251,7 @@ def scorers_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """The project's reference table, and what was measured here beside it."""
+    """The project's reference table next to the values measured on this machine."""
     ours = {r["policy"]: r for r in rows}
     body = []
     for reference in SEED_REFERENCE:
@@ -260,7 +291,7 @@ def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
 
 
 def ram(row: Mapping[str, Any]) -> str:
-    """Peak resident memory in gigabytes where no GPU took part."""
+    """Peak resident memory in gigabytes, for a run without a GPU."""
     found = row.get("peak_rss_bytes")
     return f"{found / 1e9:.1f} RAM" if found else "–"
 

@@ -1,7 +1,8 @@
-"""How handlers are bound to the page: private to the API, and errors that a user can mend as a message.
+"""How the page binds its handlers: hidden from the API, with UserErrors shown as messages.
 
-Where people log in, a handler that is bound with `QUIET` only reads, and is open to every login. Any other is
-for admins, unless it is marked by `ui.access.for_raters`. `ui.payloads.CheckedBlocks` holds that.
+With accounts, every login may call a handler that is bound with `QUIET`, because it only reads. All other
+handlers are for admins, except those marked by `ui.access.for_raters`. `ui.payloads.CheckedBlocks` enforces
+this.
 """
 
 from __future__ import annotations
@@ -18,21 +19,24 @@ from data.files import disk_full
 from pipeline.commands.advice import told
 from ui.texts import Texts
 
-# For polling and small updates, which change nothing: no queue, no spinner, not part of the public API.
+# For polling and small updates that only read: no queue, no spinner, not part of the public API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# For work that a user asked for and waits for.
+# For actions whose result the user waits for.
 WORK: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 
 
 def warn(error: UserError, t: Texts) -> None:
-    """Show an error and the advice for it. The message may quote what somebody typed, so it is escaped."""
-    gr.Warning(escape(f"{error}. {t.advice(error.code)}".strip()))
+    """Show an error and the advice for it. The message is escaped, because it may quote user input."""
+    said = [t.cause(error.code), t.advice(error.code)]
+    message = str(error)
+    # Messages of the code REQUEST are texts of the page already; others are English and come last.
+    gr.Warning(escape(" ".join([message] if not any(said) else [*filter(None, said), f"({message})"])))
 
 
 def shown(handler: Callable[..., Any], t: Texts) -> Callable[..., Any]:
-    """A page's handler whose UserErrors become a message beside what is there, which stays as it is.
+    """Wrap a page handler: a UserError becomes a message and leaves the outputs unchanged.
 
-    Bugs still crash.
+    Other exceptions, which are bugs, pass through.
     """
 
     @functools.wraps(handler)
@@ -50,7 +54,7 @@ def shown(handler: Callable[..., Any], t: Texts) -> Callable[..., Any]:
 
 
 def raised(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """An endpoint whose UserErrors reach the caller as text; of anything else Gradio tells nothing."""
+    """Wrap an endpoint: the caller gets the text of a UserError; Gradio hides every other exception."""
 
     @functools.wraps(handler)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -1,9 +1,9 @@
-"""What stands between the network and the page.
+"""The middleware between the network and the page.
 
-In this order: names of the host and of the origin, the table of addresses (`ui.routes`), the login and its
-role (`ui.access`), the throttle for logins, size and time of the body (`ui.bodies`), room for uploads
-(`ui.uploads`), and the owners of sessions and events (`ui.owners`). Whatever passes gets protective headers.
-It does not decide who may call a handler: `ui.payloads.CheckedBlocks` does.
+It checks, in this order: the names of host and origin, the table of addresses (`ui.routes`), the login and
+its role (`ui.access`), the login throttle, the size and duration of the body (`ui.bodies`), the space for
+uploads (`ui.uploads`), and the owners of sessions and events (`ui.owners`). It adds security headers to every
+response. It does not decide who may call a handler; `ui.payloads.CheckedBlocks` does.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from ui.peers import host_name, is_loopback, peer_of
 from ui.routes import UPLOAD_LIMIT, Visit, find
 from ui.uploads import Uploads
 
-LOGINS, LOGIN_WINDOW = 8, 60.0  # failed logins of one peer in that many seconds
-PEERS = 10_000  # whose failed logins are remembered
-# Gradio's page needs inline scripts and `new Function` for its event listeners. Nothing may be fetched from
-# or sent to another machine, which also makes a remote image in a model's answer inert.
+LOGINS, LOGIN_WINDOW = 8, 60.0  # failed logins that one peer may have within this many seconds
+PEERS = 10_000  # number of peers whose failed logins are remembered
+# Gradio's page needs inline scripts and `new Function` for its event listeners. The page may neither fetch
+# from nor send to another machine; this also makes a remote image in a model's answer inert.
 POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -58,12 +58,12 @@ HEADERS = {
 
 @dataclass
 class Throttle:
-    """Counts the failed logins of each peer; those of now count until they have succeeded."""
+    """Counts the failed logins per peer; a login in progress counts as failed until it succeeds."""
 
     failed: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
 
     def admits(self, peer: str, now: float) -> bool:
-        """Count a login of this peer, unless it is one too many."""
+        """Count a login attempt of this peer; returns False, and counts nothing, above the limit."""
         times = self.failed.setdefault(peer, deque())
         self.failed.move_to_end(peer)
         if len(self.failed) > PEERS:
@@ -76,18 +76,18 @@ class Throttle:
         return True
 
     def succeeded(self, peer: str) -> None:
-        """Take back the count of a login."""
+        """Remove a successful login from the count."""
         if self.failed.get(peer):
             self.failed[peer].pop()
 
 
 @dataclass
 class Guard:
-    """ASGI middleware. `bound_to` is the address the server listens on; it decides which Host names are ours.
+    """ASGI middleware. The address `bound_to`, on which the server listens, decides which Host names pass.
 
-    On a loopback address only loopback names pass. Elsewhere IP literals and this machine's name pass too:
-    a page of another site that rebinds its DNS name to us still sends its own name as Host, which is refused.
-    `names` pass as well.
+    On a loopback address, only loopback names are accepted. Otherwise IP literals and this machine's name are
+    accepted too: a site that rebinds its DNS name to this server still sends its own name as Host, and is
+    refused. `names` are accepted as well.
     """
 
     app: ASGIApp
@@ -103,7 +103,8 @@ class Guard:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
-        # Who is behind a proxy was read from these headers by then; Gradio would believe them of anybody.
+        # uvicorn has already read the client address from these headers, for trusted proxies only. Gradio
+        # would trust them from anybody.
         known = [(k, v) for k, v in scope["headers"] if not k.startswith((b"x-forwarded-", b"forwarded"))]
         scope = {**scope, "headers": known}
 
@@ -118,7 +119,7 @@ class Guard:
             await refusal.answer()(scope, receive, with_headers)
 
     async def admit(self, request: Request, receive: Receive, send: Send) -> None:
-        """Check a request and pass it on. Raises Refused."""
+        """Check a request and forward it. Raises Refused."""
         self.check_host(request.headers)
         visit = find(request.method, request.scope["path"])
         if visit is None:
@@ -143,7 +144,7 @@ class Guard:
         await passed_on(self.app, request.scope, body, send)
 
     def check_host(self, headers: Headers) -> None:
-        """Raise Refused for a host or an origin that is not this server."""
+        """Raise Refused if Host or Origin names another server."""
         host = headers.get("host", "")
         if not self.ours(host_name(host)):
             raise Refused(403, "This host name is not allowed.")
@@ -152,7 +153,7 @@ class Guard:
             raise Refused(403, "This origin is not allowed.")
 
     def ours(self, name: str) -> bool:
-        """Whether a Host name is one that this server goes by."""
+        """Whether a Host name belongs to this server."""
         if name == self.bound_to.strip("[]").lower() or name in self.names or is_loopback(name):
             return True
         if is_loopback(self.bound_to):
@@ -164,8 +165,8 @@ class Guard:
         return True
 
     def admitted(self, request: Request, visit: Visit) -> bool:
-        """Whether there is the login that an address needs. Raises Refused for the wrong role."""
-        if self.access.accounts is None or visit.route.role == "anyone":
+        """Whether the request has the login that the address requires. Raises Refused for the wrong role."""
+        if not self.access.asks or visit.route.role == "anyone":
             return True
         account = self.access.account(request.cookies)
         if account is None:
@@ -175,7 +176,8 @@ class Guard:
         return True
 
     async def call(self, request: Request, visit: Visit, receive: Receive, send: Send) -> None:
-        """Pass on a call of a handler, once its whole body is here and names no other's session or event."""
+        """Forward a handler call after its complete body has arrived and its session and event names are
+        checked. Raises Refused."""
         body = await Body(receive, visit.route.limit, CALL_SECONDS).whole()
         try:
             values = json.loads(body)
@@ -196,12 +198,12 @@ class Guard:
         await self.app(request.scope, again(body, receive), noted)
 
     def note_event(self, answer: bytes, owner: str) -> None:
-        """Remember whose event it is that Gradio has just named in its answer."""
+        """Record the owner of the event id in Gradio's response."""
         if answer.startswith(b'{"event_id":') and len(answer) < 1024:
             self.owners.give(json.loads(answer)["event_id"], owner)
 
     def check_owner(self, request: Request, visit: Visit, values: dict) -> None:
-        """Raise Refused where a request names a session or an event of another visitor."""
+        """Raise Refused if a request names a session or an event of another visitor."""
         owner = self.owner_of(request)
         sessions = [*request.query_params.getlist("session_hash"), visit.names.get("session")]
         sessions += [values.get("session_hash") if "session_hash" in visit.route.keys else None]
@@ -218,15 +220,15 @@ class Guard:
             raise Refused(404, "There is no such event of yours.")
 
     def owner_of(self, request: Request) -> str:
-        """Who a visitor is to `Owners`: the login, else the rater's cookie, else the peer."""
-        if self.access.accounts is not None:
+        """The visitor's name in `Owners`: the login, else the rater cookie, else the peer."""
+        if self.access.asks:
             account = self.access.account(request.cookies)
             return f"user:{account.name}" if account else "nobody"
         cookie = request.cookies.get(RATER_COOKIE)
         return f"cookie:{cookie}" if cookie else f"peer:{peer_of(address_of(request))}"
 
     async def login(self, request: Request, body: Body, send: Send) -> None:
-        """Pass on a login, unless its peer has failed too often. Raises Refused."""
+        """Forward a login, unless its peer has failed too often. Raises Refused."""
         peer = peer_of(address_of(request))
         if not self.throttle.admits(peer, time.monotonic()):
             raise Refused(429, "Too many failed logins; wait a minute.")
@@ -240,5 +242,5 @@ class Guard:
 
 
 def address_of(request: Request) -> str:
-    """The address of the peer, or that of the visitor where a proxy was named."""
+    """The address of the peer, or that of the visitor behind a trusted proxy."""
     return request.client.host if request.client else "?"

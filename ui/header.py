@@ -1,7 +1,7 @@
-"""The bar on top of every tab: name, language, preset, where the pipeline stands, what comes next, and the
-job of now.
+"""The header above the tabs: name, language, preset, the state of the pipeline, the next step and the
+running job.
 
-It reads everything from disk on each tick and sends only what has changed.
+It reads the workspace on each tick and sends only what has changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.runs.record_file import RunRecord
 from pipeline.settings.fields import PRESETS
 from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES, Stages
-from ui import parts
+from ui import job_card, parts
 from ui.events import QUIET, WORK, shown
 from ui.login import logout_form
 from ui.parts import Services
@@ -30,30 +30,26 @@ from ui.visitors import LANGUAGES
 
 POLL_SECONDS = 2.0
 
-LITTLE_DISK = 100_000_000  # bytes; a checkpoint of the tiny preset takes some MB, one of a real base 100
+LITTLE_DISK = 100_000_000  # bytes; about one checkpoint of a real base
 
 
 @dataclass
 class Header:
-    """Components of the bar that other modules use."""
+    """Components of the header that other modules use."""
 
     preset: gr.Radio
     account: gr.HTML
-    who: Callable[[gr.Request], str]  # what `account` shows to a visitor
+    who: Callable[[gr.Request], gr.HTML]  # the content of `account` for a visitor
+    trainers: list[gr.Button]  # the buttons that only an admin may use
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
 
 
 def build(services: Services, t: Texts, language: str) -> Header:
-    """Draw the bar and bind its handlers."""
+    """Build the header and bind its handlers."""
     with gr.Row(elem_id="top"):
-        gr.HTML(
-            '<h1 class="brand-name">EdgeRLHF Playground</h1>'
-            f'<p class="brand-line">{escape(t("brand.line"))}</p>',
-            elem_id="brand",
-            padding=False,
-        )
+        gr.HTML(brand_html(t), elem_id="brand", padding=False)
         preset = gr.Radio(
             [(t(f"preset.{preset}"), preset) for preset in PRESETS],
             value="tiny",
@@ -66,7 +62,7 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
         machine = gr.HTML(padding=False, elem_id="machine")
         gr.HTML(language_links(language), padding=False, elem_id="languages")
-        account = gr.HTML(padding=False, elem_id="account", visible=services.access.accounts is not None)
+        account = gr.HTML(padding=False, elem_id="account", visible=False)
     with gr.Row(elem_id="bar"):
         strip = gr.HTML(padding=False, elem_id="pipeline")
         missing = gr.Button(
@@ -79,7 +75,6 @@ def build(services: Services, t: Texts, language: str) -> Header:
         )
     with gr.Row(elem_id="now", visible=False) as now:
         card = gr.HTML(padding=False, elem_id="now-card")
-        cancel = gr.Button(t("run.cancel"), size="sm", scale=0, min_width=110, elem_id="cancel-now")
     seen = gr.State("")
     outputs = [seen, strip, now, card, missing, machine]
     timer = gr.Timer(POLL_SECONDS)
@@ -92,31 +87,36 @@ def build(services: Services, t: Texts, language: str) -> Header:
         gr.Info(t("start.done", count=len(started)), duration=4)
         return show(services, preset_value, "", t)
 
-    def cancel_now(preset_value: str) -> tuple[Any, ...]:
-        record = active(services)
-        if record is not None:
-            services.jobs.cancel(record.id)
-        return show(services, preset_value, "", t)
-
-    def who(request: gr.Request) -> str:
+    def who(request: gr.Request) -> gr.HTML:
         key = services.access.logout_key(request)
-        return logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+        form = logout_form(t, LANGUAGES[language], request.username, key) if key else ""
+        return gr.HTML(form, visible=bool(form))
 
     timer.tick(poll, [preset, seen], outputs, **QUIET)
     missing.click(shown(run_missing, t), [preset], outputs, **WORK)
-    cancel.click(shown(cancel_now, t), [preset], outputs, **WORK)
     return Header(
         preset,
         account,
         who,
+        [missing],
         timer,
         outputs,
         {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},
     )
 
 
+def brand_html(t: Texts) -> str:
+    """Name and motto, and the button that unfolds the header on a phone (`page.js`)."""
+    label = escape(t("bar.menu"), quote=True)
+    return (
+        '<div class="brand-row"><div><h1 class="brand-name"><a href="#start">EdgeRLHF Playground</a></h1>'
+        f'<p class="brand-line">{escape(t("brand.line"))}</p></div>'
+        f'<button type="button" class="unfold" aria-label="{label}" aria-expanded="false">☰</button></div>'
+    )
+
+
 def language_links(language: str) -> str:
-    """The switch: plain links, so that it works without a script."""
+    """The language switch, as plain links that work without a script."""
     links = [
         f"<b>{name}</b>" if code == language else f'<a href="{path}?lang={code}" hreflang="{code}">{name}</a>'
         for code, name, path in (("en", "English", "/"), ("zh", "简体中文", "/zh/"))
@@ -124,14 +124,9 @@ def language_links(language: str) -> str:
     return f'<nav class="languages" aria-label="Language">{"".join(links)}</nav>'
 
 
-def active(services: Services) -> RunRecord | None:
-    """The run that trains now, whoever started it."""
-    return next((r for r in services.runs.list() if r.status == "running"), None)
-
-
 def state_of(records: Sequence[RunRecord], line: Lineage, stage: str, precision: str) -> str:
-    """The state of one step of the pipeline: that of a live run, else of the newest done one, else of the
-    newest. precision: "" for a stage without arms."""
+    """The state of one step of the pipeline: of a running or queued run, else of the newest done run, else of
+    the newest run. precision: "" for a stage without arms."""
     own = [r for r in records if r.stage == stage and precision in ("", r.precision)]
     for status in ("running", "queued"):
         if any(r.status == status for r in own):
@@ -143,7 +138,7 @@ def state_of(records: Sequence[RunRecord], line: Lineage, stage: str, precision:
 
 
 def strip_html(line: Lineage, preset: str, t: Texts, stages: Stages = STAGES) -> str:
-    """The steps of the pipeline with their states, and what comes next."""
+    """The steps of the pipeline with their states, and the next step."""
     own = [r for r in line.records if r.preset == preset]
     steps = []
     for row in stages_of(preset, stages=stages).chain:
@@ -162,7 +157,7 @@ def strip_html(line: Lineage, preset: str, t: Texts, stages: Stages = STAGES) ->
 def next_text(
     line: Lineage, preset: str, records: Sequence[RunRecord], t: Texts, stages: Stages = STAGES
 ) -> str:
-    """What comes next, in a sentence."""
+    """The next step, in one sentence."""
     waiting = len([r for r in records if r.status == "queued"])
     if waiting:
         return escape(t("bar.waiting", count=waiting))
@@ -177,7 +172,7 @@ def next_text(
 
 
 def machine_html(workspace: Workspace, t: Texts) -> str:
-    """One line on the machine's load, and a warning where the workspace's disk is nearly full."""
+    """One line about the machine's load, with a warning if the workspace's disk is nearly full."""
     now = hardware.live()
     facts = [
         t("machine.cpu", percent=f"{now['cpu_percent']:.0f}"),
@@ -202,12 +197,12 @@ def machine_html(workspace: Workspace, t: Texts) -> str:
 
 
 def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...]:
-    """Everything of the header's outputs; parts that have not changed are skipped."""
+    """The values of the header's outputs; unchanged ones are skipped."""
     records = services.runs.list()
     running = next((r for r in records if r.status == "running"), None)
     states = " ".join(f"{r.id[-4:]}:{r.status}" for r in records)
-    step = running.progress.step if running and running.progress else None
-    now = f"{preset} {states} {step}"
+    told = job_card.now(running, t) if running else []
+    now = f"{preset} {states} {told}"
     machine = machine_html(services.workspace, t)
     if now == seen:
         return (*[gr.skip()] * 5, machine)
@@ -219,7 +214,7 @@ def show(services: Services, preset: str, seen: str, t: Texts) -> tuple[Any, ...
         now,
         strip,
         gr.Row(visible=running is not None),
-        parts.job_card(running, t) if running else gr.skip(),
+        job_card.line(running, t) if running else gr.skip(),
         gr.Button(interactive=not busy and not complete),
         machine,
     )

@@ -1,7 +1,7 @@
-"""The login page, logging in and logging out, where there are accounts.
+"""The login page, login and logout, for a workspace with accounts.
 
-A browser gets a page without any script; a script (gradio_client among them) posts the same form and reads
-the status. Passwords are checked in `data.accounts`, in a thread, because that takes a while on purpose.
+A browser gets a page without scripts; a program such as gradio_client posts the same form and reads the
+status. `data.accounts` checks passwords; it runs in a thread, because the check is slow on purpose.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ button { margin-top: 1.5rem; border: 0; background: #4338ca; color: #fff; cursor
 
 @dataclass(frozen=True)
 class Login:
-    """The three handlers, for each language."""
+    """The three handlers, per language."""
 
     accounts: Accounts
     logins: Logins
@@ -66,7 +66,7 @@ class Login:
         return found
 
     async def enter(self, request: Request, t: Texts, path: str) -> Response:
-        """Check name and password; a right pair gets a cookie."""
+        """Check name and password; the response to a correct pair sets the login cookie."""
         form = await request.form()
         name, password = str(form.get("username", "")), str(form.get("password", ""))
         account = await run_in_threadpool(self.accounts.check, name, password)
@@ -87,7 +87,7 @@ class Login:
         return answer
 
     async def leave(self, request: Request, prefix: str) -> Response:
-        """End a login. The form sends a key along that no other site can know."""
+        """End a login. The form sends a key that no other site can know."""
         token = request.cookies.get(LOGIN_COOKIE, "")
         form = await request.form()
         if not is_form_key(form.get("key"), token):
@@ -99,7 +99,7 @@ class Login:
 
 
 def login_page(t: Texts, wrong: bool = False) -> HTMLResponse:
-    """The form, in one language; status 401 where it was filled in wrongly."""
+    """The login form in one language; its status is 401 after a wrong password."""
     language = {"en": "en", "zh": "zh-CN"}[t.language]
     alert = f'<p role="alert">{escape(t("login.wrong"))}</p>' if wrong else ""
     fields = "".join(
@@ -122,7 +122,7 @@ def login_page(t: Texts, wrong: bool = False) -> HTMLResponse:
 
 
 def logout_form(t: Texts, path: str, name: str, key: str) -> str:
-    """Who is logged in, with a button to log out: HTML for the page."""
+    """The name of the account and a logout button, as HTML for the page."""
     return (
         f'<form class="account" method="post" action="{path.rstrip("/")}/logout"><span>{escape(name)}</span>'
         f'<input type="hidden" name="key" value="{escape(key, quote=True)}">'

@@ -1,7 +1,7 @@
-"""Which visitor a session or an event of Gradio belongs to, so that nobody reads or ends another's.
+"""The owner of each Gradio session and event, so that no visitor can read or end another visitor's.
 
-A session's name is chosen by the browser and belongs to who uses it first; an event's name is given out by
-the server. Both are forgotten when the owner, or everybody together, has too many.
+The browser chooses the name of a session, which belongs to its first user; the server issues the names of
+events. The oldest names are dropped when one owner, or all owners together, have too many.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ MOST, MOST_OF_ONE = 20_000, 1_000
 
 
 class Owners:
-    """Owners of names, newest last."""
+    """The owners of names; the most recently used name is last."""
 
     def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE):
         self._most, self._most_of_one = most, most_of_one
@@ -20,7 +20,7 @@ class Owners:
         self._names: dict[str, OrderedDict[str, None]] = {}
 
     def give(self, name: str, owner: str) -> None:
-        """Let `name` belong to `owner`; the oldest names make room."""
+        """Assign `name` to `owner`; the oldest names are dropped to make room."""
         self._forget(name)
         own = self._names.setdefault(owner, OrderedDict())
         while len(own) >= self._most_of_one:
@@ -32,13 +32,13 @@ class Owners:
         self._owner[name] = owner
 
     def claim(self, name: str, owner: str) -> bool:
-        """Whether `name` belongs to `owner`, which it does from now on if it belonged to nobody."""
+        """Whether `name` belongs to `owner`; a name without an owner is assigned to `owner` first."""
         if name not in self._owner:
             self.give(name, owner)
         return self.owns(name, owner)
 
     def owns(self, name: str, owner: str) -> bool:
-        """Whether `name` is known and belongs to `owner`. A name that is used stays longer."""
+        """Whether `name` is known and belongs to `owner`. A lookup makes the name the most recent."""
         if self._owner.get(name) != owner:
             return False
         self._owner.move_to_end(name)

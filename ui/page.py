@@ -1,6 +1,6 @@
-"""The page: the bar on top and the tabs, put together for one language.
+"""The page in one language: the header and the tabs.
 
-Only the tab in front polls. Everything that is shown comes from disk, so a reload finds what is running.
+Only the selected tab polls. The page reads its state from disk, so a reload shows a running job again.
 """
 
 from __future__ import annotations
@@ -11,31 +11,42 @@ from typing import Any
 import gradio as gr
 
 from pipeline.settings.fields import PRESETS
-from ui import api, arena_tab, data_tab, evaluation_tab, header, ppo_tab, reward_tab, runs_tab, sft_tab
+from ui import (
+    api,
+    arena_tab,
+    data_tab,
+    evaluation_tab,
+    header,
+    ppo_tab,
+    reward_tab,
+    runs_tab,
+    sft_tab,
+    start_tab,
+)
 from ui import form as forms
 from ui.events import QUIET
 from ui.parts import Services
 from ui.payloads import CheckedBlocks
 from ui.texts import Texts
 
-TABS = ("data", "sft", "reward", "ppo", "arena", "evaluation", "runs")
+TABS = ("start", "data", "sft", "reward", "ppo", "arena", "evaluation", "runs")
 
 
 def build(services: Services, language: str) -> gr.Blocks:
-    """The whole page in one language; nothing is started."""
+    """The complete page in one language; starts nothing."""
     t = Texts(language)
     with CheckedBlocks(title="EdgeRLHF Playground", analytics_enabled=False, fill_width=True) as page:
         page.access = services.access
         top = header.build(services, t, language)
         tabs, parts = {}, {}
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as bar:
             for name in TABS:
                 with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}") as tab:
-                    opened = [tab.select, *([page.load] if name == TABS[0] else [])]
-                    parts[name] = draw(name, services, t, language, top.preset, opened)
+                    parts[name] = draw(name, services, t, language, top.preset, [tab.select])
                 tabs[name] = tab
         api.build(services)
         bind(page, services, top, tabs, parts)
+        hide_from_raters(page, services, bar, tabs, top.trainers)
     return page
 
 
@@ -47,10 +58,12 @@ def draw(
     preset: gr.Radio,
     opened: Sequence[Callable[..., Any]],
 ) -> dict[str, Any]:
-    """Draw one tab; what it gives back has "refresh" and, where it has them, "timer" and "form".
+    """Build one tab. The result has "refresh" and, if the tab has them, "timer" and "form".
 
-    opened: the events at which the tab comes to the front.
+    opened: the events that show the tab.
     """
+    if name == "start":
+        return start_tab.build(services, t, preset)
     if name == "arena":
         return {"refresh": arena_tab.build(services, t, language)}
     if name == "runs":
@@ -72,30 +85,69 @@ def bind(
     tabs: dict[str, gr.Tab],
     parts: dict[str, dict[str, Any]],
 ) -> None:
-    """Fill the page on load, refresh a tab when it comes to the front, and follow the preset."""
+    """Fill the page on load, refresh a tab when it is selected, and apply a change of the preset."""
     timers = {name: part["timer"] for name, part in parts.items() if "timer" in part}
 
     def in_front(name: str) -> list[gr.Timer]:
         return [gr.Timer(active=name == other) for other in timers]
 
-    page.load(lambda: newest_preset(services), None, [top.preset], **QUIET).then(**top.refresh, **QUIET)
+    wanted = gr.Textbox(visible=False)  # carries what the browser knows: the kept preset, the tab
+    kept = Kept([part for part in parts.values() if "form" in part])
+    page.load(
+        lambda kept_preset: newest_preset(services, kept_preset), [wanted], [top.preset],
+        js="() => [playground.preset()]", **QUIET,
+    ).then(**top.refresh, **QUIET).then(**kept.restore(top.preset), api_visibility="private")  # fmt: skip
     page.load(top.who, None, [top.account], **QUIET)
-    page.load(lambda: in_front(TABS[0]), None, list(timers.values()), **QUIET)
+    page.load(in_front, [wanted], list(timers.values()), js="() => [playground.tab()]", **QUIET)
     page.load(**parts[TABS[0]]["refresh"], **QUIET)
     for name, tab in tabs.items():
         tab.select(lambda name=name: in_front(name), None, list(timers.values()), **QUIET)
         tab.select(**parts[name]["refresh"], **QUIET)
-    filled = [part["form"] for part in parts.values() if "form" in part]
-
-    def follow(preset: str) -> list[Any]:
-        return [value for form in filled for value in forms.defaults(form.stage, preset, form.names())]
-
-    top.preset.change(follow, [top.preset], [c for form in filled for c in form.components], **QUIET).then(
-        **top.refresh, **QUIET
+    top.preset.input(
+        None, [top.preset], None, js="(preset) => playground.keepPreset(preset)", api_visibility="private"
     )
+    top.preset.change(kept.defaults, [top.preset], kept.components, **QUIET).then(
+        **kept.restore(top.preset), api_visibility="private"
+    ).then(**top.refresh, **QUIET)
 
 
-def newest_preset(services: Services) -> str:
-    """The preset that was worked with last."""
+class Kept:
+    """The forms of all tabs: their values for a preset, and what the browser has kept of them."""
+
+    def __init__(self, parts: Sequence[dict[str, Any]]):
+        self.parts = [(part["form"], part.get("extra", [])) for part in parts]
+        self.components = [c for form, _ in self.parts for c in form.components]
+
+    def defaults(self, preset: str) -> list[Any]:
+        """The preset's value of each component."""
+        return [v for form, _ in self.parts for v in forms.defaults(form.stage, preset, form.names())]
+
+    def restore(self, preset: gr.Radio) -> dict[str, Any]:
+        """The event that puts what the browser has kept for the preset into the forms."""
+        components = [c for form, extra in self.parts for c in (*extra, *form.components)]
+        layout = ", ".join(f"[{form.stage!r}, {forms.kept_names(form, extra)}]" for form, extra in self.parts)
+        script = f"(preset, ...values) => playground.restore([{layout}], preset, values)"
+        return {"fn": None, "inputs": [preset, *components], "outputs": components, "js": script}
+
+
+def hide_from_raters(
+    page: gr.Blocks, services: Services, bar: gr.Tabs, tabs: dict[str, gr.Tab], buttons: list[gr.Button]
+) -> None:
+    """Show raters the arena alone, without tabs and buttons that they may not use."""
+    outputs = [bar, *tabs.values(), *buttons]
+
+    def shown_to(request: gr.Request) -> list[Any]:
+        if services.access.may(request, "admin"):
+            return [gr.skip()] * len(outputs)
+        seen = [gr.Tab(visible=name == "arena") for name in tabs]
+        return [gr.Tabs(selected="arena"), *seen, *(gr.Button(visible=False) for _ in buttons)]
+
+    page.load(shown_to, None, outputs, **QUIET)
+
+
+def newest_preset(services: Services, kept: str | None) -> str:
+    """The preset that the browser has kept, else that of the newest run."""
+    if kept in PRESETS:
+        return kept
     records = services.runs.list()
     return next((r.preset for r in records if r.preset in PRESETS), "tiny")

@@ -1,6 +1,6 @@
-"""Small pieces of HTML that several tabs share. Everything that comes from a record is escaped here.
+"""HTML fragments that several tabs share. They escape all values from records.
 
-Text that a model or another person wrote never passes through here: it is shown in text boxes and chat panes.
+Text written by a model or by another person is never rendered here; text boxes and chat panes show it.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from typing import Any
 
-from data.errors import Code
 from data.workspace import Workspace
 from pipeline.arena.rounds import Arena
 from pipeline.runs.jobs import JobRunner, command_line
@@ -29,7 +29,7 @@ ENDED = ("failed", "cancelled", "lost")
 
 @dataclass(frozen=True)
 class Services:
-    """What the handlers of the page work with; made once in app.py and passed in."""
+    """The services that the page's handlers use; app.py creates them once."""
 
     workspace: Workspace
     jobs: JobRunner
@@ -41,13 +41,13 @@ class Services:
 def command(
     services: Services, stage: str, preset: str, precision: str | None, changed: Sequence[str]
 ) -> str:
-    """The command line for the same run, ready to be pasted into a shell."""
+    """The equivalent command line, ready to be pasted into a shell."""
     line = shlex.join(command_line(stage, preset, precision, changed, services.workspace))
-    return line.encode("utf-8", "backslashreplace").decode()  # what is no text could not be sent to the page
+    return line.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair could not be sent
 
 
 def duration(seconds: float | None, t: Texts) -> str:
-    """ "35 s", "4 min", "1 h 20 min"; an em dash where unknown."""
+    """ "35 s", "4 min", "1 h 20 min"; an en dash if unknown."""
     if seconds is None:
         return "–"
     seconds = max(0, int(seconds))
@@ -58,7 +58,7 @@ def duration(seconds: float | None, t: Texts) -> str:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number by itself; an en dash where there is none."""
+    """A single number; an en dash if there is none."""
     found = finite(value)
     if found is None:
         return "–"
@@ -66,7 +66,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def measured(value: Any, digits: int = 3) -> str:
-    """A measured number among others of its kind: 0.840 below 0.825, not 0.84."""
+    """A measured number with a fixed number of significant digits: 0.840 below 0.825, not 0.84."""
     found = finite(value)
     return number(value) if found in (None, 0) else f"{found:#.{digits}g}".removesuffix(".")
 
@@ -89,7 +89,7 @@ def gigabytes(value: Any) -> str:
 
 
 def interval(pair: Any, digits: int = 2) -> str:
-    """ "0.61–0.68" of [low, high]; nothing where there is none."""
+    """ "0.61–0.68" for [low, high]; "" if there is no interval."""
     if not isinstance(pair, (list, tuple)) or len(pair) != 2 or None in (finite(pair[0]), finite(pair[1])):
         return ""
     return f"{pair[0]:.{digits}f}–{pair[1]:.{digits}f}"
@@ -110,7 +110,7 @@ def with_interval(value: Any, pair: Any) -> str:
 
 
 def run_title(record: RunRecord, t: Texts) -> str:
-    """ "PPO int4", "PPO bf16 · gold" where gold was the reward; and the run's own name (not escaped)."""
+    """ "PPO int4", or "PPO bf16 · gold" if gold was the reward, and the run's own name. Not escaped."""
     row = STAGES.get(record.stage)
     if row is None:
         return record.stage or record.id
@@ -124,56 +124,31 @@ def run_title(record: RunRecord, t: Texts) -> str:
 
 
 def run_label(record: RunRecord, t: Texts) -> str:
-    """One line for a choice of runs: what, state, when, id's last four letters."""
-    stamp = record.id.split("-")[0]
-    when = f"{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}" if len(stamp) > 12 else stamp
+    """One line in a choice of runs: title, state, time, and the last four characters of the id."""
+    when = local_time(record.id.split("-")[0])
     return f"{run_title(record, t)} · {t('status.' + record.status)} · {when} · {record.id[-4:]}"
 
 
+def local_time(stamp: str | None) -> str:
+    """A UTC time of a record or of a run's id as "11-26 21:05" in the time zone of this machine."""
+    try:
+        return datetime.fromisoformat(stamp or "").astimezone().strftime("%m-%d %H:%M")
+    except ValueError:
+        return stamp or "–"
+
+
 def chip(state: str, text: str, title: str = "") -> str:
-    """A coloured mark with a text."""
+    """A coloured label."""
     return f'<span class="chip {escape(state)}" title="{escape(title, quote=True)}">{escape(text)}</span>'
 
 
-def job_card(record: RunRecord | None, t: Texts) -> str:
-    """State, progress and time left of a run; an error with one suggestion where it ended badly."""
-    if record is None:
-        return f'<div class="quiet">{escape(t("run.none"))}</div>'
-    status, progress = record.status, record.progress
-    step, total = (progress.step, progress.total) if progress else (None, None)
-    share = 1.0 if status == "done" else min(1.0, step / total) if step and total else 0.0
-    facts = [chip(status, t("status." + status)), f"<b>{escape(run_title(record, t))}</b>"]
-    if status == "running" and total:
-        facts.append(escape(t("run.step", step=step, total=total)))
-        if progress and progress.seconds_left is not None:
-            left = t("run.left", time=duration(progress.seconds_left, t))
-            facts.append(f'<span class="quiet">{escape(left)}</span>')
-    elif status == "running":
-        facts.append(f'<span class="quiet">{escape(t("run.starting"))}</span>')
-    elif record.seconds is not None:
-        facts.append(f'<span class="quiet">{escape(t("run.took", time=duration(record.seconds, t)))}</span>')
-    facts.append(f'<span class="grow"></span><span class="quiet">#{escape(record.id[-4:])}</span>')
-    lines = [f'<div class="job-line">{"".join(facts)}</div>']
-    if status in ("running", "done") or share:
-        lines.append(f'<div class="meter {status}"><i style="width:{100 * share:.1f}%"></i></div>')
-    if progress and progress.silent_seconds > 180:
-        lines.append(advice(t("run.silent", time=duration(progress.silent_seconds, t))))
-    if status in ENDED and record.error:
-        # The cause of a lost run is derived, not recorded, and so the page can tell it in its language.
-        code = record.error_code or Code.UNEXPECTED
-        cause = f"error.{code}"
-        lines.append(advice(t(cause) if t.has(cause) else record.error, bad=True))
-        lines.append(advice(t.advice(code)))
-    return f'<div class="job">{"".join(lines)}</div>'
-
-
 def advice(text: str, bad: bool = False) -> str:
-    """A line set apart."""
+    """A highlighted line."""
     return f'<div class="advice{" bad" if bad else ""}">{escape(text)}</div>'
 
 
 def problem(text: str) -> str:
-    """What keeps a form from being run; nothing where it can."""
+    """Why a form cannot be run, as an alert; "" if it can."""
     return f'<div class="problem" role="alert">{escape(text)}</div>' if text else ""
 
 
@@ -185,7 +160,7 @@ def reading(found: Reading) -> str:
 
 
 def intro(text: str) -> str:
-    """The few lines that open a tab (our own text)."""
+    """The introduction of a tab. `text` is not escaped."""
     return f'<div class="intro"><p>{text}</p></div>'
 
 
@@ -194,8 +169,8 @@ def title(text: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], text_columns: int = 1) -> str:
-    """A plain table; the first `text_columns` columns are text, the others numbers at the right. Cells that
-    are `Mark` are HTML of our own, everything else is escaped."""
+    """A plain table. The first `text_columns` columns are text, the others right-aligned numbers. Cells of
+    type `Mark` are inserted as HTML, all others are escaped."""
 
     def line(tag: str, cells: Sequence[Any]) -> str:
         drawn = []
@@ -212,7 +187,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], text_columns: i
 
 
 class Mark(str):
-    """HTML made here, which `table` does not escape."""
+    """HTML that `table` does not escape."""
 
 
 def policy_mark(name: str, colour: str) -> Mark:
@@ -222,7 +197,7 @@ def policy_mark(name: str, colour: str) -> Mark:
 
 
 def verdict(passed: bool | None, t: Texts) -> Mark:
-    """A tick, a cross, or not measured."""
+    """A tick, a cross, or "not measured"."""
     if passed is None:
         return Mark(f'<span class="quiet">{escape(t("verdict.none"))}</span>')
     return Mark(

@@ -1,10 +1,8 @@
-"""Who may call a handler of the page, and what a call may carry: no file reference where no file is expected,
-and no address to fetch.
+"""Checks of each call of a page handler: the caller's role, and no unexpected file reference or URL in it.
 
 Gradio looks for file references in the payload of every input, whatever its component, and copies the file
-(or downloads the address) that it finds there to a folder from which anybody can read it. `CheckedBlocks`
-refuses such a payload before Gradio opens anything. It does not check what is inside an uploaded file:
-`data.sources` does.
+(or downloads the URL) to a folder from which anybody can read it. `CheckedBlocks` refuses such a payload
+before Gradio opens anything. It does not check the content of an uploaded file; `data.sources` does.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ FILE_KEYS = frozenset({"path", "url", "meta"})
 
 
 class CheckedBlocks(gr.Blocks):
-    """A `gr.Blocks` that checks the caller and the payload of each call, whichever address it came through.
+    """A `gr.Blocks` that checks the caller and the payload of each call, through every endpoint.
 
     Gradio compares the path of an upload with the upload folder only after `launch`, which
     `gr.mount_gradio_app` never calls. `has_launched` is therefore set here, for as long as the page exists.
@@ -33,7 +31,7 @@ class CheckedBlocks(gr.Blocks):
     async def process_api(
         self, block_fn: BlockFunction | int, inputs: list[Any], *args: Any, **more: Any
     ) -> dict[str, Any]:
-        """As of `gr.Blocks`, for callers with the role that the handler needs; others get gr.Error."""
+        """Like `gr.Blocks.process_api`. Raises gr.Error for a caller without the handler's role."""
         request = more.get("request")
         found = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         if args or isinstance(request, list):  # nothing here is called in batches
@@ -49,10 +47,10 @@ class CheckedBlocks(gr.Blocks):
         self.has_launched = True
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
-        """Refuse a call whose inputs hold a file reference that its component does not take.
+        """Refuse a call whose inputs contain a file reference for a component that accepts none.
 
-        Raises gr.Error before any file is opened or any address is contacted. The browser and gradio_client
-        send an upload as a dict with a local path; everything else with the keys of a file is an attack.
+        Raises gr.Error before any file is opened or any host is contacted. The browser and gradio_client
+        send an upload as a dict with a local path; any other dict with the keys of a file is an attack.
         """
         super().validate_inputs(block_fn, inputs)
         for index, value in enumerate(inputs):
@@ -64,12 +62,12 @@ class CheckedBlocks(gr.Blocks):
 
 
 def role_of(block_fn: BlockFunction) -> str:
-    """The role that a handler needs: "admin" unless it is marked, or only reads (`ui.events.QUIET`)."""
+    """The role that a handler requires: "admin", unless it is marked or only reads (`ui.events.QUIET`)."""
     return getattr(block_fn.fn, "role", "admin" if block_fn.queue else "rater")
 
 
 def file_references(value: Any) -> Iterator[dict[str, Any]]:
-    """Every dict inside a JSON value that has a key of a file reference."""
+    """Each dict inside a JSON value that has a key of a file reference."""
     waiting = [value]
     while waiting:
         found = waiting.pop()
@@ -82,5 +80,5 @@ def file_references(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def is_local_path(path: Any) -> bool:
-    """Whether this is a path, not empty, and not an address such as http://…, file:… or //host/…"""
+    """Whether this is a non-empty path, and not a URL such as http://…, file:… or //host/…"""
     return isinstance(path, str) and path != "" and "://" not in path and not path.startswith(("//", "\\\\"))

@@ -1,4 +1,4 @@
-"""Host names and peers: what counts as this machine, and who counts as one visitor of the network."""
+"""Host names and peers: which names belong to this machine, and which addresses count as one peer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a bind address or host name can be reached from this machine only."""
+    """Whether a bind address or host name is reachable from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -17,7 +17,7 @@ def is_loopback(host: str) -> bool:
 
 
 def peer_of(address: str) -> str:
-    """Who counts as one peer: an IPv4 address, or the /64 network of an IPv6 address."""
+    """The peer of an address: the IPv4 address itself, or the /64 network of an IPv6 address."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -29,7 +29,7 @@ def peer_of(address: str) -> str:
 
 
 def host_name(netloc: str) -> str:
-    """The host of "host:port" or "[::1]:port" in lower case; "" where it cannot be read."""
+    """The host of "host:port" or "[::1]:port" in lower case; "" if it cannot be parsed."""
     try:
         return (urlsplit("//" + netloc).hostname or "").lower()
     except ValueError:

@@ -1,7 +1,7 @@
-"""Plotly figures of the page, from rows of metrics.jsonl and from results; no Gradio, no reading of files.
+"""Plotly figures of the page, from rows of metrics.jsonl and from results. No Gradio and no file access.
 
 Every figure has a fixed height and a constant `uirevision`, so that a live chart keeps its zoom and does
-not flicker. A value that is missing or not finite is a gap in its line, never a zero.
+not flicker. A missing or non-finite value is a gap in its line, never a zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Texts = Callable[..., str]
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: `keys` are names in a metrics row, the first one found in a row is drawn."""
+    """One line of a chart. It shows the first of `keys` that a metrics row contains."""
 
     name: str
     keys: Sequence[str]
@@ -89,14 +89,14 @@ CHARTS: dict[str, list[Chart]] = {
 
 
 def finite(value: object) -> float | None:
-    """The value as a float, or None where it is missing or not finite."""
+    """The value as a float, or None if it is missing or not finite."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def series(rows: Sequence[dict], keys: Sequence[str]) -> tuple[list, list]:
-    """Steps and values of a metric; rows that do not carry it are left out, a null in a row is a gap."""
+    """Steps and values of a metric. Rows without the metric are skipped; a null in a row is a gap."""
     steps, values = [], []
     for row in rows:
         key = next((k for k in keys if k in row), None)
@@ -111,7 +111,7 @@ def series(rows: Sequence[dict], keys: Sequence[str]) -> tuple[list, list]:
 
 
 def empty(title: str, height: int = HEIGHT) -> go.Figure:
-    """A figure with axes and no line, in the page's manner: see-through, readable on light and dark."""
+    """An empty figure with the page's style: a transparent background, readable on light and dark."""
     figure = go.Figure()
     figure.update_layout(
         title={"text": title, "font": {"size": 13}, "x": 0.01, "y": 0.97, "yanchor": "top"},
@@ -167,7 +167,7 @@ def live(chart: Chart, rows: Sequence[dict], t: Texts) -> go.Figure:
 
 
 def live_charts(stage: str, rows: Sequence[dict], t: Texts) -> list[go.Figure]:
-    """All the charts of a stage, in the order of `CHARTS`."""
+    """All charts of a stage, in the order of `CHARTS`."""
     return [live(chart, rows, t) for chart in CHARTS[stage]]
 
 
@@ -199,8 +199,8 @@ def bars(
     errors: dict[str, tuple[float, float]] | None = None,
     line: tuple[float, str] | None = None,
 ) -> go.Figure:
-    """One bar a policy, in its colour; `errors` are intervals (low, high), `line` a horizontal mark with
-    its text."""
+    """One bar per policy, in the policy's colour. errors: intervals (low, high). line: a horizontal mark and
+    its label."""
     figure = empty(title, height=300)
     known = {name: number for name, v in values.items() if (number := finite(v)) is not None}
     interval = None
@@ -246,8 +246,15 @@ def frontier(
         for name, (x, y) in points.items()
         if (right := finite(x)) is not None and (up := finite(y)) is not None
     }
-    for name, (x, y) in known.items():
-        look = {"size": 15, "color": COLOURS.get(name, GREY), "line": {"width": 1.5, "color": "#fff"}}
+    symbols = ("circle", "square", "diamond", "triangle-up")  # so that points at one place can be told apart
+    for number, (name, (x, y)) in enumerate(known.items()):
+        look = {
+            "size": 15,
+            "symbol": symbols[number % len(symbols)],
+            "opacity": 0.8,
+            "color": COLOURS.get(name, GREY),
+            "line": {"width": 1.5, "color": "#fff"},
+        }
         figure.add_scatter(x=[x], y=[y], name=name, mode="markers", marker=look)
     edge = max([x for x, _ in known.values()] + ([limit[0]] if limit else [0.1])) * 1.2
     if limit:

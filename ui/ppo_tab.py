@@ -1,4 +1,4 @@
-"""The PPO tab; what it shares with the other training tabs is in `ui.training`."""
+"""The PPO tab; `ui.training` has the part that all training tabs share."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ from ui.texts import Texts
 def build(
     services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab and bind its handlers."""
+    """Build the tab and bind its handlers."""
     return training.build("ppo", services, t, preset, opened)

@@ -1,13 +1,14 @@
-"""What the curves say, in plain words. Each reading is a list of (mood, text); moods are "good", "note" and
-"warn".
+"""The curves of a run in plain words. Each reading is a list of (mood, text); the moods are "good", "note"
+and "warn".
 
-These are rules of thumb for a person who looks at a chart for the first time, not statistics: those are in
+These are rules of thumb for a person who sees such a chart for the first time. The statistics are in
 evaluation/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import fmean, pstdev
 
 from ui.plots import finite
 
@@ -17,7 +18,7 @@ KL_GOAL = 0.2  # nats per token, the target of the project's guidelines
 
 
 def values(rows: Sequence[dict], *keys: str) -> list[float]:
-    """The finite values of the first key that a row carries, in order."""
+    """The finite values, in order, of the first of `keys` that each row contains."""
     found = []
     for row in rows:
         key = next((k for k in keys if k in row), None)
@@ -28,18 +29,18 @@ def values(rows: Sequence[dict], *keys: str) -> list[float]:
 
 
 def ends(series: Sequence[float], share: float = 0.15) -> tuple[float, float]:
-    """The mean of the first and of the last `share` of a series, so that one noisy step does not decide."""
+    """The means of the first and of the last `share` of a series, so that one noisy step does not decide."""
     count = max(1, int(len(series) * share))
-    return sum(series[:count]) / count, sum(series[-count:]) / count
+    return fmean(series[:count]), fmean(series[-count:])
 
 
 def same(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two series are the same numbers, but for rounding."""
+    """Whether two series are equal up to rounding."""
     return len(one) == len(other) and all(abs(a - b) < 1e-4 for a, b in zip(one, other, strict=True))
 
 
 def read(stage: str, rows: Sequence[dict], t: Texts) -> Reading:
-    """The reading of a stage's metrics so far; one note where there is too little to read."""
+    """The reading of a stage's metrics so far; a single note if there are too few rows."""
     if len(rows) < 2:
         return [("note", t("read.wait"))]
     found = {"sft": _loss, "pretrain": _loss, "reward": _reward, "judge": _reward, "ppo": _ppo}[stage](
@@ -51,13 +52,26 @@ def read(stage: str, rows: Sequence[dict], t: Texts) -> Reading:
     return found or [("note", t("read.wait"))]
 
 
+def smoothed(series: Sequence[float]) -> list[float]:
+    """The mean over a window of an eighth of the series, ending at each value."""
+    width = max(1, len(series) // 8)
+    return [fmean(series[max(0, end - width) : end]) for end in range(1, len(series) + 1)]
+
+
+def settled_at(series: Sequence[float], first: float, last: float) -> int:
+    """The index from which the smoothed series stays within a tenth of its whole fall above `last`."""
+    near = last + 0.1 * (first - last)
+    over = [index for index, value in enumerate(smoothed(series)) if value > near]
+    return over[-1] + 1 if over else 0
+
+
 def _loss(rows: Sequence[dict], t: Texts) -> Reading:
     found: Reading = []
     train, held_out = values(rows, "loss"), values(rows, "eval_loss")
     if len(train) > 1:
-        first, last = ends(train)
-        key = "read.loss_falls" if last < first * 0.995 else "read.loss_flat"
-        found.append(("good" if last < first else "note", t(key, first=f"{first:.3f}", last=f"{last:.3f}")))
+        found.append(
+            _fall(train, [row.get("step", 0) for row in rows if finite(row.get("loss")) is not None], t)
+        )
     if len(held_out) > 1:
         best = min(held_out)
         if held_out[-1] > best * 1.02:
@@ -65,6 +79,23 @@ def _loss(rows: Sequence[dict], t: Texts) -> Reading:
         else:
             found.append(("good", t("read.generalises", last=f"{held_out[-1]:.3f}")))
     return found
+
+
+def _fall(loss: Sequence[float], steps: Sequence[int], t: Texts) -> tuple[str, str]:
+    """Whether the loss fell over the whole run. The first values count alone, because a loss falls fastest
+    at the start; the end is a mean, and noise is judged by the spread of its values."""
+    first, last = fmean(loss[:2]), ends(loss)[1]
+    tail = loss[-max(2, len(loss) // 4) :]
+    noise = max(0.005 * abs(first), 2 * pstdev(tail) / len(tail) ** 0.5)
+    told = {"first": f"{first:.3f}", "last": f"{last:.3f}"}
+    if last > first + noise:
+        return "warn", t("read.loss_rises", **told)
+    if first - last <= noise:
+        return "note", t("read.loss_flat", **told)
+    index = settled_at(loss, first, last)
+    if len(loss) >= 8 and index < 0.75 * len(loss):
+        return "good", t("read.loss_settled", **told, step=steps[index])
+    return "good", t("read.loss_falls", **told)
 
 
 def _reward(rows: Sequence[dict], t: Texts) -> Reading:

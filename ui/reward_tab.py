@@ -1,5 +1,5 @@
-"""The reward model tab: what all training tabs share (`ui.training`), and below it how well the finished
-reward models know what they know (`ui.calibration`)."""
+"""The reward model tab: the part that all training tabs share (`ui.training`), and below it the calibration
+of the finished reward models (`ui.calibration`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ui.texts import Texts
 def build(
     services: Services, t: Texts, preset: gr.Radio, opened: Sequence[Callable[..., Any]]
 ) -> dict[str, Any]:
-    """Draw the tab and bind its handlers."""
+    """Build the tab and bind its handlers."""
     tab = training.build("reward", services, t, preset, opened)
     own, section = tab["refresh"], calibration.build(services, t, preset, tab["timer"])
 

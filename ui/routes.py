@@ -1,8 +1,8 @@
-"""The only addresses that the page answers, with the role, the size of the body and the owner of each.
+"""The table of all addresses that the page serves, each with its role and the size limit of its body.
 
 Gradio mounts more than the page uses (a code editor, a proxy, calls to components, profiling, a deep link
-that writes files); whatever is not in this table is "not found" before Gradio sees it. The same table holds
-for each language.
+that writes files); any other address gets "not found" before Gradio sees the request. The table applies to
+each language.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 KIB = 1024
 FORM_LIMIT = 4 * KIB
-CALL_LIMIT = 1024 * KIB  # a prompt of megabytes never reaches a tokenizer
+CALL_LIMIT = 1024 * KIB  # keeps a prompt of several megabytes away from the tokenizer
 UPLOAD_LIMIT = 51 * 1024 * KIB  # Gradio itself refuses files over 50 MB
 PREFIXES = ("/zh",)
 
@@ -22,8 +22,8 @@ PREFIXES = ("/zh",)
 class Route:
     """One address. role: "anyone" (also without a login), "rater" or "admin".
 
-    limit: the most bytes of a body. keys: the keys of a JSON body that name a session or an event; groups of
-    the pattern called `session` or `event` and the query parameter `session_hash` name one too.
+    limit: maximum size of the body in bytes. keys: the keys of a JSON body that name a session or an event;
+    the pattern's groups `session` and `event` and the query parameter `session_hash` name one too.
     """
 
     method: str
@@ -34,13 +34,13 @@ class Route:
 
     @property
     def is_call(self) -> bool:
-        """Whether the body is JSON that calls a handler or names a call."""
+        """Whether the body is JSON that calls a handler or refers to a call."""
         return self.limit == CALL_LIMIT
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A request whose address is in the table. names: what its path says of sessions and events."""
+    """A request whose address is in the table. names: the sessions and events in its path."""
 
     route: Route
     path: str  # without the language
@@ -71,7 +71,7 @@ ROUTES: tuple[Route, ...] = (
 
 
 def find(method: str, path: str) -> Visit | None:
-    """What the table says of a request; None for an address that is not served. HEAD counts as GET."""
+    """The table's entry for a request; None for an address that is not served. HEAD counts as GET."""
     prefix = next((p for p in PREFIXES if path == p or path.startswith(p + "/")), "")
     rest = path[len(prefix) :] or "/"
     wanted = "GET" if method == "HEAD" else method

@@ -1,6 +1,6 @@
-"""The web server around the page: one Gradio app per language on one FastAPI app, guarded by `ui.guard`.
+"""The web server around the page: one Gradio app per language on one FastAPI app, behind `ui.guard`.
 
-English is served at /, Chinese at /zh (`ui.visitors`). Nothing is started here: `app.py` runs the server.
+English is served at /, Chinese at /zh (`ui.visitors`). `app.py` runs the server; this module starts nothing.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def build(
     names: Collection[str] = (),
     upload_folder: Path | None = None,
 ) -> Guard:
-    """Mount the pages (by language) and put the guard in front. Returns the ASGI app.
+    """Mount the pages (by language) behind the guard. Returns the ASGI app.
 
-    names: Host names of this server beside its address. upload_folder: where Gradio keeps files; its size is
-    not limited without it.
+    names: further Host names of this server. upload_folder: where Gradio keeps files; without it their total
+    size is not limited.
     """
     access = access or Access()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if access.accounts is not None and access.logins is not None:
         server.routes.extend(Login(access.accounts, access.logins).routes())
-    for code, path in sorted(LANGUAGES.items(), key=lambda item: -len(item[1])):  # "/" would swallow the rest
+    for code, path in sorted(LANGUAGES.items(), key=lambda item: -len(item[1])):  # "/" matches every path
         gr.mount_gradio_app(
             server,
             pages[code].queue(max_size=64, api_open=False, default_concurrency_limit=1),
@@ -72,9 +72,14 @@ def build(
 
 
 def login_of(access: Access):
-    """What Gradio asks for the name of a visitor; None turns the visitor away."""
+    """The function that gives Gradio the name of a visitor.
+
+    Its result None refuses the visitor; "" is a visitor without a name, where there are no accounts.
+    """
 
     def name(request: Request) -> str | None:
+        if not access.asks:
+            return ""
         account = access.account(request.cookies)
         return account.name if account else None
 
@@ -89,9 +94,9 @@ def configuration(
     certfile: Path | None = None,
     keyfile: Path | None = None,
 ) -> uvicorn.Config:
-    """uvicorn's settings, all said, so that no variable of the environment decides one.
+    """uvicorn's settings. All are explicit, so that no environment variable decides one.
 
-    proxies: addresses whose X-Forwarded-For is believed. Raises UserError for a certificate that is no use.
+    proxies: addresses whose X-Forwarded-For is trusted. Raises UserError for an unusable certificate.
     """
     if certfile:
         try:

@@ -1,6 +1,6 @@
-"""How the page looks: colours, system fonts (nothing is fetched), the style sheet and the keyboard script.
+"""The look of the page: colours, system fonts (the page fetches none), the style sheet and the scripts.
 
-The palette is shared with the charts (`ui.plots`), so that a policy has one colour everywhere on the page.
+The charts (`ui.plots`) use the same palette, so that a policy has one colour everywhere on the page.
 """
 
 from pathlib import Path
@@ -63,18 +63,20 @@ def theme() -> gr.themes.Base:
         block_label_text_color="#4a5568",
         block_label_text_color_dark="#a9b4cc",
         block_title_text_weight="600",
-        block_info_text_size="*text_xs",
+        block_info_text_size="*text_sm",
         body_text_color_subdued="#5b677d",
         body_text_color_subdued_dark="#9aa6c0",
         input_background_fill="#ffffff",
         input_background_fill_dark="#121726",
+        input_placeholder_color="#667085",
+        input_placeholder_color_dark="#9aa6c0",
         input_border_width="1px",
         input_border_color="#d5dae8",
         input_border_color_dark="#2f3853",
         button_primary_background_fill="#4f5bd5",
         button_primary_background_fill_hover="#434ebf",
         button_primary_background_fill_dark="#5b68e0",
-        button_primary_background_fill_hover_dark="#6b77ea",
+        button_primary_background_fill_hover_dark="#4f5bd5",
         button_primary_text_color="#ffffff",
         button_secondary_background_fill="#eef0f7",
         button_secondary_background_fill_hover="#e3e7f3",
@@ -85,18 +87,18 @@ def theme() -> gr.themes.Base:
 
 
 def asset(name: str) -> str:
-    """A text file that lies beside this module."""
+    """The content of a text file next to this module."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def css() -> str:
-    """The style sheet of the page."""
-    return asset("page.css")
+    """The style sheets of the page; the one for phones comes last, because it overrides the other."""
+    return asset("page.css") + asset("phone.css")
 
 
 def head() -> str:
-    """The script for the arena's keys, as a tag for the document's head."""
-    return f"<script>{asset('arena.js')}</script>"
+    """The scripts of the page and of the arena's keys, as tags for the document's head."""
+    return "".join(f"<script>{asset(name)}</script>" for name in ("page.js", "arena.js"))
 
 
 def favicon() -> str:

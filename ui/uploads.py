@@ -1,7 +1,7 @@
-"""The folder for files that the page takes in and gives out: of one app alone, limited in all, and emptied.
+"""The folder for uploads and downloads of the page: private to one app, with a total size limit.
 
-Gradio keeps every upload for good. Here a file goes when its time is over, when room is needed for the next
-one, and when the app ends or starts anew.
+Gradio keeps every upload for good. This module removes a file after an hour, earlier if the next one needs
+the space, and all files when the app starts or ends.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from data.errors import Code, UserError
 
 MIB = 1 << 20
 TOTAL_BYTES = 500 * MIB
-KEPT_SECONDS = 3600.0  # a file this old goes in any case
-SAFE_SECONDS = 300.0  # a file this young never goes: somebody is about to use it
+KEPT_SECONDS = 3600.0  # an older file is always removed
+SAFE_SECONDS = 300.0  # a younger file is never removed, because it is about to be used
 
 
 @dataclass
 class Uploads:
-    """The files below `folder`, at most `total` bytes with those that are coming in. Used by many threads."""
+    """The files below `folder`: at most `total` bytes, with those that are being uploaded. Thread-safe."""
 
     folder: Path
     total: int = TOTAL_BYTES
@@ -36,7 +36,7 @@ class Uploads:
 
     @contextmanager
     def room_for(self, size: int) -> Iterator[bool]:
-        """Whether `size` more bytes may come in; they are reserved until the end of the block."""
+        """Whether there is room for `size` more bytes; they are reserved until the end of the block."""
         with self._lock:
             there = self.sweep(time.time(), size + self._coming) + size + self._coming <= self.total
             self._coming += size * there
@@ -47,7 +47,7 @@ class Uploads:
                 self._coming -= size * there
 
     def sweep(self, now: float, needed: int = 0) -> int:
-        """Remove old files, and the oldest until `needed` bytes fit. Returns the bytes that stay.
+        """Remove old files, and then the oldest until `needed` bytes fit. Returns the remaining bytes.
 
         now: seconds since 1970.
         """
@@ -67,10 +67,10 @@ class Uploads:
 
 @contextmanager
 def upload_folder(workspace_root: Path) -> Iterator[Path]:
-    """An empty private folder outside the workspace, the same for each start of one workspace's app.
+    """An empty private folder outside the workspace; its path depends only on the workspace.
 
-    It is removed at the end; what a killed app left behind goes at the next start. Raises UserError where
-    the place belongs to somebody else.
+    It is removed at the end; the next start removes what a killed app left behind. Raises UserError if the
+    folder belongs to another user.
     """
     name = hashlib.sha256(str(workspace_root).encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()).resolve() / f"edgerlhf-{name}"

@@ -108,7 +108,7 @@ def trust_html(found: Trust, t: Texts) -> str:
         lines.append(("note", t("trust.unknown", what="; ".join(unknown))))
     rows = [
         [
-            check.rater[:6],
+            check.rater.partition(":")[2][:6],
             ", ".join(t(f"trust.flag.{flag}") for flag in check.flags),
             check.votes,
             parts.number(check.seconds),

@@ -1,8 +1,8 @@
-"""Language and rater id of a visitor, by cookie: an ASGI middleware, and the rules for the language.
+"""The visitor's language and rater id, both cookies: an ASGI middleware, and the rules for the language.
 
-A first visit goes where the browser's language says; the switch on the page sets a cookie and wins from then
-on. A visitor gets a random rater id as a cookie, so that votes of one person belong together where nobody
-logs in; scripts get it with the page's configuration, which they read first.
+A first visit follows the browser's language; the switch on the page sets a cookie, which has priority from
+then on. A visitor gets a random rater id as a cookie, so that the votes of one person belong together
+without a login; scripts get it with the page's configuration, which they read first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ YEAR = 365 * 24 * 3600
 
 @dataclass
 class Visitors:
-    """Sends a first visit to its language, and hands out rater ids."""
+    """Redirects a first visit to its language and sets the rater id."""
 
     app: ASGIApp
     language: str = "auto"
@@ -52,7 +52,7 @@ class Visitors:
 
 
 def new_cookies(request: Request) -> list[str]:
-    """The cookies that this visit sets: the chosen language, and a rater id where there is none."""
+    """The cookies that this visit sets: the chosen language, and a rater id if there is none."""
     response, secure = Response(), request.url.scheme == "https"
     asked = request.query_params.get("lang")
     if asked in LANGUAGES:
@@ -64,7 +64,7 @@ def new_cookies(request: Request) -> list[str]:
 
 
 def elsewhere(request: Request, language: str) -> str | None:
-    """Where to send a visit to the bare address; None where it is right. language: "auto" or a fixed one."""
+    """The redirect target of a visit to the bare address, or None. language: "auto" or a fixed one."""
     if request.url.path == "/zh":
         return "/zh/"
     asked = request.query_params.get("lang")
@@ -74,12 +74,12 @@ def elsewhere(request: Request, language: str) -> str | None:
 
 
 def language_of(request: Request, language: str = "auto") -> str:
-    """The visitor's language: as asked for, else chosen before, else of the server or of the browser."""
+    """The visitor's language: from the query, else the cookie, else the server's or the browser's."""
     said = [request.query_params.get("lang"), request.cookies.get("lang"), language]
     return next((one for one in said if one in LANGUAGES), preferred(request))
 
 
 def preferred(request: Request) -> str:
-    """ "zh" where a Chinese comes first in Accept-Language, else "en"."""
+    """ "zh" if Accept-Language starts with a Chinese, else "en"."""
     first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
     return "zh" if first.startswith("zh") else "en"

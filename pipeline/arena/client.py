@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
@@ -108,6 +108,27 @@ class InferenceClient:
                     self._answering = None
                 if not ended:
                     worker.send({"do": "stop", "id": number})
+
+    def score(
+        self, lineup: Lineup, reward: Mapping[str, str], rows: Sequence[Mapping[str, str]]
+    ) -> list[float]:
+        """A reward model's scores of answers, in their order; see `pipeline.arena.scoring`.
+
+        Raises UserError if it cannot be loaded, InferenceLost (a UserError) if the process died.
+        """
+        with self._my_turn():
+            worker = self._ready(lineup)
+            number = next(self._numbers)
+            worker.send(
+                {"do": "score", "id": number, "reward": dict(reward), "rows": [dict(r) for r in rows]}
+            )
+            while True:
+                message = self._receive(worker, LOAD_SECONDS)
+                if message.get("id") != number:
+                    continue  # of a request that was given up
+                if message["is"] == "error":
+                    raise UserError(message["message"], code=Code(message["code"]))
+                return [float(score) for score in message["scores"]]
 
     def stop(self, request: str) -> None:
         """End this request if it is being answered; its answers are returned as they are."""

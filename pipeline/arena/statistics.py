@@ -5,7 +5,7 @@ cast or retracted. No torch.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -13,12 +13,13 @@ import numpy as np
 from data.cast_votes import CastVote
 from data.policies import POLICIES
 from data.ranking import Ranking
-from data.seasons import MARGIN, Season
+from data.seasons import Terms
 from data.votes import VoteStore
 from evaluation.ballots import Ballot, VoteTable
 from evaluation.contrasts import Contrast, decisive_votes
 from evaluation.leaderboard import Standing, leaderboard
 from evaluation.planning import Plan, plan, taste_of
+from evaluation.ratings import RatedPolicy, Rating, rated
 from evaluation.trust import Trust, flagged_raters, trust
 from evaluation.verdict import Stop, Verdict, stop_rule, verdicts
 
@@ -28,8 +29,10 @@ QUANTISED = ("ppo-int8", "ppo-int4")
 
 @dataclass(frozen=True)
 class Board:
-    """The results of a season. without: the verdicts without the flagged raters; empty if no rater is
-    flagged. raters: number of raters. flagged: number of raters who vote too fast or always alike."""
+    """A season at a glance. without: the verdicts without the flagged raters; empty where nobody is flagged.
+    raters: who voted. flagged: of them, those who answer too fast or always alike. rankings: how many there
+    are; as many comparisons of two as a ranking holds count as one. rated: the ratings from 1 to 5, which
+    enter nothing else. hidden: the target is not reached, and the board is not meant to be seen before."""
 
     standings: list[Standing]
     verdicts: list[Verdict]
@@ -38,6 +41,8 @@ class Board:
     flagged: int
     rankings: int
     stop: Stop
+    rated: list[RatedPolicy] = field(default_factory=list)
+    hidden: bool = False
 
 
 Found = TypeVar("Found")
@@ -48,8 +53,8 @@ class Statistics:
 
     def __init__(self, store: VoteStore):
         self._store = store
-        self._known: dict[tuple[str, str], tuple[dict[str, int], Any]] = {}
-        self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, including retracted votes
+        self._known: dict[tuple[str, str], tuple[Any, Any]] = {}
+        self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, votes taken back included
 
     def ballots(self, season: str) -> list[Ballot]:
         """The votes of a season that count, oldest first. A vote is read from the database once."""
@@ -72,42 +77,53 @@ class Statistics:
         """How many votes the season needs, at its margin, with the decisive share and tastes seen so far."""
         return self._once("plan", season, lambda: self._plan(season))
 
+    def flagged(self, season: str) -> frozenset[str]:
+        """The raters of a season who answer too fast or always alike."""
+        return self._once("flagged", season, lambda: flagged_raters(VoteTable.of(self.ballots(season))))
+
     def _board(self, season: str) -> Board:
-        ballots, terms = self.ballots(season), self._season(season)
+        ballots, terms = self.ballots(season), self._store.terms(season)
         table = VoteTable.of(ballots)
-        asked = contrasts(terms.margin if terms else MARGIN)
-        flagged = flagged_raters(ballots)
-        kept = [number for number, ballot in enumerate(ballots) if ballot.rater not in flagged]
+        asked = contrasts(terms.margin)
+        flagged = flagged_raters(table)
+        kept = ~np.isin(table.rater, [code for code, rater in enumerate(table.raters) if rater in flagged])
         found = verdicts(table, asked)
+        rankings = full_rankings(table, len(self._store.policies(season)))
         return Board(
             leaderboard(table),
             found,
-            verdicts(table.only(np.array(kept)), asked) if flagged and kept else [],
+            verdicts(table.only(kept), asked) if flagged and kept.any() else [],
             len(table.raters),
             len(flagged),
-            len(table),
-            stop_rule(found, len(table), terms.target if terms else None),
+            rankings,
+            stop_rule(found, rankings, terms.target),
+            rated([Rating(*rating) for rating in self._store.ratings(season)]),
+            terms.hidden and terms.target is not None and rankings < terms.target,
         )
 
     def _plan(self, season: str) -> Plan:
-        table, terms = VoteTable.of(self.ballots(season)), self._season(season)
+        table, terms = VoteTable.of(self.ballots(season)), self._store.terms(season)
         pairs = [decisive_votes(table, name, REFERENCE) for name in QUANTISED]
         share = sum(votes.share for votes in pairs) / len(pairs)
         tastes = [taste_of(votes.shares()) for votes in pairs]
-        margin = terms.margin if terms else MARGIN
-        # Rounded, so that the plan does not change with every single vote.
-        return plan(margin=margin, decisive_share=round(share, 2), taste=round(max(tastes), 1))
-
-    def _season(self, season: str) -> Season | None:
-        return next((found for found in self._store.seasons() if found.id == season), None)
+        # Rounded, so that a plan changes only when the season has learnt something.
+        return plan(margin=terms.margin, decisive_share=round(share, 2), taste=round(max(tastes), 1))
 
     def _once(self, what: str, season: str, compute: Callable[[], Found]) -> Found:
-        """A result of a season, computed again only when a vote or a retraction was added."""
-        counts = self._store.counts()
+        """A result of a season, computed again only when a vote, a retraction or other terms were added."""
+        state: tuple[dict[str, int], Terms] = self._store.counts(), self._store.terms(season)
         known = self._known.get((what, season))
-        if known is None or known[0] != counts:
-            known = self._known[what, season] = counts, compute()
+        if known is None or known[0] != state:
+            known = self._known[what, season] = state, compute()
         return cast(Found, known[1])
+
+
+def full_rankings(table: VoteTable, policies: int = 0) -> int:
+    """The votes as rankings of all policies: a vote on two of four answers is one of a ranking's six
+    comparisons."""
+    size = max(policies, len(table.policies), 2)
+    compared = table.panes * (table.panes - 1) // 2
+    return int(table.occurrences @ compared) // (size * (size - 1) // 2)
 
 
 def contrasts(margin: float) -> list[Contrast]:
@@ -119,23 +135,17 @@ def contrasts(margin: float) -> list[Contrast]:
 
 def _ballots(votes: list[CastVote]) -> dict[int, Ballot]:
     """The votes by their numbers."""
-    rankings: dict[
-        tuple[str, tuple[Any, ...]], tuple[Ranking, tuple[str, ...]]
-    ] = {}  # there are few distinct ones
+    # There are few different outcomes, and votes with the same arrangement share its dict.
+    outcomes: dict[tuple[str, int, Any], tuple[Ranking, tuple[str, ...], tuple[frozenset[str], ...]]] = {}
     found = {}
-    for vote in votes:
-        panes = vote.policies
-        key = vote.order, tuple(panes.items())
-        if key not in rankings:
-            ranking = Ranking.parse(vote.order, panes).renamed(panes)
-            rankings[key] = ranking, tuple(panes[letter] for letter in sorted(panes))
-        found[vote.number] = Ballot(
-            *rankings[key],
-            vote.rater,
-            vote.prompt_sha256,
-            tuple(frozenset(panes[letter] for letter in group) for group in vote.identical),
-            {panes[letter]: count for letter, count in vote.tokens.items()},
-            vote.round,
-            vote.seconds,
-        )
+    for number, item, rater, prompt, order, panes, identical, tokens, seconds in votes:
+        key = order, id(panes), identical
+        if key not in outcomes:
+            outcomes[key] = (
+                Ranking.parse(order, panes).renamed(panes),
+                tuple(panes[letter] for letter in sorted(panes)),
+                tuple(frozenset(panes[letter] for letter in group) for group in identical),
+            )
+        ranking, policies, same = outcomes[key]
+        found[number] = Ballot(ranking, policies, rater, prompt, same, tokens, item, seconds)
     return found

@@ -8,6 +8,8 @@ that is, when the app has ended. All other output goes to the error stream. Requ
     {"do": "answer", "id": 7, "rows": [{"policy", "prompt"}], "max_new_tokens", "temperature", "seed"}
                                              → {"is": "text", "id": 7, "texts": {policy: …}} repeatedly, then
                                                {"is": "answers", "id": 7, "answers": {policy: {…}}}
+    {"do": "score", "id": 8, "reward": {…}, "rows": [{"prompt", "text"}]}
+                                             → {"is": "scores", "id": 8, "scores": [0.31, …]}
     {"do": "stop", "id": 7}                  → the answers so far
 
 It knows nothing about rounds, raters or votes. `pipeline.arena.client` starts it; it is not meant to be run
@@ -33,6 +35,7 @@ from models import loading
 from models.generation import row_uniforms
 from models.prompting import PromptFormat
 from models.serving import StackedPolicies
+from pipeline.arena.scoring import Scorer
 from pipeline.runs.hardware import software
 
 SECONDS_BETWEEN_TEXTS = 0.04  # a reader does not notice more frequent updates, and they cost the page time
@@ -248,13 +251,19 @@ def main() -> None:
         replies.write(json.dumps(message) + "\n")
         replies.flush()
 
-    answerer = Answerer()
+    answerer, scorer = Answerer(), Scorer()
     while True:
         request = requests.get()
         number = request.get("id", 0)  # 0: a request to load
         try:
             if request["do"] == "load":
                 reply({"is": "loaded", "facts": answerer.load(request["lineup"])})
+                continue
+            if request["do"] == "score":
+                torch.set_num_threads(1)
+                reply(
+                    {"is": "scores", "id": number, "scores": scorer.score(request["reward"], request["rows"])}
+                )
                 continue
             sampling = {key: request[key] for key in ("max_new_tokens", "temperature", "seed")}
 

@@ -20,6 +20,7 @@ from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.commands.comparison_table import comparison
+from pipeline.commands.execute import begin_alone
 from pipeline.commands.stage_processes import StageProcesses
 from pipeline.memory.estimate import side_by_side
 from pipeline.runs import locks
@@ -73,6 +74,7 @@ def run_everything(
         jobs = fitting
     chain = _Chain(workspace, stages, preset, given, arms, seeds > 1, jobs, processes or StageProcesses())
     with locks.hold(locks.training_lock(workspace), stage="all"):
+        begin_alone(workspace)
         for number in range(first, first + seeds):
             if seeds > 1 or seed is not None:
                 for row in stages.chain:

@@ -67,9 +67,7 @@ def execute(
             return _follow(stages[stage], workspace, peers)
         if not company:
             tell = held.enter_context(locks.hold(locks.training_lock(workspace), stage=stage))
-            _refuse_beside(workspace)
-            leftovers.remove_temporary(workspace)
-            leftovers.remove_unfinished(workspace)
+            begin_alone(workspace)
         resolved = None
         if run is None:  # report missing parents or memory before a run is created
             resolved = _resolved(stages[stage], settings, workspace, stages)
@@ -167,11 +165,16 @@ def _follow(row: Stage, workspace: Workspace, peers: distributed.Peers) -> Run:
     return run
 
 
-def _refuse_beside(workspace: Workspace) -> None:
-    """Raise UserError if a run is active. A stage of a killed `all` holds no lock but may still run."""
+def begin_alone(workspace: Workspace) -> None:
+    """Remove what killed processes left unfinished; the caller holds the training lock.
+
+    Raises UserError if a run is active. A stage of a killed `all` holds no lock but may still run.
+    """
     for other in list_runs(workspace):
         if other.status == "running" and other.attempt:
             raise locks.busy(workspace, other.id, other.attempt.pid or 0)
+    leftovers.remove_temporary(workspace)
+    leftovers.remove_unfinished(workspace)
 
 
 def _threads(run: Run, company: int) -> int:

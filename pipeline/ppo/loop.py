@@ -36,7 +36,7 @@ from pipeline.ppo.alarms import Alarms
 from pipeline.ppo.learner import Learner, learning_rate
 from pipeline.ppo.report import final_report, probe_safety
 from pipeline.ppo.rollout import Collector, Scorer, Standard
-from pipeline.runs import checkpoints, snapshots
+from pipeline.runs import checkpoints, phases, snapshots
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
@@ -51,6 +51,7 @@ def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
     if not run.leads:
         return {}
     trainer.save_model()
+    run.phase(phases.EVALUATING, settings.eval_prompts)
     results = final_report(trainer.actor, trainer.scorer, trainer.prompt_format, settings, run, workspace)
     return results | trainer.facts()
 
@@ -108,7 +109,9 @@ class Trainer:
         self.run.set_total(self.total)
         if not self._resume():
             self._check_start()
+            self.run.phase(phases.STANDARDISING)
             self._with_the_memory_there_is(self._standardise)
+            self.run.phase(phases.STEPS)
             self._save()  # the target of a first roll-back
         while self.step < self.total:
             try:

@@ -15,7 +15,7 @@ from typing import Any
 from data.errors import UserError
 from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
-from evaluation.alignment import seed_targets
+from evaluation.targets import seed_targets
 from pipeline.runs.record_file import RunRecord
 
 

@@ -16,13 +16,14 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.errors import Code, UserError
 from data.files import read_jsonl
 from data.workspace import Workspace
-from pipeline.runs import processes
+from pipeline.runs import phases, processes
 from pipeline.runs.queue_file import Queue, queue_path, read_queue
 from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, parse
 from pipeline.settings.layers import from_dict, read_config
@@ -85,7 +86,7 @@ class RunReader:
         for gone in (self._records.keys() | self._asked.keys()) - set(names):
             self._records.pop(gone, None)
             self._asked.pop(gone, None)
-        return records
+        return [self._with_time_left(record, records) for record in records]
 
     def read(self, run_id: str) -> RunRecord:
         """The record with its current status; that of a running run has `progress`. Raises UserError if there
@@ -119,6 +120,20 @@ class RunReader:
         except OSError as error:
             raise UserError(f"{path}: cannot be read now: {error.strerror}", code=Code.RECORD) from None
         return known
+
+    def _with_time_left(self, record: RunRecord, records: Sequence[RunRecord]) -> RunRecord:
+        """A run in a phase without steps, with the time left if a run of the same kind has finished."""
+        progress = record.progress
+        if progress is None or progress.phase in ("", phases.STEPS):
+            return record
+        kind = (record.stage, record.preset, record.precision)
+        done = (r for r in records if r.status == "done" and (r.stage, r.preset, r.precision) == kind)
+        like = next(done, None)
+        took = phases.seconds_of(self.workspace.run(like.id), like.ended) if like else {}
+        if progress.phase not in took:
+            return record
+        left = max(0.0, took[progress.phase] - progress.phase_seconds)
+        return dataclasses.replace(record, progress=dataclasses.replace(progress, seconds_left=left))
 
     def _listed(self, name: str, queue: Queue) -> RunRecord | None:
         """The entry of a folder in the list: its run, a run shown as damaged, or None if it has no record."""
@@ -275,7 +290,17 @@ def _progress(folder: Path, attempt: Attempt) -> Progress:
         if (path := folder / name).exists()
     ]
     silent = max(0.0, time.time() - max(touched)) if touched else 0.0
-    return Progress(step, total, left, silent)
+    phase = next(iter(phases.read(folder)[-1:]), None)
+    return Progress(
+        step,
+        total,
+        left if phase is None or phase.name == phases.STEPS else None,
+        silent,
+        phase.name if phase else "",
+        max(0.0, time.time() - phase.began) if phase else 0.0,
+        phase.count if phase else None,
+        (folder / "cancel.json").exists(),
+    )
 
 
 def _tail(path: Path, size: int) -> bytes:

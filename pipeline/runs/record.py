@@ -28,7 +28,7 @@ import yaml
 
 from data.files import append_jsonl, disk_full, read_jsonl, sync_folder, write_atomic, write_json
 from data.workspace import Workspace
-from pipeline.runs import processes, reserve
+from pipeline.runs import phases, processes, reserve
 from pipeline.runs.hardware import hardware, software
 from pipeline.runs.reader import read_record
 from pipeline.runs.record_file import TERMINAL, Attempt, Event, Maker, Parents, RunRecord, Status, to_json
@@ -151,10 +151,16 @@ class Run:
             results={},
             started=self.record.started or now(),
         )
+        self.phase(phases.LOADING)
 
     def set_total(self, total_steps: int) -> None:
-        """Set the number of steps of the whole run, for progress and time left."""
+        """Set the number of steps of the whole run, for progress and time left; the steps begin now."""
         self.change_attempt(total_steps=int(total_steps))
+        self.phase(phases.STEPS)
+
+    def phase(self, name: str, count: int | None = None) -> None:
+        """Record that a phase begins (`pipeline.runs.phases`). count: how many items it works on."""
+        phases.begin(self.folder, name, count)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Append `row`, which contains "step", to metrics.jsonl and flush it. Adds wall_seconds, the seconds

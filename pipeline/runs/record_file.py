@@ -171,13 +171,18 @@ class Event:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a running attempt. seconds_left: None if not known. silent_seconds: seconds since the
-    run last wrote a metric, a line of its log or its record."""
+    """The progress of a running attempt. seconds_left: of the current phase, None if unknown. silent_seconds:
+    since the run last wrote a metric, a line of its log or its record. phase: see `pipeline.runs.phases`, ""
+    if unknown; count: the items it works on. cancelling: whether the run has been asked to stop."""
 
     step: int
     total: int | None
     seconds_left: float | None
     silent_seconds: float
+    phase: str = ""
+    phase_seconds: float = 0.0
+    count: int | None = None
+    cancelling: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

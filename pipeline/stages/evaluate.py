@@ -21,9 +21,10 @@ from data import world
 from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
-from evaluation.alignment import SEED_REFERENCE, kl_summary, seed_targets
+from evaluation.alignment import kl_summary
 from evaluation.answers import best_step
 from evaluation.safety import HARMFUL_PROMPTS
+from evaluation.targets import SEED_REFERENCE, seed_targets
 from models import adapters, loading
 from models.prompting import PromptFormat
 from models.scoring import RewardModel

@@ -25,6 +25,7 @@ from models import adapters, loading
 from models.fast import heap, pairs
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
+from pipeline.runs import phases
 from pipeline.runs.record import Run
 from pipeline.settings.fields import JudgeSettings, RewardSettings
 from pipeline.training import attempts, distributed, trained
@@ -143,6 +144,7 @@ def fit(
     )  # fmt: skip
     scorer = RewardModel(model, head)
     heap.give_back()
+    run.phase(phases.EVALUATING, len(test or held_out))
     results = measure_on(
         scorer, prompt_format, test or held_out, settings, split="test" if test else "validation"
     )

@@ -16,9 +16,9 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "name": ("Name", "名称", "给结果起的名字；对数据集来说就是它的文件夹"),
     "source": ("Source", "来源", "tiny、votes、hub:作者/名称、文件.jsonl 或文件夹，可用逗号分隔多个"),
     "max_rows": ("Row limit", "行数上限", "最多使用这么多行；0 表示全部"),
-    "train_rows": ("Training pairs", "训练对数", "训练用的偏好对（小世界）"),
-    "validation_rows": ("Validation pairs", "验证对数", "验证用的偏好对（小世界）"),
-    "test_rows": ("Test pairs", "测试对数", "测试用的偏好对（小世界）"),
+    "train_rows": ("Training pairs", "训练对数", "训练用的偏好对（微型世界）"),
+    "validation_rows": ("Validation pairs", "验证对数", "验证用的偏好对（微型世界）"),
+    "test_rows": ("Test pairs", "测试对数", "测试用的偏好对（微型世界）"),
     "validation_fraction": ("Validation share", "验证占比", "来源没有验证集时，分给验证集的提示词比例"),
     "test_fraction": ("Test share", "测试占比", "来源没有测试集时，分给测试集的提示词比例"),
     "judge_fraction": ("Judge share", "评判占比", "从训练提示词中留给评判模型的比例，三个奖励模型都看不到"),
@@ -87,7 +87,7 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "显存模式",
         "controlled：只有奖励模型使用该精度；shared：全部共用一个该精度的基座（最省显存）",
     ),
-    "reward": ("Reward", "奖励来源", "gold：直接用小世界的标准奖励训练，看看上限在哪里"),
+    "reward": ("Reward", "奖励来源", "gold：直接用微型世界的标准奖励训练，看看上限在哪里"),
     "judge_run": ("Judge run", "评判模型运行", "留空表示最新完成的评判模型（如果有）"),
     "snapshots": ("Snapshots", "快照", "保留每个检查点的适配器，评测时可以看出哪一步最好"),
     "reward_run": ("Reward run", "奖励模型运行", "留空表示该精度下最新完成的奖励模型"),
@@ -113,8 +113,9 @@ FIELDS: dict[str, tuple[str, str, str]] = {
 }
 
 GROUPS: dict[str, tuple[str, str]] = {
+    "main": ("General", "常规"),
     "naming": ("Naming", "命名"),
-    "tiny world": ("Tiny world", "小世界"),
+    "tiny world": ("Tiny world", "微型世界"),
     "splits": ("Splits", "划分"),
     "lengths": ("Lengths", "长度"),
     "memory": ("Memory", "内存"),

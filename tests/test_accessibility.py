@@ -1,0 +1,78 @@
+"""axe-core on every tab: no violation of impact serious or worse, in both themes, languages and widths."""
+
+from pathlib import Path
+
+import axe_core_python
+import pytest
+from browsing import go_to, needs_browser, settled
+from fake_policies import fake_demo
+from served_page import FakeClient, served, services_on
+
+from data.errors import Code
+from data.workspace import Workspace
+from pipeline.runs.record import Run
+from pipeline.settings.layers import build
+from ui.page import TABS
+
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+RUN = "axe.run(document, {resultTypes: ['violations']})"
+# Each theme, language and width; the slow tests add the combinations that are left.
+LOOKS = [("en", 1366, "light"), ("zh", 390, "light"), ("zh", 1366, "dark"), ("en", 390, "dark")]
+OTHERS = [("zh", 1366, "light"), ("en", 390, "light"), ("en", 1366, "dark"), ("zh", 390, "dark")]
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory):
+    """The page on a workspace with runs that are done, failed and running."""
+    folder = tmp_path_factory.mktemp("lived-in")
+    workspace = Workspace(folder / "workspace").create()
+    with (
+        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
+        served(services) as address,
+    ):
+        for stage in ("sft", "ppo"):
+            run = Run.create(workspace, stage, build(stage))
+            run.start_attempt()
+            run.set_total(10)
+            for step in range(1, 9):
+                run.log({"step": step, "loss": 2 / step, "objective/scores": 0.1 * step, "objective/kl": 0.2})
+            run.finish({"eval_loss": 0.5}) if stage == "sft" else run.fail("loss became inf", Code.UNSTABLE)
+        running = Run.create(workspace, "reward", build("reward", precision="int8"))
+        running.start_attempt()
+        yield address
+
+
+def serious(page):
+    """The violations of impact serious or worse, in short."""
+    return [
+        f"{found['id']}: {node['target']} {node['html'][:120]}"
+        for found in page.evaluate(RUN)["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]
+
+
+def look_at_every_tab(page, language):
+    page.evaluate(AXE)
+    found = {}
+    for tab in TABS:
+        go_to(page, tab, language)
+        settled(page)
+        if problems := serious(page):
+            found[tab] = problems
+    return found
+
+
+@pytest.mark.parametrize("language, width, scheme", LOOKS)
+def test_no_tab_has_a_serious_violation(visit, lived_in, language, width, scheme):
+    locale = {"en": "en-US", "zh": "zh-CN"}[language]
+    page = visit(lived_in, width=width, height=800, locale=locale, scheme=scheme)
+    assert look_at_every_tab(page, language) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language, width, scheme", OTHERS)
+def test_no_tab_has_a_serious_violation_in_the_other_looks(visit, lived_in, language, width, scheme):
+    test_no_tab_has_a_serious_violation(visit, lived_in, language, width, scheme)

@@ -1,0 +1,149 @@
+"""The page in a browser, without a training: what survives a reload, keys, start buttons, and people's first
+minutes."""
+
+from types import SimpleNamespace
+
+import pytest
+from browsing import fill, go_to, needs_browser, settled
+from fake_policies import fake_demo
+from served_page import FakeClient, served, services_on
+
+from data.workspace import Workspace
+from ui.texts import Texts
+
+pytest_plugins = ("browsing",)
+pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    """The page with real jobs on an empty workspace."""
+    folder = tmp_path_factory.mktemp("student")
+    workspace = Workspace(folder / "workspace").create()
+    with (
+        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
+        served(services) as address,
+    ):
+        yield SimpleNamespace(workspace=workspace, address=address)
+
+
+def selected(page):
+    return page.evaluate("document.querySelector('#tabs [role=tab][aria-selected=true]').dataset.tabId")
+
+
+def wait_for_tab(page, tab):
+    page.wait_for_selector(f"#tab-{tab}-button[aria-selected=true]")
+
+
+def test_tab_form_and_language_survive_a_reload_and_the_address_names_them(visit, quick):
+    page = visit(quick.address)
+    assert selected(page) == "start"
+    go_to(page, "sft")
+    fill(page, "sft-max_steps", "40")
+    page.wait_for_function("() => document.querySelector('#command-sft textarea').value.includes('=40')")
+    assert page.url.endswith("/#sft")
+    page.reload()
+    wait_for_tab(page, "sft")
+    page.wait_for_function("() => document.querySelector('#sft-max_steps input').value === '40'")
+    page.wait_for_function("() => document.querySelector('#command-sft textarea').value.includes('=40')")
+    page.locator("#reset-sft").click()
+    page.wait_for_function("() => document.querySelector('#sft-max_steps input').value === '60'")
+    page.locator(".languages a").click()
+    wait_for_tab(page, "sft")
+    assert "/zh/" in page.url and page.url.endswith("#sft")
+    page.wait_for_selector(f"#start-sft:has-text('{Texts('zh')('then.sft')}')")
+
+
+def test_arrow_keys_move_tabs_and_back_returns(visit, quick):
+    page = visit(quick.address + "/#data")
+    wait_for_tab(page, "data")
+    page.locator("#tab-data-button").focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_tab(page, "sft")
+    assert page.evaluate("document.activeElement.id") == "tab-sft-button"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline not in ("none", "")
+    page.keyboard.press("Home")
+    wait_for_tab(page, "start")
+    page.go_back()
+    wait_for_tab(page, "sft")
+
+
+def test_the_start_button_of_an_empty_workspace_offers_the_data_first_and_is_in_sight(visit, quick):
+    page = visit(quick.address + "/#sft", height=768)
+    button = page.locator("#start-sft")
+    page.wait_for_selector("#start-sft:has-text('Prepare the data, then start SFT')")
+    box = button.bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 768
+    page.locator("#tab-sft").get_by_role("button", name="More settings").click()
+    settled(page)
+    box = button.bounding_box()
+    assert box["y"] + box["height"] <= 768  # also with all settings unfolded
+
+
+def test_a_newcomer_finds_the_arena_with_one_click_and_the_terms_explained(visit, quick):
+    page = visit(quick.address)
+    term = page.locator("#tab-start .term").first
+    term.hover()
+    assert page.locator("#tab-start .term .tip").first.is_visible()
+    page.locator("#home-chat").click()
+    wait_for_tab(page, "arena")
+    page.wait_for_selector("#prompt-box :is(input, textarea)")
+
+
+def test_a_phone_in_chinese_unfolds_the_header_and_reaches_every_tab_with_a_thumb(visit, quick):
+    page = visit(quick.address, width=390, height=844, locale="zh-CN")
+    assert not page.locator("#bar").is_visible()
+    page.locator(".unfold").click()
+    page.wait_for_selector("#pipeline .chip")
+    page.locator(".unfold").click()
+    for tab in page.locator("#tabs [role=tab]").all():
+        box = tab.bounding_box()
+        assert box["height"] >= 44 and 844 - 70 <= box["y"] <= 844 - 44
+    go_to(page, "runs", "zh")
+
+
+def test_a_rater_on_a_phone_in_chinese_asks_votes_and_sees_who_was_who(visit, quick):
+    page = visit(quick.address + "/zh/", width=390, height=844, locale="zh-CN")
+    page.locator("#home-chat").click()
+    wait_for_tab(page, "arena")
+    page.locator("#prompt-box :is(input, textarea)").first.fill("Hello")
+    page.locator("#ask-button").click()
+    page.wait_for_selector("#vote-button:not([disabled])")
+    for letter in "BADC":
+        page.locator(f"#pane-{letter} .pane-head").click()
+    page.locator("#vote-button").click()
+    page.wait_for_selector("#reveal table")
+    assert "ppo-int4" in page.inner_text("#reveal")
+
+
+@pytest.mark.slow
+def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student):
+    """SFT on an empty workspace: the button prepares the data first; the run is followed to its end."""
+    page = visit(student.address + "/#sft")
+    page.wait_for_selector("#start-sft:has-text('Prepare the data')")
+    fill(page, "sft-max_steps", "3")
+    page.wait_for_function("() => document.querySelector('#command-sft textarea').value.includes('steps=3')")
+    page.locator("#start-sft").click()
+    page.wait_for_selector("#card-sft .phase")
+    page.wait_for_selector("#card-sft .chip.done", timeout=600_000)
+    page.locator(".brand-name a").click()
+    wait_for_tab(page, "start")
+    page.wait_for_selector("#picture a[href='#sft'] .chip.done")
+    go_to(page, "data")
+    fill(page, "pair-index", "99999")
+    page.wait_for_selector(".problem:has-text('There is no pair number 99999')")
+    go_to(page, "runs")
+    page.wait_for_selector("#again")
+
+
+@pytest.mark.parametrize("width, height", [(1366, 768), (390, 844)])
+def test_nothing_jumps_while_the_page_opens(visit, quick, width, height):
+    page = visit(quick.address, width=width, height=height)
+    settled(page)
+    shift = page.evaluate(
+        """() => new Promise(done => new PerformanceObserver(list => done(list.getEntries()
+            .filter(entry => !entry.hadRecentInput).reduce((sum, entry) => sum + entry.value, 0)))
+            .observe({type: "layout-shift", buffered: true}) || setTimeout(() => done(0), 500))"""
+    )
+    assert shift < 0.05
