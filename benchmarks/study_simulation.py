@@ -149,24 +149,22 @@ def row(case: Case, studies: int, seed: int) -> Row:
     )
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table; shares in percent."""
+HEADER = """| truth | replicates | equivalent, % (95 %) | planned | different | coverage | A/A differs | invalid |
+|---|---|---|---|---|---|---|---|"""
+
+
+def line(one: Row) -> str:
+    """A row of the Markdown table; shares in percent."""
 
     def percent(value: float | None) -> str:
         return "–" if value is None else f"{100 * value:.1f}"
 
-    lines = [
-        "| truth | replicates | equivalent, % (95 %) | planned | different | coverage | A/A differs | invalid |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for one in rows:
-        low, high = one.equivalent_ci
-        cells = (one.planned, one.different, one.coverage, one.again_differs, one.invalid)
-        lines.append(
-            f"| {one.case} | {one.replicates:.1f} | {percent(one.equivalent)} ({percent(low)} to {percent(high)}) | "
-            f"{' | '.join(map(percent, cells))} |"
-        )
-    return "\n".join(lines)
+    low, high = one.equivalent_ci
+    cells = (one.planned, one.different, one.coverage, one.again_differs, one.invalid)
+    return (
+        f"| {one.case} | {one.replicates:.1f} | {percent(one.equivalent)} ({percent(low)} to {percent(high)}) | "
+        f"{' | '.join(map(percent, cells))} |"
+    )
 
 
 def main() -> None:
@@ -177,12 +175,12 @@ def main() -> None:
     parser.add_argument("--rows", help="only the cases whose name contains this text", default="")
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     options = parser.parse_args()
+    print(f"{options.studies} studies per row, seed {options.seed}\n\n{HEADER}", flush=True)
     rows = []
     for case in cases():
         if options.rows in case.name:
             rows.append(row(case, options.studies, options.seed))
-            print(f"{case.name}: done", flush=True)
-    print(table(rows))
+            print(line(rows[-1]), flush=True)
     if options.json:
         options.json.write_text(
             json.dumps({"rows": [asdict(one) for one in rows]}, indent=1), encoding="utf-8"

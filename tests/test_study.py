@@ -103,7 +103,7 @@ def test_a_missing_arm_or_a_single_replicate_is_refused():
 )
 def test_measurements_that_do_not_fit_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):
-        Study({0: SFT}, (PATH[0], wrong))
+        Study({0: SFT}, (wrong, PATH[0]))
 
 
 def concluded(int8=0.0, int4=0.0, again=0.0, control=-0.08, gain=0.2, scale=1.0):

@@ -43,10 +43,12 @@ def test_the_runs_are_counted_by_hand(file):
 
 def test_hours_come_from_the_newest_done_run_like_it(file):
     runs = [
-        RunRecord("new", stage="ppo", preset="tiny", precision="int4", status="done", seconds=180.0),
-        RunRecord("old", stage="ppo", preset="tiny", precision="int4", status="done", seconds=999.0),
-        RunRecord("other", stage="sft", preset="small", precision="bf16", status="done", seconds=50.0),
-        RunRecord("failed", stage="reward", preset="tiny", precision="int8", status="failed", seconds=50.0),
+        RunRecord(id="new", stage="ppo", preset="tiny", precision="int4", status="done", seconds=180.0),
+        RunRecord(id="old", stage="ppo", preset="tiny", precision="int4", status="done", seconds=999.0),
+        RunRecord(id="other", stage="sft", preset="small", precision="bf16", status="done", seconds=50.0),
+        RunRecord(
+            id="failed", stage="reward", preset="tiny", precision="int8", status="failed", seconds=50.0
+        ),
     ]
     found = {share.label: share for share in shares(read_design(file), runs)}
     assert (found["ppo int4"].source, found["ppo int4"].hours) == ("new", pytest.approx(8 * 180 / 3600))

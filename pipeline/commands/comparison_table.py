@@ -7,10 +7,18 @@ from collections.abc import Sequence
 
 from data.policies import PRECISIONS
 from data.workspace import Workspace
+from evaluation.equivalence import mean_interval
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.progress import clock_time
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record_file import RunRecord
+
+_Pair = tuple[RunRecord | None, RunRecord | None]  # the reward model and the policy of one seed
+_COLUMNS = (
+    "accuracy", "auc", "ece",
+    "score_gain", "kl_per_token", "win_rate_vs_sft", "gold_mean", "gold_sft",
+)  # fmt: skip
+_OWN_SCALE = ("score_gain", "win_rate_vs_sft")  # scored by the policy's own reward model: no common scale
 
 
 def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = None) -> str:
@@ -20,7 +28,7 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
         f"{'win rate':>8}  {'gold':>6} {'SFT gold':>8}  {'time':>7} {'peak GB':>7}"
     ]
     judged: list[str] = []
-    found: dict[str, list[list[float | None]]] = {}
+    found: dict[str, list[_Pair]] = {}
     line = Lineage(RunReader(workspace))
     for seed in seeds if seeds is not None else [None]:
         same = {} if seed is None else {"seed": seed}
@@ -29,11 +37,11 @@ def comparison(workspace: Workspace, preset: str, seeds: Sequence[int] | None = 
             ppo = line.newest_done("ppo", preset, precision, **same)
             if reward or ppo:
                 lines.append(_row(precision, reward, ppo))
-                found.setdefault(precision, []).append(_figures(reward, ppo))
+                found.setdefault(precision, []).append((reward, ppo))
                 judged += _judged(line, ppo)
-    for precision, figures in found.items():
-        if len(figures) > 1:
-            lines += _over_seeds(precision, figures)
+    for precision, runs in found.items():
+        if len(runs) > 1:
+            lines += _over_seeds(precision, runs, found.get("bf16", []))
     headroom = next(
         (
             run
@@ -69,8 +77,7 @@ def _judged(line: Lineage, ppo: RunRecord | None) -> list[str]:
 
 def _figures(reward: RunRecord | None, ppo: RunRecord | None) -> list[float | None]:
     """The measured columns of a row, in the order of the table's header."""
-    names = [(reward, n) for n in ("accuracy", "auc", "ece")]
-    names += [(ppo, n) for n in ("score_gain", "kl_per_token", "win_rate_vs_sft", "gold_mean", "gold_sft")]
+    names = [(reward, n) for n in _COLUMNS[:3]] + [(ppo, n) for n in _COLUMNS[3:]]
     values = [run.results.get(name) if run else None for run, name in names]
     return [value if isinstance(value, int | float) else None for value in values]
 
@@ -81,12 +88,52 @@ def _cells(figures: Sequence[float | None]) -> str:
     return f"{' '.join(cells[:3])}  {' '.join(cells[3:6])}  {' '.join(cells[6:])}"
 
 
-def _over_seeds(arm: str, found: Sequence[Sequence[float | None]]) -> list[str]:
-    """Mean and sample standard deviation (n - 1) of each column over the seeds that have a value."""
-    columns = [[f for f in column if f is not None] for column in zip(*found, strict=True)]
+def _over_seeds(arm: str, runs: Sequence[_Pair], reference: Sequence[_Pair]) -> list[str]:
+    """The mean of each column over the seeds; for other arms than bf16 also the paired difference from bf16
+    of the same seed, which has the same prompts, with half the width of its 95 % t interval over the seeds.
+
+    A standard deviation of the columns themselves would mislead: each seed draws other prompts, and that part
+    of the spread is the same for all arms.
+    """
+    columns = [_known(column) for column in zip(*(_figures(*one) for one in runs), strict=True)]
     means = [statistics.fmean(column) if column else None for column in columns]
-    spreads = [statistics.stdev(column) if len(column) > 1 else None for column in columns]
-    return [f"{arm:<6} {'mean':>5}  {_cells(means)}", f"{arm:<6} {'± sd':>5}  {_cells(spreads)}"]
+    lines = [f"{arm:<6} {'mean':>5}  {_cells(means)}"]
+    if arm == "bf16":
+        return lines
+    differences = [
+        _difference(one, other) for one in runs for other in reference if _same_prompts(one, other)
+    ]
+    if len(differences) < 2:
+        return lines
+    columns = [_known(column) for column in zip(*differences, strict=True)]
+    shifts = [statistics.fmean(column) if len(column) > 1 else None for column in columns]
+    halves = [_half_width(column) for column in columns]
+    return [*lines, f"{arm:<6} {'-bf16':>5}  {_cells(shifts)}", f"{'':<6} {'±95 %':>5}  {_cells(halves)}"]
+
+
+def _same_prompts(one: _Pair, other: _Pair) -> bool:
+    """Whether two arms were measured on the same prompts: of one data set, drawn by the same seed."""
+
+    def prompts(run: RunRecord | None) -> tuple[object, ...] | None:
+        return run and (run.parents.dataset, run.seed, run.config.get("eval_prompts"))
+
+    return [prompts(run) for run in one] == [prompts(run) for run in other]
+
+
+def _difference(one: _Pair, other: _Pair) -> list[float | None]:
+    pairs = zip(_COLUMNS, _figures(*one), _figures(*other), strict=True)
+    return [None if a is None or b is None or name in _OWN_SCALE else a - b for name, a, b in pairs]
+
+
+def _half_width(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    interval = mean_interval(values)
+    return (interval.high - interval.low) / 2
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _row(arm: str, reward: RunRecord | None, ppo: RunRecord | None) -> str:

@@ -10,6 +10,7 @@ A design is a YAML file of the fields of `StudyDesign`. `pipeline.commands.study
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as settings_class
 
 from data.errors import Code, UserError
-from data.files import json_bytes, sha256_text
+from data.files import sha256_text
 from data.workspace import check_name
 from evaluation.study import Question
 from pipeline.settings.fields import Preset
@@ -47,7 +48,7 @@ class PlannedRun:
     possible: bool = True
 
 
-@settings_class(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+@settings_class(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class StudyDesign:
     """The fields of a design.
 
@@ -110,7 +111,7 @@ class StudyDesign:
     @property
     def sha256(self) -> str:
         """The hash of all fields, defaults included; comments and the order of lines do not count."""
-        return sha256_text(json_bytes(dict(sorted(to_dict(self).items()))).decode())
+        return sha256_text(json.dumps(to_dict(self), sort_keys=True, allow_nan=False))
 
     def coefficients(self, arm: str) -> tuple[float, ...]:
         """The values of kl_coef of an arm; () if the mapping does not name it."""
