@@ -17,7 +17,13 @@ from evaluation.trust import trust
 from evaluation.verdict import Stop, verdicts
 from pipeline.arena.rounds import Arena
 from pipeline.arena.statistics import Board
-from ui import arena_panes, arena_rounds, arena_tab, arena_tables, arena_who
+from ui import (
+    arena_panes,
+    arena_rounds,
+    arena_tab,
+    arena_tables,
+    arena_who,
+)
 from ui import verdicts as verdict_texts
 from ui.arena_views import Ballot
 from ui.texts import Texts
