@@ -93,7 +93,7 @@ def serving(config, listener, connections):
     """Run uvicorn in a thread until the end of the block."""
     config.timeout_graceful_shutdown = 1
     running = uvicorn.Server(config)
-    accepting = Listener(listener, connections)
+    accepting = Listener(listener, within_handles() if connections is None else connections)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [accepting]}, daemon=True)
     thread.start()
     eventually(lambda: running.started, "the server's start")

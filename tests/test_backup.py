@@ -152,7 +152,7 @@ def test_neither_a_backup_nor_a_restore_overwrites_anything(full, tmp_path):
     with pytest.raises(UserError, match="no such workspace"):
         backups.backup(Workspace(tmp_path / "none"), tmp_path / "x.tar")
     for nothing in (tmp_path / "none.tar", full.experiment("mine")):
-        with pytest.raises(UserError, match="no such file|no backup"):
+        with pytest.raises(UserError, match="no such file|not a backup"):
             backups.verify_backup(nothing)
 
 

@@ -13,15 +13,15 @@ def rlhf(t: Texts) -> str:
     """The loop of prompt, answer, score and update, with people above the reward model."""
     boxes = [
         box(10, 105, 90, t("draw.prompt"), "plain"),
-        box(145, 95, 125, t("draw.model"), "main"),
+        box(145, 95, 125, t("draw.model"), "policy-box"),
         box(320, 105, 80, t("draw.answer"), "plain"),
-        box(440, 95, 110, t("draw.reward"), "second"),
-        box(360, 12, 190, t("draw.people"), "plain"),
+        box(434, 95, 122, t("draw.reward"), "reward-box"),
+        box(366, 12, 190, t("draw.people"), "plain"),
     ]
     arrows = [
         arrow("M100 125 H141"),
         arrow("M270 125 H316"),
-        arrow("M400 125 H436"),
+        arrow("M400 125 H430"),
         arrow("M495 52 V91"),
         arrow("M495 155 V205 H207 V159"),
         '<path class="leash" d="M207 95 V62"/><circle class="leash-end" cx="207" cy="58" r="4"/>',

@@ -99,7 +99,7 @@ window.playground = (() => {
     addEventListener("hashchange", follow);
     addEventListener("popstate", follow);
     const ready = setInterval(() => {
-      if (!buttonOf("start")) return;
+      if (!tabButtons().length) return;  // a rater has the arena alone
       clearInterval(ready);
       follow();
       tidy();

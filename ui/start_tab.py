@@ -121,7 +121,7 @@ def step_html(stage: str, found: dict[str, str], t: Texts) -> str:
 
 def rlhf_html(t: Texts) -> str:
     """What RLHF is, in a few paragraphs with a drawing."""
-    told = "".join(f"<p>{terms.explained(line, t)}</p>" for line in t("home.rlhf").split("\n"))
+    told = "".join(f"<p>{line}</p>" for line in terms.explained(t("home.rlhf"), t).split("\n"))
     return (
         f'<section class="rlhf"><div><h2 class="home-title">{escape(t("home.rlhf_title"))}</h2>{told}</div>'
         f"<figure>{drawing.rlhf(t)}</figure></section>"

@@ -63,7 +63,7 @@ def theme() -> gr.themes.Base:
         block_label_text_color="#4a5568",
         block_label_text_color_dark="#a9b4cc",
         block_title_text_weight="600",
-        block_info_text_size="*text_xs",
+        block_info_text_size="*text_sm",
         body_text_color_subdued="#5b677d",
         body_text_color_subdued_dark="#9aa6c0",
         input_background_fill="#ffffff",
