@@ -10,6 +10,7 @@ from served_page import FakeClient
 
 from data.errors import Code, UserError
 from data.policies import POLICIES
+from data.seasons import Terms
 from evaluation.ballots import Ballot as CastBallot
 from evaluation.ballots import VoteTable
 from evaluation.contrasts import Contrast
@@ -17,7 +18,14 @@ from evaluation.trust import trust
 from evaluation.verdict import Stop, verdicts
 from pipeline.arena.rounds import Arena
 from pipeline.arena.statistics import Board
-from ui import arena_panes, arena_rounds, arena_tab, arena_tables, arena_who
+from ui import (
+    arena_mine,
+    arena_panes,
+    arena_rounds,
+    arena_tab,
+    arena_tables,
+    arena_who,
+)
 from ui import verdicts as verdict_texts
 from ui.arena_views import Ballot
 from ui.kept_rounds import KeptRounds
@@ -269,3 +277,39 @@ def test_a_rater_who_votes_faster_than_reading_allows_is_named(services):
     shown = verdict_texts.trust_html(trust(votes("AB" * 10)), T)
     assert "faster than one can read" in shown and "agreement between raters" in shown
     assert verdict_texts.trust_html(services.arena.trust(), T)
+
+
+def test_a_hidden_leaderboard_is_shown_to_who_asks_and_says_that_somebody_looked(services):
+    services.arena.set_terms(Terms(0.1, 5, True))
+    vote(services, ask(services, "Hello")[-1].state)
+    assert "hidden until 5 rankings are there: 1" in arena_tables.leaderboard_html(services, T)
+    assert "ppo-int8" not in arena_tables.leaderboard_html(services, T)
+    services.arena.look(services.arena.season_id(), "ann")
+    shown = arena_tables.leaderboard_html(services, T, looked=True)
+    assert "ppo-int8" in shown and "before its target: 1; the first with 1" in shown
+
+
+def test_a_rating_ends_the_round_and_names_its_policy(services):
+    (*_, view) = arena_rounds.ask(services, "Hello", "ann", None, "", "en", T, mode="rate")
+    with pytest.raises(UserError, match="1 to 5"):
+        arena_rounds.cast(services, view.state, Ballot(), "ann", T)
+    told = arena_rounds.cast(services, view.state, Ballot(rating=2, tags=("rude",)), "ann", T)
+    assert list(told.policies) == ["A"] and told.policies["A"] in told.reveal
+    shown = arena_tables.leaderboard_html(services, T)
+    assert T("board.rated")[:20] in shown and "rude 1" in shown
+
+
+def test_a_pair_needs_one_click(services):
+    (*_, view) = arena_rounds.ask(services, "Hello", "ann", None, "", "en", T, mode="pair")
+    assert list(view.histories) == ["A", "B"]
+    assert arena_rounds.missing_letters(view.state, "B") == []
+    assert arena_rounds.cast(services, view.state, Ballot("B"), "ann", T).order == "B>A"
+
+
+def test_own_votes_are_listed_in_one_line_each(services):
+    vote(services, ask(services, "Tell me\nmore about tea, " + "please " * 20)[-1].state)
+    progress, choice, _ = arena_mine.updates(services, "ann", T)
+    assert "Your votes in this season: 1" in progress and "no target" in progress
+    ((label, _),) = choice.choices
+    assert "Tell me more about tea" in label and label.endswith("… · B>A>C>D") and "\n" not in label
+    assert "width:20.0%" in arena_mine.progress_html(1, 1, 5, T)

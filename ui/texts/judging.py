@@ -66,7 +66,7 @@ JUDGING: dict[str, tuple[str, str]] = {
     ),
     "board.look": ("Look now (it is recorded)", "现在就看（会被记录）"),
     "board.looks": (
-        "The leaderboard was looked at {count} times before its target, first at {first} rankings.",
+        "Early looks at this leaderboard, before its target: {count}; the first with {first} rankings.",
         "达到目标之前，排行榜被看过 {count} 次，第一次是在 {first} 次排序时。",
     ),
     "plan.title": ("The season's plan", "本季计划"),
