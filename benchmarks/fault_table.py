@@ -10,6 +10,8 @@ trials" on is written by hand and stays.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -60,7 +62,8 @@ class Ended:
 def collect() -> Marks:
     """The tests and their rows, without running them."""
     marks = Marks()
-    pytest.main(["--collect-only", "-q", "-m", "faults", "--no-header", "-p", "no:terminal"], plugins=[marks])
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main(["--collect-only", "-m", "faults"], plugins=[marks])
     return marks
 
 
@@ -131,12 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--from", dest="files", type=Path, nargs="+", help="results to write the table from")
     args = parser.parse_args(arguments)
     code = 0
-    with tempfile.TemporaryDirectory() as place:
-        files = args.files or [Path(place) / "faults.xml"]
-        if not args.files:
-            code = int(pytest.main(["-rs", "-m", "faults", f"--junitxml={files[0]}"]))
-        marks = collect()
-        write(table(marks, results(files)))
+    if args.files:
+        marks, ended = collect(), results(args.files)
+    else:
+        marks = Marks()
+        with tempfile.TemporaryDirectory() as place:
+            file = Path(place) / "faults.xml"
+            code = int(pytest.main(["-rs", "-m", "faults", f"--junitxml={file}"], plugins=[marks]))
+            ended = results([file])
+    write(table(marks, ended))
     for number in (missing := uncovered(marks)):
         print(f"row {number} has no test: {ROWS[number].fault}", file=sys.stderr)
     return code or bool(missing)
