@@ -61,6 +61,10 @@ class Workspace:
         return self.root / "experiments"
 
     @property
+    def studies(self) -> Path:
+        return self.root / "studies"
+
+    @property
     def cache(self) -> Path:
         return self.root / "cache"
 
@@ -106,6 +110,10 @@ class Workspace:
     def experiment(self, name: str) -> Path:
         """The experiment record ``name`` of a PPO run."""
         return _child(self.experiments, name, ".json")
+
+    def study(self, name: str) -> Path:
+        """The folder of a study."""
+        return _child(self.studies, name)
 
     def votes_export(self, name: str) -> Path:
         """The file ``name`` of exported votes."""

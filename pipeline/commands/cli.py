@@ -1,10 +1,10 @@
 """The command line: python -m pipeline STAGE [options].
 
 Stages: pretrain prepare sft reward ppo judge evaluate, and all (every missing or stale stage, in order).
-Other commands: status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR, backup --to FILE,
-restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can correct, stated in
-one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on stdout is the absolute
-path of its run.json. A stage's module is imported only when the stage runs.
+Other commands: study FILE.yaml --plan, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
+backup --to FILE, restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can
+correct, stated in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
+stdout is the absolute path of its run.json. A stage's module is imported only when the stage runs.
 """
 
 from __future__ import annotations
@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="stages that run side by side; default: one per core for tiny and small without a GPU, else 1",
     )
+    one = add("study", "plan a study and record its design; this version cannot run one", _study)
+    one.add_argument("file", metavar="FILE.yaml", help="the design; docs/study.md describes its fields")
+    one.add_argument("--plan", action="store_true", required=True, help="print the runs and the hours")
     add("status", "list the runs", _status)
     one = add("resume", "continue a run from its last checkpoint", _resume)
     one.add_argument("run", metavar="RUN")
@@ -167,6 +170,13 @@ def _all(args: argparse.Namespace, workspace: Workspace) -> int:
         seeds=args.seeds,
         jobs=args.jobs,
     )
+
+
+def _study(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.study import plan
+
+    print(plan(workspace, Path(args.file)))
+    return 0
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -80,7 +80,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 batch_size=16,
                 micro_batch_size=4,
                 max_steps=50,
-                practice_answers=500,
+                everyday_answers=500,
                 max_length=320,
                 save_steps=20,
                 eval_steps=60,
