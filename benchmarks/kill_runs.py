@@ -139,13 +139,14 @@ def start(cell: Cell, workspace: Workspace, name: str) -> Callable[[], Any]:
 
 
 def go_on(cell: Cell, workspace: Workspace, name: str, known: set[str]) -> Callable[[], Any]:
-    """The job that resumes the run that was killed; from the beginning where it had not made one."""
-    left = [
-        record.id
-        for record in list_runs(workspace)
-        if record.id not in known and record.status != "done" and not record.damaged
-    ]
-    return (lambda: stages.resume(workspace, left[0])) if left else start(cell, workspace, name)
+    """The job that resumes the run that was killed.
+
+    From the beginning where the kill came before there was a record; nothing where the run was done already.
+    """
+    made = [record for record in list_runs(workspace) if record.id not in known and not record.damaged]
+    if any(record.status == "done" for record in made):
+        return lambda: None
+    return (lambda: stages.resume(workspace, made[0].id)) if made else start(cell, workspace, name)
 
 
 def outcome(workspace: Workspace, run_id: str) -> dict[str, Any]:
