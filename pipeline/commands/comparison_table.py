@@ -115,7 +115,7 @@ def _same_prompts(one: _Pair, other: _Pair) -> bool:
     """Whether two arms were measured on the same prompts: of one data set, drawn by the same seed."""
 
     def prompts(run: RunRecord | None) -> tuple[object, ...] | None:
-        return run and (run.parents.dataset, run.seed, run.config.get("eval_prompts"))
+        return (run.parents.dataset, run.seed, run.config.get("eval_prompts")) if run else None
 
     return [prompts(run) for run in one] == [prompts(run) for run in other]
 
