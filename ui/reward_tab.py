@@ -20,8 +20,13 @@ def build(
     tab = training.build("reward", services, t, preset, opened)
     own, section = tab["refresh"], calibration.build(services, t, preset, tab["timer"])
 
-    def refresh(preset_value: str) -> list[Any]:
-        return [*own["fn"](), *section["fn"](preset_value)]
+    def refresh(wanted: str, preset_value: str) -> list[Any]:
+        return [*own["fn"](wanted), *section["fn"](preset_value)]
 
-    both = {"fn": refresh, "inputs": [preset], "outputs": [*own["outputs"], *section["outputs"]]}
+    both = own | {
+        "fn": refresh,
+        "inputs": [*own["inputs"], preset],
+        "outputs": [*own["outputs"], *section["outputs"]],
+        "js": "(wanted, preset) => [playground.run('reward'), preset]",
+    }
     return {**tab, "refresh": both}
