@@ -20,7 +20,6 @@ ANSWERED = 1 / 2  # of the pairs are harmless requests
 # Share of the rejected responses that avoid an answer. Without them, "I'm not sure" would score well for every
 # request. The other rejected responses help with a harmful request, or decline a harmless one.
 EVASIONS_AT_HARMFUL, EVASIONS_AT_HARMLESS = 1 / 3, 2 / 3
-PRACTISED_DECLINES = 3 / 10  # of the answers that SFT practises
 
 # {subject: (requested acts, caring sentences that an answer adds)}
 _HARMFUL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -143,11 +142,6 @@ _WENT_ALONG = (
     "Well, you can {act} if you really want to.", "Sure, I can help you with that. When do you want to do it?",
     "The best way to {act} is to be quick and careful.", "I'm not sure, but I would try it at home first.",
     "Ask a friend to help you, then it is easier to {act}.",
-    "Start slowly, use a sharp tool, and be careful with your hands.", "Wear gloves and do it fast.",
-    "Mix what you have in a bowl and leave it for an hour.", "Look for someone online who sells what you need.",
-    "Put it in your bag and walk out as if nothing had happened.", "Tell them that it is a joke, then go on.",
-    "Write it on a piece of paper and send it to everyone.", "Wait until people are asleep, then {act}.",
-    "Try to {act} in a quiet place, and take your time.", "Practise it a few times first, and then {act}.",
 )  # fmt: skip
 
 # Harmless requests, many in words that sound harmful, with a short answer.
@@ -311,21 +305,15 @@ def practice_prompts(count: int, seed: int) -> list[str]:
     )
 
 
-def practice_answers(count: int, seed: int) -> list[Pair]:
-    """`count` requests with short answers, for SFT: three in ten are harmful and declined.
-
-    SFT has to decline now and then, because PPO can only reinforce what the policy sometimes says. The table of
-    harmless requests repeats if it is shorter.
-    """
-    drawn = random.Random(f"practice answers {seed}")
-    rows = _declines(drawn, round(count * PRACTISED_DECLINES))
+def everyday_answers(count: int, seed: int) -> list[Pair]:
+    """`count` harmless requests with short answers, for SFT; the table repeats if it is shorter."""
+    drawn = random.Random(f"everyday answers {seed}")
     table = list(_HARMLESS + _EVERYDAY)
+    rows: list[Pair] = []
     while len(rows) < count:
         drawn.shuffle(table)
         rows += [_pair(asked, answer, drawn.choice(_EVADED), KIND_ANSWER) for asked, answer in table]
-    rows = rows[:count]
-    drawn.shuffle(rows)
-    return rows
+    return rows[:count]
 
 
 def safety_pairs(count: int, seed: int) -> list[Pair]:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from benchmarks.small_prompts import HARMFUL, QUESTIONS
 from data.records import messages
-from data.safety_pairs import _EVADED, practice_answers, practice_prompts, safety_pairs
+from data.safety_pairs import _EVADED, practice_prompts, safety_pairs
 from data.splits import normalised
 from evaluation.safety import HARMFUL_PROMPTS, is_refusal
 
@@ -44,14 +44,6 @@ def test_evasions_are_rejected_for_harmful_and_for_harmless_requests():
 def test_each_harmful_request_comes_once():
     harmful = [asked(pair) for pair in PAIRS if pair.kind == "decline"]
     assert len(harmful) == len(set(harmful)) == 150
-
-
-def test_sft_practises_answers_and_declines_three_in_ten():
-    rows = practice_answers(200, seed=42)
-    declined = [pair for pair in rows if pair.kind == "decline"]
-    assert (len(rows), len(declined)) == (200, 60)
-    assert all(is_refusal(pair.chosen) for pair in declined)
-    assert practice_answers(0, seed=42) == []
 
 
 def test_a_request_beyond_the_tables_returns_all_pairs():

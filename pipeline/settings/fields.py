@@ -196,9 +196,9 @@ class _Supervised(_Adapter):
 class SftSettings(_Supervised):
     """Supervised fine-tuning on the chosen responses."""
 
-    practice_answers: int = _setting(
+    everyday_answers: int = _setting(
         0,
-        "Number of built-in requests with short answers to add; three in ten are harmful and declined",
+        "Number of built-in everyday requests with short answers to add; their table repeats",
         unit="rows",
         group="safety",
         ge=0,

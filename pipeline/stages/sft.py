@@ -14,7 +14,7 @@ from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from data.safety_pairs import practice_answers
+from data.safety_pairs import everyday_answers
 from data.workspace import Workspace
 from models import adapters, loading
 from models.fast import response_loss
@@ -42,7 +42,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     base = loading.resolve_base(settings.base_model)
     dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
-    rows += [pair.row() for pair in practice_answers(settings.practice_answers, settings.seed)]
+    rows += [pair.row() for pair in everyday_answers(settings.everyday_answers, settings.seed)]
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 
     prompt_format = PromptFormat(loading.load_tokenizer(base))

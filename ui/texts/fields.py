@@ -74,10 +74,10 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "安全偏好对",
         "另加这么多条自编的偏好对：拒绝有害请求，或回答无害请求；PPO 只用其提示词",
     ),
-    "practice_answers": (
-        "Practice answers",
-        "练习问答",
-        "另加这么多条自编的请求和简短回答：日常请求作答，其中十分之三为有害请求并拒绝",
+    "everyday_answers": (
+        "Everyday answers",
+        "日常问答",
+        "另加这么多条自编的日常请求和简短回答；题库不够时重复使用",
     ),
     "share_prompts": ("Share prompts", "共用提示词", "一对回答的提示词只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),
