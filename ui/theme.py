@@ -99,8 +99,8 @@ def css() -> str:
 def head() -> str:
     """The scripts of the page and of the arena's keys, and the styles of the document itself, as tags.
 
-    Gradio puts a selector of its own container before every selector of `css`, so rules about the body or that
-    container have no effect there.
+    Gradio puts the selector of its container before every selector of `css`, so rules about the body or about
+    that container have no effect there.
     """
     scripts = "".join(f"<script>{asset(name)}</script>" for name in ("page.js", "arena.js"))
     return f"<style>{asset('document.css')}</style>{scripts}"
