@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 Gold = NDArray[np.float64]
 
@@ -54,16 +54,22 @@ class Study:
     def __post_init__(self) -> None:
         shapes = {gold.shape for gold in (*self.sft.values(), *(one.gold for one in self.measurements))}
         if len(shapes) > 1 or any(len(shape) != 1 or not shape[0] for shape in shapes):
-            raise UserError("a study needs the same prompts, at least one, for every policy")
+            raise UserError(
+                "a study needs the same prompts, at least one, for every policy", code=Code.REQUEST
+            )
         seen = set()
         for one in self.measurements:
             key = (one.replicate, one.arm, one.kl_coef, one.step)
             if one.replicate not in self.sft:
-                raise UserError(f"{one.name}: its replicate has no measurement of the SFT model")
+                raise UserError(
+                    f"{one.name}: its replicate has no measurement of the SFT model", code=Code.REQUEST
+                )
             if key in seen:
-                raise UserError(f"{one.name}: is measured twice")
+                raise UserError(f"{one.name}: is measured twice", code=Code.REQUEST)
             if not math.isfinite(one.kl + float(one.gold.sum())):
-                raise UserError(f"{one.name}: has a KL or gold that is not a finite number")
+                raise UserError(
+                    f"{one.name}: has a KL or gold that is not a finite number", code=Code.REQUEST
+                )
             seen.add(key)
 
     @cached_property

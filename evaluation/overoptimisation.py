@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data.errors import UserError
+from data.errors import Code, UserError
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def fit(kl: ArrayLike, gain: ArrayLike) -> Curve:
     if near.sum() < 3 or near.all():
         raise UserError(
             f"the curve of gold over KL needs at least 3 policies in the nearer half of the range of "
-            f"sqrt(KL) and 1 in the farther half; there are {int(near.sum())} and {int((~near).sum())}"
+            f"sqrt(KL) and 1 in the farther half; there are {int(near.sum())} and {int((~near).sum())}",
+            code=Code.REQUEST,
         )
     alpha, beta = np.linalg.lstsq(_columns(d[near]), gain[near], rcond=None)[0]
     line = float(d[near] @ gain[near] / (d[near] @ d[near]))

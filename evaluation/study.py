@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from evaluation.equivalence import Interval, Tost, holm, mean_interval, p_different, p_greater, tost
 from evaluation.matched_kl import Study, difference_at, gain_at
 
@@ -133,13 +133,16 @@ def analyse(study: Study, question: Question) -> Analysis:
     for arm in question.arms:
         if arm not in study.arms:
             measured = ", ".join(study.arms) or "none"
-            raise UserError(f"the study has no measurement of the arm {arm}; measured: {measured}")
+            raise UserError(
+                f"the study has no measurement of the arm {arm}; measured: {measured}", code=Code.REQUEST
+            )
     found = {r: gain_at(study, question.reference, r, question.kl) for r in study.sft}
     gains = {replicate: gain for replicate, gain in found.items() if gain is not None}
     if len(gains) < 2:
         raise UserError(
             f"{len(gains)} of {len(study.sft)} replicates have a {question.reference} policy at "
-            f"{question.kl:g} nats per sequence; an interval needs at least two"
+            f"{question.kl:g} nats per sequence; an interval needs at least two",
+            code=Code.REQUEST,
         )
     compared = {
         arm: _compared(study, arm, question, gains) for arm in question.arms if arm != question.reference

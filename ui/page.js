@@ -115,7 +115,12 @@ window.playground = (() => {
       new MutationObserver(tidy).observe(list(), { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
     }, 100);
   }
+  // Gradio names its empty plots without giving them a role, so that screen readers may ignore the name.
+  function nameEmptyPlots() {
+    for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])")) empty.setAttribute("role", "img");
+  }
   begin();
+  setInterval(nameEmptyPlots, 500);
 
   return {
     open, keep, restore, forget, again,
