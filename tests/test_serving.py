@@ -107,6 +107,6 @@ def test_foreign_and_damaged_adapters_are_refused(base, folders, tmp_path):
               strange / adapters.WEIGHTS)  # fmt: skip
     adapters.seal(strange, base=base)
     model = loading.load_causal(base, "bf16", CPU)
-    for folder, reason in ((foreign, "another base"), (cut, "damaged"), (strange, "has not")):
+    for folder, reason in ((foreign, "another base"), (cut, "damaged"), (strange, "lacks")):
         with pytest.raises(UserError, match=reason):
             StackedPolicies(model, base, {"sft": folder})
