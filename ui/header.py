@@ -40,7 +40,6 @@ class Header:
     preset: gr.Radio
     account: gr.HTML
     who: Callable[[gr.Request], gr.HTML]  # the content of `account` for a visitor
-    trainers: list[gr.Button]  # the buttons that only an admin may use
     timer: gr.Timer
     outputs: list[gr.components.Component]
     refresh: dict[str, Any]
@@ -98,7 +97,6 @@ def build(services: Services, t: Texts, language: str) -> Header:
         preset,
         account,
         who,
-        [missing],
         timer,
         outputs,
         {"fn": lambda p: show(services, p, "", t), "inputs": [preset], "outputs": outputs},

@@ -127,6 +127,10 @@ window.playground = (() => {
     tab: () => (buttonOf(address().tab) ? address().tab : "start"),
     run: (stage) => (address().tab === stage ? address().run : ""),
     shows: (stage, run) => write(stage, run, true),
+    role: (role) => {
+      if (role === "rater") { document.body.dataset.role = role; open("arena"); }
+      return [];
+    },
     preset: () => stored("playground:preset") || "",
     keepPreset: (preset) => { store("playground:preset", preset); return []; },
     reveal: (id) => {

@@ -39,14 +39,14 @@ def build(services: Services, language: str) -> gr.Blocks:
         page.access = services.access
         top = header.build(services, t, language)
         tabs, parts = {}, {}
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as bar:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for name in TABS:
                 with gr.Tab(t("tab." + name), id=name, elem_id=f"tab-{name}") as tab:
                     parts[name] = draw(name, services, t, language, top.preset, [tab.select])
                 tabs[name] = tab
         api.build(services)
         bind(page, services, top, tabs, parts)
-        hide_from_raters(page, services, bar, tabs, top.trainers)
+        hide_from_raters(page, services)
     return page
 
 
@@ -130,19 +130,16 @@ class Kept:
         return {"fn": None, "inputs": [preset, *components], "outputs": components, "js": script}
 
 
-def hide_from_raters(
-    page: gr.Blocks, services: Services, bar: gr.Tabs, tabs: dict[str, gr.Tab], buttons: list[gr.Button]
-) -> None:
-    """Show raters the arena alone, without tabs and buttons that they may not use."""
-    outputs = [bar, *tabs.values(), *buttons]
+def hide_from_raters(page: gr.Blocks, services: Services) -> None:
+    """Show raters the arena alone. This is presentation; the server checks the role in every handler."""
+    role = gr.Textbox(visible=False)
 
-    def shown_to(request: gr.Request) -> list[Any]:
-        if services.access.may(request, "admin"):
-            return [gr.skip()] * len(outputs)
-        seen = [gr.Tab(visible=name == "arena") for name in tabs]
-        return [gr.Tabs(selected="arena"), *seen, *(gr.Button(visible=False) for _ in buttons)]
+    def role_of(request: gr.Request) -> str:
+        return "admin" if services.access.may(request, "admin") else "rater"
 
-    page.load(shown_to, None, outputs, **QUIET)
+    page.load(role_of, None, [role], **QUIET).then(
+        None, [role], None, js="(role) => playground.role(role)", api_visibility="private"
+    )
 
 
 def newest_preset(services: Services, kept: str | None) -> str:
