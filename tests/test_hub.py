@@ -142,7 +142,9 @@ def test_parquet_with_message_lists(tmp_path, cache, monkeypatch):
     assert (pair.prompt, pair.chosen, pair.rejected) == ("\n\nHuman: hi\n\nAssistant:", "Hello.", "Go.")
 
 
-@pytest.mark.parametrize("content", [gzip.compress(transcripts(["a"] * 99), mtime=0)[:-20], b"\x1f\x8bnot gzip"])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(transcripts(["a"] * 99), mtime=0)[:-20], b"\x1f\x8bnot gzip"]
+)
 def test_broken_file_of_the_hub_is_a_clear_error(tmp_path, cache, monkeypatch, content):
     with HubServer(datasets={"acme/hh": {"train.jsonl.gz": content}}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
