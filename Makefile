@@ -15,7 +15,8 @@ app: $(READY)
 	$(BIN)/python app.py
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -rs -m "not slow and not browser" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -rs -m "browser and not slow"
 
 test-slow: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m slow

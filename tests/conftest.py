@@ -21,10 +21,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
 
-LONGEST_FIRST = (
+BROWSER = (
     "test_page.py",
     "test_accessibility.py",
     "test_page_state.py",
+    "test_arena_page.py",
+    "test_login_browser.py",
+)
+LONGEST_FIRST = (
     "test_distributed.py",
     "test_old_cpu.py",
     "test_kill_and_resume.py",
@@ -43,8 +47,12 @@ TEXT = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Put the files of LONGEST_FIRST before the others; nothing else changes its place."""
+    """Mark the tests of BROWSER, and put the files of LONGEST_FIRST before the others."""
+    for item in items:
+        if item.path.name in BROWSER:
+            item.add_marker(pytest.mark.browser)
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 

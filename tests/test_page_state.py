@@ -137,6 +137,7 @@ def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student
     page.wait_for_selector("#again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width, height", [(1366, 768), (390, 844)])
 def test_nothing_jumps_while_the_page_opens(visit, quick, width, height):
     page = visit(quick.address, width=width, height=height)
