@@ -9,14 +9,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: app test small test-slow test-faults lint clean
+.PHONY: app test-browser test small test-slow test-faults lint clean
 
 app: $(READY)
 	$(BIN)/python app.py
 
 test: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m "not slow and not browser" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
-	$(BIN)/python -m pytest -rs -m "browser and not slow"
+	$(BIN)/python -m pytest -rs -m "not slow" tests/test_accessibility.py
+
+test-browser: $(READY_DEV)
+	$(BIN)/python -m pytest -rs -m browser
 
 test-slow: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m slow
