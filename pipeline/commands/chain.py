@@ -60,7 +60,7 @@ def run_everything(
         (str(fields["preset"]) for fields in given.values() if "preset" in fields), "tiny"
     )
     stages = stages_of(preset, given["prepare"], stages)
-    given = _overrides(config_file, overrides, stages)  # once more: a stage that is left out has no settings
+    given = _overrides(config_file, overrides, stages)  # again, without the stages that are left out
     first = seed if seed is not None else 42
     for row in stages.chain:  # report a wrong setting before any stage runs
         build(row.name, preset, overrides=_texts(given[row.name]), stages=stages)

@@ -24,7 +24,7 @@ START: dict[str, tuple[str, str]] = {
         "一键按顺序运行所有步骤；可以观察曲线，也可以关闭页面。“tiny”不需要网络和显卡；“small”用真实的偏好数据训练 SmolLM2，数据只需下载一次。",
     ),
     "home.train.tiny": ("tiny: about 9 minutes", "tiny：约 9 分钟"),
-    "home.train.small": ("small: about an hour", "small：约 1 小时"),
+    "home.train.small": ("small: about 75 minutes", "small：约 75 分钟"),
     "home.train_note": (
         "Times are for two CPU cores. Each step can also be started on its own, with your settings, in its tab.",
         "时间按两个 CPU 核计。每一步也可以在各自的标签页中用自己的设置单独启动。",
