@@ -120,7 +120,7 @@ window.playground = (() => {
     for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])")) empty.setAttribute("role", "img");
   }
   begin();
-  setInterval(nameEmptyPlots, 500);
+  new MutationObserver(nameEmptyPlots).observe(document.documentElement, { childList: true, subtree: true });
 
   return {
     open, keep, restore, forget, again,
