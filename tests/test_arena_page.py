@@ -58,6 +58,7 @@ def test_too_alike_new_answers_and_a_follow_up(visit, quick):
     go_to(page, "arena")
     ask(page, "Anything")
     page.locator("#regenerate-button").click()
+    page.wait_for_selector("#vote-button[disabled]")  # the round before could be voted on
     page.wait_for_selector("#vote-button:not([disabled])")
     press(page, "e")
     assert page.locator("#order-box :is(input, textarea)").first.input_value() == "A=B=C=D"

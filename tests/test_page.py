@@ -69,6 +69,7 @@ def order_box(page):
 def ask(page, text):
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
+    page.wait_for_selector("#vote-button[disabled]")  # an earlier round without a vote is still on the page
     wait_for_answers(page)
     page.wait_for_function("() => !document.querySelector('#reveal table')")
 
