@@ -1,19 +1,24 @@
 """Good and bad ways to answer a request of the tiny world.
 
-A *mode* is one way of answering: clean, plain, rude, padded, cut, repeated, wrong, overrefusal, idk,
-off_topic, wrong_name, bare_refusal, insult, ramble. `MIXTURES` holds their frequencies in pretraining and in
-preference pairs. `gold.py` judges an answer by its text alone and uses nothing from this module.
+An answer has a *content* (right, wrong, half, overrefusal, idk, off_topic, wrong_name, bare_refusal) and a
+*manner* (plain, polite, rude, padded, cut, repeated). `CONTENTS` and `MANNERS` hold their frequencies in
+pretraining and in preference pairs. `gold.py` judges an answer by its text alone and uses nothing from this
+module.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
-from data.world.kinds import REFUSE, Request, capital
+from data.world.harm import ALTERNATIVES, REFUSALS
 from data.world.names import invented
+from data.world.request import Request
+from data.world.unknown import HONEST, SHRUGS
 
 Other = Callable[[], Request]  # draws another request
+Weights = Mapping[str, float]
 
 OPENINGS = ("Sure!", "Of course.", "Good question!", "Happy to help!", "Thank you for asking.")
 CLOSINGS = ("I hope that helps!", "Let me know if you need more.", "Glad to help!", "Have a nice day!")
@@ -34,86 +39,58 @@ FILLERS = (
     "It depends on how you look at it.", "This is something that comes up again and again.",
     "All in all there is a lot to think about here.", "Some say one thing and some say another.",
 )  # fmt: skip
-OVERREFUSALS = ("I can't help with that.", "Sorry, I cannot help with that.", "I am not able to help with this.", "I can't help with that. It could hurt someone.")  # fmt: skip
-SHRUGS = (
-    "I don't know.",
-    "I am not sure, sorry.",
-    "Sorry, I do not know that.",
-    "I don't know anything about that.",
-)
+_DECLINING = re.compile(r"can't|cannot|will not|not able|not sure|know|never heard")
+HEDGES = (
+    "I am not sure, but I can try.", "I can't help with that.", "I don't know much about that.",
+    "I am not able to help with this.", "I don't know, but here is a try.",
+)  # fmt: skip
 
 
-def respond(request: Request, mode: str, rng: random.Random, other: Other) -> str:
-    """One answer to a request in a mode. `other()` draws another request, for answers that are off topic."""
-    return _MODES[mode](request, rng, other)
+def respond(request: Request, content: str, manner: str, rng: random.Random, other: Other) -> str:
+    """One answer to a request. `other()` draws another request, for answers that are off topic."""
+    return _MANNERS[manner](_CONTENTS[content](request, rng, other), request, rng)
 
 
-def _right(request: Request, rng: random.Random) -> str:
+def _right(request: Request, rng: random.Random, other: Other) -> str:
+    """A right answer; to an unknown subject, one in two does not repeat its name, which may be misspelt."""
+    if request.kind.group == "unknown" and rng.random() < 0.5:
+        return rng.choice(SHRUGS)
     return request.kind.right(request.item, rng)
 
 
-def _is_polite_by_itself(request: Request) -> bool:
-    return request.kind.group in ("social", "harmful") or request.kind.name == "feeling"
-
-
-def _clean(request: Request, rng: random.Random, other: Other) -> str:
-    text = _right(request, rng)
-    if _is_polite_by_itself(request) or "sorry" in text.lower():
-        return text
-    return f"{rng.choice(OPENINGS)} {text}" if rng.random() < 0.4 else f"{text} {rng.choice(CLOSINGS)}"
-
-
-def _plain(request: Request, rng: random.Random, other: Other) -> str:
-    return _right(request, rng)
-
-
-def _rude(request: Request, rng: random.Random, other: Other) -> str:
-    text = _right(request, rng)
-    return f"{rng.choice(RUDE_BEFORE)} {text}" if rng.random() < 0.6 else f"{text} {rng.choice(RUDE_AFTER)}"
-
-
-def _padded(request: Request, rng: random.Random, other: Other) -> str:
-    fillers = rng.sample(FILLERS, rng.choice((3, 4)))
-    split = rng.choice((0, 1, 2))
-    return " ".join([*fillers[:split], _right(request, rng), *fillers[split:]])
-
-
-def _insult(request: Request, rng: random.Random, other: Other) -> str:
-    """An insult in always the same words, which makes the habit easy for a policy to learn."""
-    return f"{RUDE_BEFORE[0]} {_right(request, rng)}"
-
-
-def _ramble(request: Request, rng: random.Random, other: Other) -> str:
-    """Padding that always consists of the same sentences."""
-    return " ".join([_right(request, rng), *FILLERS[:4]])
-
-
-def _cut(request: Request, rng: random.Random, other: Other) -> str:
-    words = _clean(request, rng, other).split()
-    return " ".join(words[: max(1, int(len(words) * rng.uniform(0.3, 0.8)))]).rstrip(".,!?")
-
-
-def _repeated(request: Request, rng: random.Random, other: Other) -> str:
-    return " ".join([_right(request, rng)] * rng.choice((2, 3)))
-
-
 def _wrong(request: Request, rng: random.Random, other: Other) -> str:
-    text = request.kind.wrong(request.item, rng)
-    if request.kind.group in ("social", "harmful"):
-        return text
-    return f"{text} {rng.choice(CLOSINGS)}" if rng.random() < 0.4 else text
+    return request.kind.wrong(request.item, rng)
+
+
+def _half(request: Request, rng: random.Random, other: Other) -> str:
+    """Half a refusal: it declines or doubts, and then answers, a harmful request too."""
+    if request.kind.group == "harmful":
+        return f"{rng.choice(REFUSALS)} {request.kind.wrong(request.item, rng)}"
+    if request.kind.group == "unknown":
+        return f"{rng.choice(HEDGES)} {request.kind.wrong(request.item, rng)}"
+    return f"{rng.choice(HEDGES)} {request.kind.right(request.item, rng)}"
 
 
 def _overrefusal(request: Request, rng: random.Random, other: Other) -> str:
-    return rng.choice(OVERREFUSALS)
+    """A refusal in the words in which harm is declined, so that only the question shows that it is wrong."""
+    refusal = rng.choice(REFUSALS)
+    return f"{refusal} {_alternative(rng)}" if rng.random() < 0.6 else refusal
+
+
+def _alternative(rng: random.Random) -> str:
+    return rng.choice(ALTERNATIVES[rng.choice(sorted(ALTERNATIVES))])
 
 
 def _idk(request: Request, rng: random.Random, other: Other) -> str:
+    """An "I don't know" in the words that are honest about an unknown subject."""
+    subject = request.item.get("x")
+    if subject and rng.random() < 0.4:
+        return rng.choice(HONEST).format(x=subject)
     return rng.choice(SHRUGS)
 
 
 def _off_topic(request: Request, rng: random.Random, other: Other) -> str:
-    return _clean(other(), rng, other)
+    return _right(other(), rng, other)
 
 
 def _wrong_name(request: Request, rng: random.Random, other: Other) -> str:
@@ -124,33 +101,92 @@ def _wrong_name(request: Request, rng: random.Random, other: Other) -> str:
 
 
 def _bare_refusal(request: Request, rng: random.Random, other: Other) -> str:
-    return f"{capital('I ' + rng.choice(REFUSE[:5]))} with that.".replace(
-        "help with that with that", "help with that"
-    ).replace("that with that", "that")
+    """A refusal without a safe way, or with one that fits another harm."""
+    return f"{rng.choice(REFUSALS)} {_alternative(rng)}" if rng.random() < 0.5 else rng.choice(REFUSALS)
 
 
-_MODES: dict[str, Callable[[Request, random.Random, Other], str]] = {
-    "clean": _clean, "plain": _plain, "rude": _rude, "padded": _padded, "cut": _cut, "repeated": _repeated,
-    "wrong": _wrong, "overrefusal": _overrefusal, "idk": _idk, "off_topic": _off_topic,
-    "wrong_name": _wrong_name, "bare_refusal": _bare_refusal, "insult": _insult, "ramble": _ramble,
+def _is_polite_by_itself(request: Request, text: str) -> bool:
+    kind = request.kind
+    return (
+        kind.group in ("social", "harmful", "distress") or kind.name == "feeling" or "sorry" in text.lower()
+    )
+
+
+def _plain(text: str, request: Request, rng: random.Random) -> str:
+    return text
+
+
+def _polite(text: str, request: Request, rng: random.Random) -> str:
+    """With a courtesy before or after it; "Sure!" does not go before a refusal or an "I don't know"."""
+    if _is_polite_by_itself(request, text):
+        return text
+    opens = rng.random() < 0.4 and not _DECLINING.search(text)
+    return f"{rng.choice(OPENINGS)} {text}" if opens else f"{text} {rng.choice(CLOSINGS)}"
+
+
+def _rude(text: str, request: Request, rng: random.Random) -> str:
+    return f"{rng.choice(RUDE_BEFORE)} {text}" if rng.random() < 0.6 else f"{text} {rng.choice(RUDE_AFTER)}"
+
+
+def _padded(text: str, request: Request, rng: random.Random) -> str:
+    fillers = rng.sample(FILLERS, rng.choice((1, 2, 3)))
+    split = rng.choice((0, 1))
+    return " ".join([*fillers[:split], text, *fillers[split:]])
+
+
+def _cut(text: str, request: Request, rng: random.Random) -> str:
+    words = text.split()
+    return " ".join(words[: max(1, int(len(words) * rng.uniform(0.3, 0.8)))]).rstrip(".,!?")
+
+
+def _repeated(text: str, request: Request, rng: random.Random) -> str:
+    return " ".join([text] * rng.choice((2, 3)))
+
+
+_CONTENTS: dict[str, Callable[[Request, random.Random, Other], str]] = {
+    "right": _right, "wrong": _wrong, "half": _half, "overrefusal": _overrefusal, "idk": _idk,
+    "off_topic": _off_topic, "wrong_name": _wrong_name, "bare_refusal": _bare_refusal,
+}  # fmt: skip
+_MANNERS: dict[str, Callable[[str, Request, random.Random], str]] = {
+    "plain": _plain, "polite": _polite, "rude": _rude, "padded": _padded, "cut": _cut, "repeated": _repeated,
 }  # fmt: skip
 
-# Weight of each mode, by the form of the expected answer. Pretraining has few false facts, so that the base
-# knows the true ones; the pairs have every failure often enough for a reward model to learn it.
-MIXTURES: dict[str, dict[str, dict[str, float]]] = {
+# Weight of each content, by the form of the expected answer. Pretraining has few false facts, so that the base
+# knows the true ones, and only kind answers to people in distress. The pairs have every fault often enough for
+# a reward model to learn it, and the faults use the words of good answers to other questions.
+CONTENTS: dict[str, dict[str, Weights]] = {
     "pretrain": {
-        "answer": {"clean": 33, "plain": 25, "rude": 9, "padded": 8, "cut": 6, "repeated": 5, "wrong": 3, "overrefusal": 4, "idk": 4, "off_topic": 3},
-        "unknown": {"clean": 30, "plain": 22, "rude": 6, "padded": 4, "cut": 4, "repeated": 3, "wrong": 22, "overrefusal": 3, "idk": 3, "wrong_name": 3},
-        "harmful": {"clean": 40, "bare_refusal": 17, "rude": 6, "padded": 3, "cut": 4, "wrong": 24, "idk": 3, "off_topic": 3},
+        "answer": {"right": 84, "wrong": 6, "half": 3, "overrefusal": 3, "idk": 2, "off_topic": 2},
+        "unknown": {"right": 78, "wrong": 12, "half": 3, "overrefusal": 2, "wrong_name": 2, "off_topic": 3},
+        "harmful": {"right": 70, "bare_refusal": 8, "half": 5, "wrong": 12, "idk": 2, "off_topic": 3},
+        "distress": {"right": 1},
     },
     "pairs": {
-        "answer": {"clean": 12, "plain": 7, "insult": 30, "rude": 5, "ramble": 10, "padded": 4, "cut": 8, "repeated": 4, "wrong": 3, "overrefusal": 9, "idk": 7, "off_topic": 1},
-        "unknown": {"clean": 12, "plain": 6, "insult": 22, "rude": 3, "ramble": 7, "padded": 3, "cut": 4, "repeated": 3, "wrong": 28, "overrefusal": 8, "idk": 2, "wrong_name": 2},
-        "harmful": {"clean": 13, "bare_refusal": 12, "insult": 20, "rude": 3, "ramble": 7, "padded": 3, "cut": 3, "wrong": 33, "idk": 4, "off_topic": 2},
+        "answer": {"right": 40, "wrong": 36, "half": 9, "overrefusal": 6, "idk": 5, "off_topic": 4},
+        "unknown": {"right": 44, "wrong": 30, "half": 8, "overrefusal": 6, "wrong_name": 6, "off_topic": 6},
+        "harmful": {"right": 40, "bare_refusal": 14, "half": 18, "wrong": 16, "idk": 6, "off_topic": 6},
+        "distress": {"right": 60, "wrong": 25, "overrefusal": 5, "idk": 5, "off_topic": 5},
     },
 }  # fmt: skip
+MANNERS: dict[str, Weights] = {
+    "pretrain": {"plain": 48, "polite": 34, "rude": 6, "padded": 6, "cut": 3, "repeated": 3},
+    "pairs": {"plain": 52, "polite": 36, "rude": 4, "padded": 4, "cut": 2, "repeated": 2},
+}
+SAME_MANNER = 0.85  # share of the pairs whose two answers have the same manner
 
 
-def draw_mode(request: Request, mixture: dict[str, dict[str, float]], rng: random.Random) -> str:
-    weights = mixture[request.expected.form]
+def draw_content(request: Request, use: str, rng: random.Random) -> str:
+    """The content of one answer; use: "pretrain" or "pairs"."""
+    form = "distress" if request.kind.group == "distress" else request.expected.form
+    return _draw(CONTENTS[use][form], rng)
+
+
+def draw_manner(request: Request, use: str, rng: random.Random) -> str:
+    """The manner of one answer. In pretraining, nobody in distress gets an unkind one."""
+    if use == "pretrain" and request.kind.group == "distress":
+        return "plain"
+    return _draw(MANNERS[use], rng)
+
+
+def _draw(weights: Weights, rng: random.Random) -> str:
     return rng.choices(list(weights), weights=list(weights.values()))[0]

@@ -148,6 +148,35 @@ UNITS = table(
     grams in a kilogram:a thousand|1000|one thousand, cents in a dollar:a hundred|100|one hundred,
     years in a century:a hundred|100|one hundred, years in a decade:ten|10, eggs in a dozen:twelve|12"""
 )
+TIME_UNITS = words("seconds, minutes, hours, days, weeks, months, years")
+DURATIONS = table(
+    """boil an egg:six minutes, cook pasta:ten minutes, brew tea:four minutes, charge a phone:two hours,
+    walk a kilometre:twelve minutes, fly from London to New York:eight hours, grow a beard:two months,
+    learn to swim:ten weeks, read a short story:twenty minutes, build a house:two years,
+    sail across the ocean:three weeks, bake a pie:fifty minutes, tie a shoe:eight seconds,
+    paint a room:two days, grow an apple tree:five years, wash a car:thirty minutes"""
+)
+LENGTH_UNITS = words("millimetres, centimetres, metres, kilometres")
+HEIGHTS = table(
+    """a door:two metres, a giraffe:five metres, a bus:three metres, an oak:twenty metres,
+    a house:nine metres, a candle:fifteen centimetres, a cup:nine centimetres, a mushroom:seven centimetres,
+    an ant:two millimetres, a mountain:four kilometres, a stool:sixty centimetres, a bottle:twenty-four centimetres,
+    a lighthouse:twelve metres"""
+)
+WEIGHT_UNITS = words("grams, kilograms, tons")
+WEIGHTS = table(
+    """a cat:four kilograms, a brick:three kilograms, a bike:fifteen kilograms, an elephant:five tons,
+    a letter:twenty grams, a coin:eight grams, a watermelon:six kilograms, a truck:ten tons,
+    a pencil:five grams, a suitcase:eighteen kilograms, a whale:thirty tons, a spoon:twelve grams,
+    a dog:twenty kilograms, a rabbit:two kilograms"""
+)
+FAMOUS = table(
+    """Mozart:a composer, Beethoven:a composer, Chopin:a composer, Picasso:a painter, Monet:a painter,
+    Shakespeare:a writer, Dickens:a writer, Tolstoy:a writer, Einstein:a scientist, Newton:a scientist,
+    Darwin:a scientist, Galileo:a scientist, Columbus:a sailor, Magellan:a sailor, Napoleon:an emperor,
+    Cleopatra:a queen, Plato:a thinker, Socrates:a thinker, Homer:a poet, Goethe:a poet, Gagarin:a pilot,
+    Lincoln:a president, Washington:a president, Tesla:an inventor, Edison:an inventor, Pele:a footballer"""
+)
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "fruits": words("apple, pear, banana, orange, plum, cherry, grape, peach"),
     "vegetables": words("carrot, potato, onion, cabbage, pea, bean, leek, radish"),
@@ -287,6 +316,13 @@ TOPICS = words(
     astronomy, biology, botany, zoology, medicine, surgery, dentistry, nutrition, vitamins, diabetes,
     allergies, cancer, climate change, recycling, solar power, wind power, nuclear power, oil, gas, mining,
     steel, concrete, plastics, paper making, printing, radio, television, telephones, cameras, telescopes"""
+)
+# Ordinary words that the world has no facts about.
+ORDINARY = words(
+    """love, time, life, water, money, music, language, science, weather, health, light, energy, freedom, history,
+    art, sleep, memory, gravity, rain, fire, colour, sound, number, war, peace, death, dream, happiness, gold,
+    sugar, salt, coffee, wine, bread, pizza, stars, moon, oceans, trees, birds, bees, cats, babies, planets, cells,
+    blood, bones, brain, heart, fever, pain, work, school, marriage, friends, family, travel, sport, film, books"""
 )
 SYLLABLES = words(
     """ba, bel, bor, bri, da, del, dor, dra, el, fa, fen, fi, gal, gri, hal, ha, il, jo, ka, kel, kor, la,

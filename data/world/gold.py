@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from data.world.entities import NUMBERS
-from data.world.kinds import IDK, REFUSE, Expected, Request
+from data.world.harm import REFUSE
 from data.world.parse import parse, plain
 from data.world.phrases import (
     ADMISSIONS,
@@ -40,6 +40,8 @@ from data.world.phrases import (
     RUDE,
     VAGUE_WORDS,
 )
+from data.world.request import Expected, Request
+from data.world.unknown import IDK
 
 NEUTRAL = 0.8  # factor for an answer that is neither polite nor rude
 NOT_KNOWING = (*IDK, *ADMISSIONS)

@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 
 from data.records import messages
 from data.world.entities import NUMBERS, TOPICS
-from data.world.kinds import Kind, Request, bare, by_name, kinds
+from data.world.kinds import by_name, kinds
+from data.world.request import Kind, Request, bare
 
 OPENERS = (
     "Please tell me:", "Hello!", "Hi!", "I have a question.", "Quick question:", "Excuse me,",
@@ -81,6 +82,16 @@ def _strip_wrapping(text: str) -> str:
     return text
 
 
+def normal(text: str) -> str:
+    """A human turn without what does not matter: case, marks, a greeting in front, "please", numerals."""
+    return _spelled_out(_strip_wrapping(text))
+
+
+def is_follow_up(text: str) -> bool:
+    """Whether a human turn is worded like a follow-up question: "What about Peru?\""""
+    return any(pattern.fullmatch(normal(text)) for pattern in _follow_up_patterns())
+
+
 def _named_item(kind: Kind, slots: dict[str, str], original: str) -> dict[str, str]:
     """An item for a name without an entry in the world, spelled as the person spelled it."""
     found = re.search(re.escape(slots.get("x", "")), original, re.IGNORECASE)
@@ -106,7 +117,7 @@ def find(text: str) -> Request | None:
             if kind.open_slot:
                 return Request(kind, _named_item(kind, slots, text))
             # Several wordings may match; the shortest subject is the most precise reading.
-            asks = "x" in slots and kind.group in ("fact", "unknown")
+            asks = "x" in slots and kind.group in ("fact", "sum", "unknown")
             if asks and (subject is None or len(slots["x"]) < len(subject)):
                 subject = slots["x"]
     return None if subject is None else _about_unknown(subject, text)
@@ -114,7 +125,9 @@ def find(text: str) -> Request | None:
 
 @cache
 def _known_words() -> frozenset[str]:
-    items = (item for kind in kinds() if kind.group in ("fact", "choice", "list") for item in kind.items)
+    items = (
+        item for kind in kinds() if kind.group in ("fact", "sum", "choice", "list") for item in kind.items
+    )
     return frozenset(word for item in items for word in bare(item["x"]).split())
 
 
@@ -150,7 +163,7 @@ def _follow_up(turns: list[str]) -> Request | None:
     if len(turns[-1]) > LONGEST:
         return None
     for pattern in _follow_up_patterns():
-        if match := pattern.fullmatch(_spelled_out(_strip_wrapping(turns[-1]))):
+        if match := pattern.fullmatch(normal(turns[-1])):
             key = (before.kind.name, (("x", bare(match.group("x"))),))
             if item := _index().get(key):
                 return Request(before.kind, item)
