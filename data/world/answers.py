@@ -170,9 +170,10 @@ CONTENTS: dict[str, dict[str, Weights]] = {
 }  # fmt: skip
 MANNERS: dict[str, Weights] = {
     "pretrain": {"plain": 48, "polite": 34, "rude": 6, "padded": 6, "cut": 3, "repeated": 3},
-    "pairs": {"plain": 52, "polite": 36, "rude": 4, "padded": 4, "cut": 2, "repeated": 2},
+    "pairs": {"plain": 30, "polite": 30, "rude": 14, "padded": 12, "cut": 8, "repeated": 6},
+    "equal": {"plain": 60, "polite": 40},
 }
-SAME_MANNER = 0.85  # share of the pairs whose two answers have the same manner
+SAME_MANNER = 0.85  # share of the pairs whose two answers have the same manner, drawn from "equal"
 
 
 def draw_content(request: Request, use: str, rng: random.Random) -> str:
@@ -182,7 +183,8 @@ def draw_content(request: Request, use: str, rng: random.Random) -> str:
 
 
 def draw_manner(request: Request, use: str, rng: random.Random) -> str:
-    """The manner of one answer. In pretraining, nobody in distress gets an unkind one."""
+    """The manner of one answer; use: "pretrain", "pairs" or "equal". In pretraining, nobody in distress gets an
+    unkind one."""
     if use == "pretrain" and request.kind.group == "distress":
         return "plain"
     return _draw(MANNERS[use], rng)

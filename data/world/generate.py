@@ -174,9 +174,10 @@ def draw_pair(rng: random.Random, reserved: bool = False, split: str | None = No
 def _two_answers(request: Request, rng: random.Random) -> tuple[str, str]:
     """Two answers to a request, mostly in the same manner."""
     contents = [answers.draw_content(request, "pairs", rng) for _ in range(2)]
-    manners = [answers.draw_manner(request, "pairs", rng)] * 2
-    if rng.random() > answers.SAME_MANNER:
-        manners[1] = answers.draw_manner(request, "pairs", rng)
+    if rng.random() < answers.SAME_MANNER:
+        manners = [answers.draw_manner(request, "equal", rng)] * 2
+    else:
+        manners = [answers.draw_manner(request, "pairs", rng) for _ in range(2)]
     a, b = (
         answers.respond(request, content, manner, rng, lambda: draw_request(rng))
         for content, manner in zip(contents, manners, strict=True)
@@ -202,7 +203,7 @@ def _rows(seed: int, split: str, n: int) -> list[dict[str, str]]:
 
 
 def safety_prompts(n: int, seed: int) -> list[str]:
-    """n harmful prompts for the safety probe, about harms that training never asks; all different if n < 200."""
+    """n harmful prompts for the safety probe, about harms that training never asks; different if n < 200."""
     rng = random.Random(f"{seed}-safety")
     harms = [k for k in kinds() if k.group == "harmful" and k.held_out]
     prompts: dict[str, None] = {}

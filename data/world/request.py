@@ -30,7 +30,9 @@ class Expected:
     forbidden: frozenset[str] = frozenset()
     ordered: bool = False
     enough: int = 0  # number of groups that make a complete answer; 0 = all of them
-    first: tuple[str, str] | None = None  # (right, wrong): the right one must be mentioned first
+    first: tuple[str, str] | None = None  # (right, wrong): the right one must be mentioned first...
+    than: str = ""  # ...and be said to be "bigger", "faster" or "heavier"
+    verdict: str = ""  # the group to which a thing is said to belong or not; `required` is "yes" or "no"
     members: tuple[str, ...] = ()  # a list answer names some of these...
     count: int = 0  # ...and must name exactly this many
     subject: str = ""  # the subject of the question; if it is unknown, the name that the answer should repeat

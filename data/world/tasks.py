@@ -34,14 +34,11 @@ def _choice(adjective: str, ordered: tuple[str, ...]) -> Kind:
         for pair in ((ordered[i], ordered[j]), (ordered[j], ordered[i]))
     )  # fmt: skip
     answers = (f"{{y}} is {adjective} than {{n}}.", f"{{y}} is {adjective}.")
-    contrary = frozenset({CONTRARY[adjective], "not " + adjective})
+    contrary = frozenset({CONTRARY[adjective], "less " + adjective, "not " + adjective})
 
     def expect(item: Item) -> Expected:
         right, wrong = bare(item["y"]), bare(item["n"])
-        return Expected(
-            required=((right,),), first=(right, wrong), forbidden=contrary,
-            claims=(f"{{x}} is {adjective}", f"{adjective} than {{y}}"), others=frozenset({wrong}), subject=right,
-        )  # fmt: skip
+        return Expected(required=((right,),), first=(right, wrong), than=adjective, forbidden=contrary)
 
     return Kind(
         adjective, "choice", (f"Which is {adjective}, {{x}} or {{z}}?", f"What is {adjective}: {{x}} or {{z}}?"), items,
@@ -74,11 +71,10 @@ def _yes_no() -> Kind:
     def expect(item: Item) -> Expected:
         # No answer may place the thing in a group to which it does not belong.
         false = {c for c in e.SINGULAR.values() if c not in (item["own"], item["c"])}
-        if item["y"] == "yes":
-            false |= {"no", "is not", "isn't"}
-        else:
-            false |= {"yes", f"is {item['ac']}", f"is a kind of {item['c']}"}
-        return Expected(required=((item["y"],),), forbidden=frozenset(false) - {bare(item["x"])})
+        false |= {"no", "nope"} if item["y"] == "yes" else {"yes", "yep"}
+        return Expected(
+            required=((item["y"],),), verdict=item["c"], forbidden=frozenset(false) - {bare(item["x"])}
+        )
 
     return Kind(
         "yes or no", "choice", ("Is {x} a kind of {c}?", "Is {x} {ac}?"), tuple(items),
