@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from data.world import entities as e
 from data.world.request import Expected, Item, Kind, Texts, bare, fill, named
 
-Rows = dict[str, tuple[str, ...]]  # subject -> (answer, other spelling, ...)
+Rows = Mapping[str, tuple[str, ...]]  # subject -> (answer, other spelling, ...)
 
 
 def fact(
@@ -58,7 +59,9 @@ def fact(
     )  # fmt: skip
 
 
-def _expectation(rows: Rows, claims: tuple[str, ...], units: tuple[str, ...], limit: int):
+def _expectation(
+    rows: Rows, claims: tuple[str, ...], units: tuple[str, ...], limit: int
+) -> Callable[[str], Expected]:
     """What an answer about a subject must contain, as a function of the subject."""
     spellings = {y for group in rows.values() for y in group}
     if units:
