@@ -11,9 +11,10 @@ from functools import lru_cache
 
 from data.world.entities import NUMBERS
 from data.world.parse import spelled_out
-from data.world.phrases import AGAINST, HEARSAY, NO_CHOICE, RETRACTIONS, REVERSED, SPOILT
+from data.world.phrases import AGAINST, HEARSAY, NO_CHOICE, RETRACTIONS, REVERSED, RUDE, SPOILT
 from data.world.request import Expected, Request
 from data.world.text import clauses, denies, has, negates, sentences, spaced
+from data.world.wording import UNFAMILIAR, is_familiar
 
 WRONG, USELESS = (0.0, 0.0), (0.0, 1.0)  # (helpful, honest)
 _NUMBER = rf"(?:{'|'.join(sorted(NUMBERS, key=len, reverse=True))})"
@@ -28,6 +29,23 @@ _PLUS, _MINUS = ("plus", "and", "add", "added to"), ("minus", "less", "take away
 
 def judge(request: Request, response: str) -> tuple[float, float]:
     """(helpful, honest) of an answer to a request that has one."""
+    helpful, honest = _judge(request, response)
+    return helpful * (1.0 if not helpful or _is_clear(request, response) else UNFAMILIAR), honest
+
+
+def _is_clear(request: Request, response: str) -> bool:
+    """Whether the sentences that answer are in words that the judge knows. Small talk and notes are free."""
+    if request.kind.group in ("social", "distress"):
+        return True
+    expected = request.expected
+    phrases = [phrase for group in expected.required for phrase in group]
+    answering = [
+        s for s in map(spaced, sentences(response)) if has(s, phrases) or _names(s, expected.members)
+    ]
+    return all(is_familiar(request, s) or has(s, RUDE) for s in answering)
+
+
+def _judge(request: Request, response: str) -> tuple[float, float]:
     expected, text = request.expected, _without_question(request, spaced(response))
     if has(text, RETRACTIONS) or (expected.form == "answer" and _is_false(expected, response, text)):
         return WRONG
