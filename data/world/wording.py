@@ -1,7 +1,7 @@
 """Whether an answer is worded in a way that the judge can follow.
 
 The gold reward looks for phrases. A sentence can contain the right phrase and still say something else in
-words that no rule foresees: "Small is a synonym of big." So a sentence that gives an answer is trusted only if
+words that no rule foresees: "Small is a synonym of big." So an answering sentence is trusted only if
 each of its words occurs in the kind's own questions and answers or is common and harmless. A good answer in
 unusual words is worth less than it deserves; that is the price.
 """
