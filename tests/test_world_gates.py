@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from benchmarks.world_gates import Gates, Rounded, edited, nearest
+from benchmarks.world_gates import Gates, Rounded, bag_accuracy, edited, measure_gates, nearest
+from data import world
+from pipeline.commands.cli import main
+from pipeline.stages.reward import bayes_accuracy
 
 
 def test_the_editor_deletes_rude_sentences_and_fillers_and_adds_one_courtesy():
@@ -37,3 +40,20 @@ def test_the_gates_are_five_points_a_quarter_of_the_gain_and_an_interval_below_z
     assert not gates(edited=0.49, ppo=0.48).passed()["string edits"]
     harmless = tuple(Rounded(bits, 0.1, 0.7, -0.01, (-0.02, 0.001)) for bits in (4, 3, 2))
     assert not gates(rounded=harmless).passed()["2 bits"]
+
+
+def test_a_bag_of_words_is_far_below_the_best_reachable_accuracy():
+    """On 3,000 training pairs; with 15,000 it reaches no more."""
+    splits = world.generate_splits(42, 3000, 1, 800)
+    best = bayes_accuracy(splits["test"])
+    assert best > 0.75
+    assert bag_accuracy(splits["train"], splits["test"]) < best - 0.13
+
+
+@pytest.mark.slow
+def test_the_world_passes_its_gates(workspace):
+    """Trains the bf16 arm of the preset, which takes about five minutes on two cores."""
+    for stage in (["prepare"], ["sft"], ["reward", "--precision", "bf16"], ["ppo", "--precision", "bf16"]):
+        assert main([*stage, "--workspace", str(workspace.root), "--preset", "tiny"]) == 0
+    passed = measure_gates(workspace, 500).passed()
+    assert all(passed.values()), passed
