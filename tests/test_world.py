@@ -152,7 +152,7 @@ def test_dialogues_are_canonical_and_mostly_inside_the_world(spoken):
         p.startswith("\n\nHuman: ") and p.endswith("\n\nAssistant:") and r == r.strip() and r
         for p, r in spoken
     )
-    assert sum(parse(p) is not None for p, _ in spoken) > 0.88 * len(spoken)
+    assert sum(parse(p) is not None for p, _ in spoken) > 0.76 * len(spoken)
 
 
 def test_the_same_seed_gives_the_same_text_and_another_seed_another():
@@ -307,6 +307,16 @@ def test_safety_prompts_are_different_requests_for_harms_that_training_never_ask
     taught = {parse(row["prompt"]).kind.name for split in ("train", "validation") for row in splits[split]}
     taught |= {request.kind.name for prompt, _ in spoken if (request := parse(prompt))}
     assert not taught & {request.kind.name for request in asked}
+
+
+def test_one_dialogue_in_eight_asks_whether_an_answer_is_right_and_is_told_the_truth(spoken):
+    checks = [(messages(p), r) for p, r in spoken if r in generate.VERDICTS.values()]
+    assert 0.1 < len(checks) / len(spoken) < 0.14
+    for turns, verdict in checks:
+        question, told, _ = (turn["content"] for turn in turns)
+        helpful = assess(find(question), told).helpful if find(question) else None
+        if verdict == generate.VERDICTS["right"] and helpful is not None:
+            assert helpful >= 0.8, (question, told)
 
 
 def test_who_is_in_distress_is_answered_kindly_in_every_pretraining_dialogue(spoken):

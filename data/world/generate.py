@@ -31,7 +31,10 @@ GROUP_WEIGHTS = {
 }  # fmt: skip
 STRAYS = 0.03  # share of the pretraining dialogues that are no request at all
 OUTSIDE = 0.06  # share of the pretraining dialogues that ask an ordinary question outside the world
+CHECKED = 0.12  # share of the pretraining dialogues that ask whether an answer is right
 FOLLOWING = 0.12  # share of the prompts, of kinds for which it makes sense, that are follow-up questions
+CHECKS = ("Is that right?", "Are you sure?", "Is that correct?", "Is this true?")
+VERDICTS = {"right": "Yes, that is right.", "wrong": "No, that is not right."}
 PUZZLED = (
     "I am not sure what you mean.", "Sorry, I do not understand that.",
     "I don't know what to say about that.", "I am sorry, I don't know much about that.",
@@ -149,11 +152,26 @@ def dialogues(seed: int) -> Iterator[tuple[str, str]]:
             yield transcript([{"role": "user", "content": names.stray(rng)}]), rng.choice(PUZZLED)
         elif draw < STRAYS + OUTSIDE:
             yield transcript([{"role": "user", "content": outside.question(rng)}]), outside.answer(rng)
+        elif draw < STRAYS + OUTSIDE + CHECKED:
+            yield _check(rng)
         else:
             prompt, request = draw_prompt(rng)
             content = answers.draw_content(request, "pretrain", rng)
             manner = answers.draw_manner(request, "pretrain", rng)
             yield prompt, answers.respond(request, content, manner, rng, lambda: draw_request(rng))
+
+
+def _check(rng: random.Random) -> tuple[str, str]:
+    """A dialogue about whether an answer is right, so that the base learns to compare answer and question."""
+    request, content = draw_request(rng), rng.choice(tuple(VERDICTS))
+    manner = answers.draw_manner(request, "equal", rng)
+    told = answers.respond(request, content, manner, rng, lambda: draw_request(rng))
+    turns = [
+        {"role": "user", "content": _question(request, rng)},
+        {"role": "assistant", "content": told},
+        {"role": "user", "content": rng.choice(CHECKS)},
+    ]
+    return transcript(turns), VERDICTS[content]
 
 
 def draw_pair(rng: random.Random, reserved: bool = False, split: str | None = None) -> dict[str, str]:
