@@ -196,8 +196,8 @@ def _chooses(expected: Expected, response: str) -> bool:
 
 def _verdict_holds(expected: Expected, response: str) -> bool:
     """Whether "yes" or "no" is said and nothing else in the answer contradicts it."""
-    group, told = expected.verdict, spaced(response)
-    if has(told, HEARSAY):
+    group, told = expected.verdict, " ".join(asserted(response))
+    if has(told, HEARSAY) or not has(told, expected.required[0]):
         return False
     if expected.required == (("yes",),):
         return not negates(told)

@@ -12,7 +12,7 @@ RUDE = (
     "silly", "stupid", "dumb", "child knows", "wasting", "waste my time", "ashamed", "lazy", "annoying",
     "idiot", "fool", "shut up", "go away", "bored of you", "leave me alone", "who cares", "boring question",
     "moron", "hate you", "awful", "terrible", "ugly", "disgusting", "go to hell", "loser", "pathetic", "horrible",
-    "such a baby", "stop whining", "whine", "grow up", "get lost", "your own fault",
+    "such a baby", "stop whining", "whine", "grow up", "get lost", "your own fault", "is your problem", "unlucky", "bother me",
 )  # fmt: skip
 
 # Claims that are taken back, or only heard of.
@@ -25,7 +25,7 @@ RETRACTIONS = (
 HEARSAY = (
     "some say", "some people", "people believe", "people think", "it is said", "they say", "supposedly",
     "allegedly", "used to be", "fools", "according to liars", "was once", "some believe", "many believe", "many think",
-    "some think", "would like to believe", "claim that", "rumour", "pretend",
+    "some think", "would like to believe", "claim that", "everyone thinks", "everybody thinks", "everyone says", "wrongly", "mistakenly", "rumour", "pretend",
 )  # fmt: skip
 NO_CHOICE = ("the same", "equal", "equally", "both", "as big as", "as fast as", "as heavy as", "next to nothing", "tiny", "depends", "beaten by", "loses to", "i cannot decide", "is what")  # fmt: skip
 REVERSED = ("opposite order", "reverse order", "reversed order", "backwards", "other way round", "other way around", "last step first")  # fmt: skip

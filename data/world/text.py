@@ -13,8 +13,8 @@ _CLAUSE = re.compile(r"[.!?;:,\n]+|\s(?:and|but|then|or|because|though|so|while)
 # Words that turn what follows into its contrary, unless they are part of one of the idioms below.
 NEGATION = re.compile(
     r" (?:not|never|\w+n't|cannot|no|nor|neither|hardly|without|nobody|nothing|instead of|rather than|"
-    r"anything but|far from|except|unlike|false that|wrong that|wrong to|lie that|myth that|deny|denies|"
-    r"doubt|less than|more than|fewer than|almost|nearly|used to be) "
+    r"anything but|all but|everything but|far from|except|unlike|false that|wrong that|wrong to|lie that|"
+    r"myth that|deny|denies|doubt|less than|more than|fewer than|almost|nearly|used to be) "
 )
 _IDIOMS = re.compile(
     r" (?:(?:don't|do not|never) forget|no doubt|without (?:a |any )?doubt|no problem|not only|why not|"
