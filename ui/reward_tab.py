@@ -20,8 +20,8 @@ def build(
     tab = training.build("reward", services, t, preset, opened)
     own, section = tab["refresh"], calibration.build(services, t, preset, tab["timer"])
 
-    def refresh(wanted: str, preset_value: str) -> list[Any]:
-        return [*own["fn"](wanted), *section["fn"](preset_value)]
+    def refresh(wanted: str, preset_value: str, request: gr.Request) -> list[Any]:
+        return [*own["fn"](wanted, request), *section["fn"](preset_value)]
 
     both = own | {
         "fn": refresh,

@@ -15,7 +15,7 @@ from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import to_dict
 from pipeline.settings.stages import STAGES
-from ui import job_card, parts, plots
+from ui import job_card, parts, plots, run_chat, run_export
 from ui.events import QUIET, WORK, shown
 from ui.parts import ENDED, LIVE, Services
 from ui.texts import Texts
@@ -75,6 +75,8 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
                     buttons=["copy"],
                     elem_classes="command",
                 )
+            run_chat.build(services, t, choice, card)
+            run_export.build(services, t, choice, card)
         with gr.Column(scale=5, min_width=320):
             gr.HTML(parts.title(t("runs.compare")), padding=False)
             picked = gr.Dropdown([], label=t("runs.pick"), multiselect=True, max_choices=6)
@@ -126,6 +128,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
             "fn": lambda run_id: show(services, "", run_id, t),
             "inputs": [choice],
             "outputs": list_outputs,
+            "js": "(choice) => [playground.run('runs') || choice]",  # the run that the address names
         },
     }
 

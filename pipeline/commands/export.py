@@ -12,15 +12,20 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from data.errors import Code, UserError
 from data.files import sync_tree
 from data.workspace import Workspace
+from pipeline.runs.child import child_environment
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import read_run
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.stages import STAGES
+
+FORMS = ("merged", "adapter")
 
 
 def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
@@ -56,6 +61,41 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return to
+
+
+def export_apart(workspace: Workspace, run_id: str, form: str = "merged") -> Path:
+    """Export a run to the workspace's exports, in a process of its own, because merging needs torch.
+
+    A model that is there already is not written again: the model of a done run does not change. Returns the
+    folder. Raises UserError with the message of the command.
+    """
+    to = folder_of(workspace, run_id, form)
+    if to.is_dir() and any(to.iterdir()):
+        return to
+    ended = subprocess.run(
+        command_line(workspace, run_id, to, form, python=sys.executable),
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+    )
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines() or ["the export ended without a message"]
+        raise UserError(said[-1].removeprefix("error: "), code=Code.REQUEST)
+    return to
+
+
+def folder_of(workspace: Workspace, run_id: str, form: str = "merged") -> Path:
+    """Where the page exports a run to."""
+    return workspace.export(run_id if form == "merged" else f"{run_id}-{form}")
+
+
+def command_line(
+    workspace: Workspace, run_id: str, to: Path, form: str = "merged", python: str = "python"
+) -> list[str]:
+    """The command that exports a run."""
+    words = [python, "-m", "pipeline", "export", run_id, "--to", str(to), "--format", form]
+    return [*words, "--workspace", str(workspace.root)]
 
 
 def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:

@@ -20,6 +20,7 @@ from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
+from ui.texts.trained import TRAINED
 from ui.texts.training import TRAINING
 
 TABLE: dict[str, tuple[str, str]] = {
@@ -31,6 +32,7 @@ TABLE: dict[str, tuple[str, str]] = {
     **JUDGING,
     **EVALUATION,
     **RUNS,
+    **TRAINED,
     **ERRORS,
 }
 
