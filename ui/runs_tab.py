@@ -114,6 +114,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     again.click(
         shown(lambda run_id: settings_of(services, run_id), t), [choice], [asked], **QUIET
     ).then(None, [asked], None, js="(text) => playground.again(text)", api_visibility="private")  # fmt: skip
+    choice.input(None, [choice], None, js="(run) => playground.shows('runs', run)", api_visibility="private")
     listing.select(selected, [listing], [choice], **QUIET)
     gr.on(
         [picked.change, metric.change],
