@@ -20,7 +20,6 @@ from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.commands.advice import with_advice
 from pipeline.commands.execute import execute, resume
-from pipeline.commands.export import FORMS, export
 from pipeline.commands.foreground import exit_code, foreground
 from pipeline.runs import processes
 from pipeline.runs.lineage import Lineage
@@ -98,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     one = add("export", "write a run's model in a form that transformers loads by itself", _export)
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
-    one.add_argument("--format", choices=FORMS, default="merged")
+    one.add_argument("--format", choices=("merged", "adapter"), default="merged")
     one = add("backup", "write the complete workspace to one file; the app may be running", _backup)
     one.add_argument("--to", required=True, metavar="FILE", help="a tar file; FILE.tar.gz is compressed")
     one = add("restore", "create a new workspace from a backup", _restore)
@@ -214,6 +213,8 @@ def _estimate(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _export(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.export import export
+
     print(export(workspace, args.run, Path(args.to), args.format))
     return 0
 
