@@ -2,9 +2,9 @@
 
 Stages: pretrain prepare sft reward ppo judge evaluate, and all (every missing or stale stage, in order).
 Other commands: study FILE.yaml --plan, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
-backup --to FILE, restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can
-correct, stated in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
-stdout is the absolute path of its run.json. A stage's module is imported only when the stage runs.
+card RUN, backup --to FILE, restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the
+user can correct, stated in one line on stderr; 1: a bug, with its traceback. The last line that a stage
+prints on stdout is the absolute path of its run.json. A stage's module is imported only when the stage runs.
 """
 
 from __future__ import annotations
@@ -98,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
     one.add_argument("--format", choices=("merged", "adapter"), default="merged")
+    one = add("card", "make the report card of a reward model: what its accuracy does not show", _card)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--prompts", type=_positive, default=64, metavar="N", help="that SFT answers four times")
     one = add("backup", "write the complete workspace to one file; the app may be running", _backup)
     one.add_argument("--to", required=True, metavar="FILE", help="a tar file; FILE.tar.gz is compressed")
     one = add("restore", "create a new workspace from a backup", _restore)
@@ -216,6 +219,13 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
     from pipeline.commands.export import export
 
     print(export(workspace, args.run, Path(args.to), args.format))
+    return 0
+
+
+def _card(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.card import make
+
+    print(make(workspace, args.run, args.prompts))
     return 0
 
 
