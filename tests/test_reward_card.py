@@ -32,12 +32,10 @@ TEXTS = [["a", "b", "c"], ["d", "e", "d"]]
 
 def test_a_reward_model_that_sees_no_difference_where_gold_sees_none_is_specific():
     assert reward_card.specificity(GOLD, GOLD, TEXTS).value == 1.0
-    # "a" and "b" are as good, yet far apart; "a" and "c" are not, and near each other: (1, 0.1, 0.9) and 0.5,
-    # 0.
+    # "a" and "b" are equally good, yet far apart; "a" and "c" are not, and near each other.
     scores = np.array([[1.0, 0.0, 0.9], [0.5, 0.0, 0.5]])
     found = reward_card.specificity(scores, GOLD, TEXTS)
-    # Equal gold: |1.0|, |0.5|, |0.5| (d and d are one text); different: |0.1|, |0.9|. The order is right in 2
-    # of 6.
+    # Equal gold: 1.0, 0.5, 0.5 ("d" and "d" are one text); different: 0.1, 0.9. Right in 2 of 6.
     assert found.value == pytest.approx(2 / 6) and found.n == 3
 
 

@@ -85,8 +85,9 @@ def _checked(workspace: Workspace, run_id: str) -> RunRecord:
     record = read_run(workspace, run_id)
     if record.stage != "reward" or record.status != "done":
         raise UserError(
-            f"{run_id}: is a {record.stage} run that is {record.status}; only a done reward run has a report
-            card", code=Code.STATE,
+            f"{run_id}: is a {record.stage} run that is {record.status}; "
+            "only a done reward run has a report card",
+            code=Code.STATE,
         )
     return record
 
