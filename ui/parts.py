@@ -112,7 +112,7 @@ def with_interval(value: Any, pair: Any) -> str:
 
 
 def run_title(record: RunRecord, t: Texts) -> str:
-    """ "PPO int4", or "PPO bf16 · gold" if gold was the reward, and the run's own name. Not escaped."""
+    """ "PPO int4", or "PPO bf16 · gold" if gold was the reward, and the name of the run. Not escaped."""
     row = STAGES.get(record.stage)
     if row is None:
         return record.stage or record.id
@@ -121,7 +121,7 @@ def run_title(record: RunRecord, t: Texts) -> str:
         title += f" {record.precision or ''}"
     if record.against_gold:
         title += f" · {t('result.gold_mean')}"
-    name = record.config.get("name")
+    name = record.title or record.config.get("name")
     return f"{title} · {name}" if name else title
 
 

@@ -2,7 +2,7 @@
 
 Stages: pretrain prepare sft reward ppo judge evaluate, and all (every missing or stale stage, in order).
 Other commands: study FILE.yaml --plan, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
-card RUN, backup --to FILE, restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the
+card RUN, backup --to FILE, restore FILE, verify, delete RUN, label RUN, gc. Exit codes: 0: done; 2: an error that the
 user can correct, stated in one line on stderr; 1: a bug, with its traceback. The last line that a stage
 prints on stdout is the absolute path of its run.json. A stage's module is imported only when the stage runs.
 """
@@ -110,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     one = add("delete", "delete a run", _delete)
     one.add_argument("run", metavar="RUN")
     one.add_argument("--yes", action="store_true", help="delete it even if something depends on it")
+    one = add("label", "give a run a name and tags, by which the page's list finds it", _label)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--name", metavar="TEXT", help="empty: the name that the run was started with")
+    one.add_argument("--tags", nargs="*", metavar="TAG", help="replace the tags; none removes them")
     one = add("gc", "list the files that are no longer needed, or remove them", _gc)
     one.add_argument("--yes", action="store_true", help="remove them")
     return parser
@@ -254,6 +258,14 @@ def _delete(args: argparse.Namespace, workspace: Workspace) -> int:
     for line in delete(workspace, args.run, args.yes):
         print(line)
     print(f"{args.run}: deleted")
+    return 0
+
+
+def _label(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.runs import labels
+
+    label = labels.change(workspace, args.run, name=args.name, tags=args.tags)
+    print(f"{args.run}: {label.name or '(no name)'} {' '.join(f'#{tag}' for tag in label.tags)}".rstrip())
     return 0
 
 

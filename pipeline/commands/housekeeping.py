@@ -18,7 +18,7 @@ from data.errors import Code, UserError
 from data.files import sync_folder
 from data.workspace import Workspace
 from evaluation.resources import folder_bytes
-from pipeline.runs import leftovers, locks
+from pipeline.runs import labels, leftovers, locks
 from pipeline.runs.reader import list_runs, read_run
 
 ENDED_EARLY = ("failed", "cancelled", "lost")
@@ -63,6 +63,7 @@ def delete(workspace: Workspace, run_id: str, yes: bool = False) -> list[str]:
     if named and not yes:
         raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it nevertheless", code=Code.STATE)
     _remove(workspace, folder)
+    labels.forget(workspace, run_id)
     return named
 
 

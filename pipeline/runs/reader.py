@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from data.errors import Code, UserError
 from data.files import read_jsonl
 from data.workspace import Workspace
-from pipeline.runs import phases, processes
+from pipeline.runs import labels, phases, processes
 from pipeline.runs.queue_file import Queue, queue_path, read_queue
 from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, parse
 from pipeline.settings.layers import from_dict, read_config
@@ -69,6 +69,7 @@ class RunReader:
         self._records: dict[str, _OnDisk] = {}
         self._asked: dict[str, tuple[_Signature, Any]] = {}
         self._queue: tuple[_Signature | None, Queue] = (None, Queue())
+        self._labels: tuple[_Signature | None, dict[str, labels.Label]] = (None, {})
 
     def list(self) -> list[RunRecord]:
         """All runs, newest first; damaged ones have damaged=True. Raises UserError if the folder of runs
@@ -81,8 +82,8 @@ class RunReader:
             raise UserError(
                 f"{self.workspace.runs}: cannot be listed now: {error.strerror}", code=Code.RECORD
             ) from None
-        queue = self._read_queue()
-        records = [record for name in names if (record := self._listed(name, queue))]
+        queue, labelled = self._read_queue(), self._read_labels()
+        records = [_labelled(record, labelled) for name in names if (record := self._listed(name, queue))]
         for gone in (self._records.keys() | self._asked.keys()) - set(names):
             self._records.pop(gone, None)
             self._asked.pop(gone, None)
@@ -91,7 +92,7 @@ class RunReader:
     def read(self, run_id: str) -> RunRecord:
         """The record with its current status; that of a running run has `progress`. Raises UserError if there
         is no such run or its record is damaged."""
-        return self._shown(self.on_disk(run_id), self._read_queue())
+        return _labelled(self._shown(self.on_disk(run_id), self._read_queue()), self._read_labels())
 
     def asked(self, record: RunRecord, stages: Stages = STAGES) -> Any:
         """The settings with which a run was requested, from its config.yaml. UserError if it is damaged."""
@@ -160,6 +161,16 @@ class RunReader:
         if self._queue[0] != signature:
             self._queue = (signature, read_queue(self.workspace))
         return self._queue[1]
+
+    def _read_labels(self) -> dict[str, labels.Label]:
+        """Names and tags by run id, read again if the file has changed."""
+        try:
+            signature = _Signature.of(self.workspace.labels.stat())
+        except OSError:
+            return {}
+        if self._labels[0] != signature:
+            self._labels = (signature, labels.read(self.workspace))
+        return self._labels[1]
 
     def _shown(self, found: _OnDisk, queue: Queue) -> RunRecord:
         record = found.record
@@ -262,6 +273,11 @@ def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
         return True
     except OSError:
         return False
+
+
+def _labelled(record: RunRecord, known: dict[str, labels.Label]) -> RunRecord:
+    label = known.get(record.id)
+    return dataclasses.replace(record, title=label.name, tags=label.tags) if label else record
 
 
 def _damaged(name: str, error: str) -> RunRecord:
