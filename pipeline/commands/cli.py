@@ -2,9 +2,10 @@
 
 Stages: pretrain prepare sft reward ppo judge evaluate, and all (every missing or stale stage, in order).
 Other commands: study FILE.yaml --plan, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
-card RUN, backup --to FILE, restore FILE, verify, delete RUN, label RUN, gc. Exit codes: 0: done; 2: an error that the
-user can correct, stated in one line on stderr; 1: a bug, with its traceback. The last line that a stage
-prints on stdout is the absolute path of its run.json. A stage's module is imported only when the stage runs.
+promote RUN, card RUN, backup --to FILE, restore FILE, verify, delete RUN, label RUN, gc. Exit codes: 0: done;
+2: an error that the user can correct, stated in one line on stderr; 1: a bug, with its traceback. The last
+line that a stage prints on stdout is the absolute path of its run.json. A stage's module is imported only
+when the stage runs.
 """
 
 from __future__ import annotations
@@ -98,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
     one.add_argument("--format", choices=("merged", "adapter"), default="merged")
+    one.add_argument("--step", type=int, metavar="N", help="the snapshot of this step instead of the end")
+    one = add("promote", "make a snapshot of a PPO run a policy that the arena and evaluate use", _promote)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--step", type=int, metavar="N", help="default: the step with the best gold or judge")
     one = add("card", "make the report card of a reward model: what its accuracy does not show", _card)
     one.add_argument("run", metavar="RUN")
     one.add_argument("--prompts", type=_positive, default=64, metavar="N", help="that SFT answers four times")
@@ -222,7 +227,17 @@ def _estimate(args: argparse.Namespace, workspace: Workspace) -> int:
 def _export(args: argparse.Namespace, workspace: Workspace) -> int:
     from pipeline.commands.export import export
 
-    print(export(workspace, args.run, Path(args.to), args.format))
+    print(export(workspace, args.run, Path(args.to), args.format, args.step))
+    return 0
+
+
+def _promote(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.promote import best_snapshot, promote
+
+    step = best_snapshot(workspace, args.run).step if args.step is None else args.step
+    run = promote(workspace, args.run, step)
+    print(f"{run.id}: step {step} of {args.run}")
+    print((run.folder / "run.json").absolute())
     return 0
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from data.errors import Code, UserError
 from data.files import read_jsonl
 from data.workspace import Workspace
-from pipeline.runs import labels, phases, processes
+from pipeline.runs import labels, memory_log, phases, processes
 from pipeline.runs.queue_file import Queue, queue_path, read_queue
 from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, parse
 from pipeline.settings.layers import from_dict, read_config
@@ -211,6 +211,11 @@ def read_metrics(workspace: Workspace, run_id: str, start: int = 0) -> list[dict
 def read_samples(workspace: Workspace, run_id: str, start: int = 0) -> list[dict[str, Any]]:
     """Rows of samples.jsonl from row `start` on."""
     return read_jsonl(workspace.run(run_id) / "samples.jsonl", start)
+
+
+def read_memory(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
+    """Rows of memory.jsonl: step, rss_bytes, and cuda_bytes on a GPU; [] for a run of an earlier version."""
+    return read_jsonl(workspace.run(run_id) / memory_log.FILE)
 
 
 def tail_log(workspace: Workspace, run_id: str, lines: int = 40) -> str:
