@@ -30,7 +30,7 @@ from pipeline.runs.record import Run
 from pipeline.runs.record_file import Attempt, Parents, RunRecord, to_json
 from pipeline.settings.layers import build, to_dict
 from pipeline.settings.stages import STAGES, Step
-from ui import header, run_view, runs_tab
+from ui import header, run_list, run_view
 from ui.texts import Texts
 
 SHAPE = {"base_model": "tiny", "lora_rank": 16, "lora_alpha": 32}  # the values of every run on the tiny base
@@ -47,7 +47,7 @@ class Page:
     def tick(self) -> None:
         views: list[tuple[Any, ...]] = [
             header.show(self, "tiny", self.seen[0], self.texts),  # type: ignore[arg-type]
-            runs_tab.show(self, self.seen[1], None, self.texts),  # type: ignore[arg-type]
+            run_list.show(self, self.seen[1], None, [], "", self.texts),  # type: ignore[arg-type]
             run_view.show(self, "ppo", "", self.seen[2], self.texts),  # type: ignore[arg-type]
         ]
         for number, (view, place) in enumerate(zip(views, (0, 0, 1), strict=True)):

@@ -11,6 +11,7 @@ from pipeline.settings.stages import STAGES
 from ui.plots import CHARTS
 from ui.texts import TABLE, Texts
 from ui.texts.arena import ARENA
+from ui.texts.comparing import COMPARING
 from ui.texts.data import DATA
 from ui.texts.errors import ERRORS
 from ui.texts.evaluation import EVALUATION
@@ -22,7 +23,7 @@ from ui.texts.start import START
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
-TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, TRAINING)
+TABLES = (ARENA, COMPARING, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, TRAINING)
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"
 )

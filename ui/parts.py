@@ -82,6 +82,12 @@ def signed(value: Any) -> str:
     return text if float(text[1:]) else text[1:]
 
 
+def shown_value(value: Any) -> str:
+    """The value of a setting or a result, as text."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number(value, 4) if is_number else str(value)
+
+
 def gigabytes(value: Any) -> str:
     """Bytes as gigabytes (10^9) or megabytes."""
     found = finite(value)

@@ -232,9 +232,9 @@ def _export(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _promote(args: argparse.Namespace, workspace: Workspace) -> int:
-    from pipeline.commands.promote import best_snapshot, promote
+    from pipeline.commands.promote import best_to_promote, promote
 
-    step = best_snapshot(workspace, args.run).step if args.step is None else args.step
+    step = best_to_promote(workspace, args.run) if args.step is None else args.step
     run = promote(workspace, args.run, step)
     print(f"{run.id}: step {step} of {args.run}")
     print((run.folder / "run.json").absolute())

@@ -58,6 +58,15 @@ def best_snapshot(workspace: Workspace, run_id: str, reader: RunReader | None = 
     return Best(best, steps[best], by, best == max(steps))
 
 
+def best_to_promote(workspace: Workspace, run_id: str) -> int:
+    """The step of `best_snapshot`. Raises UserError if that is the run's end, which is in use already."""
+    best = best_snapshot(workspace, run_id)
+    if best.is_last:
+        raise UserError(f"{run_id}: its last step is the best by {best.by}; there is nothing to promote",
+                        code=Code.STATE)  # fmt: skip
+    return best.step
+
+
 def judged_points(reader: RunReader, record: RunRecord) -> list[Mapping[str, Any]]:
     """The judge's points by step of a PPO run, from the newest evaluation that has them; [] without one."""
     for run in reader.list():
@@ -75,8 +84,8 @@ def promote(workspace: Workspace, run_id: str, step: int) -> Run:
     record = reader.read(run_id)
     if record.stage != "ppo" or record.status in STILL:
         raise UserError(
-            f"{run_id}: is a {record.stage} run that is {record.status}; only a PPO run that has ended can be "
-            "promoted",
+            f"{run_id}: is a {record.stage} run that is {record.status}; "
+            "only a PPO run that has ended can be promoted",
             code=Code.STATE,
         )
     folder = snapshots.at(workspace.run(run_id), step)

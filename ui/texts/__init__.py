@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ui.texts.arena import ARENA
+from ui.texts.comparing import COMPARING
 from ui.texts.data import DATA
 from ui.texts.errors import ERRORS
 from ui.texts.evaluation import EVALUATION
@@ -31,6 +32,7 @@ TABLE: dict[str, tuple[str, str]] = {
     **JUDGING,
     **EVALUATION,
     **RUNS,
+    **COMPARING,
     **ERRORS,
 }
 
