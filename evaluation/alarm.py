@@ -11,10 +11,13 @@ The effect is that of Gao et al. 2023 (arXiv 2210.10760): the score goes on risi
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +26,8 @@ from evaluation.alignment import wilson_interval
 
 WINDOW = 5  # steps that a value averages, because one step has few prompts
 RISE = 0.3  # the score must have risen by this many sd of SFT's before gold or judge are compared with it
+# Thresholds of gold, in its units, and of the judge, in sd of SFT's scores, where none has been measured.
+UNMEASURED = {"gold": 0.05, "judge": 0.2}
 SIGNALS = ("gold", "judge", "distance", "score", "length", "entropy")
 
 
@@ -73,6 +78,33 @@ class Rates:
     false_alarms: float | None
     false_alarms_ci: list[float]
     lead: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What `benchmarks/alarm_roc.py` found, shipped as alarm_rates.json. runs: their number. rows: one per
+    signal, with `threshold` and the fields of `Roc` and `Rates`. date, command: of the measurement."""
+
+    runs: int
+    rows: tuple[Mapping[str, Any], ...]
+    date: str = ""
+    command: str = ""
+
+    def row(self, signal: str) -> Mapping[str, Any] | None:
+        return next((row for row in self.rows if row["signal"] == signal), None)
+
+    def threshold(self, signal: str) -> float:
+        row = self.row(signal)
+        return UNMEASURED[signal] if row is None else float(row["threshold"])
+
+
+def measured(path: Path | None = None) -> Measured | None:
+    """The measurement in a file, by default the shipped one; None if there is none."""
+    path = Path(__file__).with_name("alarm_rates.json") if path is None else path
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Measured(content["runs"], tuple(content["rows"]), content["date"], content["command"])
 
 
 def signals(points: Sequence[Point]) -> dict[str, list[float]]:

@@ -18,12 +18,13 @@ from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
+from ui.texts.measuring import MEASURING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
-TABLES = (ARENA, COMPARING, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, TRAINING)
+TABLES = (ARENA, COMPARING, DATA, ERRORS, EVALUATION, FRAME, JUDGING, MEASURING, RUNS, START, TRAINING)
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"
 )

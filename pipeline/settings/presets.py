@@ -139,6 +139,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 batch_size=32,
                 eval_prompts=64,
                 safety_prompts=32,
+                card_prompts=24,
             ),
         },
         "edge": {

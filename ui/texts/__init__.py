@@ -19,6 +19,7 @@ from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
+from ui.texts.measuring import MEASURING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
 from ui.texts.training import TRAINING
@@ -33,6 +34,7 @@ TABLE: dict[str, tuple[str, str]] = {
     **EVALUATION,
     **RUNS,
     **COMPARING,
+    **MEASURING,
     **ERRORS,
 }
 
