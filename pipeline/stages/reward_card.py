@@ -72,7 +72,7 @@ def write_cards(
     rows = training.read_rows(workspace, parents.dataset, "test")
     if not rows:
         raise UserError(f"data set {parents.dataset!r} has no test pairs", code=Code.DATASET)
-    subjects = _subjects(workspace, parents.dataset)
+    subjects = _subjects(workspace, parents.dataset) if _kinds(rows) else set()
     made = []
     for record in records:
         card = _card(workspace, record, base, prompt_format, rows, subjects, tried)
@@ -178,12 +178,12 @@ def _kinds(rows: list[dict]) -> list[str] | None:
 
 
 def _subjects(workspace: Workspace, dataset: str) -> set[Subject]:
-    """The subjects of the training pairs; empty for data from outside the tiny world."""
+    """The subjects of the training pairs."""
     rows = training.read_rows(workspace, dataset, "train")
-    return {found for row in rows if row.get("kind") and (found := subject(row["prompt"]))}
+    return {found for row in rows if (found := subject(row["prompt"]))}
 
 
 def _seen(rows: list[dict], subjects: set[Subject]) -> list[bool] | None:
     """Whether the subject of each pair occurs in training; None if that is unknown for one of them."""
-    found = [subject(row["prompt"]) if row.get("kind") else None for row in rows]
-    return None if not subjects or None in found else [one in subjects for one in found]
+    found = [subject(row["prompt"]) for row in rows] if subjects else [None]
+    return None if None in found else [one in subjects for one in found]
