@@ -32,7 +32,7 @@ from pipeline.runs.record import Run
 from pipeline.runs.record_file import Attempt, Parents, RunRecord, to_json
 from pipeline.settings.layers import build, to_dict
 from pipeline.settings.stages import STAGES, Step
-from ui import header, run_list, run_view
+from ui import comparison, header, run_list, run_view
 from ui.texts import Texts
 
 SHAPE = {"base_model": "tiny", "lora_rank": 16, "lora_alpha": 32}  # the values of every run on the tiny base

@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.alignment import wilson_interval
-
 WINDOW = 5  # steps that a value averages, because one step has few prompts
 RISE = 0.3  # the score must have risen by this many sd of SFT's before gold or judge are compared with it
 # Thresholds of gold, in its units, and of the judge, in sd of SFT's scores, where none has been measured.
@@ -174,6 +172,8 @@ def rates(
 ) -> Rates:
     """What a threshold would have done. harmed: (step of the alarm or None, step of the harm) per run.
     unharmed: step of the alarm or None per run."""
+    from evaluation.alignment import wilson_interval  # it loads scikit-learn, which the page does without
+
     leads = [when - alarm for alarm, when in harmed if alarm is not None]
     false = sum(alarm is not None for alarm in unharmed)
     return Rates(

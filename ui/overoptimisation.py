@@ -73,7 +73,7 @@ def show(services: Services, choice: str, seen: str, t: Texts) -> tuple[Any, ...
     if now == seen:
         return (gr.skip(),) * 7
     points = [point for row in rows if (point := alarm.Point.from_metrics(row))]
-    if record is None or not points:
+    if record is None or not points or record.against_gold:
         return now, gr.Column(visible=False), None, "", gr.Button(visible=False), "", None
     best = best_of(services, record)
     useful = (

@@ -90,7 +90,7 @@ class Trainer:
         self.learner = Learner(self.actor, settings)
         self.total = settings.max_steps or math.ceil(len(prompts) / settings.batch_size)
         self.step, self.kl_coef = 0, settings.kl_coef
-        self.alarms = Alarms(run)
+        self.alarms = Alarms(run, against_gold=settings.reward == "gold")
         self.standard: Standard | None = None
 
     def _reward_model(
