@@ -87,6 +87,11 @@ class Workspace:
         return self.root / "accounts.json"
 
     @property
+    def labels(self) -> Path:
+        """The names and tags that a user gives to runs (`pipeline.runs.labels`)."""
+        return self.root / "labels.json"
+
+    @property
     def logins(self) -> Path:
         return self.root / "logins.json"
 

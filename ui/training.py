@@ -36,7 +36,7 @@ def build(
     """Build the tab of a stage inside the current Gradio context and bind its handlers.
 
     opened: the events that show the tab. Returns the tab's timer, which the page activates while the tab is
-    selected, its form, and the handler that fills it.
+    selected, its form, the choice of the shown run, and the handler that fills it.
     """
     gr.HTML(parts.intro(terms.explained(t(f"intro.{stage}"), t)), padding=False)
     with gr.Row(elem_classes="work"):
@@ -91,7 +91,9 @@ def build(
         "outputs": [*view.outputs(), *(component for _, component in form.picked())],
         "js": f"() => [playground.run('{stage}')]",
     }
-    return {"timer": timer, "form": form, "extra": [precisions], "refresh": binding}
+    return {
+        "timer": timer, "form": form, "extra": [precisions], "refresh": binding, "choice": view.choice
+    }  # fmt: skip
 
 
 def picked_choices(services: Services, form: forms.Form, t: Texts) -> list[gr.Dropdown]:

@@ -20,6 +20,7 @@ from data.errors import Code, UserError
 from data.files import sync_tree
 from data.workspace import Workspace
 from pipeline.runs.child import child_environment
+from pipeline.runs import snapshots
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import read_run
 from pipeline.runs.record_file import RunRecord
@@ -28,12 +29,15 @@ from pipeline.settings.stages import STAGES
 FORMS = ("merged", "adapter")
 
 
-def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") -> Path:
+def export(
+    workspace: Workspace, run_id: str, to: Path, form: str = "merged", step: int | None = None
+) -> Path:
     """Write the model of a done sft, reward, judge or ppo run to the folder `to`.
 
     The folder must be empty or not exist.
 
-    form: "merged" or "adapter". Returns the absolute path. Raises UserError.
+    form: "merged" or "adapter". step: of a snapshot that PPO kept; None takes the finished model. Returns the
+    absolute path. Raises UserError.
     """
     record = read_run(workspace, run_id)
     row = STAGES.get(record.stage)
@@ -41,6 +45,8 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
         raise UserError(f"{run_id}: a {record.stage} run has no model to export", code=Code.STATE)
     if record.status != "done":
         raise UserError(f"{run_id}: is {record.status}; only a done run can be exported", code=Code.STATE)
+    folder = workspace.run(run_id)
+    model_dir = folder / "model" if step is None else snapshots.at(folder, step)
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(
@@ -51,7 +57,7 @@ def export(workspace: Workspace, run_id: str, to: Path, form: str = "merged") ->
         to.parent.mkdir(parents=True, exist_ok=True)
         write = _merged if form == "merged" else _adapter
         quiet()
-        write(record, workspace.run(run_id) / "model", staging)
+        write(record, model_dir, staging)
         sync_tree(staging)
         if to.exists():
             to.rmdir()
