@@ -19,8 +19,8 @@ from pathlib import Path
 from data.errors import Code, UserError
 from data.files import sync_tree
 from data.workspace import Workspace
-from pipeline.runs.child import child_environment
 from pipeline.runs import snapshots
+from pipeline.runs.child import child_environment
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import read_run
 from pipeline.runs.record_file import RunRecord
