@@ -20,7 +20,7 @@ from ui.texts import Texts
 
 HIDDEN = frozenset({"preset", "precision"})  # the page has its own controls for these
 PARENTS = frozenset(
-    {"dataset", "sft_run", "reward_run", "judge_run"}
+    {"dataset", "sft_run", "reward_run", "start_run", "judge_run"}
 )  # choices among the existing data sets and runs
 # The settings that matter most, in the order of the first screen; a form shows the first five that it has.
 # The precision, which the page shows above them, is the sixth.
