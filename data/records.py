@@ -138,7 +138,8 @@ def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:
     if not shared.startswith(HUMAN) or cut < 0:
         raise ValueError("'chosen' and 'rejected' share no 'Human: ... Assistant:' opening")
     end = cut + len(ASSISTANT)
-    return Pair(shared[:end], *(text[end:].strip() for text in texts))
+    chosen, rejected = (text[end:].strip() for text in texts)
+    return Pair(shared[:end], chosen, rejected)
 
 
 def _whole(text: str) -> str:

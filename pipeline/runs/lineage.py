@@ -95,8 +95,8 @@ class Lineage:
     ) -> list[Missing]:
         """The steps to run, in order; [] if every stage is done and up to date.
 
-        asked: {stage: {field: value}} that the runs must have; a run with other values does not count. kept:
-        stages that are not run again.
+        asked: {stage: {field: value}} that the runs must have, or {precision: value} where it differs; a run
+        with other values does not count. kept: stages that are not run again.
         """
         found: list[Missing] = []
         redone: set[Step] = set()
@@ -105,7 +105,11 @@ class Lineage:
             if step.stage in kept:
                 continue
             arm = step.precision if self._stages[step.stage].per_precision else None
-            run = self.newest_done(step.stage, preset, arm, **(asked or {}).get(step.stage, {}))
+            wanted = {
+                name: value.get(step.precision) if isinstance(value, Mapping) else value
+                for name, value in (asked or {}).get(step.stage, {}).items()
+            }
+            run = self.newest_done(step.stage, preset, arm, **wanted)
             reason = ""
             if run is None:
                 reason = "not done yet"
@@ -185,8 +189,7 @@ class Lineage:
         return Resolved(settings, Parents(parents.dataset, runs, arms, settings.precision if arms else None))
 
     def _start(self, row: Stage, settings: Any, found: Mapping[str, RunRecord]) -> RunRecord:
-        """The run that is trained further: the named one, else the newest of this precision on the same SFT
-        run that was neither trained on votes nor trained further itself."""
+        """The run that is trained further: the named one, else the newest `untouched` one."""
         sft = found["sft"]
         if "start" in found:
             if found["start"].parents.sft != sft.id:
@@ -194,12 +197,7 @@ class Lineage:
                     f"start_run={settings.start_run}: is not on the SFT run {sft.id}", code=Code.PARENT_RUN
                 )
             return found["start"]
-        mine = [
-            run
-            for run in self._done.get(row.name, ())
-            if run.parents.sft == sft.id and not self.is_of_votes(run) and not run.parents.runs.get("start")
-        ]
-        first = newest(mine, settings.preset, settings.precision, {})
+        first = self.untouched(row.name, sft.id, settings.preset, settings.precision)
         if first is None:
             raise UserError(
                 f"there is no done {row.name} run in {settings.precision} on {sft.id} to train further",
@@ -208,8 +206,18 @@ class Lineage:
             )
         return first
 
-    def is_of_votes(self, run: RunRecord) -> bool:
-        """Whether a run was trained on a data set of votes."""
+    def untouched(self, stage: str, sft: str, preset: str, precision: str) -> RunRecord | None:
+        """The newest done run of a stage on an SFT run that was neither trained on votes nor trained further
+        itself."""
+        mine = [run for run in self._done.get(stage, ()) if run.parents.sft == sft]
+        return newest(
+            (run for run in mine if not self._is_of_votes(run) and not run.parents.runs.get("start")),
+            preset,
+            precision,
+            {},
+        )
+
+    def _is_of_votes(self, run: RunRecord) -> bool:
         maker = self._by_id.get(run.parents.runs.get("prepare") or "")
         return maker is not None and maker.config.get("source") == "votes"
 

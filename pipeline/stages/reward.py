@@ -1,9 +1,10 @@
 """A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
 
 TRL's RewardTrainer (Bradley-Terry loss) trains on a base of any precision. The adapter starts as a copy of
-the SFT adapter on the raw base, or, with start=reward, as a copy of an earlier reward model. Adapter and head are fp32 in every precision, so that the precisions differ
-only in the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
-best accuracy that the noisy labels allow. `pipeline.ppo` standardises the scores.
+the SFT adapter on the raw base, or, with start=reward, adapter and head start as those of an earlier reward
+model. Both are fp32 in every precision, so that the precisions differ only in the frozen base. The results
+contain held-out accuracy, calibration and, in the tiny world, the best accuracy that the noisy labels allow.
+`pipeline.ppo` standardises the scores.
 
     python -m pipeline reward --precision int4
 """
