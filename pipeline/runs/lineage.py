@@ -57,6 +57,10 @@ class Lineage:
         """
         return newest(self._done.get(stage, ()), preset, precision, config)
 
+    def done(self, stage: str, preset: str) -> list[RunRecord]:
+        """The done runs of a stage and preset, newest first."""
+        return [run for run in self._done.get(stage, ()) if run.preset == preset]
+
     def resolve(self, stage: str, settings: Any) -> Resolved:
         """The parents of a run with these settings. Raises UserError if one is missing."""
         row = self._stages[stage]
