@@ -198,16 +198,14 @@ def test_seeds_do_not_mix(everything, workspace):
 
 def test_all_from_votes_keeps_sft_and_trains_again_only_where_there_are_new_votes(everything, workspace):
     everything()
-    sft, first = (
-        next(run for run in list_runs(workspace) if run.stage == stage) for stage in ("sft", "reward")
-    )
+    before = {run.stage: run for run in reversed(list_runs(workspace))}
     workspace.votes_db.write_text("first votes")
     from_votes = ["prepare bf16", *CHAIN[2:]]
     assert everything(overrides=["source=votes"]) == (0, from_votes)
     newest = {run.stage: run for run in reversed(list_runs(workspace))}
-    assert {newest[stage].parents.sft for stage in ("reward", "ppo", "evaluate")} == {sft.id}
+    assert {newest[stage].parents.sft for stage in ("reward", "ppo", "evaluate")} == {before["sft"].id}
     assert newest["reward"].parents.dataset == "votes"
-    assert newest["reward"].parents.runs["start"] == first.id
+    assert newest["reward"].parents.runs["start"] == before["reward"].id
     assert newest["ppo"].parents.dataset == newest["evaluate"].parents.dataset == "tiny"
     assert newest["ppo"].parents.rewards == {"int4": newest["reward"].id}
     assert everything(overrides=["source=votes"]) == (0, ["prepare bf16"])

@@ -67,9 +67,7 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
         assert lora.keys() == saved.keys() and all(torch.equal(lora[key], saved[key]) for key in saved)
 
 
-def test_further_training_starts_from_adapter_and_head_of_the_earlier_model(
-    with_sft, random_base, monkeypatch
-):
+def test_further_training_starts_from_the_earlier_adapter_and_head(with_sft, random_base, monkeypatch):
     first = run_stage(with_sft, "reward", random_base, "int8", max_steps=2)
     started = {}
 
