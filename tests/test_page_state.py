@@ -112,6 +112,20 @@ def test_a_rater_on_a_phone_in_chinese_asks_votes_and_sees_who_was_who(visit, qu
     assert "ppo-int4" in page.inner_text("#reveal")
 
 
+def test_two_people_on_one_device_have_votes_of_their_own(visit, quick):
+    page = visit(quick.address + "/#arena")
+    ask(page, "Hello")
+    rank_by_clicks(page)
+    page.locator("#mine button").first.click()
+    page.wait_for_selector("text=Your votes in this season: 1.")
+    fill(page, "rater-name", "Bob")
+    page.locator("#rate-as").click()
+    page.wait_for_selector("#vote-button[disabled]")
+    page.locator("#mine button").first.click()
+    page.wait_for_selector("text=Your votes in this season: 0.")
+    page.wait_for_function("() => document.querySelector('#rater-name :is(input, textarea)').value === 'Bob'")
+
+
 @pytest.mark.slow
 def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student):
     """SFT on an empty workspace: the button prepares the data first; the run is followed to its end."""

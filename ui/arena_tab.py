@@ -39,7 +39,7 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     gr.HTML(parts.intro(t("intro.arena")), padding=False)
     asking = arena_asking.draw(t)
     panes = arena_panes.build(t)
-    mine = arena_mine.build(t)
+    mine = arena_mine.build(services, t)
     season = arena_season.build(services, t)
     bind_rounds(services, asking, panes, t, language)
 

@@ -50,6 +50,11 @@ JUDGING: dict[str, tuple[str, str]] = {
         "Your votes in this season: {mine}. Rankings by all raters: {now}; no target is set.",
         "本季你投了 {mine} 票；所有评分者共完成 {now} 次排序，尚未设定目标。",
     ),
+    "mine.name": (
+        "Your name, where several people rate on this device",
+        "你的名字（多人共用此设备评分时填写）",
+    ),
+    "mine.rate_as": ("Rate under this name", "用这个名字评分"),
     "mine.choose": ("One of your votes", "你的一票"),
     "mine.rated": ("rated {rating}", "打了 {rating} 分"),
     "board.rated": (
