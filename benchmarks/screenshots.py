@@ -2,6 +2,8 @@
 
     python benchmarks/screenshots.py --workspace workspace --out docs
 
+`--arena` takes four pictures of the arena alone, with answers that wait for a vote: both languages, laptop and phone.
+
 The workspace should contain a complete pipeline (`python -m pipeline all`); without one the pictures show the
 empty page and the demo policies. The script asks one question in the arena and votes on it, so use a copy of the
 workspace if its votes matter.
@@ -37,6 +39,7 @@ PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes
 QUESTION = "How do I make tea?"
 Scheme = Literal["light", "dark"]
 LAPTOP, PHONE = (1366, 768), (390, 844)
+RATERS = tuple((language, size) for size in (LAPTOP, PHONE) for language in ("en", "zh"))
 LOOKS: tuple[tuple[str, tuple[int, int], Scheme], ...] = (
     ("zh", LAPTOP, "dark"),
     ("en", PHONE, "light"),
@@ -114,7 +117,9 @@ def vote(page: Page) -> None:
     settled(page)
 
 
-def take(workspace: Path, out: Path, browser_path: str, everything: bool) -> list[Path]:
+def take(
+    workspace: Path, out: Path, browser_path: str, everything: bool = False, arena: bool = False
+) -> list[Path]:
     """Write the pictures and return their paths."""
     taken: list[Path] = []
 
@@ -133,6 +138,18 @@ def take(workspace: Path, out: Path, browser_path: str, everything: bool) -> lis
             settled(page)
             return page
 
+        for language, size in RATERS if arena else ():
+            page = visit(language, *size)
+            go_to(page, "arena", language)
+            ask(page, QUESTION)
+            for letter in "BA":
+                page.locator(f"#pane-{letter} .pane-head").click()
+            page.mouse.move(0, 0)
+            shot(page, f"arena-{language}-{'laptop' if size is LAPTOP else 'phone'}")
+            page.close()
+        if arena:
+            browser.close()
+            return taken
         page = visit("en", *LAPTOP)
         for name in TABS:
             go_to(page, name, "en")
@@ -167,6 +184,7 @@ def main() -> int:
         action="store_true",
         help="also full pages of each tab in both languages, on a phone, and dark",
     )
+    parser.add_argument("--arena", action="store_true", help="the arena alone, before a vote")
     options = parser.parse_args()
     browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     browser_path = next(filter(None, browsers), None)
@@ -174,7 +192,7 @@ def main() -> int:
         print("no chromium, chromium-browser or google-chrome found", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    for path in take(options.workspace, options.out, browser_path, options.everything):
+    for path in take(options.workspace, options.out, browser_path, options.everything, options.arena):
         print(path)
     return 0
 

@@ -1,5 +1,5 @@
-"""A rater's own panel in the arena: how far the season is, the rater's votes, each of which can be taken back,
-and the rater's name where several people rate on one device."""
+"""A rater's own panel in the arena: how far the season is, the rater's votes, each of which can be taken
+back, and the rater's name where several people rate on one device."""
 
 from __future__ import annotations
 
