@@ -3,10 +3,10 @@
     python -m benchmarks.votes_help --workspace W --rankings 300 --seeds 8 --json FILE
 
 W may be empty: the script prepares the tiny world's data and trains SFT and the reward models that are missing,
-one in bf16 per seed, and one in int8 and int4. A script that was ended goes on where it stopped. The shipped
-demo policies answer fresh requests of the tiny world, which no data set of W holds, and a simulated rater ranks
-the answers by gold. Two questions are asked, each over several seeds, with a 95 % interval over seeds (Student's
-t). A seed stands for a reward model of its own, trained as the preset does, and its own draw of requests:
+as the preset does. A script that was ended goes on where it stopped. The shipped demo policies answer fresh
+requests of the tiny world, which no data set of W holds, and a simulated rater ranks the answers by gold. Two
+questions are asked, each over several seeds, with a 95 % interval over seeds (Student's t). A seed stands for its
+own draw of requests and its own further training; the seeds share `--bases` bf16 reward models, one by default:
 
 1. Does this reward model order fresh answers better once it is trained further on the rankings, as the button
    *Train on all votes* does?
@@ -233,12 +233,12 @@ class Study:
     rankings: int
     tests: int
 
-    def run(self, seeds: Sequence[int]) -> list[Difference]:
-        """The table; see the module's docstring."""
+    def run(self, seeds: Sequence[int], bases: int = 1) -> list[Difference]:
+        """The table; see the module's docstring. bases: the number of reward models that the seeds share."""
         taken = self.trainer.prepared()
         sft = self.trainer.first("sft")
         stands = f"sft_run={sft}"
-        rewards = {seed: self.trainer.first("reward", "bf16", seed, stands) for seed in seeds}
+        rewards = {seed: self.trainer.first("reward", "bf16", 1 + seed % bases, stands) for seed in seeds}
         others = {p: self.trainer.first("reward", p, 1, stands) for p in PRECISIONS if p != "bf16"}
         answered = self._answered(taken)
         pool, tested = answered[self.tests :], answered[: self.tests]
@@ -282,7 +282,7 @@ class Study:
     def _accuracy(
         self, name: str, seed: int, pairs: list[dict], sft: str, start: str, tested: Sequence[Answered]
     ) -> float:
-        key = "-".join([name, str(seed), *self.trainer.extra])
+        key = "-".join([start, name, str(seed) if pairs else "", *self.trainer.extra])
         path = self.trainer.workspace.root / "accuracies.json"
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if key not in known:
@@ -303,11 +303,13 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=500, help="fresh prompts for the accuracy")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--bases", type=int, default=1, help="reward models that the seeds share")
     parser.add_argument("--set", nargs="*", default=[], help="settings of the further training")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     study = Study(Trainer(Workspace(options.workspace), tuple(options.set)), options.rankings, options.tests)
-    rows = study.run(range(options.first_seed, options.first_seed + options.seeds))
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    rows = study.run(seeds, options.bases)
     for row in rows:
         print(f"{row.what}: {row.mean:+.4f} ({row.low:+.4f} to {row.high:+.4f}), {row.seeds} seeds")
     if options.json:
