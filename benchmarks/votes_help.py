@@ -3,7 +3,7 @@
     python -m benchmarks.votes_help --workspace W --rankings 300 --seeds 8 --json FILE
 
 W may be empty: the script prepares the tiny world's data and trains SFT and the reward models that are missing,
-as the preset does. A script that was ended goes on where it stopped. The shipped demo policies answer fresh
+as the preset does (or for `--base-steps`). A script that was ended goes on where it stopped. The shipped demo policies answer fresh
 requests of the tiny world, which no data set of W holds, and a simulated rater ranks the answers by gold. Two
 questions are asked, each over several seeds, with a 95 % interval over seeds (Student's t). A seed stands for its
 own draw of requests and its own further training; the seeds share `--bases` bf16 reward models, one by default:
@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -178,6 +179,7 @@ class Trainer:
 
     workspace: Workspace
     extra: tuple[str, ...] = ()  # settings of the further training
+    steps: int = 0  # of the first training of reward models; 0 = the preset's
 
     def prepared(self) -> set[str]:
         """The prompts of the data set; it is made where it is missing."""
@@ -190,10 +192,12 @@ class Trainer:
 
     def first(self, stage: str, precision: str = "bf16", seed: int = 42, *named: str) -> str:
         """The id of a run of a stage on the data set."""
-        config = dict(pair.split("=") for pair in named)
+        config: dict[str, Any] = dict(pair.split("=") for pair in named)
+        config |= {"max_steps": self.steps} if self.steps and stage == "reward" else {}
         done = newest_done(self.workspace, stage, "tiny", precision, seed=seed, dataset=BASE, **config)
         if done is None:
-            self._run(stage, precision, f"dataset={BASE}", f"seed={seed}", *named)
+            given = [f"{key}={value}" for key, value in config.items()]
+            self._run(stage, precision, f"dataset={BASE}", f"seed={seed}", *given)
             return self.first(stage, precision, seed, *named)
         return done.id
 
@@ -303,11 +307,13 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=500, help="fresh prompts for the accuracy")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--base-steps", type=int, default=0, help="0 = the preset's")
     parser.add_argument("--bases", type=int, default=1, help="reward models that the seeds share")
     parser.add_argument("--set", nargs="*", default=[], help="settings of the further training")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    study = Study(Trainer(Workspace(options.workspace), tuple(options.set)), options.rankings, options.tests)
+    trainer = Trainer(Workspace(options.workspace), tuple(options.set), options.base_steps)
+    study = Study(trainer, options.rankings, options.tests)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     rows = study.run(seeds, options.bases)
     for row in rows:
