@@ -4,7 +4,7 @@ minutes."""
 from types import SimpleNamespace
 
 import pytest
-from browsing import fill, go_to, needs_browser, settled
+from browsing import ask, fill, go_to, needs_browser, rank_by_clicks, settled
 from fake_policies import fake_demo
 from served_page import FakeClient, served, services_on
 
@@ -107,14 +107,23 @@ def test_a_rater_on_a_phone_in_chinese_asks_votes_and_sees_who_was_who(visit, qu
     page = visit(quick.address + "/zh/", width=390, height=844, locale="zh-CN")
     page.locator("#home-chat").click()
     wait_for_tab(page, "arena")
-    page.locator("#prompt-box :is(input, textarea)").first.fill("Hello")
-    page.locator("#ask-button").click()
-    page.wait_for_selector("#vote-button:not([disabled])")
-    for letter in "BADC":
-        page.locator(f"#pane-{letter} .pane-head").click()
-    page.locator("#vote-button").click()
-    page.wait_for_selector("#reveal table")
+    ask(page, "Hello")
+    rank_by_clicks(page)
     assert "ppo-int4" in page.inner_text("#reveal")
+
+
+def test_two_people_on_one_device_have_votes_of_their_own(visit, quick):
+    page = visit(quick.address + "/#arena")
+    ask(page, "Hello")
+    rank_by_clicks(page)
+    page.locator("#mine button").first.click()
+    page.wait_for_selector("text=Your votes in this season: 1.")
+    fill(page, "rater-name", "Bob")
+    page.locator("#rate-as").click()
+    page.wait_for_selector("#vote-button[disabled]")
+    page.locator("#mine button").first.click()
+    page.wait_for_selector("text=Your votes in this season: 0.")
+    page.wait_for_function("() => document.querySelector('#rater-name :is(input, textarea)').value === 'Bob'")
 
 
 @pytest.mark.slow

@@ -99,6 +99,6 @@ def hub_datasets(t: Texts) -> Choices:
 
 def runs(services: Services, name: str, t: Texts) -> Choices:
     """The done runs that a field such as sft_run can name, the newest first."""
-    stage = name.removesuffix("_run")
+    stage = "reward" if name == "start_run" else name.removesuffix("_run")
     records = [r for r in services.runs.list() if r.stage == stage and r.status == "done"]
     return [(parts.run_label(r, t), r.id) for r in records]

@@ -20,7 +20,7 @@ from ui.texts import Texts
 
 HIDDEN = frozenset({"preset", "precision"})  # the page has its own controls for these
 # Fields whose choices change with the workspace (`ui.choices`).
-PICKED = frozenset({"base_model", "dataset", "sft_run", "reward_run", "judge_run"})
+PICKED = frozenset({"base_model", "dataset", "sft_run", "reward_run", "start_run", "judge_run"})
 # The settings that matter most, in the order of the first screen; a form shows the first five that it has.
 # The precision, which the page shows above them, is the sixth.
 FIRST = (
