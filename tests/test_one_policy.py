@@ -124,9 +124,12 @@ def test_model_text_is_inert_in_the_chat():
 
 def test_the_export_is_offered_for_a_done_run_with_its_command(workspace, ppo):
     services = services_on(workspace, FakeClient())
-    panel, command, *_ = run_export.offered(services, ppo.id, "adapter", T)
-    assert panel.visible
-    assert f"python -m pipeline export {ppo.id} --to {workspace.root}" in command
+    panel, version, shown = run_export.offered(services, ppo.id, None, "", T)
+    assert panel.visible and version.value == "last" and shown == ppo.id
+    command = run_export.command_html(services, ppo.id, "20", "adapter", T)
+    assert f"python -m pipeline export {ppo.id} --to {workspace.exports / ppo.id}-step-20-adapter" in command
+    assert "--step 20" in command
     running = Run.create(workspace, "sft", build("sft"))
     running.start_attempt()
-    assert not run_export.offered(services, running.id, "merged", T)[0].visible
+    assert not run_export.offered(services, running.id, None, "", T)[0].visible
+    assert run_export.command_html(services, running.id, None, "merged", T) == ""

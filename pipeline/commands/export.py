@@ -69,17 +69,17 @@ def export(
     return to
 
 
-def export_apart(workspace: Workspace, run_id: str, form: str = "merged") -> Path:
+def export_apart(workspace: Workspace, run_id: str, form: str = "merged", step: int | None = None) -> Path:
     """Export a run to the workspace's exports, in a process of its own, because merging needs torch.
 
-    A model that is there already is not written again: the model of a done run does not change. Returns the
-    folder. Raises UserError with the message of the command.
+    A model that is there already is not written again: the model of a done run does not change. step: as in
+    `export`. Returns the folder. Raises UserError with the message of the command.
     """
-    to = folder_of(workspace, run_id, form)
+    to = folder_of(workspace, run_id, form, step)
     if to.is_dir() and any(to.iterdir()):
         return to
     ended = subprocess.run(
-        command_line(workspace, run_id, to, form, python=sys.executable),
+        [sys.executable, *command_line(workspace, run_id, form, step)[1:]],
         capture_output=True,
         text=True,
         env=child_environment(),
@@ -91,16 +91,19 @@ def export_apart(workspace: Workspace, run_id: str, form: str = "merged") -> Pat
     return to
 
 
-def folder_of(workspace: Workspace, run_id: str, form: str = "merged") -> Path:
+def folder_of(workspace: Workspace, run_id: str, form: str = "merged", step: int | None = None) -> Path:
     """Where the page exports a run to."""
-    return workspace.export(run_id if form == "merged" else f"{run_id}-{form}")
+    at_step = "" if step is None else f"-step-{step}"
+    return workspace.export(run_id + at_step + ("" if form == "merged" else f"-{form}"))
 
 
 def command_line(
-    workspace: Workspace, run_id: str, to: Path, form: str = "merged", python: str = "python"
+    workspace: Workspace, run_id: str, form: str = "merged", step: int | None = None
 ) -> list[str]:
-    """The command that exports a run."""
-    words = [python, "-m", "pipeline", "export", run_id, "--to", str(to), "--format", form]
+    """The command that exports a run to `folder_of`."""
+    to = folder_of(workspace, run_id, form, step)
+    words = ["python", "-m", "pipeline", "export", run_id, "--to", str(to), "--format", form]
+    words += [] if step is None else ["--step", str(step)]
     return [*words, "--workspace", str(workspace.root)]
 
 
