@@ -175,9 +175,18 @@
   });
 
   document.addEventListener("input", (event) => { if (event.target === box()) paint(); });
+  // After a vote its button is disabled and would leave the keyboard nowhere: the next step gets the focus.
+  function goOn(ended) {
+    const here = document.activeElement;
+    if (ended && (here === document.body || here?.disabled)) find("#next-button").focus({ preventScroll: true });
+  }
+
   // The page empties the box when a new round starts, and opens it when the answers are there.
   let was = "";
+  let ended = false;
   setInterval(() => {
+    const next = Boolean(seen(find("#next-button")));
+    if (next !== ended) goOn(ended = next);
     const field = box();
     const now = `${field?.value}|${field?.disabled}|${asked()}|${shown()}`;
     if (now !== was) { was = now; paint(); }
