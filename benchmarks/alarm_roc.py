@@ -90,11 +90,11 @@ def main() -> None:
     if options.runs:
         from benchmarks import alarm_runs
 
-        workspace = alarm_runs.workspace_at(options.workspace)
+        workspace, judge = alarm_runs.workspace_at(options.workspace), alarm_runs.the_judge()
         done = {row["name"] for row in read_jsonl(kept)} if kept.is_file() else set()
         for job in alarm_runs.jobs(options.runs):
             if job.name not in done:
-                append_jsonl(kept, alarm_runs.run_job(workspace, job).to_json())
+                append_jsonl(kept, alarm_runs.run_job(workspace, job, judge).to_json())
                 print(job.name, flush=True)
     rows = read_jsonl(kept)
     found = analyse(rows)

@@ -93,7 +93,7 @@ def show(
         gr.Dataframe(value=[row(r, stale, t) for r in found[:MOST_ROWS]]),
         f'<p class="quiet small">{count}</p>' if records else "",
         gr.Dropdown(choices=choices, value=value),
-        gr.Dropdown(choices=choices, value=kept),
+        gr.Dropdown(choices=choices, value=kept, multiselect=True),
     )
 
 

@@ -12,9 +12,9 @@ MEASURING: dict[str, tuple[str, str]] = {
     ),
     "card.line": ("Measure", "指标"),
     "card.note": (
-        "Values ± standard error. The lines from “Tells equal from different” on come from four answers of SFT to each of "
+        "Values ± standard error. Variance, best of four, slopes and what is told apart come from four answers of SFT to each of "
         "{prompts} held-out prompts. Point at a line, or tap it, to see what it means.",
-        "数值 ± 标准误。从“能分清相同与不同”起，各行来自 SFT 对 {prompts} 条留出提示词各作的四个回答。指向或点按一行可查看含义。",
+        "数值 ± 标准误。方差、四选一、斜率以及能否分清相同与不同，都来自 SFT 对 {prompts} 条留出提示词各作的四个回答。指向或点按一行可查看含义。",
     ),
     "card.accuracy": ("Accuracy on the test pairs", "测试对上的准确率"),
     "card.about.accuracy": (
