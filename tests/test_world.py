@@ -292,33 +292,6 @@ def test_a_quarter_of_the_test_prompts_is_about_subjects_that_no_training_pair_h
     assert 0.2 < sum(held_out["test"]) / len(held_out["test"]) < 0.3
 
 
-def test_no_question_is_in_two_splits_whatever_its_case_marks_and_greeting(splits):
-    keys = {split: {question_key(row["prompt"]) for row in rows} for split, rows in splits.items()}
-    assert not keys["train"] & keys["test"] and not keys["train"] & keys["validation"]
-    assert not keys["validation"] & keys["test"]
-    same = (
-        "What is the capital of Peru?",
-        "what is the capital of peru",
-        "Hello! What is the capital of Peru? Thanks.",
-    )
-    assert len({question_key(human(text)) for text in same}) == 1
-
-
-def test_a_follow_up_question_counts_with_the_kind_of_the_question_before_it():
-    def after(question):
-        turns = [("user", question), ("assistant", "It is so."), ("user", "And Peru?")]
-        return question_key(transcript([{"role": role, "content": text} for role, text in turns]))
-
-    assert after("What is the capital of Cuba?") == after("Name the capital of Spain.")
-    assert after("What is the capital of Cuba?") != after("On which continent is Cuba?")
-
-
-def test_a_quarter_of_the_test_prompts_is_about_subjects_that_no_training_pair_has(splits):
-    held_out = {split: [asks_held_out(row["prompt"]) for row in rows] for split, rows in splits.items()}
-    assert not any(held_out["train"] + held_out["validation"])
-    assert 0.2 < sum(held_out["test"]) / len(held_out["test"]) < 0.3
-
-
 def test_chosen_answers_are_better_than_rejected_ones_on_average(splits):
     def mean(side):
         return sum(gold(row["prompt"], row[side]).total for row in splits["train"]) / len(splits["train"])
