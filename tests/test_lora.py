@@ -93,11 +93,10 @@ def nodes(result: torch.Tensor) -> set:
 
 
 def stacked(base, tmp_path):
-    """A Llama in fp32 with an adapter on stacked weights."""
-    folder = save_policies(base, tmp_path, ("sft",))["sft"]
-    model = load_causal(base, "bf16", CPU).float()
+    """A Llama in fp32 with an adapter, whose weights are joined after the conversion."""
+    model = adapted(base, save_policies(base, tmp_path, ("sft",))["sft"]).float()
     lora.stack(model)
-    return adapters.load(model, folder, "policy", base=base, trainable=True)
+    return model
 
 
 def test_layers_that_read_the_same_input_are_computed_as_one(random_llama_base, tmp_path):

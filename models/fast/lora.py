@@ -11,8 +11,8 @@ PEFT's modules, names and files do not change. Other kinds of LoRA (DoRA, dropou
 adapters, one adapter per row) use PEFT's own forward pass.
 LoRA: arXiv 2106.09685.
 
-    stack(model)          # before the adapters are added
     quicken(peft_model)
+    stack(peft_model)     # or before the adapters are added
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def stack(model: nn.Module) -> None:
     Loaded weights are views of their file, and the complete file stays in memory as long as one view exists;
     therefore the other weights are copied as well.
     """
-    found = [layers for _, layers in _siblings(model) if all(type(layer) is nn.Linear for layer in layers)]
+    found = [[_base(layer) for layer in layers] for _, layers in _siblings(model)]
+    found = [layers for layers in found if all(type(layer) is nn.Linear for layer in layers)]
     if not found or sum(p.nbytes for p in model.parameters()) > MOST_BYTES:
         return
     weights = [[layer.get_parameter("weight") for layer in layers] for layers in found]
@@ -54,6 +55,11 @@ def stack(model: nn.Module) -> None:
     for parameter in model.parameters():
         if parameter not in moved:
             parameter.data = parameter.data.clone()
+
+
+def _base(layer: nn.Module) -> nn.Module:
+    """The layer itself, or the one that LoRA adapts."""
+    return layer.get_base_layer() if isinstance(layer, LoraLayer) else layer
 
 
 def _siblings(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Module]]]:
