@@ -8,7 +8,19 @@ request may leave the machine. The tests are skipped with a reason where no Chro
 from types import SimpleNamespace
 
 import pytest
-from browsing import fill, go_to, load, needs_browser, new_page, settled
+from browsing import (
+    ask,
+    fill,
+    go_to,
+    load,
+    needs_browser,
+    new_page,
+    order_box,
+    press,
+    prompt_box,
+    settled,
+    wait_for_answers,
+)
 from little_policies import save_policies
 from served_page import served, services_on
 
@@ -56,34 +68,6 @@ def real(tmp_path_factory, random_base):
         services.arena.start()
         with served(services) as address:
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
-
-
-def prompt_box(page):
-    return page.locator("#prompt-box textarea, #prompt-box input").first
-
-
-def order_box(page):
-    return page.locator("#order-box textarea, #order-box input").first
-
-
-def ask(page, text):
-    prompt_box(page).fill(text)
-    page.locator("#ask-button").click()
-    page.wait_for_selector("#vote-button[disabled]")  # an earlier round without a vote is still on the page
-    wait_for_answers(page)
-    page.wait_for_function("() => !document.querySelector('#reveal table')")
-
-
-def wait_for_answers(page):
-    """Wait for the button and the box: both are enabled together, and keys go to the box."""
-    page.wait_for_selector("#vote-button:not([disabled])")
-    page.wait_for_selector("#order-box :is(input, textarea):not([disabled])")
-
-
-def press(page, keys):
-    """Press keys at the current focus, which is on the answers right after asking."""
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def vote(page):
