@@ -19,9 +19,9 @@ import numpy as np
 
 from data.errors import Code, UserError
 from data.workspace import Workspace
-from data.world.gold import spaced
 from data.world.phrases import COURTESIES
 from data.world.subjects import Subject, group, subject
+from data.world.text import spaced
 from evaluation import reward_card
 from evaluation.reward_card import Answers, Card, Pairs
 from models import adapters, loading
