@@ -88,7 +88,7 @@ def test_further_training_starts_from_the_earlier_adapter_and_head(with_sft, ran
 
 @pytest.mark.parametrize("share", [True, False])
 def test_a_margin_asks_for_a_lead_in_score(with_sft, random_base, share):
-    """With about equal scores, as of a fresh head, the loss of a pair is ln(1 + e^lead): 0.693 without a lead,
+    """With about equal scores (a fresh head) the loss of a pair is ln(1 + e^lead): 0.693 without a lead,
     3.049 for 3 places."""
     near = {"max_steps": 1, "learning_rate": 1e-9, "share_prompts": share, "center_rewards": 0}
     rows = [{**row, "rejected": row["chosen"] + "!", "margin": 3} for row in easy_rows(44)]
