@@ -28,6 +28,8 @@ BROWSER = (
     "test_page_state.py",
     "test_arena_page.py",
     "test_login_browser.py",
+    "test_newcomer.py",
+    "test_trained_page.py",
 )
 LONGEST_FIRST = (
     "test_distributed.py",

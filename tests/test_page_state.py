@@ -127,8 +127,9 @@ def test_two_people_on_one_device_have_votes_of_their_own(visit, quick):
 
 
 @pytest.mark.slow
-def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student):
-    """SFT on an empty workspace: the button prepares the data first; the run is followed to its end."""
+def test_a_student_trains_from_an_empty_workspace_chats_and_starts_again(visit, student):
+    """SFT on an empty workspace: the button prepares the data first; the run is followed to its end, its
+    curve is explained, its model answers, and its settings fill the form again."""
     page = visit(student.address + "/#sft")
     page.wait_for_selector("#start-sft:has-text('Prepare the data')")
     fill(page, "sft-max_steps", "3")
@@ -136,6 +137,13 @@ def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student
     page.locator("#start-sft").click()
     page.wait_for_selector("#card-sft .phase")
     page.wait_for_selector("#card-sft .chip.done", timeout=600_000)
+    page.wait_for_selector("#view-sft .reading li")
+    page.locator("#view-sft .onward a").click()
+    page.wait_for_selector("#tab-runs-button[aria-selected=true]")
+    page.locator("#run-chat button.label-wrap").click()
+    page.locator("#chat-box :is(input, textarea)").first.fill("Hello")
+    page.locator("#chat-send").click()
+    page.wait_for_selector("#run-chat :text('Answer with one.')")
     page.locator(".brand-name a").click()
     wait_for_tab(page, "start")
     page.wait_for_selector("#picture a[href='#sft'] .chip.done")
@@ -143,7 +151,9 @@ def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student
     fill(page, "pair-index", "99999")
     page.wait_for_selector(".problem:has-text('There is no pair number 99999')")
     go_to(page, "runs")
-    page.wait_for_selector("#again")
+    page.locator("#again").click()
+    wait_for_tab(page, "sft")
+    page.wait_for_function("() => document.querySelector('#sft-max_steps input').value === '3'")
 
 
 @pytest.mark.slow

@@ -367,6 +367,13 @@ class EvaluateSettings(StageSettings):
     )
     eval_prompts: int = _setting(256, "Held-out prompts", unit="prompts", ge=1)
     safety_prompts: int = _setting(64, "Harmful prompts of the safety probe", unit="prompts", ge=0)
+    card_prompts: int = _setting(
+        64,
+        "Held-out prompts that SFT answers four times for the reward models' report cards; 0 = no cards",
+        unit="prompts",
+        group="evaluation",
+        ge=0,
+    )
     batch_size: int = _setting(64, "Responses generated at once", unit="prompts", group="memory", ge=1)
     max_length: int = _setting(192, "Longest prompt with response", unit="tokens", group="sampling", ge=8)
     response_length: int = _setting(48, "Longest response", unit="tokens", group="sampling", ge=1)

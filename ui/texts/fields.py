@@ -117,6 +117,11 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "whiten_advantages": ("Whiten advantages", "优势白化", "在整批采样上对优势做白化"),
     "score_clip": ("Score clip", "分数裁剪", "把标准化分数裁剪到此范围；0 表示关闭"),
     "missing_eos_penalty": ("No-end penalty", "未结束惩罚", "没有正常结束的回答要扣掉的分数"),
+    "card_prompts": (
+        "Report card prompts",
+        "成绩单提示词",
+        "SFT 各回答四次、用于奖励模型成绩单的留出提示词数量；0 表示不做成绩单",
+    ),
     "eval_prompts": ("Test prompts", "评测提示词", "用于评测的留出提示词数量"),
     "sample_steps": ("Samples every", "样例间隔", "每隔这么多步保存样例回答"),
     "safety_steps": ("Safety every", "安全检查间隔", "每隔这么多步做一次安全检查；0 表示关闭"),
