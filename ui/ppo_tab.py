@@ -20,8 +20,8 @@ def build(
     tab = training.build("ppo", services, t, preset, opened)
     own, section = tab["refresh"], overoptimisation.build(services, t, tab["choice"], tab["timer"])
 
-    def refresh(wanted: str) -> list[Any]:
-        return [*own["fn"](wanted), *section["fn"](wanted)]
+    def refresh(wanted: str, request: gr.Request) -> list[Any]:
+        return [*own["fn"](wanted, request), *section["fn"](wanted)]
 
     both = own | {"fn": refresh, "outputs": [*own["outputs"], *section["outputs"]]}
     return {**tab, "refresh": both}

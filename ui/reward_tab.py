@@ -21,8 +21,9 @@ def build(
     own = tab["refresh"]
     sections = [part.build(services, t, preset, tab["timer"]) for part in (calibration, report_card)]
 
-    def refresh(wanted: str, preset_value: str) -> list[Any]:
-        return [*own["fn"](wanted), *(value for one in sections for value in one["fn"](preset_value))]
+    def refresh(wanted: str, preset_value: str, request: gr.Request) -> list[Any]:
+        shown = own["fn"](wanted, request)
+        return [*shown, *(value for one in sections for value in one["fn"](preset_value))]
 
     both = own | {
         "fn": refresh,

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import arms, comparison, parts, run_actions, run_list
+from ui import arms, comparison, parts, run_actions, run_chat, run_export, run_list
 from ui.events import QUIET, WORK, shown
 from ui.parts import LIVE, Services
 from ui.run_detail import details, settings_of
@@ -49,6 +49,8 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
             picked = comparison.build(services, t, timer, words)
     list_outputs = [seen, listing, count, choice, picked]
     with actions:
+        run_chat.build(services, t, choice, detail[0])
+        run_export.build(services, t, choice, detail[0])
         changes = run_actions.build(services, t, choice)
     cancel, resume, again = buttons
     asked = gr.Textbox(visible=False)  # the settings to start again with, on their way to the browser
@@ -82,10 +84,12 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     again.click(
         shown(lambda run_id: settings_of(services, run_id), t), [choice], [asked], **QUIET
     ).then(None, [asked], None, js="(text) => playground.again(text)", api_visibility="private")  # fmt: skip
+    choice.input(None, [choice], None, js="(run) => playground.shows('runs', run)", api_visibility="private")
     listing.select(run_list.selected, [listing], [choice], **QUIET)
+    named = "(run, ...others) => [playground.run('runs') || run, ...others]"  # the run in the address
     return {
         "timer": timer,
-        "refresh": {"fn": first, "inputs": [choice, picked, words], "outputs": list_outputs},
+        "refresh": {"fn": first, "inputs": [choice, picked, words], "outputs": list_outputs, "js": named},
     }
 
 

@@ -12,16 +12,21 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from data.errors import Code, UserError
 from data.files import sync_tree
 from data.workspace import Workspace
 from pipeline.runs import snapshots
+from pipeline.runs.child import child_environment
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import read_run
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.stages import STAGES
+
+FORMS = ("merged", "adapter")
 
 
 def export(
@@ -62,6 +67,44 @@ def export(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return to
+
+
+def export_apart(workspace: Workspace, run_id: str, form: str = "merged", step: int | None = None) -> Path:
+    """Export a run to the workspace's exports, in a process of its own, because merging needs torch.
+
+    A model that is there already is not written again: the model of a done run does not change. step: as in
+    `export`. Returns the folder. Raises UserError with the message of the command.
+    """
+    to = folder_of(workspace, run_id, form, step)
+    if to.is_dir() and any(to.iterdir()):
+        return to
+    ended = subprocess.run(
+        [sys.executable, *command_line(workspace, run_id, form, step)[1:]],
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+    )
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines() or ["the export ended without a message"]
+        raise UserError(said[-1].removeprefix("error: "), code=Code.REQUEST)
+    return to
+
+
+def folder_of(workspace: Workspace, run_id: str, form: str = "merged", step: int | None = None) -> Path:
+    """Where the page exports a run to."""
+    at_step = "" if step is None else f"-step-{step}"
+    return workspace.export(run_id + at_step + ("" if form == "merged" else f"-{form}"))
+
+
+def command_line(
+    workspace: Workspace, run_id: str, form: str = "merged", step: int | None = None
+) -> list[str]:
+    """The command that exports a run to `folder_of`."""
+    to = folder_of(workspace, run_id, form, step)
+    words = ["python", "-m", "pipeline", "export", run_id, "--to", str(to), "--format", form]
+    words += [] if step is None else ["--step", str(step)]
+    return [*words, "--workspace", str(workspace.root)]
 
 
 def _merged(record: RunRecord, model_dir: Path, to: Path) -> None:
