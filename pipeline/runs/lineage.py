@@ -67,7 +67,7 @@ class Lineage:
     def newest_done(
         self, stage: str, preset: str | None, precision: str | None = None, **config: Any
     ) -> RunRecord | None:
-        """The newest done run of a stage and preset, or None; runs against gold do not count.
+        """The newest done run of a stage and preset, or None; only `usual` runs count.
 
         config: settings that the run must have, such as seed=43.
         """
@@ -295,7 +295,7 @@ def _newest(
         if (
             run.preset == preset
             and precision in (None, run.precision)
-            and not run.against_gold
+            and run.usual
             and all(run.config.get(name) == value for name, value in config.items())
         ):
             return run
