@@ -1,9 +1,9 @@
 """Fake quantisation by rounding: weights that take few values, stored in the base's own number format.
 
-It shows what a loss of precision does, and saves no memory. `rtn2` and `rtn3` round every weight matrix of the
-blocks to the nearest of 3 or 7 values: -k..k times a scale, k = 2^(bits - 1) - 1, with one scale per group of
-64 inputs of an output, the group's largest magnitude / k. Nothing is calibrated, which is what makes few bits
-harmful. Embeddings, heads, norms and adapters stay as they are, as in `models.precision`.
+It shows what a loss of precision does, and saves no memory. `rtn2` and `rtn3` round every weight matrix of
+the blocks to the nearest of 3 or 7 values: -k..k times a scale, k = 2^(bits - 1) - 1, with one scale per
+group of 64 inputs of an output, the group's largest magnitude / k. Nothing is calibrated, which is what makes
+few bits harmful. Embeddings, heads, norms and adapters stay as they are, as in `models.precision`.
 """
 
 from __future__ import annotations

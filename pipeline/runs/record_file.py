@@ -232,8 +232,8 @@ class RunRecord:
 
     @property
     def usual(self) -> bool:
-        """Whether its reward, if it has one, is the reward model of its precision as that was trained; runs of
-        another kind are not taken for the arm of their precision."""
+        """Whether its reward, if it has one, is the reward model of its precision as that was trained; a run
+        of another kind is not taken for the arm of its precision."""
         return self.config.get("reward", "model") == "model" and not self.config.get("scoring")
 
     @property

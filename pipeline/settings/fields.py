@@ -364,13 +364,11 @@ class EvaluateSettings(StageSettings):
 
 @settings_class(frozen=True, config=_STRICT)
 class MeasureSettings(StageSettings):
-    """Measure one policy of a study, and its snapshots, on the prompts that all policies of the study answer."""
+    """Measure one policy of a study, with its snapshots, on the prompts that all its policies answer."""
 
     dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
     policy: Literal["ppo", "sft"] = _setting("ppo", "What is measured: a PPO run or its SFT run")
-    sft_run: str = _setting(
-        "", "SFT run; empty = the PPO run's", group="parents", max_length=100
-    )
+    sft_run: str = _setting("", "SFT run; empty = the PPO run's", group="parents", max_length=100)
     ppo_run: str = _setting(
         "", "PPO run; empty = the newest done of this precision", group="parents", max_length=100
     )
