@@ -53,8 +53,8 @@ def execute(
     """Run a stage to its end; `run` is an existing run (queued, or to be resumed), None creates a new one.
 
     company: 0 for a stage that runs by itself. `all` and studies, which hold the training lock, pass the
-    number of stages that they run side by side, including this one; these share the cores. started: called once the run's
-    folder exists.
+    number of stages that they run side by side, including this one; these share the cores. started: called
+    once the run's folder exists.
 
     Returns the run, done or cancelled. Raises UserError for an error that the user can correct (the run, if
     it exists by then, is "failed") and any other exception for a bug (its traceback is in the run's log).

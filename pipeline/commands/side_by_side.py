@@ -30,8 +30,8 @@ def run(
 
     needs: {step: the steps that it waits for}; those that are not among `steps` count as done. start: starts
     a step's process, given the number of steps that then run side by side. left_out: whether a step cannot
-    run, given the failed steps. jobs: the most processes at the same time. ended: is told each step's exit code.
-    SIGTERM and Ctrl-C stop all processes, which save their state, and raise KeyboardInterrupt.
+    run, given the failed steps. jobs: the most processes at the same time. ended: is told each step's exit
+    code. SIGTERM and Ctrl-C stop all processes, which save their state, and raise KeyboardInterrupt.
     """
     waiting = dict.fromkeys(steps)
     running: dict[Any, Step] = {}

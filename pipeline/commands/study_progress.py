@@ -1,0 +1,68 @@
+"""How far a study is: its runs by name, and the replicates that are complete. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from data.workspace import Workspace
+from pipeline.commands.study import folder_of
+from pipeline.runs.reader import list_runs
+from pipeline.runs.record_file import RunRecord
+from pipeline.settings.study import PlannedRun, StudyDesign, needs
+
+_ENDED_BADLY = ("failed", "cancelled", "lost")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is. done, planned: runs. seconds: that the done ones took. failed: names of runs that
+    ended early. running: those that run now. replicates: numbers of the complete ones."""
+
+    done: int
+    planned: int
+    seconds: float
+    failed: tuple[str, ...]
+    running: tuple[str, ...]
+    replicates: tuple[int, ...]
+
+
+def newest(workspace: Workspace, name: str) -> dict[str, RunRecord]:
+    """{name: the newest run of that name} of a study."""
+    runs = list_runs(folder_of(workspace, name))
+    return {str(run.config.get("name")): run for run in reversed(runs) if not run.damaged}
+
+
+def progress(design: StudyDesign, records: Mapping[str, RunRecord]) -> Progress:
+    """How far a study is, from its runs."""
+    planned = list(design.runs(design.replicates))
+    known = [(run, records[run.name]) for run in planned if run.name in records]
+    done = [record for _, record in known if record.status == "done"]
+    return Progress(
+        len(done),
+        len(planned),
+        sum(record.seconds or 0.0 for record in done),
+        tuple(run.name for run, record in known if record.status in _ENDED_BADLY),
+        tuple(run.name for run, record in known if record.status == "running"),
+        tuple(_complete(planned, records)),
+    )
+
+
+def _complete(planned: Sequence[PlannedRun], records: Mapping[str, RunRecord]) -> Iterator[int]:
+    """The replicates with an SFT measurement whose runs have all ended, or cannot start."""
+    parents = needs(planned)
+    settled: dict[PlannedRun, bool] = {}
+    dead: set[PlannedRun] = set()
+    for run in planned:  # parents come first
+        status = records[run.name].status if run.name in records else ""
+        if status in _ENDED_BADLY or dead.intersection(parents[run]):
+            dead.add(run)
+        settled[run] = run in dead or status == "done"
+    by_replicate: dict[int, list[PlannedRun]] = {}
+    for run in planned:
+        if run.replicate is not None:
+            by_replicate.setdefault(run.replicate, []).append(run)
+    for replicate, runs in by_replicate.items():
+        sft = next(run for run in runs if run.stage == "measure" and not run.arm)
+        if all(settled[run] for run in runs) and sft not in dead:
+            yield replicate
