@@ -161,9 +161,9 @@ def _power(found: Findings) -> Iterable[str]:
         return
     needed = "more than 10,000" if one.needed is None else str(one.needed)
     yield (
-        f"<p>Without regard to signs, a paired difference has a standard deviation of {one.sd:.4f}, and the "
-        f"margin is {one.margin:.4f}. If there is no difference, {one.replicates} replicates show that with a "
-        f"probability of {one.power:.0%}; the planned power needs {needed} replicates.</p>"
+        f"<p>Without regard to signs, a paired difference has a standard deviation of {one.sd:.4f}, and "
+        f"the margin is {one.margin:.4f}. If there is no difference, {one.replicates} replicates show that "
+        f"with a probability of {one.power:.0%}; the planned power needs {needed} replicates.</p>"
     )
 
 
