@@ -1,4 +1,4 @@
-"""The stage `measure`: a policy and its snapshots on common prompts, with the real stages on a random base."""
+"""The stage `measure`: a policy and its snapshots on common prompts; real stages on a random base."""
 
 import pytest
 from little_ppo import PROMPTS, SIZES, stand
@@ -16,7 +16,7 @@ SAME = ("dataset=small", "prompts=common", "eval_prompts=4", "max_length=40", "r
 
 @pytest.fixture
 def policy(workspace, random_base):
-    """The id of a PPO run with a snapshot, and its parents; the common prompts are those of another data set."""
+    """The id of a PPO run with a snapshot, and its parents; the prompts are those of another data set."""
     parents = stand(workspace, random_base)
     rows = [
         {"prompt": p, "chosen": "Yes.", "rejected": "No."}

@@ -99,6 +99,10 @@ def file(tmp_path, monkeypatch):
     return path
 
 
+def runs_of(workspace):
+    return newest(list_runs(folder_of(workspace, "two-arms")))
+
+
 def test_a_study_runs_replicate_by_replicate_and_is_not_run_again(workspace, file, capsys):
     processes = FakeProcesses()
     assert run_study(workspace, file, jobs=1, processes=processes) == 0
@@ -115,7 +119,7 @@ def test_each_run_has_the_parents_of_its_arm(workspace, file):
     processes = FakeProcesses()
     run_study(workspace, file, jobs=2, processes=processes)
     assert processes.most == 2
-    found = newest(workspace, "two-arms")
+    found = runs_of(workspace)
 
     def names(run, *roles):
         parents = found[run].parents.to_json()
@@ -191,7 +195,7 @@ def test_a_partial_report_uses_complete_replicates_and_says_so(workspace, file):
     with pytest.raises(KeyboardInterrupt):
         run_study(workspace, file, jobs=1, processes=FakeProcesses(stop_at=whole.index("r002-sft")))
     assert report_file(workspace, file).startswith("Partial result of 2 of 3 planned replicates")
-    assert progress(read_design(file), newest(workspace, "two-arms")).replicates == (0, 1)
+    assert progress(read_design(file), runs_of(workspace)).replicates == (0, 1)
     page = (workspace.study("two-arms") / "report.html").read_text()
     assert "2 of 3 replicates are complete" in page
 
@@ -233,7 +237,7 @@ def test_while_a_study_runs_no_other_stage_starts(workspace, file):
 
 def test_measurements_on_other_prompts_are_not_mixed(workspace, file, monkeypatch):
     run_study(workspace, file, jobs=1, processes=FakeProcesses())
-    run = Run.load(folder_of(workspace, "two-arms"), newest(workspace, "two-arms")["r001-measure"].id)
+    run = Run.load(folder_of(workspace, "two-arms"), runs_of(workspace)["r001-measure"].id)
     run.change(results={**run.record.results, "prompts_sha256": "others"})
     with pytest.raises(UserError, match="answered different prompts"):
         report_file(workspace, file)

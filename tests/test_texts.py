@@ -19,10 +19,11 @@ from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
+from ui.texts.study import STUDY
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
-TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, TRAINING)
+TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, STUDY, TRAINING)
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"
 )

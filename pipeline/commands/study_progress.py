@@ -1,16 +1,16 @@
-"""How far a study is: its runs by name, and the replicates that are complete. No torch."""
+"""The studies of a workspace, and how far one is: its runs by name, and its complete replicates. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.workspace import Workspace
-from pipeline.commands.study import folder_of
-from pipeline.runs.reader import list_runs
+from pipeline.runs import locks
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.study import PlannedRun, StudyDesign, needs
 
+STUDY = "study "  # the training lock of a study names it after this word
 _ENDED_BADLY = ("failed", "cancelled", "lost")
 
 
@@ -27,10 +27,23 @@ class Progress:
     replicates: tuple[int, ...]
 
 
-def newest(workspace: Workspace, name: str) -> dict[str, RunRecord]:
-    """{name: the newest run of that name} of a study."""
-    runs = list_runs(folder_of(workspace, name))
-    return {str(run.config.get("name")): run for run in reversed(runs) if not run.damaged}
+def begun(workspace: Workspace) -> tuple[str, ...]:
+    """The names of the studies whose design is on record."""
+    if not workspace.studies.is_dir():
+        return ()
+    folders = workspace.studies.iterdir()
+    return tuple(sorted(path.name for path in folders if (path / "design.json").is_file()))
+
+
+def running(workspace: Workspace) -> str:
+    """The name of the study that runs in this workspace, "" if none does."""
+    stage = str((locks.holder(locks.training_lock(workspace)) or {}).get("stage", ""))
+    return stage.removeprefix(STUDY) if stage.startswith(STUDY) else ""
+
+
+def newest(runs: Iterable[RunRecord]) -> dict[str, RunRecord]:
+    """{name: the newest run of that name} of the runs of a study, which are listed newest first."""
+    return {str(run.config.get("name")): run for run in reversed(list(runs)) if not run.damaged}
 
 
 def progress(design: StudyDesign, records: Mapping[str, RunRecord]) -> Progress:

@@ -20,8 +20,9 @@ from data.errors import Code, UserError
 from data.files import read_json, write_atomic, write_json
 from data.workspace import Workspace
 from evaluation.study_findings import Findings, Measured, Point, find, largest_share
-from pipeline.commands.study import recorded
+from pipeline.commands.study import folder_of, recorded
 from pipeline.commands.study_progress import Progress, newest, progress
+from pipeline.runs.reader import list_runs
 from pipeline.runs.record import now
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import to_dict
@@ -52,7 +53,7 @@ def report(workspace: Workspace, design: StudyDesign) -> str:
     from pipeline.commands.study_page import page  # Plotly takes a moment to import
 
     folder = workspace.study(design.name)
-    records = newest(workspace, design.name)
+    records = newest(list_runs(folder_of(workspace, design.name)))
     how_far = progress(design, records)
     measured = measured_in(design, records, how_far)
     found = find(measured)
@@ -73,9 +74,14 @@ def report(workspace: Workspace, design: StudyDesign) -> str:
     return f"{told}\n\n{workspace.relative(folder / HTML)}, {JSON}"
 
 
+def measured_of(content: Mapping[str, Any]) -> Measured:
+    """The measurements in the JSON of a report."""
+    return _MEASURED.validate_python(content["measured"])
+
+
 def findings_of(content: Mapping[str, Any]) -> Findings:
     """Every figure of a report, computed from the measurements in its JSON."""
-    return find(_MEASURED.validate_python(content["measured"]))
+    return find(measured_of(content))
 
 
 def measured_in(design: StudyDesign, records: Mapping[str, RunRecord], how_far: Progress) -> Measured:

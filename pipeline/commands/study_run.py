@@ -3,6 +3,7 @@
 A run is found again by its name. Those that are done are kept, those that ended early are resumed from their
 last checkpoint, the others are started, several side by side as in `all`. A kill at any moment therefore
 costs what the running stages had not saved. The next start waits for stages that a killed study left running.
+The report is written whenever a replicate is complete.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from data.workspace import Workspace
 from pipeline.commands import side_by_side, study
 from pipeline.commands.execute import begin_alone
 from pipeline.commands.stage_processes import StageProcesses
+from pipeline.commands.study_progress import STUDY, newest, progress
 from pipeline.commands.study_report import report
 from pipeline.memory import estimate
 from pipeline.runs import locks
@@ -45,7 +47,7 @@ def run_study(
     print(study.table(design, study.shares(design, study.known_runs(workspace, design))), flush=True)
     jobs = jobs or (1 if has_gpu() else physical_cores())
     jobs = estimate.side_by_side(jobs, _trainings(design), inner)
-    name = f"study {design.name}"
+    name = STUDY + design.name
     with (
         locks.hold(locks.training_lock(workspace), stage=name),
         locks.hold(locks.training_lock(inner), stage=name),
@@ -68,11 +70,13 @@ class _Going:
     jobs: int
     processes: StageProcesses
     records: dict[str, RunRecord] = field(default_factory=dict)
+    complete: int = 0  # replicates
 
     def run(self) -> int:
         """Run the missing stages; returns the worst exit code."""
         self.reader = RunReader(self.inner)
         self._look()
+        self.complete = len(progress(self.design, self.records).replicates)
         planned = list(self.design.runs(self.design.replicates))
         self.needs = needs(planned)
         self.open = {run: None for run in planned if not self._done(run)}
@@ -82,10 +86,7 @@ class _Going:
         )
 
     def _look(self) -> None:
-        # The list has the newest run first, so that it is the last to be entered.
-        self.records = {
-            str(run.config.get("name")): run for run in reversed(self.reader.list()) if not run.damaged
-        }
+        self.records = newest(self.reader.list())
 
     def _done(self, run: PlannedRun) -> bool:
         known = self.records.get(run.name)
@@ -117,6 +118,10 @@ class _Going:
     def _ended(self, run: PlannedRun, code: int) -> None:
         self.open.pop(run, None)
         self._look()
+        complete = len(progress(self.design, self.records).replicates)
+        if complete > self.complete:
+            print(f"\n{report(self.workspace, self.design)}", flush=True)
+        self.complete = complete
 
     def _time_left(self) -> str:
         """How long the open runs will take, as far as that is known."""

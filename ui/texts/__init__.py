@@ -20,6 +20,7 @@ from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
+from ui.texts.study import STUDY
 from ui.texts.training import TRAINING
 
 TABLE: dict[str, tuple[str, str]] = {
@@ -30,6 +31,7 @@ TABLE: dict[str, tuple[str, str]] = {
     **ARENA,
     **JUDGING,
     **EVALUATION,
+    **STUDY,
     **RUNS,
     **ERRORS,
 }

@@ -20,6 +20,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "tab.ppo": ("PPO", "PPO"),
     "tab.arena": ("Arena", "竞技场"),
     "tab.evaluation": ("Evaluation", "评测"),
+    "tab.study": ("Study", "研究"),
     "tab.runs": ("Runs", "运行记录"),
     "login.username": ("Name", "用户名"),
     "login.password": ("Password", "密码"),
