@@ -18,17 +18,16 @@ def simulated(replicates=6, planned=6, effects=None, seed=2):
     arms = Question(treatments=("int4", "int8"))
     truth = Truth(effects or {"2-bit": -0.1}, prompts=12, snapshots=8)
     study = truth.study(arms, replicates, np.random.default_rng(seed))
-    points = [
-        Point(replicate, "", None, 0, 0.0, float(gold.mean()), float(gold.std()))
-        for replicate, gold in study.sft.items()
-    ]
+    points = [Point(replicate, "", None, 0, 0.0, *_moments(gold)) for replicate, gold in study.sft.items()]
     points += [
-        Point(
-            one.replicate, one.arm, one.kl_coef, one.step, one.kl, float(one.gold.mean()), float(one.gold.std())
-        )
+        Point(one.replicate, one.arm, one.kl_coef, one.step, one.kl, *_moments(one.gold))
         for one in study.measurements
-    ]  # fmt: skip
+    ]
     return study, Measured(QUESTION, planned, 0.8, 12, 0.0, tuple(points))
+
+
+def _moments(gold):
+    return float(gold.mean()), float(gold.std())
 
 
 def test_means_give_the_figures_of_the_analysis_of_all_prompts():

@@ -4,7 +4,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from test_study_run import DESIGN, FakeProcesses, result
+from little_study import DESIGN, FakeProcesses, result
 from waiting import eventually
 
 from data.errors import UserError
