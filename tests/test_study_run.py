@@ -3,6 +3,7 @@
 import json
 import re
 
+import little_study
 import pytest
 from little_study import DESIGN, FakeProcesses, result
 
@@ -125,7 +126,7 @@ def test_a_partial_report_uses_complete_replicates_and_says_so(workspace, file):
     with pytest.raises(KeyboardInterrupt):
         run_study(workspace, file, jobs=1, processes=FakeProcesses(stop_at=whole.index("r002-sft")))
     assert report_file(workspace, file).startswith("Partial result of 2 of 3 planned replicates")
-    assert progress(read_design(file), runs_of(workspace)).replicates == (0, 1)
+    assert progress(read_design(file), runs_of(workspace), 3).replicates == (0, 1)
     page = (workspace.study("two-arms") / "report.html").read_text()
     assert "2 of 3 replicates are complete" in page
 
@@ -137,6 +138,26 @@ def test_before_two_replicates_there_is_no_verdict(workspace, file, capsys):
     with pytest.raises(KeyboardInterrupt):
         run_study(workspace, file, jobs=1, processes=FakeProcesses(stop_at=whole.index("r001")))
     assert "There is no verdict yet: 1 of 1 replicates" in report_file(workspace, file)
+
+
+@pytest.mark.parametrize(("noise", "replicates"), [(0.001, 3), (0.02, 5), (0.3, 6)])
+def test_the_number_of_replicates_is_estimated_once_after_the_pilot(
+    workspace, file, monkeypatch, noise, replicates
+):
+    # Paired differences of 0 and `noise` times 0.71; the margin is 0.026.
+    monkeypatch.setattr(little_study, "NOISE", (0.0, noise, -noise))
+    file.write_text(DESIGN + "most: 6\n")
+    processes = FakeProcesses()
+    run_study(workspace, file, jobs=1, processes=processes)
+    size = read_json(workspace.study("two-arms") / "size.json")
+    assert (size["replicates"], size["pilot"]) == (replicates, 2)
+    assert f"r{replicates - 1:03d}" in processes.began and f"r{replicates:03d}" not in processes.began
+    content = read_json(workspace.study("two-arms") / "report.json")
+    assert content["progress"]["replicates"] == list(range(replicates))
+    assert not content["findings"]["partial"]
+    again = FakeProcesses()
+    run_study(workspace, file, jobs=1, processes=again)
+    assert again.began == []
 
 
 def test_a_changed_design_is_refused_and_nothing_runs(workspace, file):

@@ -11,7 +11,7 @@ import gradio as gr
 from data.errors import UserError
 from data.files import read_json
 from pipeline.commands import study, study_launch, study_page, study_report
-from pipeline.commands.study_progress import Progress, begun, newest, progress, running
+from pipeline.commands.study_progress import Progress, begun, newest, progress, running, wanted
 from pipeline.runs.reader import RunReader
 from pipeline.settings.study import StudyDesign
 from ui import parts
@@ -88,7 +88,7 @@ def show(services: Services, readers: Readers, seen: str, current: str | None, t
     try:
         design = study.recorded(workspace, chosen)
         reader = readers.setdefault(chosen, RunReader(study.folder_of(workspace, chosen)))
-        how_far = progress(design, newest(reader.list()))
+        how_far = progress(design, newest(reader.list()), wanted(workspace, design))
         content = _report(services, chosen)
     except UserError as error:
         return "", choice, stop, parts.problem(str(error)), *nothing
@@ -116,7 +116,7 @@ def card_html(
     state = "running" if live else "done" if how_far.done == how_far.planned else "missing"
     facts = [
         t("study.runs", done=how_far.done, planned=how_far.planned),
-        t("study.replicates", done=len(how_far.replicates), planned=design.replicates),
+        t("study.replicates", done=len(how_far.replicates), planned=how_far.wanted),
         t("study.spent", time=parts.duration(how_far.seconds, t)),
     ]
     lines = [

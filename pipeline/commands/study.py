@@ -164,8 +164,9 @@ def duration(design: StudyDesign, run: PlannedRun, runs: Iterable[RunRecord]) ->
 def table(design: StudyDesign, found: Sequence[Share]) -> str:
     """The plan as text."""
     lines = [
-        f"study {design.name}: {design.replicates} replicates (a pilot of {design.pilot} first) of "
-        f"{len(design.arms)} arms, preset {design.preset}",
+        f"study {design.name}: {design.replicates} replicates of {len(design.arms)} arms, "
+        f"preset {design.preset}"
+        + (f"; up to {design.most} after a pilot of {design.pilot}" if design.most else ""),
         f"primary outcome: {design.primary}, {design.kl:g} nats per sequence, on {design.prompts:,} prompts",
         f"margin: {design.margin:.0%} of PPO's gain; alpha {design.alpha:g}, power {design.power:.0%}",
         "",

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from data.files import read_json
 from data.workspace import Workspace
 from pipeline.runs import locks
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.study import PlannedRun, StudyDesign, needs
 
 STUDY = "study "  # the training lock of a study names it after this word
+SIZE = "size.json"  # the number of replicates that was estimated after the pilot
 _ENDED_BADLY = ("failed", "cancelled", "lost")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study is. done, planned: runs. seconds: that the done ones took. failed: names of runs that
-    ended early. running: those that run now. replicates: numbers of the complete ones."""
+    """How far a study is. wanted: its replicates, estimated again where the design says so. done, planned:
+    runs. seconds: that the done ones took. failed: names of runs that ended early. running: those that run
+    now. replicates: numbers of the complete ones."""
 
+    wanted: int
     done: int
     planned: int
     seconds: float
@@ -46,12 +50,21 @@ def newest(runs: Iterable[RunRecord]) -> dict[str, RunRecord]:
     return {str(run.config.get("name")): run for run in reversed(list(runs)) if not run.damaged}
 
 
-def progress(design: StudyDesign, records: Mapping[str, RunRecord]) -> Progress:
-    """How far a study is, from its runs."""
-    planned = list(design.runs(design.replicates))
+def wanted(workspace: Workspace, design: StudyDesign) -> int:
+    """The number of replicates: that of the design, or the one that was estimated after the pilot."""
+    try:
+        return int(read_json(workspace.study(design.name) / SIZE)["replicates"])
+    except FileNotFoundError:
+        return design.replicates
+
+
+def progress(design: StudyDesign, records: Mapping[str, RunRecord], replicates: int) -> Progress:
+    """How far a study of so many replicates is, from its runs."""
+    planned = list(design.runs(replicates))
     known = [(run, records[run.name]) for run in planned if run.name in records]
     done = [record for _, record in known if record.status == "done"]
     return Progress(
+        replicates,
         len(done),
         len(planned),
         sum(record.seconds or 0.0 for record in done),

@@ -21,7 +21,7 @@ from data.files import read_json, write_atomic, write_json
 from data.workspace import Workspace
 from evaluation.study_findings import Findings, Measured, Point, find, largest_share
 from pipeline.commands.study import folder_of, recorded
-from pipeline.commands.study_progress import Progress, newest, progress
+from pipeline.commands.study_progress import Progress, newest, progress, wanted
 from pipeline.runs.reader import list_runs
 from pipeline.runs.record import now
 from pipeline.runs.record_file import RunRecord
@@ -54,7 +54,7 @@ def report(workspace: Workspace, design: StudyDesign) -> str:
 
     folder = workspace.study(design.name)
     records = newest(list_runs(folder_of(workspace, design.name)))
-    how_far = progress(design, records)
+    how_far = progress(design, records, wanted(workspace, design))
     measured = measured_in(design, records, how_far)
     found = find(measured)
     content = {
@@ -86,7 +86,7 @@ def findings_of(content: Mapping[str, Any]) -> Findings:
 
 def measured_in(design: StudyDesign, records: Mapping[str, RunRecord], how_far: Progress) -> Measured:
     """The measurements of the complete replicates. Raises UserError if they were made on other prompts."""
-    runs = [run for run in design.runs(design.replicates) if run.replicate in how_far.replicates]
+    runs = [run for run in design.runs(how_far.wanted) if run.replicate in how_far.replicates]
     pairs = [(run, records[run.name]) for run in runs if run.stage == "measure" and run.name in records]
     pairs = [(run, record) for run, record in pairs if record.status == "done"]
     if len({record.results.get("prompts_sha256") for _, record in pairs}) > 1:
@@ -97,7 +97,7 @@ def measured_in(design: StudyDesign, records: Mapping[str, RunRecord], how_far: 
         )
     return Measured(
         design.question,
-        design.replicates,
+        how_far.wanted,
         design.power,
         design.prompts,
         largest_share([record.results.get("prompts_in_training") for _, record in pairs]),

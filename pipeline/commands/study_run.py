@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.files import write_json
 from data.workspace import Workspace
+from evaluation.study_findings import find
 from pipeline.commands import side_by_side, study
 from pipeline.commands.execute import begin_alone
 from pipeline.commands.stage_processes import StageProcesses
-from pipeline.commands.study_progress import STUDY, newest, progress
-from pipeline.commands.study_report import report
+from pipeline.commands.study_progress import SIZE, STUDY, Progress, newest, progress, wanted
+from pipeline.commands.study_report import measured_in, report
 from pipeline.memory import estimate
 from pipeline.runs import locks
 from pipeline.runs.hardware import has_gpu, physical_cores
@@ -70,20 +72,45 @@ class _Going:
     jobs: int
     processes: StageProcesses
     records: dict[str, RunRecord] = field(default_factory=dict)
-    complete: int = 0  # replicates
+    wanted: int = 0  # replicates
+    complete: int = 0
 
     def run(self) -> int:
         """Run the missing stages; returns the worst exit code."""
         self.reader = RunReader(self.inner)
         self._look()
-        self.complete = len(progress(self.design, self.records).replicates)
-        planned = list(self.design.runs(self.design.replicates))
+        code = 0
+        if self.design.most and not (self.workspace.study(self.design.name) / SIZE).exists():
+            code = self._run(self.design.pilot)
+            if code:
+                return code
+            self._settle()
+        return self._run(wanted(self.workspace, self.design))
+
+    def _run(self, replicates: int) -> int:
+        """Run the missing stages of so many replicates."""
+        self.wanted = replicates
+        self.complete = len(self._progress().replicates)
+        planned = list(self.design.runs(replicates))
         self.needs = needs(planned)
         self.open = {run: None for run in planned if not self._done(run)}
         self.total = len(planned)
         return side_by_side.run(
             list(self.open), self.needs, self._start, self._left_out, self.processes, self.jobs, self._ended
         )
+
+    def _settle(self) -> None:
+        """Estimate the number of replicates from the pilot, without looking at any effect, and record it."""
+        found = find(measured_in(self.design, self.records, self._progress())).precision
+        need = found.needed if found and found.needed else self.design.most
+        replicates = min(max(need, self.design.replicates), self.design.most)
+        facts = {"sd": found.sd, "margin": found.margin, "needed": found.needed} if found else {}
+        path = self.workspace.study(self.design.name) / SIZE
+        write_json(path, {"replicates": replicates, "pilot": self.design.pilot, **facts})
+        print(f"\nafter the pilot: {replicates} replicates ({path.name})", flush=True)
+
+    def _progress(self) -> Progress:
+        return progress(self.design, self.records, self.wanted)
 
     def _look(self) -> None:
         self.records = newest(self.reader.list())
@@ -118,7 +145,7 @@ class _Going:
     def _ended(self, run: PlannedRun, code: int) -> None:
         self.open.pop(run, None)
         self._look()
-        complete = len(progress(self.design, self.records).replicates)
+        complete = len(self._progress().replicates)
         if complete > self.complete:
             print(f"\n{report(self.workspace, self.design)}", flush=True)
         self.complete = complete

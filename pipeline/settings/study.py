@@ -109,9 +109,10 @@ class StudyDesign:
     random numbers) and `control` (an arm known to harm; "" for none) are the gates of the study, `treatments`
     are tested with Holm's correction, `described` arms are measured without a test. kl_coef: the strengths of
     the KL penalty, one list for all arms or {arm: list}. A replicate has its own data, SFT and reward models;
-    its seed is first_seed plus its number. pilot: replicates before the standard deviation is estimated
-    again. prompts: how many common prompts every policy answers. settings: {stage: {field: value}} of the
-    stages `prepare`, `sft`, `reward` and `ppo`, over the preset's values.
+    its seed is first_seed plus its number. most: where it is larger than replicates, the number is estimated
+    again after the first `pilot` replicates, without looking at any effect, between replicates and most; 0
+    for a fixed number. prompts: how many common prompts every policy answers. settings: {stage: {field:
+    value}} of the stages `prepare`, `sft`, `reward` and `ppo`, over the preset's values.
     """
 
     name: str
@@ -130,6 +131,7 @@ class StudyDesign:
     alpha: float = Field(0.05, gt=0, lt=0.5)
     power: float = Field(0.8, gt=0, lt=1)
     pilot: int = Field(8, ge=2)
+    most: int = Field(0, ge=0, le=1000)
     prompts: int = Field(2000, ge=1)
     first_seed: int = Field(1000, ge=0, le=2**28)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -143,6 +145,8 @@ class StudyDesign:
             raise ValueError(f"preset={self.preset}: the primary outcome is gold, which only tiny has")
         if self.pilot > self.replicates:
             raise ValueError(f"pilot={self.pilot} is larger than replicates={self.replicates}")
+        if 0 < self.most < self.replicates:
+            raise ValueError(f"most={self.most} is smaller than replicates={self.replicates}")
         _check_coefficients(self)
         _check_settings(self)
         return self
