@@ -8,6 +8,7 @@ The report is written whenever a replicate is complete.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -145,6 +146,11 @@ class _Going:
     def _ended(self, run: PlannedRun, code: int) -> None:
         self.open.pop(run, None)
         self._look()
+        if (
+            not code and run.name in self.records
+        ):  # a run that is done needs no checkpoint, and there are many
+            folder = self.inner.run(self.records[run.name].id)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         complete = len(self._progress().replicates)
         if complete > self.complete:
             print(f"\n{report(self.workspace, self.design)}", flush=True)
