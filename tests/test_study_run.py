@@ -42,7 +42,7 @@ def test_a_study_runs_replicate_by_replicate_and_is_not_run_again(workspace, fil
     again = FakeProcesses()
     assert run_study(workspace, file, jobs=1, processes=again) == 0
     assert again.began == []
-    assert "== 0 of 58 done; now common prompts: prepare" in capsys.readouterr().out
+    assert "== 0 of 55 done; now common prompts: prepare" in capsys.readouterr().out
     assert list_runs(workspace) == []  # the runs of a study are its own
 
 
@@ -182,7 +182,7 @@ def test_while_a_study_runs_no_other_stage_starts(workspace, file):
             return super().wait(processes)
 
     run_study(workspace, file, jobs=1, processes=Intruded())
-    assert all("`study two-arms` (process" in told for told in refused) and len(refused) == 58
+    assert all("`study two-arms` (process" in told for told in refused) and len(refused) == 55
     assert locks.holder(locks.training_lock(workspace)) is None
 
 
