@@ -10,7 +10,7 @@ from pipeline.commands.cli import main
 from pipeline.commands.study import plan, recorded, settings_of, shares
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build
-from pipeline.settings.study import needs, parse_design, read_design
+from pipeline.settings.study import hash_of, needs, parse_design, read_design
 
 DESIGN = """
 name: quantised
@@ -140,6 +140,16 @@ def test_another_world_or_base_is_refused_for_a_study_that_was_begun(file, works
     write_json(path, record | {"origin": record["origin"] | {"world": "another"}})
     with pytest.raises(UserError, match="the world changed after the study was begun"):
         plan(workspace, file)
+
+
+def test_a_record_of_a_version_with_fewer_fields_is_read(file, workspace):
+    plan(workspace, file)
+    path = workspace.study("quantised") / "design.json"
+    record = read_json(path)
+    del record["design"]["most"]
+    write_json(path, record | {"sha256": hash_of(record["design"])})
+    assert recorded(workspace, "quantised") == read_design(file)
+    plan(workspace, file)
 
 
 def test_an_edited_record_is_noticed(file, workspace):

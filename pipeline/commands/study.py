@@ -23,7 +23,7 @@ from data.world import generate_splits
 from pipeline.runs.reader import list_runs
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import build, to_dict
-from pipeline.settings.study import PlannedRun, StudyDesign, parse_design, read_design
+from pipeline.settings.study import PlannedRun, StudyDesign, hash_of, parse_design, read_design
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def record(workspace: Workspace, design: StudyDesign) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"sha256": design.sha256, "design": to_dict(design), "origin": origin})
         return
-    if known.sha256 != design.sha256:
+    if known != design:
         before, now = to_dict(known), to_dict(design)
         changed = [name for name in now if now[name] != before[name]]
         raise UserError(
@@ -101,15 +101,17 @@ def fingerprints(design: StudyDesign) -> dict[str, str]:
 
 
 def recorded(workspace: Workspace, name: str) -> StudyDesign:
-    """The design on record. Raises FileNotFoundError if there is none, UserError if it was changed."""
+    """The design on record. Raises FileNotFoundError if there is none, UserError if it was changed.
+
+    The hash is that of the fields on record, so that a version with further fields still reads it.
+    """
     path = workspace.study(name) / "design.json"
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("design"), dict):
         raise UserError(f"{path}: is not the record of a design; restore the file", code=Code.RECORD)
-    design = parse_design(content["design"], str(path))
-    if content.get("sha256") != design.sha256:
+    if content.get("sha256") != hash_of(content["design"]):
         raise UserError(f"{path}: does not match its own hash; restore the file", code=Code.RECORD)
-    return design
+    return parse_design(content["design"], str(path))
 
 
 def settings_of(design: StudyDesign, run: PlannedRun) -> list[str]:

@@ -41,7 +41,7 @@ def report_file(workspace: Workspace, file: Path) -> str:
         raise UserError(
             f"study {design.name}: has not been begun in {workspace.root}", code=Code.STATE
         ) from None
-    if known.sha256 != design.sha256:
+    if known != design:
         raise UserError(
             f"study {design.name}: {file} is not the design with which it was begun", code=Code.STATE
         )
@@ -57,11 +57,12 @@ def report(workspace: Workspace, design: StudyDesign) -> str:
     how_far = progress(design, records, wanted(workspace, design))
     measured = measured_in(design, records, how_far)
     found = find(measured)
+    on_record = read_json(folder / "design.json")
     content = {
         "made": now(),
         "study": design.name,
-        "sha256": design.sha256,
-        "origin": read_json(folder / "design.json").get("origin"),
+        "sha256": on_record["sha256"],
+        "origin": on_record["origin"],
         "design": to_dict(design),
         "progress": dataclasses.asdict(how_far),
         "measured": dataclasses.asdict(measured),

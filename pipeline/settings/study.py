@@ -167,7 +167,7 @@ class StudyDesign:
     @property
     def sha256(self) -> str:
         """The hash of all fields, defaults included; comments and the order of lines do not count."""
-        return sha256_text(json.dumps(to_dict(self), sort_keys=True, allow_nan=False))
+        return hash_of(to_dict(self))
 
     @property
     def prompts_seed(self) -> int:
@@ -200,6 +200,11 @@ class StudyDesign:
         kind = ARMS[arm]
         seed = self.first_seed + replicate + (_AGAIN_SEED if kind.again else 0)
         return PlannedRun(stage, replicate, arm, kl_coef, kind.precision or "bf16", seed)
+
+
+def hash_of(design: Mapping[str, Any]) -> str:
+    """The SHA-256 of the fields of a design."""
+    return sha256_text(json.dumps(design, sort_keys=True, allow_nan=False))
 
 
 def needs(runs: Sequence[PlannedRun]) -> dict[PlannedRun, tuple[PlannedRun, ...]]:
