@@ -69,7 +69,11 @@ def test_a_stopped_study_goes_on_where_it_was(workspace, file):
     with pytest.raises(KeyboardInterrupt):
         run_study(workspace, file, jobs=1, processes=FakeProcesses(stop_at=9))
     inner = folder_of(workspace, "two-arms")
-    lost = Run.create(inner, "reward", build("reward", overrides=["name=r000-reward-int4", "dataset=r000"]))
+    lost = Run.create(
+        inner,
+        "reward",
+        build("reward", precision="int4", overrides=["name=r000-reward-int4", "dataset=r000"]),
+    )
     lost.start_attempt()
     lost.cancel()
     later = FakeProcesses()
@@ -140,7 +144,7 @@ def test_before_two_replicates_there_is_no_verdict(workspace, file, capsys):
     assert "There is no verdict yet: 1 of 1 replicates" in report_file(workspace, file)
 
 
-@pytest.mark.parametrize(("noise", "replicates"), [(0.001, 3), (0.02, 5), (0.3, 6)])
+@pytest.mark.parametrize(("noise", "replicates"), [(0.001, 3), (0.03, 5), (0.3, 6)])
 def test_the_number_of_replicates_is_estimated_once_after_the_pilot(
     workspace, file, monkeypatch, noise, replicates
 ):
