@@ -153,7 +153,7 @@ class _Going:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         complete = len(self._progress().replicates)
         if complete > self.complete:
-            print(f"\n{report(self.workspace, self.design)}", flush=True)
+            print(f"\n{report(self.workspace, self.design).splitlines()[0]}", flush=True)
         self.complete = complete
 
     def _time_left(self) -> str:
