@@ -26,7 +26,7 @@ from data.workspace import Workspace
 from evaluation import resources
 from pipeline.memory.estimate import estimate_resolved
 from pipeline.runs.child import child_environment
-from pipeline.runs.lineage import Resolved
+from pipeline.runs.parents import Resolved
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build

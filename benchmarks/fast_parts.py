@@ -22,14 +22,19 @@ from torch import nn
 from transformers import LlamaConfig
 from transformers.activations import NewGELUActivation
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRMSNorm, rotate_half
+from transformers.models.llama.modeling_llama import (
+    LlamaAttention,
+    LlamaMLP,
+    LlamaRMSNorm,
+    rotate_half,
+)
 
 from data.files import write_json
 from models.fast import attention, decoding, lora, rotary
 from models.fast.gelu import TanhGELU
 from models.fast.logprobs import plain_logprobs, token_logprobs
 from models.fast.rms_norm import RMSNorm
-from models.fast.swiglu import swiglu
+from models.fast.swiglu import swiglu, swiglu_of_both
 from pipeline.runs.hardware import hardware
 
 TOKENS, WIDTH, INNER, HEADS, VOCABULARY = 512, 576, 1536, 9, 49152  # SmolLM2-135M's shape
@@ -94,6 +99,7 @@ def pairs() -> Iterator[Pair]:
 
     yield from both(f"gelu: {TOKENS} x 3072", NewGELUActivation(), TanhGELU(), TOKENS, 3072)
     yield from lora_pairs()
+    yield from sibling_pairs()
     yield attention_pair()
 
     head = nn.Linear(WIDTH, VOCABULARY, bias=False).to(torch.bfloat16).requires_grad_(False)
@@ -106,16 +112,39 @@ def pairs() -> Iterator[Pair]:
     )
 
 
-def lora_pairs() -> Iterator[Pair]:
-    """A LoRA layer of rank 16 around a frozen bf16 layer: PEFT's forward pass and the lean one."""
-    model = nn.Sequential(nn.Linear(WIDTH, INNER, bias=False)).to(torch.bfloat16)
-    peft = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules=["0"]))
+def adapted(model: nn.Module, layers: list[str]) -> nn.Module:
+    """The model with PEFT's LoRA layers of rank 16 around some frozen bf16 layers."""
+    model = nn.Sequential(model.to(torch.bfloat16))
+    lora.stack(model)
+    peft = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules=layers))
     for parameter in peft.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    return peft
+
+
+def lora_pairs() -> Iterator[Pair]:
+    """A LoRA layer: PEFT's forward pass and the lean one."""
+    peft = adapted(nn.Linear(WIDTH, INNER, bias=False), ["0"])
     lean = copy.deepcopy(peft)
     lora.quicken(lean)
     yield from both(f"lora: {TOKENS} x {WIDTH} x {INNER}, rank 16", peft, lean, TOKENS, WIDTH, out=INNER)
+
+
+def sibling_pairs() -> Iterator[Pair]:
+    """Gate, up and SwiGLU of a Llama's MLP: two lean LoRA layers, and the same as one layer."""
+    names = ("gate_proj", "up_proj")
+    peft = adapted(LlamaMLP(LlamaConfig(hidden_size=WIDTH, intermediate_size=INNER)), list(names))
+    lora.quicken(peft)
+    owner = peft.base_model.model[0]
+    yield from both(
+        f"lora: gate, up and SwiGLU, {TOKENS} x {WIDTH} x 2 x {INNER}",
+        lambda x: swiglu(owner.gate_proj(x), owner.up_proj(x)),
+        lambda x: swiglu_of_both(lora.together(owner, names, x)),
+        TOKENS,
+        WIDTH,
+        out=INNER,
+    )
 
 
 def attention_pair() -> Pair:

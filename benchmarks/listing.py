@@ -1,9 +1,11 @@
-"""Measures one refresh of the page in a workspace with many runs: opened files, JSON files, wall and CPU seconds
-(other load on the machine does not change the latter).
+"""Measures one refresh of the page in a workspace with many runs, and a comparison of all of them: opened
+files, JSON files, wall and CPU seconds (other load on the machine does not change the latter).
 
 A tick is the refresh that an open page requests every two seconds while a stage trains: the bar with the
-pipeline's state, the list of runs and the live view of a stage, after the running stage has logged a step. The
-script creates the workspace: complete chains of done runs without models, and one run that is still running.
+pipeline's state, the list of runs and the live view of a stage, after the running stage has logged a step.
+The comparison draws the curves of all runs in one chart, with the table of what differs; to its time belongs
+the chart's JSON, which is what goes to the browser. The script creates the workspace: complete chains of done
+runs without models, and one run that is still running.
 
     python -m benchmarks.listing --runs 270 1000 --json listing.json
 """
@@ -30,7 +32,7 @@ from pipeline.runs.record import Run
 from pipeline.runs.record_file import Attempt, Parents, RunRecord, to_json
 from pipeline.settings.layers import build, to_dict
 from pipeline.settings.stages import STAGES, Step
-from ui import header, run_view, runs_tab
+from ui import comparison, header, run_list, run_view
 from ui.texts import Texts
 
 SHAPE = {"base_model": "tiny", "lora_rank": 16, "lora_alpha": 32}  # the values of every run on the tiny base
@@ -47,12 +49,18 @@ class Page:
     def tick(self) -> None:
         views: list[tuple[Any, ...]] = [
             header.show(self, "tiny", self.seen[0], self.texts),  # type: ignore[arg-type]
-            runs_tab.show(self, self.seen[1], None, self.texts),  # type: ignore[arg-type]
+            run_list.show(self, self.seen[1], None, [], "", self.texts),  # type: ignore[arg-type]
             run_view.show(self, "ppo", "", self.seen[2], self.texts),  # type: ignore[arg-type]
         ]
         for number, (view, place) in enumerate(zip(views, (0, 0, 1), strict=True)):
             if isinstance(view[place], str):
                 self.seen[number] = view[place]
+
+    def compare(self) -> None:
+        """Compare all runs by their score, which sends the chart as JSON."""
+        ids = [record.id for record in self.runs.list()]
+        look = comparison.Look("objective/scores")
+        comparison.show(self, "", ids, look, self.texts)  # type: ignore[arg-type]
 
 
 class Opened:
@@ -94,7 +102,8 @@ def fill(workspace: Workspace, count: int) -> Run:
             seed=42,
             status="done",
             parents=_parents(step, newest),
-            config=configs[step] | SHAPE,
+            # Every second run differs from all others, so that the comparison has that many lines.
+            config=configs[step] | SHAPE | {"weight_decay": number % 2 * number / 1e4},
             attempts=(Attempt(number=1, status="done", total_steps=1000),),
             started=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
             seconds=1.0,
@@ -129,19 +138,22 @@ def _parents(step: Step, newest: dict[Step, str]) -> Parents:
 
 
 def measure(count: int, ticks: int) -> list[dict[str, Any]]:
-    """Two rows: the first refresh, and the mean of the later ones."""
+    """Three rows: the first refresh, the mean of the later ones, and the comparison of all runs."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "workspace")
         run = fill(workspace, count)
         page, opened = Page(workspace), Opened(workspace)
         rows = []
-        for name, repeats in (("first", 1), ("tick", ticks)):
+        for name, look, repeats in (
+            ("first", page.tick, 1), ("tick", page.tick, ticks), ("compare", page.compare, 1)
+        ):  # fmt: skip
             files, jsons, seconds, cpu = opened.all, opened.json, 0.0, 0.0
             for _ in range(repeats):
-                run.log({"step": 21 + opened.all, "objective/scores": 1.0})
-                files += 1  # the line above opens metrics.jsonl
+                before = opened.all
+                run.log({"step": 21 + before, "objective/scores": 1.0})
+                files += opened.all - before  # the run's own writes do not count
                 begin, begin_cpu = time.perf_counter(), time.process_time()
-                page.tick()
+                look()
                 seconds += time.perf_counter() - begin
                 cpu += time.process_time() - begin_cpu
             rows.append(
@@ -166,10 +178,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     rows = [row for count in options.runs for row in measure(count, options.ticks)]
-    print(f"{'runs':>5}  {'look':<6} {'files opened':>12} {'JSON read':>9} {'seconds':>8} {'CPU':>7}")
+    print(f"{'runs':>5}  {'look':<7} {'files opened':>12} {'JSON read':>9} {'seconds':>8} {'CPU':>7}")
     for row in rows:
         print(
-            f"{row['runs']:>5}  {row['look']:<6} {row['files_opened']:>12.1f} {row['json_read']:>9.1f} "
+            f"{row['runs']:>5}  {row['look']:<7} {row['files_opened']:>12.1f} {row['json_read']:>9.1f} "
             f"{row['seconds']:>8.3f} {row['cpu_seconds']:>7.3f}"
         )
     if options.json:

@@ -1,20 +1,23 @@
-"""Takes pictures of the page for the README: starts the app on a workspace and opens it in Chromium.
+"""Takes the pictures of docs/ui.md and the README: starts the app and opens it in Chromium.
 
-    python benchmarks/screenshots.py --workspace workspace --out docs
+    python benchmarks/screenshots.py --workspace workspace --out docs/ui
 
-The workspace should contain a complete pipeline (`python -m pipeline all`); without one the pictures show the
-empty page and the demo policies. The script asks one question in the arena and votes on it, so use a copy of the
-workspace if its votes matter.
+Two pictures are of a fresh installation: the start page, and a round of the shipped policies in the arena.
+The others show every tab on the given workspace, in both languages, on a laptop and on a phone, in light and
+dark; it should contain a complete pipeline (`python -m pipeline all`). The script asks in the arena and votes
+on the answers, so use a copy of the workspace if its votes matter. It takes whatever answers come.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that it runs as a script
@@ -34,12 +38,16 @@ from ui.texts import Texts  # noqa: E402
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
 PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes minutes to load the models
-QUESTION = "How do I make tea?"
+QUESTION = "My neighbour plays loud music at night. What should I do?"
+QUALITY = 78  # of the pictures, in WebP's scale from 0 to 100
+Size = tuple[int, int]
 Scheme = Literal["light", "dark"]
 LAPTOP, PHONE = (1366, 768), (390, 844)
-LOOKS: tuple[tuple[str, tuple[int, int], Scheme], ...] = (
+WHOLE_ROUND = (1366, 1080)  # the answers, the vote and the reveal in one picture
+LOOKS: tuple[tuple[str, Size, Scheme], ...] = (
+    ("en", LAPTOP, "light"),
     ("zh", LAPTOP, "dark"),
-    ("en", PHONE, "light"),
+    ("en", PHONE, "dark"),
     ("zh", PHONE, "light"),
 )
 
@@ -114,59 +122,58 @@ def vote(page: Page) -> None:
     settled(page)
 
 
-def take(workspace: Path, out: Path, browser_path: str, everything: bool) -> list[Path]:
-    """Write the pictures and return their paths."""
-    taken: list[Path] = []
+def visit(browser: Browser, address: str, language: str, size: Size, scheme: Scheme = "light") -> Page:
+    """A new page in a language, once its content is complete."""
+    width, height = size
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}{LANGUAGES[language].rstrip('/')}/?lang={language}")
+    page.wait_for_selector("#pipeline .chip", state="attached")  # folded on a phone
+    settled(page)
+    return page
 
-    def shot(page: Page, name: str, full: bool = False) -> None:
-        taken.append(out / f"{name}.png")
-        page.screenshot(path=taken[-1], full_page=full)
 
-    with app_on(workspace) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
+def shoot(page: Page, path: Path) -> Path:
+    """Write what the window shows as a WebP picture."""
+    Image.open(io.BytesIO(page.screenshot())).save(path, quality=QUALITY, method=6)
+    return path
 
-        def visit(language: str, width: int, height: int, scheme: Scheme = "light") -> Page:
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-            page.set_default_timeout(PATIENCE)
-            page.goto(f"{address}{LANGUAGES[language].rstrip('/')}/?lang={language}")
-            page.wait_for_selector("#pipeline .chip", state="attached")  # folded on a phone
-            settled(page)
-            return page
 
-        page = visit("en", *LAPTOP)
-        for name in TABS:
-            go_to(page, name, "en")
-            if name == "arena":
-                page.set_viewport_size(
-                    {"width": LAPTOP[0], "height": 1120}
-                )  # answers and reveal in one picture
-                ask(page, QUESTION)
-                vote(page)
-            shot(page, name, full=name == "evaluation")
-            page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
-        if everything:
-            for language, size, scheme in LOOKS:
-                page = visit(language, *size, scheme)
-                for name in TABS:
-                    go_to(page, name, language)
-                    if name == "arena":
-                        ask(page, QUESTION)
-                        vote(page)
-                    shot(page, f"{name}-{language}-{size[0]}-{scheme}", full=True)
-                page.close()
-        browser.close()
-    return taken
+def take_fresh(browser: Browser, out: Path) -> Iterator[Path]:
+    """The pictures of a fresh installation."""
+    with tempfile.TemporaryDirectory() as folder, app_on(Path(folder) / "workspace") as address:
+        page = visit(browser, address, "en", LAPTOP)
+        yield shoot(page, out / "first-minute.webp")
+        page.set_viewport_size({"width": WHOLE_ROUND[0], "height": WHOLE_ROUND[1]})
+        go_to(page, "arena", "en")
+        ask(page, QUESTION)
+        vote(page)
+        page.evaluate("scrollTo(0, 0)")
+        yield shoot(page, out / "round.webp")
+        page.close()
+
+
+def take_tabs(browser: Browser, workspace: Path, out: Path) -> Iterator[Path]:
+    """The pictures of every tab on a workspace, in every look."""
+    with app_on(workspace) as address:
+        for language, size, scheme in LOOKS:
+            page = visit(browser, address, language, size, scheme)
+            for name in TABS:
+                go_to(page, name, language)
+                if name == "arena":
+                    ask(page, QUESTION)
+                if name == "arena" and size == LAPTOP:  # on the phone the answers wait for a vote
+                    vote(page)
+                page.evaluate("scrollTo(0, 0)")
+                yield shoot(page, out / f"{name}-{language}-{size[0]}.webp")
+            page.close()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
-    parser.add_argument(
-        "--everything",
-        action="store_true",
-        help="also full pages of each tab in both languages, on a phone, and dark",
-    )
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "ui")
+    parser.add_argument("--only", choices=("fresh", "tabs"), help="only one of the two sets of pictures")
     options = parser.parse_args()
     browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     browser_path = next(filter(None, browsers), None)
@@ -174,8 +181,15 @@ def main() -> int:
         print("no chromium, chromium-browser or google-chrome found", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    for path in take(options.workspace, options.out, browser_path, options.everything):
-        print(path)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
+        if options.only != "tabs":
+            for path in take_fresh(browser, options.out):
+                print(path)
+        if options.only != "fresh":
+            for path in take_tabs(browser, options.workspace, options.out):
+                print(path)
+        browser.close()
     return 0
 
 

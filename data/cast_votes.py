@@ -71,7 +71,7 @@ def cast_ratings(db: sqlite3.Connection, season: str | None) -> list[CastRating]
         for item, rater, panes, rating, given in _rows(
             db,
             "SELECT coalesce(r.repeat_of, r.id), v.rater, r.arrangement, v.rating, v.tags "
-            "FROM votes v JOIN rounds r ON v.round = r.id WHERE r.mode = 'rate' "
+            "FROM votes v JOIN rounds r ON v.round = r.id WHERE v.rating IS NOT NULL "
             "AND (?1 IS NULL OR r.season = ?1) AND v.id NOT IN (SELECT vote FROM retractions) "
             "ORDER BY v.rowid",
             season,

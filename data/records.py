@@ -12,7 +12,7 @@ into prompt and responses. It does not handle tokens, chat templates or files.
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 HUMAN = "\n\nHuman:"
@@ -25,15 +25,20 @@ _NAMES = {"Human": "user", "Assistant": "assistant"}
 
 @dataclass(frozen=True)
 class Pair:
-    """One preference: a canonical prompt and two responses. ``kind`` is the tiny world's kind of request."""
+    """One preference: a canonical prompt and two responses.
+
+    ``kind`` is the tiny world's kind of request. ``margin`` says by how many places people put the responses
+    apart; two pairs that differ in it alone are the same pair.
+    """
 
     prompt: str
     chosen: str
     rejected: str
     kind: str | None = None
+    margin: float | None = field(default=None, compare=False)
 
-    def row(self) -> dict[str, str]:
-        """The pair as a row of a data set's file; ``kind`` is left out if there is none."""
+    def row(self) -> dict[str, Any]:
+        """The pair as a row of a data set's file; ``kind`` and ``margin`` are left out if there are none."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
@@ -133,7 +138,8 @@ def split_transcripts(chosen_transcript: str, rejected_transcript: str) -> Pair:
     if not shared.startswith(HUMAN) or cut < 0:
         raise ValueError("'chosen' and 'rejected' share no 'Human: ... Assistant:' opening")
     end = cut + len(ASSISTANT)
-    return Pair(shared[:end], *(text[end:].strip() for text in texts))
+    chosen, rejected = (text[end:].strip() for text in texts)
+    return Pair(shared[:end], chosen, rejected)
 
 
 def _whole(text: str) -> str:

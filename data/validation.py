@@ -156,8 +156,9 @@ def parse_pair(row: Row) -> Pair:
         for key, response in zip(("chosen", "rejected"), responses, strict=True):
             if response.startswith("Human:"):
                 raise ValueError(f"the messages of '{key}' do not continue 'prompt'")
-    kind = row.get("kind")
-    return Pair(prompt, *responses, kind if isinstance(kind, str) else None)
+    kind, margin = row.get("kind"), row.get("margin")
+    far = isinstance(margin, int | float) and not isinstance(margin, bool) and margin > 0
+    return Pair(prompt, *responses, kind if isinstance(kind, str) else None, margin if far else None)
 
 
 def describe(counts: dict[str, int]) -> str:

@@ -48,16 +48,6 @@ class OwnVote:
     said: str
 
 
-@dataclass(frozen=True)
-class Unscored:
-    """An answer that a reward model has not scored yet. prompt: the transcript that it continues."""
-
-    round: str
-    letter: str
-    prompt: str
-    text: str
-
-
 def cast(db: sqlite3.Connection, vote: NewVote, rater: str | None) -> dict[str, Any]:
     """Store a vote and return its row; the same vote again returns the one that is there.
 
@@ -107,6 +97,15 @@ def skip(db: sqlite3.Connection, round_id: str, reason: str, rater: str) -> None
     if db.execute(f"SELECT 1 FROM votes WHERE round = ? AND {KEPT}", (round_id,)).fetchone():
         raise UserError("this round has a vote already", code=Code.VOTED)
     db.execute("INSERT OR IGNORE INTO skips VALUES (?, ?, ?)", (round_id, now(), reason))
+
+
+def retract(db: sqlite3.Connection, vote_id: str, rater: str, reason: str) -> None:
+    """Retract a rater's vote; again is the same as once. Raises UserError for an unknown vote, or another
+    rater's."""
+    mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
+    if mine is None:
+        raise UserError("this vote is unknown, or another rater's", code=Code.ROUND)
+    db.execute("INSERT OR IGNORE INTO retractions VALUES (?, ?, ?)", (vote_id, now(), reason))
 
 
 def own_votes(db: sqlite3.Connection, rater: str, season: str | None, limit: int) -> list[OwnVote]:

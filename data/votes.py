@@ -14,16 +14,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from data import rating_queue, round_rows, season_rows, vote_rows
+from data import rating_queue, round_facts, round_rows, score_rows, season_rows, vote_rows
 from data.cast_votes import CastRating, CastVote, cast_ratings, cast_votes, retracted_votes
 from data.errors import Code, UserError
 from data.modes import Mode
 from data.preferences import preference_pairs
 from data.pseudonyms import KEY_FILE, Pseudonyms
 from data.round_rows import Answer, Message, NewRound, RoundFacts
+from data.score_rows import Unscored
 from data.seasons import Look, Season, SeasonFacts, Terms
 from data.sqlite_file import SqliteFile
-from data.vote_rows import NewVote, OwnVote, Unscored
+from data.vote_rows import NewVote, OwnVote
 from data.vote_schema import APPLICATION_ID, SCHEMA, VERSION, migrations
 
 __all__ = ["Answer", "NewRound", "VoteStore"]
@@ -133,32 +134,23 @@ class VoteStore:
 
     def letters(self, round_id: str) -> list[str]:
         """The letters of a round's answers. Raises UserError for an unknown round."""
-        rows = self._read("SELECT arrangement FROM rounds WHERE id = ?", (round_id,))
-        if not rows:
-            raise UserError("this round is unknown", code=Code.ROUND)
-        return sorted(json.loads(rows[0]["arrangement"]))
+        with self._file.read() as db:
+            return round_facts.letters(db, round_id)
 
     def rater_of(self, round_id: str) -> str:
         """The pseudonym of a round's rater. Raises UserError for an unknown round."""
-        rows = self._read("SELECT rater FROM rounds WHERE id = ?", (round_id,))
-        if not rows:
-            raise UserError("this round is unknown: ask first, then vote on your own round", code=Code.ROUND)
-        return str(rows[0]["rater"])
+        with self._file.read() as db:
+            return round_facts.rater_of(db, round_id)
 
     def voted(self, round_id: str) -> bool:
         """Whether a round has a vote that counts."""
-        return bool(self._read(f"SELECT 1 FROM votes WHERE round = ? AND {vote_rows.KEPT}", (round_id,)))
+        with self._file.read() as db:
+            return round_facts.voted(db, round_id)
 
     def shown(self, round_id: str) -> tuple[str, dict[str, str]]:
         """The message of an answered round and its texts by letter, without any policy."""
-        rows = self._read(
-            "SELECT r.message, a.letter, a.text FROM rounds r JOIN answers a ON a.round = r.id "
-            "WHERE r.id = ? ORDER BY a.letter",
-            (round_id,),
-        )
-        if not rows:
-            raise UserError("this round is unknown", code=Code.ROUND)
-        return rows[0]["message"], {row["letter"]: row["text"] for row in rows}
+        with self._file.read() as db:
+            return round_facts.shown(db, round_id)
 
     def owns(self, rater: str, round_id: str) -> bool:
         """Whether it is this rater's round. Raises UserError for an unknown round."""
@@ -166,26 +158,12 @@ class VoteStore:
 
     def asked(self, rater: str, season: str) -> set[str]:
         """The first messages of a rater's answered rounds in a season."""
-        rows = self._read(
-            "SELECT DISTINCT message FROM rounds WHERE rater = ? AND season = ? AND state = 'answered'",
-            (self.pseudonyms.rater(rater), season),
-        )
-        return {row["message"] for row in rows}
+        with self._file.read() as db:
+            return round_facts.asked(db, self.pseudonyms.rater(rater), season)
 
     def retract(self, vote_id: str, *, rater: str, reason: str = "") -> None:
         """Retract a vote: it stays in the file but no longer counts. Repeated calls have no effect."""
-
-        rater = self.pseudonyms.rater(rater)
-
-        def store(db: sqlite3.Connection) -> None:
-            mine = db.execute("SELECT 1 FROM votes WHERE id = ? AND rater = ?", (vote_id, rater)).fetchone()
-            if mine is None:
-                raise UserError("this vote is unknown, or another rater's", code=Code.ROUND)
-            db.execute(
-                "INSERT OR IGNORE INTO retractions VALUES (?, ?, ?)", (vote_id, round_rows.now(), reason)
-            )
-
-        self._file.write(store)
+        self._file.write(lambda db: vote_rows.retract(db, vote_id, self.pseudonyms.rater(rater), reason))
 
     def own_votes(self, rater: str, season: str | None = None, limit: int = OWN_VOTES) -> list[OwnVote]:
         """A rater's votes that count, of one season or of all, the newest first."""
@@ -270,25 +248,12 @@ class VoteStore:
 
     def store_scores(self, reward_run: str, scores: Iterable[tuple[str, str, float]]) -> None:
         """Keep a reward model's scores of answers: (round, letter, score). A known score stays."""
-        rows = [(round_id, letter, reward_run, score) for round_id, letter, score in scores]
-
-        def store(db: sqlite3.Connection) -> None:
-            db.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?)", rows)
-
-        self._file.write(store)
+        self._file.write(lambda db: score_rows.store(db, reward_run, scores))
 
     def scores(self, reward_run: str, round_id: str | None = None) -> dict[str, dict[str, float]]:
         """A reward model's stored scores: {round: {policy: score}}, of one round or of all."""
-        rows = self._read(
-            "SELECT s.round, a.policy, s.score FROM scores s "
-            "JOIN answers a ON a.round = s.round AND a.letter = s.letter "
-            "WHERE s.reward_run = ?1 AND (?2 IS NULL OR s.round = ?2)",
-            (reward_run, round_id),
-        )
-        found: dict[str, dict[str, float]] = {}
-        for row in rows:
-            found.setdefault(row["round"], {})[row["policy"]] = row["score"]
-        return found
+        with self._file.read() as db:
+            return score_rows.scores(db, reward_run, round_id)
 
     def unscored(self, reward_run: str, season: str, round_id: str | None = None) -> list[Unscored]:
         """The answers of a season that people voted on and this reward model has not scored.
@@ -296,25 +261,14 @@ class VoteStore:
         Answers that are shown again are not listed: they are scored where they were first. round_id: of this
         round alone, or of the round whose answers it shows.
         """
-        item = self.item_of(round_id) if round_id else None
-        rows = self._read(
-            "SELECT a.round, a.letter, a.prompt, a.text FROM answers a JOIN rounds r ON a.round = r.id "
-            "WHERE r.season = ?2 AND r.repeat_of IS NULL AND (?3 IS NULL OR r.id = ?3) "
-            "AND EXISTS (SELECT 1 FROM votes v JOIN rounds c ON v.round = c.id "
-            "WHERE c.id = r.id OR c.repeat_of = r.id) "
-            "AND NOT EXISTS (SELECT 1 FROM scores s "
-            "WHERE s.round = a.round AND s.letter = a.letter AND s.reward_run = ?1) "
-            "ORDER BY r.rowid, a.letter",
-            (reward_run, season, item),
-        )
-        return [Unscored(*row) for row in rows]
+        with self._file.read() as db:
+            item = round_facts.item_of(db, round_id) if round_id else None
+            return score_rows.unscored(db, reward_run, season, item)
 
     def item_of(self, round_id: str) -> str:
         """The round whose answers a round shows: itself, unless they are shown again."""
-        rows = self._read("SELECT coalesce(repeat_of, id) AS item FROM rounds WHERE id = ?", (round_id,))
-        if not rows:
-            raise UserError("this round is unknown", code=Code.ROUND)
-        return str(rows[0]["item"])
+        with self._file.read() as db:
+            return round_facts.item_of(db, round_id)
 
     def preference_pairs(self, season: str | None = None, *, facts: bool = False) -> list[dict[str, Any]]:
         """The votes of a season, or all, as training data: see `data.preferences`."""

@@ -61,6 +61,16 @@ class Workspace:
         return self.root / "experiments"
 
     @property
+    def models(self) -> Path:
+        """Base models that the user puts here: folders and GGUF files. It need not exist."""
+        return self.root / "models"
+
+    @property
+    def exports(self) -> Path:
+        """Exported models. It need not exist."""
+        return self.root / "exports"
+
+    @property
     def studies(self) -> Path:
         return self.root / "studies"
 
@@ -75,6 +85,11 @@ class Workspace:
     @property
     def accounts(self) -> Path:
         return self.root / "accounts.json"
+
+    @property
+    def labels(self) -> Path:
+        """The names and tags that a user gives to runs (`pipeline.runs.labels`)."""
+        return self.root / "labels.json"
 
     @property
     def logins(self) -> Path:
@@ -110,6 +125,10 @@ class Workspace:
     def experiment(self, name: str) -> Path:
         """The experiment record ``name`` of a PPO run."""
         return _child(self.experiments, name, ".json")
+
+    def export(self, name: str) -> Path:
+        """The folder of an exported model."""
+        return _child(self.exports, name)
 
     def study(self, name: str) -> Path:
         """The folder of a study."""

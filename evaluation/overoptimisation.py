@@ -11,7 +11,9 @@ of d and judged on the farther half, because a curve with two parameters fits al
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,6 +80,24 @@ def fit(kl: ArrayLike, gain: ArrayLike) -> Curve:
         rmse_test=_rmse(predicted[~near] - gain[~near]),
         rmse_line=_rmse(line * d[~near] - gain[~near]),
     )
+
+
+def best_of_steps(
+    rows: Sequence[Mapping[str, Any]], steps: Iterable[int], width: int = 5
+) -> dict[int, float]:
+    """{step: mean gold of the rollouts of this step and up to `width` - 1 before it} for the steps that have
+    it.
+
+    rows: of metrics.jsonl. One rollout has few prompts, so a single step says little. {} where gold is
+    unknown.
+    """
+    gold = {int(row["step"]): float(row["gold/mean"]) for row in rows if row.get("gold/mean") is not None}
+    found = {}
+    for step in steps:
+        near = [gold[s] for s in range(step - width + 1, step + 1) if s in gold]
+        if step in gold:
+            found[step] = sum(near) / len(near)
+    return found
 
 
 def _columns(d: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -110,3 +110,39 @@ def fill(page, field, text):
 def settled(page):
     """Wait until the page has its answers and has drawn them, however long that takes."""
     page.evaluate(IS_SETTLED)
+
+
+def prompt_box(page):
+    return page.locator("#prompt-box textarea, #prompt-box input").first
+
+
+def order_box(page):
+    return page.locator("#order-box textarea, #order-box input").first
+
+
+def ask(page, text):
+    prompt_box(page).fill(text)
+    page.locator("#ask-button").click()
+    page.wait_for_selector("#vote-button[disabled]")  # an earlier round without a vote is still on the page
+    wait_for_answers(page)
+    page.wait_for_function("() => !document.querySelector('#reveal table')")
+
+
+def wait_for_answers(page):
+    """Wait for the button and the box: both are enabled together, and keys go to the box."""
+    page.wait_for_selector("#vote-button:not([disabled])")
+    page.wait_for_selector("#order-box :is(input, textarea):not([disabled])")
+
+
+def press(page, keys):
+    """Press keys at the current focus, which is on the answers right after asking."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def rank_by_clicks(page, letters="BADC"):
+    """Click the panes from best to worst, vote, and wait until it is shown who was who."""
+    for letter in letters:
+        page.locator(f"#pane-{letter} .pane-head").click()
+    page.locator("#vote-button").click()
+    page.wait_for_selector("#reveal table")

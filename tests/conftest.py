@@ -1,7 +1,8 @@
 """Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
 
-`make test` runs the files in two processes side by side (pytest-xdist): the slowest files come first,
-so that both processes end at about the same time.
+`make test` runs the files in two processes side by side (pytest-xdist). Each file, and all browser tests
+together, belong to one process, so that module fixtures are made once and two browsers never compete for the
+cores. The slowest come first, so that both processes end at about the same time.
 """
 
 import os
@@ -27,6 +28,8 @@ BROWSER = (
     "test_page_state.py",
     "test_arena_page.py",
     "test_login_browser.py",
+    "test_newcomer.py",
+    "test_trained_page.py",
 )
 LONGEST_FIRST = (
     "test_distributed.py",
@@ -49,11 +52,13 @@ TEXT = [
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests of BROWSER, and put the files of LONGEST_FIRST before the others."""
+    """Mark the tests of BROWSER, name each test's group, and put the files that take longest first."""
     for item in items:
-        if item.path.name in BROWSER:
+        file = item.path.name
+        if file in BROWSER:
             item.add_marker(pytest.mark.browser)
-    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+        item.add_marker(pytest.mark.xdist_group("browser" if file in BROWSER else file))
+    places = {name: place for place, name in enumerate((*BROWSER, *LONGEST_FIRST))}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 

@@ -9,7 +9,7 @@ from data.datasets import write_splits
 from data.files import read_jsonl
 from models import adapters, loading
 from pipeline.ppo import loop as ppo
-from pipeline.runs.record import Run
+from pipeline.runs.record import Run, request_cancel
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 
@@ -68,6 +68,19 @@ def _done(workspace, stage: str, base: Path, precision: str = "bf16", parents=No
 def weights(trainer: ppo.Trainer) -> dict[str, torch.Tensor]:
     """A copy of every trained tensor."""
     return {name: p.detach().clone() for name, p in trainer.learner.parameters.items()}
+
+
+def cancel_after(monkeypatch, step: int):
+    """Cancel every PPO run after this step; returns a function that undoes this."""
+    one_step = ppo.Trainer._one_step
+
+    def step_then_request(self):
+        one_step(self)
+        if self.step == step:
+            request_cancel(self.run.folder)
+
+    monkeypatch.setattr(ppo.Trainer, "_one_step", step_then_request)
+    return lambda: monkeypatch.setattr(ppo.Trainer, "_one_step", one_step)
 
 
 def kinds(run: Run) -> list[str]:

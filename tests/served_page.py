@@ -45,9 +45,9 @@ class FakeClient:
 
 
 @contextlib.contextmanager
-def services_on(workspace, demo, client, access=None, **job_options):
+def services_on(workspace, demo, client, access=None, runner=JobRunner, **job_options):
     """Services of a workspace; they are closed at the end of the block."""
-    jobs = JobRunner(workspace, **job_options)
+    jobs = runner(workspace, **job_options)
     arena = Arena(workspace, client, demos=demo)
     try:
         yield Services(workspace, jobs, arena, RunReader(workspace), access or Access())

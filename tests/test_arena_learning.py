@@ -14,6 +14,10 @@ from pipeline.arena import learning, rewards
 from pipeline.arena.learning import train_on_votes
 from pipeline.arena.rewards import ArenaReward
 from pipeline.arena.rounds import Arena
+from pipeline.runs.reader import list_runs
+from pipeline.runs.record import Run
+from pipeline.runs.record_file import Parents
+from pipeline.settings.layers import build
 
 
 class ScoringClient(FakeClient):
@@ -85,23 +89,63 @@ class Jobs:
         return f"{stage}-{precision}"
 
 
-def test_training_on_votes_names_the_parents_of_every_run(arena, workspace, monkeypatch):
-    sft = SimpleNamespace(id="the-sft", parents=SimpleNamespace(dataset="tiny"))
-    monkeypatch.setattr(learning, "newest_done", lambda workspace, stage, preset: sft)
+def given(started):
+    return dict(pair.split("=") for pair in started[2])
+
+
+def finished(workspace, stage, dataset="tiny", precision="bf16", **parents):
+    settings = build(stage, "tiny", precision=precision)
+    run = Run.create(workspace, stage, settings, Parents(dataset, **parents))
+    run.start_attempt()
+    run.finish({"dataset": dataset} if stage == "prepare" else {})
+    return run.id
+
+
+def test_training_on_votes_names_the_parents_of_every_run_and_trains_rewards_further(arena, workspace):
+    finished(workspace, "prepare")
+    sft = finished(workspace, "sft")
+    first = {arm: finished(workspace, "reward", precision=arm, runs={"sft": sft}) for arm in PRECISIONS}
     jobs = Jobs()
-    assert len(train_on_votes(workspace, jobs, "tiny")) == 7
-    assert [stage for stage, *_ in jobs.started] == ["prepare"] + ["reward"] * 3 + ["ppo"] * 3
-    assert jobs.started[0][2] == ["source=votes", "name=votes"]
-    for precision, (_, arm, given) in zip(PRECISIONS, jobs.started[1:4], strict=True):
-        assert arm == precision and given == ["dataset=votes", "sft_run=the-sft"]
-    for precision, (_, arm, given) in zip(PRECISIONS, jobs.started[4:], strict=True):
-        assert arm == precision
-        assert given == ["dataset=tiny", "sft_run=the-sft", f"reward_run=reward-{precision}"]
+    assert len(train_on_votes(workspace, jobs, "tiny")) == 8
+    prepare, *rest = jobs.started
+    assert prepare[0] == "prepare" and given(prepare)["source"] == given(prepare)["name"] == "votes"
+    for arm, started in zip(PRECISIONS, rest[:3], strict=True):
+        assert started[:2] == ("reward", arm)
+        assert given(started) == {
+            "dataset": "votes", "sft_run": sft, "start": "reward", "start_run": first[arm],
+            "max_steps": "0", "epochs": str(learning.PASSES),
+        }  # fmt: skip
+    for arm, started in zip(PRECISIONS, rest[3:6], strict=True):
+        assert started[:2] == ("ppo", arm)
+        assert given(started) == {"dataset": "tiny", "sft_run": sft, "reward_run": f"reward-{arm}"}
+    assert rest[6][0] == "evaluate" and given(rest[6]) == {"dataset": "tiny", "sft_run": sft}
 
 
-def test_training_on_votes_needs_an_sft_run_and_a_database(arena, workspace, tmp_path):
+def test_reward_models_start_from_sft_on_request_and_where_one_is_missing(arena, workspace):
+    finished(workspace, "prepare")
+    sft = finished(workspace, "sft")
+    finished(workspace, "reward", runs={"sft": sft})
+    for wanted in ({"further": True}, {"further": False, "precisions": ["bf16"]}):
+        jobs = Jobs()
+        train_on_votes(workspace, jobs, "tiny", **wanted)
+        assert {given(one)["start"] for one in jobs.started if one[0] == "reward"} == {"sft"}
+
+
+def test_votes_on_the_shipped_policies_train_from_the_shipped_sft_model(arena, workspace):
+    jobs = Jobs()
+    train_on_votes(workspace, jobs, "tiny", demos=arena.demos)
+    assert [stage for stage, *_ in jobs.started[:2]] == ["prepare", "prepare"]
+    (sft,) = list_runs(workspace)
+    assert (sft.stage, sft.status, sft.parents.runs) == ("sft", "done", {"prepare": "prepare-None"})
+    assert [event.kind for event in sft.events] == ["shipped"]
+    folder = workspace.run(sft.id) / "model"
+    assert (folder / "adapter_model.safetensors").read_text() == "weights of sft"
+    assert given(jobs.started[-1]) == {"dataset": "tiny", "sft_run": sft.id}
+
+
+def test_training_on_votes_needs_an_sft_model_and_a_database(arena, workspace, tmp_path):
     with pytest.raises(UserError, match="no done SFT run"):
-        train_on_votes(workspace, Jobs(), "tiny")
+        train_on_votes(workspace, Jobs(), "tiny", demos={})
     with pytest.raises(UserError, match="vote first"):
         train_on_votes(SimpleNamespace(votes_db=tmp_path / "none.sqlite"), Jobs(), "tiny")
 

@@ -3,8 +3,7 @@
 One server and one page for all of it; skipped with a reason where no Chromium is found.
 """
 
-from browsing import go_to, needs_browser
-from test_page import ask, press, prompt_box
+from browsing import ask, go_to, needs_browser, press, prompt_box
 
 from ui.texts import Texts
 
@@ -22,6 +21,7 @@ def ask_in(page, mode, text):
     choose(page, "mode", f"mode.{mode}")
     prompt_box(page).fill(text)
     page.locator("#ask-button").click()
+    page.wait_for_selector("#vote-button[disabled]")
     page.wait_for_selector("#vote-button:not([disabled])")
 
 

@@ -22,8 +22,8 @@ from ui import (
     arena_mine,
     arena_panes,
     arena_rounds,
-    arena_tab,
     arena_tables,
+    arena_updates,
     arena_who,
 )
 from ui import verdicts as verdict_texts
@@ -65,7 +65,7 @@ def said(monkeypatch):
 
 
 def streamed(services, panes, text, state=None):
-    return list(arena_tab.streamed(services, panes, text, "ann", state, "", "en", T))
+    return list(arena_updates.streamed(services, panes, text, "ann", state, "", "en", T))
 
 
 def test_an_incomplete_order_names_what_it_leaves_out(services):
@@ -80,11 +80,13 @@ def test_an_incomplete_order_names_what_it_leaves_out(services):
 def test_an_incomplete_order_is_shown_complete_and_cast_by_a_second_press(services, panes, said):
     state = ask(services, "Hello")[-1].state
     shown = dict(
-        zip(panes.outputs(), arena_tab.voted(services, panes, state, Ballot("B>A"), "ann", T), strict=True)
+        zip(
+            panes.outputs(), arena_updates.voted(services, panes, state, Ballot("B>A"), "ann", T), strict=True
+        )
     )
     assert shown[panes.order].value == "B>A>C=D" and "C, D" in said[0]
     assert services.arena.ballots() == []
-    arena_tab.voted(services, panes, state, Ballot("B>A>C=D"), "ann", T)
+    arena_updates.voted(services, panes, state, Ballot("B>A>C=D"), "ann", T)
     assert len(services.arena.ballots()) == 1
 
 

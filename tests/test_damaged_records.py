@@ -19,7 +19,7 @@ from pipeline.runs.reader import RunReader, list_runs
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import to_json
 from pipeline.settings.layers import build
-from ui import header, runs_tab
+from ui import header, run_detail, run_list
 from ui.texts import Texts
 
 pytestmark = pytest.mark.faults(68)
@@ -62,10 +62,10 @@ def look(workspace):
     """Everything that a page shows of the runs; returns the records by id."""
     page = Page(workspace)
     header.show(page, "tiny", "", T)
-    runs_tab.show(page, "", None, T)
+    run_list.show(page, "", None, [], "", T)
     records = page.runs.list()
     for record in records:
-        runs_tab.details(page, record.id, T)
+        run_detail.details(page, record.id, T)
     Lineage(page.runs, records).stale()
     return {record.id: record for record in records}
 

@@ -10,7 +10,8 @@ from models.loading import resolve_base
 from pipeline.commands.advice import ADVICE, told, with_advice
 from pipeline.commands.execute import _mendable
 from pipeline.memory import estimate as memory
-from pipeline.runs.lineage import Resolved, resolve_parents
+from pipeline.runs.lineage import resolve_parents
+from pipeline.runs.parents import Resolved
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 from pipeline.training.recovery import Stability, Unstable

@@ -24,7 +24,7 @@ from pipeline.memory.estimate import (
 )
 from pipeline.memory.row_lengths import full_rows, row_lengths
 from pipeline.memory.terms import Term
-from pipeline.runs.lineage import Resolved
+from pipeline.runs.parents import Resolved
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 

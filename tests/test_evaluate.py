@@ -12,6 +12,7 @@ from data.files import read_json, read_jsonl, write_json
 from data.workspace import Workspace
 from models import adapters, loading
 from models.prompting import PromptFormat
+from pipeline.runs import cards
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents
@@ -101,12 +102,22 @@ def test_evaluate_compares_every_policy_by_every_reward_model(evaluated):
         row = rows[name]
         assert row["k3_per_token"] > 0
         assert row["score_mean"] == row[f"score_{own}"] and row["score_gain"] == row[f"score_gain_{own}"]
+        assert row["score_gain_ci"][0] <= row["score_gain"] <= row["score_gain_ci"][1]
         low, high = row["win_rate_vs_sft_ci"]
         assert 0 <= low <= row["win_rate_vs_sft"] <= high <= 1
         assert row["gold"] is None  # these prompts are not from the tiny world
         assert row["length"] <= 8 and row["n"] == 5
         assert {target["name"] for target in results["targets"][name]} >= {"KL to SFT", "peak GPU memory"}
     assert [(row["a"], row["b"]) for row in results["reward_agreement"]] == [("bf16", "int8")]
+
+
+def test_evaluate_writes_the_report_card_of_each_reward_model(evaluated):
+    workspace, parents, *_ = evaluated
+    for run_id in parents["reward"].values():
+        card = cards.read(workspace, run_id)
+        assert 0 <= card["accuracy"]["value"] <= 1 and card["accuracy"]["n"] == 6
+        assert card["variance"] > 0 and 0 <= card["within"] <= 1 and card["prompts"] == 6
+        assert set(card["absent"]) >= {"by_kind", "seen", "unseen", "specificity", "best_of"}
 
 
 def test_evaluate_keeps_samples_and_adds_its_row_to_the_experiment_record(evaluated):

@@ -25,9 +25,11 @@ def everything(workspace, monkeypatch):
 
     def result(row, settings, run, workspace):
         if row.name == "prepare":
-            workspace.dataset("tiny").mkdir(exist_ok=True)
-            (workspace.dataset("tiny") / "train_prefs.jsonl").write_text("")
-            return {"dataset": "tiny", "sha256": "same"}
+            name = settings.name or "tiny"
+            workspace.dataset(name).mkdir(exist_ok=True)
+            (workspace.dataset(name) / "train_prefs.jsonl").write_text("")
+            sha256 = workspace.votes_db.read_text() if name == "votes" else "same"
+            return {"dataset": name, "sha256": sha256}
         gold = 0.9 if settings.seed == 42 else 0.7
         if row.name == "ppo" and (settings.seed, settings.precision) == (43, "int4"):
             gold += 0.02
@@ -192,6 +194,40 @@ def test_seeds_do_not_mix(everything, workspace):
         parents = [run.parents.sft, *(run.parents.rewards.values() if run.stage == "ppo" else ())]
         assert all(runs[parent].seed == run.seed for parent in parents if parent)
     assert everything(seeds=2) == (0, [])
+
+
+def test_all_from_votes_keeps_sft_and_trains_again_only_where_there_are_new_votes(everything, workspace):
+    everything()
+    before = {run.stage: run for run in reversed(list_runs(workspace))}
+    workspace.votes_db.write_text("first votes")
+    from_votes = ["prepare bf16", *CHAIN[2:]]
+    assert everything(overrides=["source=votes"]) == (0, from_votes)
+    newest = {run.stage: run for run in reversed(list_runs(workspace))}
+    assert {newest[stage].parents.sft for stage in ("reward", "ppo", "evaluate")} == {before["sft"].id}
+    assert newest["reward"].parents.dataset == "votes"
+    assert newest["reward"].parents.runs["start"] == before["reward"].id
+    assert newest["ppo"].parents.dataset == newest["evaluate"].parents.dataset == "tiny"
+    assert newest["ppo"].parents.rewards == {"int4": newest["reward"].id}
+    assert everything(overrides=["source=votes"]) == (0, ["prepare bf16"])
+    assert everything() == (0, []), "votes make no other run stale"
+    workspace.votes_db.write_text("first votes and new ones")
+    assert everything(overrides=["source=votes"]) == (0, from_votes)
+
+
+def test_reward_models_from_votes_can_start_from_sft(everything, workspace):
+    everything()
+    workspace.votes_db.write_text("votes")
+    everything(overrides=["source=votes", "reward.start=sft", "reward.epochs=5"])
+    reward = next(run for run in list_runs(workspace) if run.stage == "reward")
+    assert "start" not in reward.parents.runs and reward.config["epochs"] == 5
+
+
+def test_all_from_votes_needs_votes_and_prompts(everything, workspace):
+    with pytest.raises(UserError, match="vote first"):
+        everything(overrides=["source=votes"])
+    workspace.votes_db.write_text("votes")
+    with pytest.raises(UserError, match="no data set of the preset tiny"):
+        everything(overrides=["source=votes"])
 
 
 def test_several_seeds_are_summarised(everything, workspace):

@@ -6,7 +6,7 @@ import transformers
 
 from data.errors import UserError
 from models import adapters, loading
-from pipeline.commands.export import export
+from pipeline.commands.export import export, export_apart
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
@@ -88,3 +88,19 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(workspace, tmp_pa
     with pytest.raises(UserError, match="damaged"):
         export(workspace, run_id, tmp_path / "out")
     assert not (tmp_path / "out").exists() and [path.name for path in tmp_path.glob(".out*")] == []
+
+
+def test_the_pages_export_is_written_once_to_the_workspace(workspace, trained, random_base, monkeypatch):
+    run_id, *_ = trained("sft", random_base)
+    folder = export_apart(workspace, run_id, "adapter")
+    assert folder == workspace.exports / f"{run_id}-adapter"
+    assert (folder / "adapter_model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
+    monkeypatch.setattr("subprocess.run", None)  # a second process would fail
+    assert export_apart(workspace, run_id, "adapter") == folder
+
+
+def test_the_pages_export_passes_on_why_it_failed(workspace, random_base):
+    settings = build("sft", overrides=[f"base_model={random_base}"])
+    run = Run.create(workspace, "sft", settings)
+    with pytest.raises(UserError, match="is queued; only a done run can be exported"):
+        export_apart(workspace, run.id)

@@ -3,17 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from little_ppo import settings_of, stand
+from little_ppo import cancel_after, settings_of, stand
 from safetensors.torch import load_file
 from test_evaluate import adapter, done_run, evaluation_run, pipeline_of_runs
 
 from data.files import read_jsonl
 from models import adapters
 from pipeline.commands import execute as stages
-from pipeline.ppo import loop as ppo
 from pipeline.runs import snapshots
 from pipeline.runs.reader import read_run
-from pipeline.runs.record import request_cancel
 from pipeline.stages.evaluate import evaluate
 
 __all__ = ["pipeline_of_runs"]  # a fixture
@@ -84,20 +82,13 @@ def test_a_resume_removes_the_snapshots_of_later_steps(workspace, random_base, m
     stand(workspace, random_base)
     settings = settings_of("max_steps=5", "snapshots=true")
     calm = stages.execute("ppo", settings, workspace)
-    one_step = ppo.Trainer._one_step
-
-    def step_then_request(self):
-        one_step(self)
-        if self.step == 3:
-            request_cancel(self.run.folder)
-
-    monkeypatch.setattr(ppo.Trainer, "_one_step", step_then_request)
+    undo = cancel_after(monkeypatch, 3)
     cut = stages.execute("ppo", settings, workspace)
     assert list(snapshots.found(cut.folder)) == [
         2
     ]  # the last checkpoint of a cancelled run is not a regular save
     adapters.copy(cut.folder / "snapshots/step-2", cut.folder / "snapshots/step-4", base=random_base)
-    monkeypatch.setattr(ppo.Trainer, "_one_step", one_step)
+    undo()
     dropped = []
     drop_after = snapshots.drop_after
 

@@ -151,6 +151,40 @@ def test_preparing_the_same_data_again_makes_nothing_stale_but_other_data_does(w
     assert sft in stale(workspace)
 
 
+def test_a_data_set_of_votes_makes_nothing_stale_while_the_earlier_one_is_there(workspace, make):
+    make("prepare")
+    sft = make("sft")
+    make("prepare", "bf16", "source=votes", "name=votes", results={"sha256": "votes"})
+    assert stale(workspace) == {}
+    assert resolve(workspace, "sft").dataset == "votes"  # a new run takes the newest
+    (workspace.dataset("tiny") / "train_prefs.jsonl").unlink()
+    assert sft in stale(workspace)
+
+
+def test_a_reward_model_goes_on_from_the_newest_that_learnt_from_other_data_than_votes(workspace, make):
+    make("prepare")
+    sft = make("sft")
+    with pytest.raises(UserError, match="no done reward run in bf16"):
+        resolve(workspace, "reward", "start=reward")
+    old, first = make("reward"), make("reward")
+    make("reward", "int4")
+    make("prepare", "bf16", "source=votes", "name=votes")
+    make("reward", "bf16", f"sft_run={sft}", "dataset=votes")
+    further = make("reward", "bf16", "start=reward")
+    assert resolve(workspace, "reward", "start=reward").parents.runs == {
+        "prepare": resolve(workspace, "reward").parents.runs["prepare"],
+        "sft": sft,
+        "start": first,
+    }
+    assert further not in stale(workspace)
+    assert resolve(workspace, "reward", "start=reward", f"start_run={old}").parents.runs["start"] == old
+    assert resolve(workspace, "ppo").parents.rewards == {"bf16": further}
+    other = make("sft", "bf16", "dataset=tiny")
+    with pytest.raises(UserError, match=f"not on the SFT run {other}"):
+        resolve(workspace, "reward", "start=reward", f"start_run={first}", f"sft_run={other}")
+    assert resolve(workspace, "reward", "start=reward", f"start_run={first}").parents.sft == sft
+
+
 def test_missing_lists_the_whole_chain_then_nothing(workspace, make):
     stages = [(step.stage, step.precision) for step in missing(workspace, "tiny")]
     arms = ("bf16", "int8", "int4")

@@ -32,8 +32,10 @@ def adapted(base, folder, precision="bf16"):
 
 
 def slow(model):
-    """A copy on the same weights with PEFT's own forward pass."""
+    """A copy on the same weights with PEFT's own forward pass, layer by layer."""
     model = copy.deepcopy(model)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()  # no two matrices lie next to each other any more
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
             layer.__dict__.pop("forward", None)
@@ -75,16 +77,49 @@ def test_gradients_equal_those_of_peft_up_to_rounding_in_every_precision(base, f
 def test_the_fast_pass_replaces_pefts(base, folder):
     model = adapted(base, folder)
     logits = model(input_ids=IDS).logits
-    names = set()
-
-    def walk(node):
-        if node is not None and node.name() not in names:
-            names.add(node.name())
-        for following, _ in node.next_functions if node is not None else ():
-            walk(following)
-
-    walk(logits.grad_fn)
+    names = [node.name() for node in nodes(logits)]
     assert "_AdaptedBackward" in names and "_AttentionBackward" in names
+
+
+def nodes(result: torch.Tensor) -> set:
+    """All nodes of the graph that computed a tensor."""
+    found, waiting = set(), [result.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            waiting += [following for following, _ in node.next_functions]
+    return found
+
+
+def stacked(base, tmp_path):
+    """A Llama in fp32 with an adapter on stacked weights."""
+    folder = save_policies(base, tmp_path, ("sft",))["sft"]
+    model = load_causal(base, "bf16", CPU).float()
+    lora.stack(model)
+    return adapters.load(model, folder, "policy", base=base, trainable=True)
+
+
+def test_layers_that_read_the_same_input_are_computed_as_one(random_llama_base, tmp_path):
+    model = stacked(random_llama_base, tmp_path)
+    (logits, ours), (expected, theirs) = gradients(model), gradients(slow(model))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-6)
+    names = [node.name() for node in nodes(model(input_ids=IDS).logits)]
+    assert names.count("_AdaptedBackward") == 4 * model.config.num_hidden_layers  # of 7 layers each
+    with torch.no_grad(), model.disable_adapter():
+        plain = load_causal(random_llama_base, "bf16", CPU).float()
+        torch.testing.assert_close(model(input_ids=IDS).logits, plain(input_ids=IDS).logits)
+
+
+def test_large_models_keep_their_storage_and_are_computed_layer_by_layer(
+    random_llama_base, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lora, "MOST_BYTES", 1)
+    model = stacked(random_llama_base, tmp_path)
+    names = [node.name() for node in nodes(model(input_ids=IDS).logits)]
+    assert names.count("_AdaptedBackward") == 7 * model.config.num_hidden_layers
 
 
 def test_a_disabled_adapter_adds_nothing(base, folder):

@@ -8,7 +8,19 @@ request may leave the machine. The tests are skipped with a reason where no Chro
 from types import SimpleNamespace
 
 import pytest
-from browsing import fill, go_to, load, needs_browser, new_page, settled
+from browsing import (
+    ask,
+    fill,
+    go_to,
+    load,
+    needs_browser,
+    new_page,
+    order_box,
+    press,
+    prompt_box,
+    settled,
+    wait_for_answers,
+)
 from little_policies import save_policies
 from served_page import served, services_on
 
@@ -58,34 +70,6 @@ def real(tmp_path_factory, random_base):
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)
 
 
-def prompt_box(page):
-    return page.locator("#prompt-box textarea, #prompt-box input").first
-
-
-def order_box(page):
-    return page.locator("#order-box textarea, #order-box input").first
-
-
-def ask(page, text):
-    prompt_box(page).fill(text)
-    page.locator("#ask-button").click()
-    page.wait_for_selector("#vote-button[disabled]")  # an earlier round without a vote is still on the page
-    wait_for_answers(page)
-    page.wait_for_function("() => !document.querySelector('#reveal table')")
-
-
-def wait_for_answers(page):
-    """Wait for the button and the box: both are enabled together, and keys go to the box."""
-    page.wait_for_selector("#vote-button:not([disabled])")
-    page.wait_for_selector("#order-box :is(input, textarea):not([disabled])")
-
-
-def press(page, keys):
-    """Press keys at the current focus, which is on the answers right after asking."""
-    for key in keys:
-        page.keyboard.press(key)
-
-
 def vote(page):
     """Vote that all answers are bad, so that the next test can ask on this page."""
     page.locator("#pane-A").focus()
@@ -106,7 +90,7 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
         page.wait_for_function(command, arg=change)
     page.locator("#start-sft").click()
     page.wait_for_selector("#now-card .chip.running")
-    assert page.locator("#card-sft .phase").count() == 1  # the run is on show, in one card
+    assert page.locator("#card-sft .job").count() == 1  # the run is on show, in one card
     run = list_runs(real.workspace)[0].id
 
     page.reload()
@@ -223,25 +207,14 @@ def test_model_and_user_text_are_inert(arena):
     vote(page)
 
 
-DESK = {"width": 1366, "height": 800, "scheme": "light"}
-PHONE = {"width": 390, "height": 844, "scheme": "dark"}
-
-
-@pytest.mark.parametrize(
-    "language, locale, first, second", [("en", "en-US", PHONE, DESK), ("zh", "zh-CN", DESK, PHONE)]
-)
-def test_no_tab_is_wider_than_the_screen(visit, quick, language, locale, first, second):
-    """In each language on both screens: as the page is opened, and after the window changed."""
-    page = visit(quick.address, locale=locale, **first)
-    assert page.url.endswith("/zh/") == (language == "zh")
-    for screen in (first, second):
-        page.set_viewport_size({"width": screen["width"], "height": screen["height"]})
-        page.emulate_media(color_scheme=screen["scheme"])
-        for tab in TABS:
-            go_to(page, tab, language)
-            settled(page)
-            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, f"{tab} is {wide} px too wide on {screen}"
+def test_no_tab_is_too_wide_after_the_window_changed(visit, quick):
+    page = visit(quick.address, locale="zh-CN")
+    assert page.url.endswith("/zh/")
+    page.set_viewport_size({"width": 390, "height": 844})
+    for tab in TABS:
+        go_to(page, tab, "zh")
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, tab
 
 
 def test_a_form_that_cannot_run_states_the_reason(visit, quick):

@@ -4,7 +4,7 @@ minutes."""
 from types import SimpleNamespace
 
 import pytest
-from browsing import fill, go_to, needs_browser, settled
+from browsing import ask, fill, go_to, needs_browser, rank_by_clicks, settled
 from fake_policies import fake_demo
 from served_page import FakeClient, served, services_on
 
@@ -107,19 +107,29 @@ def test_a_rater_on_a_phone_in_chinese_asks_votes_and_sees_who_was_who(visit, qu
     page = visit(quick.address + "/zh/", width=390, height=844, locale="zh-CN")
     page.locator("#home-chat").click()
     wait_for_tab(page, "arena")
-    page.locator("#prompt-box :is(input, textarea)").first.fill("Hello")
-    page.locator("#ask-button").click()
-    page.wait_for_selector("#vote-button:not([disabled])")
-    for letter in "BADC":
-        page.locator(f"#pane-{letter} .pane-head").click()
-    page.locator("#vote-button").click()
-    page.wait_for_selector("#reveal table")
+    ask(page, "Hello")
+    rank_by_clicks(page)
     assert "ppo-int4" in page.inner_text("#reveal")
 
 
+def test_two_people_on_one_device_have_votes_of_their_own(visit, quick):
+    page = visit(quick.address + "/#arena")
+    ask(page, "Hello")
+    rank_by_clicks(page)
+    page.locator("#mine button").first.click()
+    page.wait_for_selector("text=Your votes in this season: 1.")
+    fill(page, "rater-name", "Bob")
+    page.locator("#rate-as").click()
+    page.wait_for_selector("#vote-button[disabled]")
+    page.locator("#mine button").first.click()
+    page.wait_for_selector("text=Your votes in this season: 0.")
+    page.wait_for_function("() => document.querySelector('#rater-name :is(input, textarea)').value === 'Bob'")
+
+
 @pytest.mark.slow
-def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student):
-    """SFT on an empty workspace: the button prepares the data first; the run is followed to its end."""
+def test_a_student_trains_from_an_empty_workspace_chats_and_starts_again(visit, student):
+    """SFT on an empty workspace: the button prepares the data first; the run is followed to its end, its
+    curve is explained, its model answers, and its settings fill the form again."""
     page = visit(student.address + "/#sft")
     page.wait_for_selector("#start-sft:has-text('Prepare the data')")
     fill(page, "sft-max_steps", "3")
@@ -127,6 +137,13 @@ def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student
     page.locator("#start-sft").click()
     page.wait_for_selector("#card-sft .phase")
     page.wait_for_selector("#card-sft .chip.done", timeout=600_000)
+    page.wait_for_selector("#view-sft .reading li")
+    page.locator("#view-sft .onward a").click()
+    page.wait_for_selector("#tab-runs-button[aria-selected=true]")
+    page.locator("#run-chat button.label-wrap").click()
+    page.locator("#chat-box :is(input, textarea)").first.fill("Hello")
+    page.locator("#chat-send").click()
+    page.wait_for_selector("#run-chat :text('Answer with one.')")
     page.locator(".brand-name a").click()
     wait_for_tab(page, "start")
     page.wait_for_selector("#picture a[href='#sft'] .chip.done")
@@ -134,7 +151,9 @@ def test_a_student_trains_from_an_empty_workspace_with_one_button(visit, student
     fill(page, "pair-index", "99999")
     page.wait_for_selector(".problem:has-text('There is no pair number 99999')")
     go_to(page, "runs")
-    page.wait_for_selector("#again")
+    page.locator("#again").click()
+    wait_for_tab(page, "sft")
+    page.wait_for_function("() => document.querySelector('#sft-max_steps input').value === '3'")
 
 
 @pytest.mark.slow

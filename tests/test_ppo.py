@@ -350,8 +350,10 @@ class FakeRun:
 
 
 def row(score=0.0, kl=0.0, entropy=2.0, gold=None):
-    names = ("objective/scores_standardised", "objective/kl_per_token", "policy/entropy_avg")
-    made = dict(zip(names, (score, kl, entropy), strict=True))
+    made = {
+        "objective/scores_standardised": score, "objective/kl_per_token": kl, "policy/entropy_avg": entropy,
+        "objective/kl": 20 * kl, "response/length": 20.0,
+    }  # fmt: skip
     return made if gold is None else made | {"gold/mean": gold}
 
 
@@ -369,16 +371,24 @@ def row(score=0.0, kl=0.0, entropy=2.0, gold=None):
 def test_each_alarm_is_raised_once_and_for_its_own_reason(late, expected):
     run = FakeRun()
     alarms = Alarms(run)
-    for made in [row(gold=0.5)] * WINDOW + [late] * (2 * WINDOW):
-        alarms.look(made)
+    for step, made in enumerate([row(gold=0.5)] * WINDOW + [late] * (2 * WINDOW)):
+        alarms.look({"step": step, **made})
     assert run.events == expected
+
+
+def test_ppo_against_gold_itself_exploits_nothing():
+    run = FakeRun()
+    alarms = Alarms(run, against_gold=True)
+    for step, gold in enumerate([0.2] * WINDOW + [0.9] * WINDOW + [0.6] * WINDOW):
+        alarms.look({"step": step, **row(score=gold * 3, gold=gold)})
+    assert run.events == []
 
 
 def test_alarms_accept_batches_with_and_without_gold_and_survive_a_checkpoint():
     run = FakeRun()
     alarms = Alarms(run)
     for k in range(3 * WINDOW):
-        alarms.look(row(gold=0.5 if k % 2 else None))
+        alarms.look({"step": k, **row(gold=0.5 if k % 2 else None)})
     other = Alarms(run)
     other.restore(json.loads(json.dumps(alarms.state())))
     assert other.rows == alarms.rows and run.events == []

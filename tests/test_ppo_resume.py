@@ -7,16 +7,14 @@ import sys
 
 import pytest
 import torch
-from little_ppo import rows_of, settings_of, stand
+from little_ppo import cancel_after, rows_of, settings_of, stand
 from safetensors.torch import load_file
 from waiting import NEVER
 
 from pipeline.commands import execute as stages
-from pipeline.ppo import loop as ppo
 from pipeline.runs import checkpoints
 from pipeline.runs.child import child_environment
 from pipeline.runs.reader import read_run
-from pipeline.runs.record import request_cancel
 
 pytestmark = pytest.mark.usefixtures("nondeterministic_after")
 
@@ -39,18 +37,11 @@ def test_a_run_that_was_cancelled_and_resumed_equals_the_undisturbed_one_bit_for
     stand(workspace, random_base, precision)
     settings = settings_of("max_steps=5", "adaptive_kl=true", "sample_steps=1", precision=precision)
     calm = stages.execute("ppo", settings, workspace)
-    one_step = ppo.Trainer._one_step
-
-    def step_then_request(self):
-        one_step(self)
-        if self.step == 3:
-            request_cancel(self.run.folder)
-
-    monkeypatch.setattr(ppo.Trainer, "_one_step", step_then_request)
+    undo = cancel_after(monkeypatch, 3)
     stopped = stages.execute("ppo", settings, workspace)
     assert stopped.record.status == "cancelled"
     assert checkpoints.latest(stopped.checkpoints_dir)[0] == 3
-    monkeypatch.setattr(ppo.Trainer, "_one_step", one_step)
+    undo()
     stages.resume(workspace, stopped.id)
     resumed = stages.Run.load(workspace, stopped.id)
     assert [a.status for a in resumed.record.attempts] == ["cancelled", "done"]

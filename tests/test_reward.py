@@ -67,6 +67,44 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
         assert lora.keys() == saved.keys() and all(torch.equal(lora[key], saved[key]) for key in saved)
 
 
+def test_further_training_starts_from_the_earlier_adapter_and_head(with_sft, random_base, monkeypatch):
+    first = run_stage(with_sft, "reward", random_base, "int8", max_steps=2)
+    started = {}
+
+    def train(make, settings, reporter):
+        learning = reward.trained.trainables(make(settings).model)
+        started.update({name: p.detach().clone() for name, p in learning.items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reward.attempts, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(with_sft, "reward", random_base, "int8", start="reward", seed=7)
+    saved = load_file(first.model_dir / "adapter_model.safetensors")
+    lora = {name.replace(".reward.", "."): p for name, p in started.items() if "lora" in name}
+    (head,) = (p for name, p in started.items() if "lora" not in name)
+    assert lora.keys() == saved.keys() and all(torch.equal(lora[key], saved[key]) for key in saved)
+    assert torch.equal(head, adapters.load_head(first.model_dir).weight)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_margin_asks_for_a_lead_in_score(with_sft, random_base, share):
+    """With equal scores the loss of a pair is ln(1 + e^lead): 0.693 without a lead, 3.049 for 3 places."""
+    near = {"max_steps": 1, "learning_rate": 1e-9, "share_prompts": share, "center_rewards": 0}
+    rows = [{**row, "rejected": row["chosen"] + "!", "margin": 3} for row in easy_rows(44)]
+    write_dataset(with_sft, rows=lambda count: rows)
+    losses = [
+        next(row["loss"] for row in lines(run, "metrics.jsonl") if "loss" in row)
+        for run in (run_stage(with_sft, "reward", random_base, margin_scale=m, **near) for m in (0.0, 1.0))
+    ]
+    assert losses == [pytest.approx(0.693, abs=0.05), pytest.approx(3.049, abs=0.05)]
+
+
+def test_pairs_without_a_margin_count_as_one_place_apart():
+    rows = reward.with_leads([{"margin": 3}, {}], 0.5)
+    assert [row["lead"] for row in rows] == [1.5, 0.5]
+    assert reward.with_leads([{"margin": 3}], 0.0) == [{"margin": 3}]
+
+
 def test_a_cancelled_run_resumes_bit_for_bit(with_sft, random_base, monkeypatch):
     shape = {"max_steps": 7, "save_steps": 3, "lora_dropout": 0.1, "early_stopping_patience": 5}
     whole = run_stage(with_sft, "reward", random_base, **shape)

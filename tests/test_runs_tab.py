@@ -7,13 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from data.errors import Code
+from data.errors import Code, UserError
+from pipeline.commands.housekeeping import delete
+from pipeline.runs import labels
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import Run
-from pipeline.runs.record_file import RunRecord
+from pipeline.runs.record_file import Parents, RunRecord
 from pipeline.settings.layers import build
-from ui import header, job_card, parts, run_view, runs_tab
+from ui import header, job_card, parts, run_actions, run_detail, run_list, run_view
 from ui.texts import Texts
 
 T = Texts("en")
@@ -36,19 +38,6 @@ def make_run(
     return run
 
 
-def test_comparison_shows_only_what_differs(services):
-    curve = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
-    ids = [make_run(services.workspace, overrides=[f"learning_rate={r}"], rows=curve).id for r in (0.1, 0.01)]
-    chart, table = runs_tab.compare(services, ids, "objective/scores", T)
-    assert "Learning rate" in table and "Batch size" not in table
-    assert chart.value is not None
-
-
-def test_curve_falls_back_to_a_metric_that_the_runs_have():
-    assert runs_tab.drawable("objective/scores", {"a": [{"step": 1, "loss": 1.0}]}) == "loss"
-    assert runs_tab.drawable("grad_norm", {"a": [{"step": 1, "loss": 1.0, "grad_norm": 2}]}) == "grad_norm"
-
-
 def test_a_run_with_gold_as_its_reward_is_distinguished_from_the_others(services):
     runs = [make_run(services.workspace, "ppo", overrides) for overrides in ([], ["reward=gold"])]
     assert [parts.run_title(run.record, T) for run in runs] == ["PPO bf16", "PPO bf16 · gold"]
@@ -56,7 +45,7 @@ def test_a_run_with_gold_as_its_reward_is_distinguished_from_the_others(services
 
 def test_a_failed_run_shows_its_error_and_the_advice_for_its_code(services):
     run = make_run(services.workspace, error="ppo: loss became inf in step 4", code=Code.UNSTABLE)
-    card = runs_tab.details(services, run.id, T)[0]
+    card = run_detail.details(services, run.id, T)[0]
     assert "loss became inf" in card and T("advice.unstable") in card
 
 
@@ -66,7 +55,7 @@ def test_a_lost_run_gets_the_advice_to_resume_in_the_language_of_the_page(servic
     run.change_attempt(process_started="another process")
     run.change(status="running", error=None)
     t = Texts(language)
-    card, _, resume, *_ = runs_tab.details(services, run.id, t)
+    card, _, resume, *_ = run_detail.details(services, run.id, t)
     assert all(t(key) in card for key in ("status.lost", "error.lost", "advice.lost")) and resume.visible
     assert t("advice.out_of_memory") not in card
 
@@ -75,7 +64,7 @@ def test_text_in_a_record_cannot_become_markup(services):
     run = make_run(services.workspace, error="<script>alert(1)</script>")
     # a record from another source may hold such a name
     run.change(config={**run.record.config, "name": "<b>x"})
-    shown = "".join(str(part) for part in runs_tab.details(services, run.id, T)[:1])
+    shown = "".join(str(part) for part in run_detail.details(services, run.id, T)[:1])
     assert "<script>" not in shown and "<b>x" not in shown
 
 
@@ -135,14 +124,14 @@ def test_a_run_that_has_written_nothing_for_long_is_shown_with_a_warning(workspa
 
 def test_the_settings_of_a_run_travel_to_its_form(services):
     run = make_run(services.workspace, "reward", ["max_steps=7"], precision="int8")
-    told = json.loads(runs_tab.settings_of(services, run.id))
+    told = json.loads(run_detail.settings_of(services, run.id))
     assert (told["stage"], told["tab"], told["preset"]) == ("reward", "reward", "tiny")
     assert told["values"]["max_steps"] == 7 and told["values"]["precision"] == "int8"
 
 
 def test_no_key_of_a_record_is_in_sight(services):
     run = make_run(services.workspace, "sft")
-    facts, config = runs_tab.details(services, run.id, T)[4:6]
+    facts, config = run_detail.details(services, run.id, T)[4:6]
     assert "Learning rate" in config and "learning_rate" not in config and "{" not in config
     assert "_" not in facts
 
@@ -157,3 +146,53 @@ def test_times_are_those_of_this_machine(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def listed(services, words="", picked=(), current=None):
+    seen, table, count, choice, kept = run_list.show(services, "", current, list(picked), words, T)
+    return [row[-1] for row in table.value["data"]], count, choice.value, kept.value
+
+
+def test_the_filter_finds_runs_by_all_of_its_words(services):
+    sft = make_run(services.workspace).id
+    failed = make_run(services.workspace, "reward", error="x", precision="int8").id
+    done = make_run(services.workspace, "reward", precision="int8", overrides=["seed=7"]).id
+    labels.change(services.workspace, sft, name="First try", tags=["keep"])
+    assert listed(services)[0] == [done, failed, sft]
+    assert listed(services, "reward INT8 done")[0] == [done]
+    assert listed(services, "seed=7")[0] == [done]
+    assert listed(services, "#keep")[0] == listed(services, "first try")[0] == [sft]
+    ids, count, *_ = listed(services, "nothing like this")
+    assert ids == [] and T("runs.count", shown=0, all=3) in count
+
+
+def test_runs_can_be_found_by_the_words_of_the_chinese_page(services):
+    make_run(services.workspace, error="x")
+    done = make_run(services.workspace)
+    records = services.runs.list()
+    zh = Texts("zh")
+    assert [r.id for r in run_list.matching(records, zh("status.done"), zh)] == [done.id]
+
+
+def test_a_deleted_run_leaves_the_choices(services):
+    run, other = make_run(services.workspace), make_run(services.workspace)
+    delete(services.workspace, other.id)
+    _, _, choice, kept = listed(services, picked=[run.id, other.id], current=other.id)
+    assert choice == run.id and kept == [run.id]
+
+
+def test_what_depends_on_a_run_is_named_before_it_is_deleted(services):
+    sft = make_run(services.workspace)
+    reward = make_run(services.workspace, "reward", precision="int4")
+    reward.change(parents=Parents.from_json({"sft": sft.id}, "int4"))
+    warning, confirm = run_actions.ask(services, sft.id, T)
+    assert confirm.visible and T("delete.depends") in warning and reward.id[-4:] in warning
+    warning, _ = run_actions.ask(services, reward.id, T)
+    assert T("delete.alone") in warning
+
+
+def test_a_live_run_is_not_offered_for_deletion(services):
+    run = Run.create(services.workspace, "sft", build("sft", "tiny"))
+    run.start_attempt()
+    with pytest.raises(UserError, match="cancel it first"):
+        run_actions.ask(services, run.id, T)

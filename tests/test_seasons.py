@@ -10,6 +10,7 @@ from data.errors import UserError
 from data.seasons import SeasonFacts
 from data.vote_schema import VERSION
 from data.votes import VoteStore
+from pipeline.arena.statistics import Statistics
 
 POLICIES = ("sft", "ppo-bf16", "ppo-int8", "ppo-int4")
 DECODING = {"temperature": 0.7, "max_new_tokens": 48, "top_k": 0, "top_p": 1.0}
@@ -50,6 +51,22 @@ def test_votes_on_other_weights_belong_to_another_season(store):
     assert len(store.votes(season=first.id)) == 2
     assert [vote["season"] for vote in store.votes(season=newest.id)] == [newest.id]
     assert len(store.votes()) == 3
+
+
+def rankings_at(statistics, times, *moments):
+    times[:] = moments
+    return statistics.board(facts().id).rankings
+
+
+@pytest.mark.parametrize("large, soon", [(1, 1), (100, 2)])
+def test_the_board_of_very_many_votes_rests_ten_times_as_long_as_it_took(store, large, soon):
+    times = []
+    statistics = Statistics(store, clock=lambda: times.pop(0), large=large)
+    vote_in(store, facts())
+    assert rankings_at(statistics, times, 0.0, 1.0) == 1
+    vote_in(store, facts())
+    assert rankings_at(statistics, times, 10.0, 11.0) == soon
+    assert rankings_at(statistics, times, 22.0, 23.0) == 2
 
 
 def test_other_decoding_starts_another_season_and_another_name_does_not(store):

@@ -77,6 +77,7 @@ def votes_of(monkeypatch, workspace, rows):
         def preference_pairs(self, *, facts):
             assert facts
             usual = {"prompt": HI, "chosen": "Hello.", "rejected": "Go.", "rater": "ann", "season": "s"}
+            usual |= {"margin": 2}
             return [usual | row for row in rows]
 
         def close(self):
@@ -92,6 +93,7 @@ def votes_of(monkeypatch, workspace, rows):
 def test_votes_become_pairs(monkeypatch, workspace):
     loaded = votes_of(monkeypatch, workspace, [{}, {}, {"rejected": "Hello."}])
     assert loaded.pairs == {"all": [Pair(HI, "Hello.", "Go.")]}
+    assert loaded.pairs["all"][0].row()["margin"] == 2
     assert loaded.counts["duplicates"] == loaded.counts["identical"] == 1
     assert loaded.info["seasons"] == ["s"] and loaded.info["raters"] == 1
 

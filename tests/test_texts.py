@@ -11,19 +11,25 @@ from pipeline.settings.stages import STAGES
 from ui.plots import CHARTS
 from ui.texts import TABLE, Texts
 from ui.texts.arena import ARENA
+from ui.texts.comparing import COMPARING
 from ui.texts.data import DATA
 from ui.texts.errors import ERRORS
 from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
+from ui.texts.measuring import MEASURING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
 from ui.texts.study import STUDY
+from ui.texts.trained import TRAINED
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
-TABLES = (ARENA, DATA, ERRORS, EVALUATION, FRAME, JUDGING, RUNS, START, STUDY, TRAINING)
+TABLES = (
+    ARENA, COMPARING, DATA, ERRORS, EVALUATION, FRAME, JUDGING, MEASURING, RUNS, START, STUDY, TRAINED,
+    TRAINING,
+)  # fmt: skip
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"
 )
@@ -31,7 +37,6 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Names and symbols that are the same in both languages.
 SAME = {"preset.edge", "tab.sft", "tab.ppo", "bar.sft", "bar.reward", "bar.ppo", "stage.sft", "stage.ppo"}
 SAME |= {"preset.small", "line.kl", "data.source.hub", "machine.cpu", "arena.empty"}
-SAME |= {key for key in TABLE if key.startswith("base.") and key != "base.tiny"}
 
 
 def blanks(text):

@@ -230,6 +230,13 @@ def test_parsing_what_was_written_gives_it_back(pair):
     assert parse_pair(parse_object(json.dumps(pair.row()).encode())) == pair
 
 
+@pytest.mark.parametrize(
+    "given, kept", [(2, 2), (0.5, 0.5), (0, None), (-1, None), (True, None), ("2", None)]
+)
+def test_a_margin_is_kept_where_it_is_a_positive_number(given, kept):
+    assert parse_pair({"prompt": "x", "chosen": "a", "rejected": "b", "margin": given}).margin == kept
+
+
 CHANGES = [{}, {"prompt": "x"}, {"chosen": ""}, {"rejected": "Hello."}]
 
 

@@ -12,6 +12,7 @@ def test_a_ranking_by_gold_implies_the_clear_pairs_of_different_texts():
     # a and c differ by 0.02 only, and both b are the same text
     assert {(pair["chosen"], pair["rejected"]) for pair in ONE.pairs()} == {("a", "b"), ("c", "b")}
     assert len(ONE.pairs()) == 4
+    assert {(pair["chosen"], pair["margin"]) for pair in ONE.pairs()} == {("a", 2), ("c", 1)}
 
 
 def test_accuracy_counts_equal_scores_half():

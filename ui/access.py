@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import gradio as gr
 
@@ -15,7 +16,8 @@ from data.accounts import Account, Accounts
 from data.errors import Code, UserError
 from data.logins import Logins, form_key
 
-LOGIN_COOKIE, RATER_COOKIE = "edgerlhf_login", "rater"
+LOGIN_COOKIE, RATER_COOKIE, NAME_COOKIE = "edgerlhf_login", "rater", "rater_name"
+NAME_CHARACTERS = 40
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -64,14 +66,23 @@ def for_raters(handler: Handler) -> Handler:
 
 
 def rater_of(request: gr.Request | None) -> str:
-    """The rater of a vote: the login if there is one, else the id in the cookie that the server set."""
+    """The rater of a vote: the login if there is one, else the id in the cookie that the server set, with the
+    name that the page set where several people rate on one device."""
     if request is None:
         return "anonymous"
     name = getattr(request, "username", None)
     if name:
         return f"user:{name}"
-    cookie = (getattr(request, "cookies", None) or {}).get(RATER_COOKIE)
-    return f"cookie:{cookie}" if cookie else f"session:{request.session_hash or 'none'}"
+    cookies = getattr(request, "cookies", None) or {}
+    cookie, who = cookies.get(RATER_COOKIE), name_on_device(cookies)
+    rater = f"cookie:{cookie}" if cookie else f"session:{request.session_hash or 'none'}"
+    return f"{rater}:{who}" if who else rater
+
+
+def name_on_device(cookies: Mapping[str, str]) -> str:
+    """The name under which somebody rates on a device that several people share; "" without one."""
+    name = unquote(cookies.get(NAME_COOKIE) or "").strip()
+    return name[:NAME_CHARACTERS] if name.isprintable() else ""
 
 
 def api_rater(request: gr.Request | None, claimed: str) -> str:

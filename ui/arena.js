@@ -175,9 +175,28 @@
   });
 
   document.addEventListener("input", (event) => { if (event.target === box()) paint(); });
+  const smooth = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+  // The answers come into sight when they are asked for, where they begin in the lower part of the screen.
+  function watchAnswers() {
+    const panes = find(".panes");
+    if (panes.getBoundingClientRect().top > innerHeight * 0.45) panes.scrollIntoView({ behavior: smooth() });
+  }
+  // After a vote its button is disabled and would leave the keyboard nowhere: the next step gets the focus.
+  function goOn() {
+    const here = document.activeElement;
+    if (here === document.body || here?.disabled) find("#next-button").focus({ preventScroll: true });
+    find(".after-vote").scrollIntoView({ behavior: smooth(), block: "nearest" });
+  }
+
   // The page empties the box when a new round starts, and opens it when the answers are there.
   let was = "";
+  let phase = "";
   setInterval(() => {
+    const shows = (button) => Boolean(seen(find(button)));
+    const before = phase;
+    phase = shows("#stop-button") ? "asking" : shows("#next-button") ? "ended" : "";
+    if (phase === "asking" && before !== phase || before === "ended" && !phase) watchAnswers();
+    if (phase === "ended" && before !== phase) goOn();
     const field = box();
     const now = `${field?.value}|${field?.disabled}|${asked()}|${shown()}`;
     if (now !== was) { was = now; paint(); }

@@ -112,7 +112,7 @@ def build(t: Texts) -> Panes:
             with gr.Column(elem_id=f"pane-{letter}", elem_classes="arena-pane") as column:
                 found["columns"].append(column)
                 found["heads"].append(gr.HTML(pane_head(letter, t), padding=False))
-                found["chats"].append(chat(t))
+                found["chats"].append(chat(t("arena.empty")))
     found["how"] = gr.HTML(how_html("rank", t), padding=False)
     found |= _vote_bar(t)
     found["comment"] = gr.Textbox(
@@ -187,7 +187,7 @@ def _vote_bar(t: Texts) -> dict[str, Any]:
     return found
 
 
-def chat(t: Texts) -> gr.Chatbot:
+def chat(placeholder: str) -> gr.Chatbot:
     """One pane's messages. Gradio renders nothing in them: `ui.answers` decides what is shown and how."""
     return gr.Chatbot(
         height=None,
@@ -201,7 +201,7 @@ def chat(t: Texts) -> gr.Chatbot:
         allow_tags=False,
         buttons=[],
         feedback_options=None,
-        placeholder=t("arena.empty"),
+        placeholder=placeholder,
         allow_file_downloads=False,
         elem_classes="pane-chat",
         latex_delimiters=[],

@@ -23,6 +23,8 @@ from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
 
+STARTS = ("further", "scratch")  # how the reward models begin that learn from votes
+
 
 @dataclass(frozen=True)
 class SeasonParts:
@@ -141,16 +143,24 @@ def _export_panel(services: Services, season: gr.Dropdown, t: Texts) -> gr.Accor
                 min_width=260,
             )
             without = gr.Checkbox(False, label=t("export.without"), min_width=200)
-        with gr.Row():
-            export = gr.Button(t("export.do"), size="sm", scale=0, min_width=140, elem_id="export-button")
-            learn = gr.Button(t("export.train"), size="sm", scale=0, min_width=220, elem_id="train-on-votes")
+        export = gr.Button(t("export.do"), size="sm", scale=0, min_width=140, elem_id="export-button")
         files = gr.File(
             label=t("arena.file"), visible=False, interactive=False, file_count="multiple", elem_id="exported"
         )
+        with gr.Row(elem_classes="pick-row"):
+            start = gr.Radio(
+                choices=[(t(f"export.start.{name}"), name) for name in STARTS],
+                value=STARTS[0],
+                label=t("export.start"),
+                scale=3,
+                min_width=260,
+                elem_id="votes-start",
+            )
+            learn = gr.Button(t("export.train"), size="sm", scale=0, min_width=220, elem_id="train-on-votes")
     export.click(
         shown(lambda *asked: export_files(services, *asked), t), [season, kind, without], [files], **WORK
     )
-    learn.click(shown(lambda: train(services, t), t), None, None, **WORK)
+    learn.click(shown(lambda start: train(services, t, start), t), [start], None, **WORK)
     return panel
 
 
@@ -186,8 +196,9 @@ def export_files(services: Services, season: str | None, kind: str, without: boo
     return gr.File(value=[str(path) for path in paths], visible=True)
 
 
-def train(services: Services, t: Texts) -> None:
-    """Put the runs from all votes to new policies into the queue."""
+def train(services: Services, t: Texts, start: str) -> None:
+    """Put the runs from all votes to new policies into the queue. start: one of `STARTS`."""
     lineup = services.arena.lineup()
-    runs = train_on_votes(services.workspace, services.jobs, lineup.preset)
+    further, demos = start == STARTS[0], services.arena.demos
+    runs = train_on_votes(services.workspace, services.jobs, lineup.preset, further=further, demos=demos)
     gr.Info(escape(t("export.started", count=len(runs))), duration=6)

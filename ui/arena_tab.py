@@ -8,29 +8,24 @@ completed and shown, and cast by a second press.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
 
-from data.errors import Code, UserError
-from data.everyday import PROMPTS
-from data.modes import MODES, Mode
-from data.ranking import Ranking
-from pipeline.arena.rounds import PROMPT_CHARACTERS
-from ui import arena_mine, arena_panes, arena_rounds, arena_season, parts
+from data.modes import Mode
+from ui import arena_asking, arena_mine, arena_panes, arena_rounds, arena_season, parts
 from ui.access import for_raters, rater_of
+from ui.arena_asking import Asking
 from ui.arena_panes import Panes
 from ui.arena_rewards import scores_html
-from ui.arena_views import Ballot, PageRound, View
-from ui.arena_who import EXAMPLES, about
-from ui.events import QUIET, WORK, shown, warn
+from ui.arena_updates import followed_up, next_one, restored, streamed, voted
+from ui.arena_views import Ballot, PageRound
+from ui.arena_who import about
+from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
 
-SOURCES = ("held_out", "queue", "own")  # where the next prompt comes from
 STREAM: dict[str, Any] = {
     "concurrency_id": "inference",
     "concurrency_limit": 1,
@@ -39,29 +34,12 @@ STREAM: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Asking:
-    """The components with which a rater asks."""
-
-    source: gr.HTML
-    models: gr.Dropdown
-    mode: gr.Radio
-    wanted: gr.Radio
-    prompt: gr.Textbox
-    ask: gr.Button
-    examples: list[gr.Button]
-
-    def about(self) -> list[gr.components.Component]:
-        """What `arena_who.about` updates."""
-        return [self.source, self.models, *self.examples]
-
-
 def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
     """Draw the tab and bind its handlers. Returns the handler that fills it when it comes to the front."""
     gr.HTML(parts.intro(t("intro.arena")), padding=False)
-    asking = draw_asking(t)
+    asking = arena_asking.draw(t)
     panes = arena_panes.build(t)
-    mine = arena_mine.build(t)
+    mine = arena_mine.build(services, t)
     season = arena_season.build(services, t)
     bind_rounds(services, asking, panes, t, language)
 
@@ -105,46 +83,6 @@ def build(services: Services, t: Texts, language: str) -> dict[str, Any]:
         "inputs": [asking.models, season.season],
         "outputs": [*asking.about(), *followed["outputs"], *season.panels],
     }
-
-
-def draw_asking(t: Texts) -> Asking:
-    """Draw who answers, how to judge, the prompt, and prompts to click."""
-    with gr.Row(elem_classes="who-row"):
-        source = gr.HTML(padding=False, elem_id="arena-source")
-        models = gr.Dropdown(
-            choices=[], label=t("arena.models"), visible=False, elem_id="models", scale=0, min_width=400
-        )
-    with gr.Row(elem_classes="mode-row"):
-        mode = gr.Radio(
-            choices=[(t(f"mode.{name}"), name) for name in MODES],
-            value=MODES[0],
-            label=t("mode.label"),
-            elem_id="mode",
-            min_width=260,
-        )
-        wanted = gr.Radio(
-            choices=[(t(f"source.{name}"), name) for name in SOURCES],
-            value=SOURCES[0],
-            label=t("source.label"),
-            elem_id="next-from",
-            min_width=260,
-        )
-    with gr.Row(equal_height=True, elem_classes="ask-row"):
-        prompt = gr.Textbox(
-            show_label=False,
-            container=False,
-            label=t("arena.prompt"),
-            placeholder=t("arena.placeholder"),
-            max_lines=5,
-            scale=6,
-            max_length=PROMPT_CHARACTERS,
-            elem_id="prompt-box",
-            min_width=220,
-        )
-        ask = gr.Button(t("arena.ask"), variant="primary", elem_id="ask-button", scale=0, min_width=140)
-    with gr.Row(elem_classes="examples"):
-        examples = [gr.Button(text, size="sm") for text in PROMPTS[:EXAMPLES]]
-    return Asking(source, models, mode, wanted, prompt, ask, examples)
 
 
 def bind_rounds(services: Services, asking: Asking, panes: Panes, t: Texts, language: str) -> None:
@@ -260,104 +198,3 @@ def bind_votes(services: Services, panes: Panes, t: Texts, followed: dict[str, A
     panes.rewards.click(
         shown(on_rewards, t), [panes.state], [panes.scores], **WORK | {"concurrency_id": "inference"}
     )
-
-
-def streamed(
-    services: Services,
-    panes: Panes,
-    text: str,
-    rater: str,
-    before: PageRound | None,
-    models: str,
-    language: str,
-    t: Texts,
-    mode: Mode = "rank",
-    go_on_from: str | None = None,
-) -> Iterator[tuple[Any, ...]]:
-    """The updates of a round. What goes wrong is a message; before the first answer the panes stay as they
-    are, so that a round which nobody voted on yet is not lost."""
-    begun = False
-    try:
-        for view in arena_rounds.ask(
-            services, text, rater, before, models, language, t, mode=mode, go_on_from=go_on_from
-        ):
-            begun = True
-            yield panes.updates(services.kept.note(rater, view))
-    except UserError as error:
-        warn(error, t)
-        empty = View("empty", None, before.histories if before else {}, mode=mode)
-        yield panes.updates(empty) if begun else panes.unchanged()
-
-
-def followed_up(
-    services: Services,
-    panes: Panes,
-    text: str,
-    rater: str,
-    state: PageRound | None,
-    language: str,
-    t: Texts,
-    mode: Mode,
-) -> Iterator[tuple[Any, ...]]:
-    """A new round in which all panes go on from the best answer of the round that was voted on."""
-    if state is None or not (text or "").strip() or text.strip() == state.message:
-        warn(UserError(t("arena.write_follow_up"), code=Code.REQUEST), t)
-        yield panes.unchanged()
-        return
-    yield from streamed(services, panes, text, rater, None, state.models, language, t, mode, state.round)
-
-
-def next_one(
-    services: Services,
-    panes: Panes,
-    rater: str,
-    models: str,
-    mode: Mode,
-    wanted: str,
-    language: str,
-    t: Texts,
-) -> Iterator[tuple[Any, ...]]:
-    """The updates of the prompt's box and of the panes for what the rater judges next."""
-    if wanted == "own":
-        note = parts.advice(t("source.write"))
-        yield gr.Textbox(value=""), *panes.updates(View("empty", None, {}, note=note, mode=mode))
-        return
-    try:
-        found = services.arena.next_round(rater, models, mode, queue=wanted == "queue")
-        if found.again is not None:
-            view = arena_rounds.again(services, rater, found.again, models, language, mode, t)
-            services.kept.note(rater, view)
-            yield gr.Textbox(value=view.state.message if view.state else ""), *panes.updates(view)
-            return
-    except UserError as error:
-        warn(error, t)
-        yield gr.skip(), *panes.unchanged()
-        return
-    for update in streamed(services, panes, found.prompt, rater, None, models, language, t, mode):
-        yield gr.Textbox(value=found.prompt), *update
-
-
-def voted(
-    services: Services, panes: Panes, state: PageRound | None, ballot: Ballot, rater: str, t: Texts
-) -> tuple[Any, ...]:
-    """Cast a complete vote; complete another one, show it and wait for a second press."""
-    asked = state is not None and bool(state.histories) and state.mode != "rate"
-    left = arena_rounds.missing_letters(state, ballot.order) if state and asked else []
-    if left and state:
-        gr.Info(escape(t("arena.incomplete", letters=", ".join(left))), duration=6)
-        completed = Ranking.complete(ballot.order, state.histories).format()
-        return tuple(
-            gr.Textbox(value=completed) if component is panes.order else gr.skip()
-            for component in panes.outputs()
-        )
-    return panes.updates(services.kept.note(rater, arena_rounds.cast(services, state, ballot, rater, t)))
-
-
-def restored(services: Services, panes: Panes, rater: str) -> tuple[Any, ...]:
-    """The prompt's box and the panes with the rater's open round, after a reload; else nothing changes."""
-    kept = services.kept.of(rater)
-    if kept is None or kept.view.state is None:
-        return gr.skip(), *panes.unchanged()
-    typed = gr.Textbox(value=kept.comment, interactive=True)
-    updates = zip(panes.outputs(), panes.updates(kept.view), strict=True)
-    return kept.view.state.message, *(typed if part is panes.comment else found for part, found in updates)

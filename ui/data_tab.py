@@ -16,13 +16,13 @@ from data.datasets import read_card
 from data.errors import Code, UserError
 from data.sources import default_name
 from data.validation import read_pairs
+from ui import choices, job_card, pairs, parts, terms
 from ui import form as forms
-from ui import job_card, pairs, parts, terms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.run_view import find, stage_runs
 from ui.texts import Texts
-from ui.training import command_box, parent_choices, start_bar
+from ui.training import command_box, start_bar
 
 LEFT_OUT = frozenset({"source"})
 KEPT_BYTES = 1 << 30  # limit for all uploads in the workspace together
@@ -33,7 +33,7 @@ class Source:
     """The components that choose the source of the pairs."""
 
     kind: gr.Radio
-    hub: gr.Textbox
+    hub: gr.Dropdown
     upload: gr.File
 
     def inputs(self) -> list[gr.components.Component]:
@@ -107,8 +107,14 @@ def build_source(t: Texts) -> tuple[Source, gr.HTML]:
         label=t("data.source"),
         elem_id="data-source",
     )
-    hub = gr.Textbox(
-        label=t("data.hub"), value="Anthropic/hh-rlhf", info=t("data.hub_info"), visible=False, max_lines=1
+    hub = gr.Dropdown(
+        choices.hub_datasets(t),
+        value=choices.HUB_DATASETS[0],
+        label=t("data.hub"),
+        info=t("data.hub_info"),
+        visible=False,
+        allow_custom_value=True,
+        elem_id="data-hub",
     )
     upload = gr.File(
         label=t("data.upload"), file_types=[".jsonl"], type="filepath", visible=False, height=140
@@ -118,7 +124,7 @@ def build_source(t: Texts) -> tuple[Source, gr.HTML]:
 
 def kind_fields(kind: str) -> tuple[Any, ...]:
     """Show the fields that belong to a kind of source."""
-    return gr.Textbox(visible=kind == "hub"), gr.File(visible=kind == "file"), ""
+    return gr.Dropdown(visible=kind == "hub"), gr.File(visible=kind == "file"), ""
 
 
 def check_upload(path: str | None, t: Texts) -> str:
@@ -200,19 +206,20 @@ def preview(
 def show(services: Services, seen: str, t: Texts) -> tuple[Any, ...]:
     """The state of the newest prepare run, and the existing data sets; skips both if unchanged."""
     record = find(stage_runs(services, "prepare"), "")
-    choices = [value for _, value in parent_choices(services, "dataset", t) if value]
+    found = choices.datasets(services, t)
     told = job_card.now(record, t) if record else []
-    now = f"{record and record.id} {record and record.status} {told} {choices}"
+    now = f"{record and record.id} {record and record.status} {told} {found}"
     if now == seen:
         return (gr.skip(),) * 4
     newest = record.results.get("dataset") if record else None
-    value = newest if newest in choices else choices[0] if choices else None
+    names = [name for _, name in found]
+    value = newest if newest in names else next(iter(names), None)
     live = record is not None and record.status in parts.LIVE
     return (
         now,
         job_card.card(record, t) if record else "",
         gr.Button(visible=live),
-        gr.Dropdown(choices=choices, value=value),
+        gr.Dropdown(choices=found, value=value),
     )
 
 

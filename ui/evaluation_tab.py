@@ -1,6 +1,6 @@
-"""The evaluation tab: policies on held-out prompts, goals, and the reference table next to the results.
+"""The evaluation tab: policies on held-out prompts, with charts, goals, and the reference table.
 
-All numbers come from the results of `evaluate` and reward runs; this module only converts units.
+All numbers come from the results of `evaluate` and reward runs. `ui.evaluation_tables` has the tables.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
-from data.policies import PRECISIONS
-from evaluation.targets import SEED_REFERENCE
 from pipeline.runs.record_file import RunRecord
-from ui import calibration, evaluation_verdict, job_card, judged, parts, plots, prerequisites, terms
+from ui import (
+    evaluation_tables,
+    evaluation_verdict,
+    job_card,
+    judged,
+    parts,
+    plots,
+    prerequisites,
+    terms,
+)
 from ui import form as forms
 from ui.events import QUIET, WORK, shown
-from ui.parts import Mark, Services
+from ui.parts import Services
 from ui.texts import Texts
-from ui.theme import COLOURS
 
 
 def build(
@@ -125,14 +131,16 @@ def show(services: Services, preset: str, choice: str, seen: str, t: Texts) -> t
         job_card.card(record, t) if record else "",
         gr.Button(visible=record is not None and record.status in parts.LIVE),
         verdict_html(rows, t) if rows else "",
-        policies_table(rows, t) if rows else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
+        evaluation_tables.policies_table(rows, t)
+        if rows
+        else f'<p class="quiet">{escape(t("evaluate.none"))}</p>',
         judged.judged_html(results, t),
         gr.Column(visible=bool(rows)),
         *(figures(rows, t) if rows else [None] * 4),
-        targets_html(results.get("targets") or {}, t),
-        scorers_html(rows, t),
-        seed_html(rows, t),
-        rewards_html(everything, preset, t),
+        evaluation_tables.targets_html(results.get("targets") or {}, t),
+        evaluation_tables.scorers_html(rows, t),
+        evaluation_tables.seed_html(rows, t),
+        evaluation_tables.rewards_html(everything, preset, t),
     )
 
 
@@ -150,50 +158,23 @@ def verdict_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
     return parts.title(t("evaluate.verdict")) + parts.reading(evaluation_verdict.verdict(rows, t))
 
 
-def mark(policy: str) -> Mark:
-    return parts.policy_mark(policy, COLOURS.get(policy, "#8792a8"))
-
-
-def policies_table(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """One row per policy: its reward model's score, gold, distance from SFT, and behaviour."""
-    names = ("gold", "gold_gain", "score_gain", "win_rate", "kl_token", "kl_sequence", "length", "refusals")
-    body = [
-        [
-            mark(r["policy"]),
-            parts.measured(r.get("gold")),
-            parts.signed(r.get("gold_gain")),
-            parts.signed(r.get("score_gain")),
-            parts.with_interval(r.get("win_rate_vs_sft"), r.get("win_rate_vs_sft_ci")),
-            parts.measured(r.get("kl_per_token")),
-            parts.measured(r.get("kl_per_sequence")),
-            parts.measured(r.get("length")),
-            parts.percent(r.get("refusal_rate")),
-        ]
-        for r in rows
-    ]
-    head = [t("evaluate.policy"), *(t("evaluate." + name) for name in names)]
-    return (
-        parts.title(t("evaluate.title"))
-        + parts.table(head, body)
-        + f'<p class="quiet small">{escape(t("evaluate.note", n=rows[0].get("n", "–")))}</p>'
-    )
-
-
 def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
-    """Gold and gain as bars; gold and gain against KL, with the goal of 0.2 nats per token."""
+    """Gold and gain as bars, then against KL with the goal of 0.2 nats per token; all with 95 % intervals."""
     gold = {r["policy"]: r.get("gold") for r in rows}
     gain = {r["policy"]: r.get("score_gain") for r in rows if r["policy"] != "sft"}
+    of_gold, of_gain = evaluation_verdict.gold_intervals(rows), evaluation_verdict.gain_intervals(rows)
     limit = (0.2, t("evaluate.kl_goal"))
     at = {r["policy"]: r.get("kl_per_token") if r["policy"] != "sft" else 0.0 for r in rows}
     return [
-        plots.bars(t("evaluate.gold_bars"), gold, errors=evaluation_verdict.gold_intervals(rows)),
-        plots.bars(t("evaluate.gain_bars"), gain, line=(0.18, t("evaluate.goal"))),
+        plots.bars(t("evaluate.gold_bars"), gold, errors=of_gold),
+        plots.bars(t("evaluate.gain_bars"), gain, errors=of_gain, line=(0.18, t("evaluate.goal"))),
         plots.frontier(
             {p: (at[p], gold[p]) for p in gold},
             t("evaluate.gold_kl"),
             t("evaluate.kl_token"),
             t("evaluate.gold"),
             limit,
+            of_gold,
         ),
         plots.frontier(
             {p: (at[p], v) for p, v in gain.items()},
@@ -201,102 +182,6 @@ def figures(rows: Sequence[Mapping[str, Any]], t: Texts) -> list[go.Figure]:
             t("evaluate.kl_token"),
             t("evaluate.score_gain"),
             limit,
+            of_gain,
         ),
     ]
-
-
-def targets_html(targets: Mapping[str, Sequence[Mapping[str, Any]]], t: Texts) -> str:
-    """The goals, one column per policy, with a tick or a cross and the measured value."""
-    if not targets:
-        return ""
-    policies = list(targets)
-    names = [row["name"] for row in targets[policies[0]]]
-    body = []
-    for number, name in enumerate(names):
-        rows = [targets[p][number] for p in policies]
-        cells = [
-            Mark(
-                f"{parts.verdict(r['passed'], t)} {escape(parts.measured(r['measured']))}"
-                if r["measured"] is not None
-                else parts.verdict(None, t)
-            )
-            for r in rows
-        ]
-        label = t("target." + name.replace(" ", "_")) if t.has("target." + name.replace(" ", "_")) else name
-        body.append([label, rows[0]["target"], *cells])
-    return parts.title(t("evaluate.targets")) + parts.table(
-        [t("evaluate.target"), t("evaluate.wanted"), *policies], body, text_columns=2
-    )
-
-
-def scorers_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """Each policy scored by each reward model: the gain over SFT in standard deviations."""
-    if not rows:
-        return ""
-    body = [
-        [
-            mark(r["policy"]),
-            *(parts.signed(r.get(f"score_gain_{p}")) for p in PRECISIONS),
-            parts.signed(r.get("gold_gain")),
-        ]
-        for r in rows
-        if r["policy"] != "sft"
-    ]
-    head = [t("evaluate.policy"), *(f"RM {p}" for p in PRECISIONS), t("evaluate.gold_gain")]
-    return (
-        parts.title(t("evaluate.scorers"))
-        + parts.table(head, body)
-        + (f'<p class="quiet small">{escape(t("evaluate.scorers_note"))}</p>')
-    )
-
-
-def seed_html(rows: Sequence[Mapping[str, Any]], t: Texts) -> str:
-    """The project's reference table next to the values measured on this machine."""
-    ours = {r["policy"]: r for r in rows}
-    body = []
-    for reference in SEED_REFERENCE:
-        row = ours.get(f"ppo-{reference['precision']}", {})
-        memory = row.get("peak_cuda_bytes")
-        seconds = plots.finite(row.get("seconds"))
-        body.append(
-            [
-                reference["precision"],
-                f"{reference['final_reward']:.2f}",
-                parts.signed(row.get("score_gain")),
-                f"{reference['kl']:.2f}",
-                parts.measured(row.get("kl_per_token")),
-                reference["minutes"],
-                "–" if seconds is None else f"{seconds / 60:.1f}",
-                reference["peak_gb"],
-                f"{memory / 1e9:.1f}" if memory else ram(row),
-            ]
-        )
-    here = t("evaluate.here")
-    head = [
-        t("evaluate.precision"),
-        t("evaluate.seed_reward"),
-        here,
-        "KL",
-        here,
-        t("evaluate.time"),
-        here,
-        t("evaluate.memory"),
-        here,
-    ]
-    return (
-        parts.title(t("evaluate.seed"))
-        + parts.table(head, body)
-        + (f'<p class="quiet small">{escape(t("evaluate.seed_note"))}</p>')
-    )
-
-
-def ram(row: Mapping[str, Any]) -> str:
-    """Peak resident memory in gigabytes, for a run without a GPU."""
-    found = row.get("peak_rss_bytes")
-    return f"{found / 1e9:.1f} RAM" if found else "–"
-
-
-def rewards_html(records: Sequence[RunRecord], preset: str, t: Texts) -> str:
-    """The newest reward model of each precision on its test pairs."""
-    done = calibration.newest(records, preset)
-    return calibration.table({p: done[p].results if p in done else {} for p in PRECISIONS}, t)

@@ -29,6 +29,16 @@ def gold_intervals(rows: Rows) -> dict[str, Interval]:
     return found
 
 
+def gain_intervals(rows: Rows) -> dict[str, Interval]:
+    """{policy: 95 % interval of its gain by its own reward model}; an earlier evaluation has none."""
+    found = {}
+    for row in rows:
+        ends = [finite(end) for end in row.get("score_gain_ci") or ()]
+        if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
+            found[str(row["policy"])] = (ends[0], ends[1])
+    return found
+
+
 def verdict(rows: Rows, t: Texts) -> Reading:
     """One sentence on PPO against SFT, and one on the precisions where the gold reward is known."""
     policies = [row for row in rows if row["policy"] != "sft"]

@@ -19,9 +19,8 @@ from pipeline.settings import layers as settings
 from ui.texts import Texts
 
 HIDDEN = frozenset({"preset", "precision"})  # the page has its own controls for these
-PARENTS = frozenset(
-    {"dataset", "sft_run", "reward_run", "judge_run"}
-)  # choices among the existing data sets and runs
+# Fields whose choices change with the workspace (`ui.choices`).
+PICKED = frozenset({"base_model", "dataset", "sft_run", "reward_run", "start_run", "judge_run"})
 # The settings that matter most, in the order of the first screen; a form shows the first five that it has.
 # The precision, which the page shows above them, is the sixth.
 FIRST = (
@@ -29,8 +28,6 @@ FIRST = (
     "max_rows", "train_rows", "seed",
 )  # fmt: skip
 MOST_FIRST = 5
-# Offered as base models; any other name of the hub, folder or GGUF file can be typed.
-BASES = ("tiny", "smollm2", "distilgpt2", "HuggingFaceTB/SmolLM2-360M-Instruct", "Qwen/Qwen2.5-0.5B-Instruct")
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,9 @@ class Form:
         """The names of the fields, in the order of the components."""
         return [field.name for field in self.fields]
 
-    def parents(self) -> list[tuple[str, gr.components.Component]]:
-        """The fields that name a data set or a run; their choices change with the workspace."""
-        return [(f.name, c) for f, c in zip(self.fields, self.components, strict=True) if f.name in PARENTS]
+    def picked(self) -> list[tuple[settings.FieldInfo, gr.components.Component]]:
+        """The fields that name a base model, a data set or a run, with their components."""
+        return [(f, c) for f, c in zip(self.fields, self.components, strict=True) if f.name in PICKED]
 
 
 def build(stage: str, t: Texts, *, leave_out: frozenset[str] = frozenset(), preset: str = "tiny") -> Form:
@@ -89,13 +86,11 @@ def component(stage: str, field: settings.FieldInfo, t: Texts) -> gr.components.
         return gr.Checkbox(**common)
     if field.choices:
         return gr.Dropdown(choices=list(field.choices), filterable=False, **common)
-    if field.name == "base_model":
-        bases = [(t(f"base.{base.replace('/', '_')}"), base) for base in BASES]
-        inherit = [] if field.default else [(t("form.parents_base"), "")]
-        return gr.Dropdown(choices=[*inherit, *bases], allow_custom_value=True, **common)
-    if field.name in PARENTS:
+    if field.name in PICKED:
         # A kept form may name a run before the choices are known; the settings check the value.
-        return gr.Dropdown(choices=[(t("form.newest"), "")], allow_custom_value=True, **common)
+        empty = t("form.parents_base" if field.name == "base_model" else "form.newest")
+        known = [(t("base.tiny"), "tiny")] if field.default == "tiny" else [(empty, "")]
+        return gr.Dropdown(choices=known, allow_custom_value=True, **common)
     if field.type in (
         int,
         float,

@@ -132,6 +132,12 @@ window.playground = (() => {
       return [];
     },
     preset: () => stored("playground:preset") || "",
+    rateAs: (name) => {
+      const age = name.trim() ? 31536000 : 0;  // a year; an empty name ends it
+      document.cookie = `rater_name=${encodeURIComponent(name.trim())}; path=/; max-age=${age}; samesite=lax`;
+      location.reload();
+      return [];
+    },
     keepPreset: (preset) => { store("playground:preset", preset); return []; },
     reveal: (id) => {
       const view = document.getElementById(id);

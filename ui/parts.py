@@ -82,6 +82,12 @@ def signed(value: Any) -> str:
     return text if float(text[1:]) else text[1:]
 
 
+def shown_value(value: Any) -> str:
+    """The value of a setting or a result, as text."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number(value, 4) if is_number else str(value)
+
+
 def gigabytes(value: Any) -> str:
     """Bytes as gigabytes (10^9) or megabytes."""
     found = finite(value)
@@ -112,7 +118,7 @@ def with_interval(value: Any, pair: Any) -> str:
 
 
 def run_title(record: RunRecord, t: Texts) -> str:
-    """ "PPO int4", or "PPO bf16 · gold" if gold was the reward, and the run's own name. Not escaped."""
+    """ "PPO int4", or "PPO bf16 · gold" if gold was the reward, and the name of the run. Not escaped."""
     row = STAGES.get(record.stage)
     if row is None:
         return record.stage or record.id
@@ -123,7 +129,7 @@ def run_title(record: RunRecord, t: Texts) -> str:
         title += f" · {t('result.gold_mean')}"
     elif not record.usual:
         title += f" · {record.config.get('scoring') or record.config.get('reward')}"
-    name = record.config.get("name")
+    name = record.title or record.config.get("name")
     return f"{title} · {name}" if name else title
 
 

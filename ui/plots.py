@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import plotly.graph_objects as go
 
+from evaluation.curves import Band, Curve, smoothed
 from ui.theme import COLOURS
 
 HEIGHT = 210
@@ -19,6 +21,8 @@ MOST_POINTS = 400
 GREY = "#8792a8"
 GRID = "rgba(135,146,168,.22)"
 Texts = Callable[..., str]
+# Shapes and sizes of the policies in a scatter.
+SYMBOLS = (("circle-open", 20), ("square-open", 15), ("diamond-open", 13), ("cross-thin-open", 12))
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,16 @@ def series(rows: Sequence[dict], keys: Sequence[str]) -> tuple[list, list]:
         if key is not None and "step" in row:
             steps.append(row["step"])
             values.append(finite(row[key]))
-    stride = max(1, math.ceil(len(steps) / MOST_POINTS))
+    return thinned(steps, values)
+
+
+def thinned(xs: list, ys: list) -> tuple[list, list]:
+    """At most about MOST_POINTS of the points; the last one and all gaps stay."""
+    stride = max(1, math.ceil(len(xs) / MOST_POINTS))
     if stride == 1:
-        return steps, values
-    keep = [i for i in range(len(steps)) if i % stride == 0 or i == len(steps) - 1 or values[i] is None]
-    return [steps[i] for i in keep], [values[i] for i in keep]
+        return xs, ys
+    keep = [i for i in range(len(xs)) if i % stride == 0 or i == len(xs) - 1 or ys[i] is None]
+    return [xs[i] for i in keep], [ys[i] for i in keep]
 
 
 def empty(title: str, height: int = HEIGHT) -> go.Figure:
@@ -171,25 +180,43 @@ def live_charts(stage: str, rows: Sequence[dict], t: Texts) -> list[go.Figure]:
     return [live(chart, rows, t) for chart in CHARTS[stage]]
 
 
-def overlay(runs: Mapping[str, Sequence[dict]], key: str, title: str) -> go.Figure:
-    """One metric of several runs in one chart; `runs` maps a run's label to its metrics rows."""
-    figure = empty(title, height=340)
-    colours = ["#5b6ee1", "#d9822b", "#159a8c", "#d64545", "#8b5cf6", "#c9a227", "#7c8aa5"]
-    for number, (label, rows) in enumerate(runs.items()):
-        steps, values = series(rows, (key,))
+def add_run(figure: go.Figure, curve: Curve, smoothing: float, name: str, colour: str, dash: str) -> None:
+    """Add the curve of one run; a smoothed one has the raw one faintly behind it."""
+    xs, ys = thinned(list(curve.x), list(curve.y))
+    if smoothing:
         figure.add_scatter(
-            x=steps,
-            y=values,
-            name=label,
-            mode="lines",
-            line={"color": colours[number % len(colours)], "width": 2},
-            connectgaps=False,
-        )
-    return figure.update_layout(
-        showlegend=True,
-        margin={"t": 44, "b": 60},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16},
+            x=xs, y=ys, mode="lines", line={"color": colour, "width": 1}, opacity=0.25, showlegend=False,
+            hoverinfo="skip", connectgaps=False, legendgroup=name,
+        )  # fmt: skip
+        xs, ys = thinned(list(curve.x), smoothed(curve.y, smoothing))
+    figure.add_scatter(
+        x=xs, y=ys, name=name, mode="lines+markers" if len(xs) < 25 else "lines", marker={"size": 4},
+        line={"color": colour, "width": 2, "dash": dash}, connectgaps=False, legendgroup=name,
+    )  # fmt: skip
+
+
+def add_band(figure: go.Figure, band: Band, smoothing: float, name: str, colour: str, dash: str) -> None:
+    """Add the mean of several seeds, and behind it what lies within one standard deviation."""
+    low, mean, high = (smoothed(list(values), smoothing) for values in (band.low, band.mean, band.high))
+    xs = list(band.x)
+    figure.add_scatter(
+        x=xs + xs[::-1], y=high + low[::-1], fill="toself", fillcolor=faint(colour), line={"width": 0},
+        mode="lines", hoverinfo="skip", showlegend=False, legendgroup=name,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=xs,
+        y=mean,
+        name=name,
+        mode="lines",
+        line={"color": colour, "width": 2, "dash": dash},
+        legendgroup=name,
     )
+
+
+def faint(colour: str) -> str:
+    """A colour such as "#5b6ee1" with little opacity, for areas."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},.18)"
 
 
 def bars(
@@ -203,21 +230,10 @@ def bars(
     its label."""
     figure = empty(title, height=300)
     known = {name: number for name, v in values.items() if (number := finite(v)) is not None}
-    interval = None
-    if errors:
-        spans = {n: errors.get(n) for n in known}
-        interval = {
-            "type": "data",
-            "symmetric": False,
-            "color": GREY,
-            "thickness": 1.4,
-            "array": [s[1] - known[n] if s else 0 for n, s in spans.items()],
-            "arrayminus": [known[n] - s[0] if s else 0 for n, s in spans.items()],
-        }
     figure.add_bar(
         x=list(known),
         y=list(known.values()),
-        error_y=interval,
+        error_y=interval(known, errors),
         width=0.55,
         marker={"color": [COLOURS.get(n, GREY) for n in known]},
         text=[f"{v:#.3g}" for v in known.values()],
@@ -232,30 +248,50 @@ def bars(
     return figure.update_yaxes(range=[bottom - (room if bottom < 0 else 0), top + room])
 
 
+def interval(
+    known: Mapping[str, float], errors: Mapping[str, tuple[float, float]] | None, colour: str = GREY
+) -> dict[str, Any] | None:
+    """Plotly's error bars from intervals (low, high); a value without one has a bar of no length."""
+    if not errors:
+        return None
+    spans = {name: errors.get(name) for name in known}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "color": colour,
+        "thickness": 1.4,
+        "array": [s[1] - known[n] if s else 0 for n, s in spans.items()],
+        "arrayminus": [known[n] - s[0] if s else 0 for n, s in spans.items()],
+    }
+
+
 def frontier(
     points: dict[str, tuple[float | None, float | None]],
     title: str,
     x_title: str,
     y_title: str,
     limit: tuple[float, str] | None = None,
+    errors: Mapping[str, tuple[float, float]] | None = None,
 ) -> go.Figure:
-    """A scatter of policies: x (KL per token) against y (gold or score); `limit` marks a goal on x."""
+    """A scatter of policies: x (KL per token) against y (gold or score); `limit` marks a goal on x.
+
+    The symbols are outlines of different shapes and sizes, so that two policies at one place are both seen.
+    errors: intervals (low, high) of y.
+    """
     figure = empty(title, height=300)
     known = {
         name: (right, up)
         for name, (x, y) in points.items()
         if (right := finite(x)) is not None and (up := finite(y)) is not None
     }
-    symbols = ("circle", "square", "diamond", "triangle-up")  # so that points at one place can be told apart
     for number, (name, (x, y)) in enumerate(known.items()):
-        look = {
-            "size": 15,
-            "symbol": symbols[number % len(symbols)],
-            "opacity": 0.8,
-            "color": COLOURS.get(name, GREY),
-            "line": {"width": 1.5, "color": "#fff"},
-        }
-        figure.add_scatter(x=[x], y=[y], name=name, mode="markers", marker=look)
+        symbol, size = SYMBOLS[number % len(SYMBOLS)]
+        colour = COLOURS.get(name, GREY)
+        figure.add_scatter(
+            x=[x], y=[y], name=name, mode="markers",
+            marker={"size": size, "symbol": symbol, "color": colour, "line": {"width": 2.5, "color": colour}},
+            error_y=interval({name: y}, errors, colour),
+        )  # fmt: skip
     edge = max([x for x, _ in known.values()] + ([limit[0]] if limit else [0.1])) * 1.2
     if limit:
         figure.add_vline(x=limit[0], line={"color": GREY, "dash": "dot"}, annotation_text=limit[1])

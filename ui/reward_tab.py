@@ -1,5 +1,5 @@
 """The reward model tab: the part that all training tabs share (`ui.training`), and below it the calibration
-of the finished reward models (`ui.calibration`)."""
+(`ui.calibration`) and the report cards (`ui.report_card`) of the finished reward models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import calibration, training
+from ui import calibration, report_card, training
 from ui.parts import Services
 from ui.texts import Texts
 
@@ -18,15 +18,17 @@ def build(
 ) -> dict[str, Any]:
     """Build the tab and bind its handlers."""
     tab = training.build("reward", services, t, preset, opened)
-    own, section = tab["refresh"], calibration.build(services, t, preset, tab["timer"])
+    own = tab["refresh"]
+    sections = [part.build(services, t, preset, tab["timer"]) for part in (calibration, report_card)]
 
-    def refresh(wanted: str, preset_value: str) -> list[Any]:
-        return [*own["fn"](wanted), *section["fn"](preset_value)]
+    def refresh(wanted: str, preset_value: str, request: gr.Request) -> list[Any]:
+        shown = own["fn"](wanted, request)
+        return [*shown, *(value for one in sections for value in one["fn"](preset_value))]
 
     both = own | {
         "fn": refresh,
         "inputs": [*own["inputs"], preset],
-        "outputs": [*own["outputs"], *section["outputs"]],
+        "outputs": [*own["outputs"], *(part for one in sections for part in one["outputs"])],
         "js": "(wanted, preset) => [playground.run('reward'), preset]",
     }
     return {**tab, "refresh": both}

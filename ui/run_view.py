@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from data.records import messages
+from pipeline.arena.one_policy import STAGES_THAT_ANSWER
 from pipeline.runs import reader as runs
 from pipeline.runs.record_file import RunRecord
 from ui import job_card, parts, plots
@@ -155,7 +157,7 @@ def show(services: Services, stage: str, choice: str, seen: str, t: Texts) -> tu
     return (
         gr.Dropdown(choices=choices, value=choice),
         now,
-        job_card.card(record, t, next_to_run=is_next(services, record)),
+        job_card.card(record, t, next_to_run=is_next(services, record)) + onward(record, t),
         gr.Button(visible=status in LIVE and not (record and record.progress and record.progress.cancelling)),
         gr.Button(visible=status in parts.ENDED),
         gr.Column(visible=bool(rows or samples)),
@@ -164,6 +166,14 @@ def show(services: Services, stage: str, choice: str, seen: str, t: Texts) -> tu
         runs.tail_log(services.workspace, record.id, LOG_LINES) if record else "",
         *charts,
     )
+
+
+def onward(record: RunRecord | None, t: Texts) -> str:
+    """A link to what a finished run is good for: a conversation with its policy, or its export."""
+    if record is None or record.status != "done":
+        return ""
+    text = t("trained.link" if record.stage in STAGES_THAT_ANSWER else "trained.link_export")
+    return f'<p class="onward"><a href="#runs/{escape(record.id, quote=True)}">{escape(text)} →</a></p>'
 
 
 def is_next(services: Services, record: RunRecord | None) -> bool:

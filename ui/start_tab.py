@@ -97,7 +97,17 @@ def picture_html(line: Lineage, preset: str, t: Texts) -> str:
     steps = [step_html(row.name, states(own, line, row.name), t) for row in stages_of(preset).chain]
     steps.append(step_html("arena", {}, t))
     joined = '<span class="flow" aria-hidden="true">→</span>'.join(steps)
-    return f'<h2 class="home-title">{escape(t("home.picture"))}</h2><nav class="picture">{joined}</nav>'
+    title = f'<h2 class="home-title">{escape(t("home.picture"))}</h2>'
+    return f'{title}<nav class="picture">{joined}</nav>{finished_html(own, line, preset, t)}'
+
+
+def finished_html(own: list[RunRecord], line: Lineage, preset: str, t: Texts) -> str:
+    """Where to go once everything is trained; "" before."""
+    if not own or any(r.status in LIVE for r in own) or line.missing(preset):
+        return ""
+    links = [("evaluation", "home.see_comparison"), ("arena", "home.chat_with_yours")]
+    shown_links = " ".join(f'<a href="#{tab}">{escape(t(key))} →</a>' for tab, key in links)
+    return f'<p class="onward" id="home-finished"><b>{escape(t("home.finished"))}</b> {shown_links}</p>'
 
 
 def states(own: list[RunRecord], line: Lineage, stage: str) -> dict[str, str]:

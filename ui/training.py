@@ -20,8 +20,8 @@ from pipeline.memory.estimate import estimate
 from pipeline.runs.lineage import Lineage
 from pipeline.settings.layers import build as build_settings
 from pipeline.settings.stages import STAGES
+from ui import choices, parts, prerequisites, terms
 from ui import form as forms
-from ui import parts, prerequisites, terms
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.run_view import bind_stop, build_view, show
@@ -36,7 +36,7 @@ def build(
     """Build the tab of a stage inside the current Gradio context and bind its handlers.
 
     opened: the events that show the tab. Returns the tab's timer, which the page activates while the tab is
-    selected, its form, and the handler that fills it.
+    selected, its form, the choice of the shown run, and the handler that fills it.
     """
     gr.HTML(parts.intro(terms.explained(t(f"intro.{stage}"), t)), padding=False)
     with gr.Row(elem_classes="work"):
@@ -80,17 +80,28 @@ def build(
     )  # fmt: skip
     bind_stop(view, services, stage, t)
 
-    def refresh(wanted: str) -> list[Any]:
-        parents = [gr.Dropdown(choices=parent_choices(services, name, t)) for name, _ in form.parents()]
-        return [*show(services, stage, wanted, "", t), *parents]
+    def refresh(wanted: str, request: gr.Request) -> list[Any]:
+        whole = services.access.may(request, "admin")  # the choices name folders of this machine
+        picked = picked_choices(services, form, t) if whole else [gr.skip()] * len(form.picked())
+        return [*show(services, stage, wanted, "", t), *picked]
 
     binding = {
         "fn": refresh,
         "inputs": [view.wanted],
-        "outputs": [*view.outputs(), *(component for _, component in form.parents())],
+        "outputs": [*view.outputs(), *(component for _, component in form.picked())],
         "js": f"() => [playground.run('{stage}')]",
     }
-    return {"timer": timer, "form": form, "extra": [precisions], "refresh": binding}
+    return {
+        "timer": timer, "form": form, "extra": [precisions], "refresh": binding, "choice": view.choice
+    }  # fmt: skip
+
+
+def picked_choices(services: Services, form: forms.Form, t: Texts) -> list[gr.Dropdown]:
+    """The choices of the fields that name a base model, a data set or a run, as they are now."""
+    return [
+        gr.Dropdown(choices=choices.of_field(services, field.name, t, inherits=not field.default))
+        for field, _ in form.picked()
+    ]
 
 
 def revealing(stage: str) -> str:
@@ -204,19 +215,3 @@ def memory_note(
     most = max(found, key=lambda e: e.total)
     text = t("form.memory", need=parts.gigabytes(most.total), there=parts.gigabytes(most.available))
     return f'<p class="quiet small">{escape(text)}</p>' if most.fits else parts.advice(text, bad=True)
-
-
-def parent_choices(services: Services, name: str, t: Texts) -> list[tuple[str, str]]:
-    """The choices of a parent's field: the newest, or one by name."""
-    newest = [(t("form.newest"), "")]
-    if name == "dataset":
-        folder = services.workspace.datasets
-        found = (
-            sorted(p.name for p in folder.iterdir() if (p / "dataset.json").is_file())
-            if folder.is_dir()
-            else []
-        )
-        return newest + [(n, n) for n in found]
-    stage = name.removesuffix("_run")
-    records = [r for r in services.runs.list() if r.stage == stage and r.status == "done"]
-    return newest + [(parts.run_label(r, t), r.id) for r in records]

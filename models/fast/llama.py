@@ -21,7 +21,7 @@ from transformers.models.qwen3 import modeling_qwen3 as qwen3
 
 from models.fast import lora, rotary
 from models.fast.rms_norm import RMSNorm
-from models.fast.swiglu import swiglu
+from models.fast.swiglu import swiglu, swiglu_of_both
 
 NORMS = (llama.LlamaRMSNorm, mistral.MistralRMSNorm, qwen2.Qwen2RMSNorm, qwen3.Qwen3RMSNorm)
 MLPS = (llama.LlamaMLP, mistral.MistralMLP, qwen2.Qwen2MLP, qwen3.Qwen3MLP)
@@ -43,8 +43,10 @@ def quicken(model: nn.Module) -> None:
 
 
 def _mlp(mlp: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    gate, up = lora.together(mlp, ("gate_proj", "up_proj"), x)
-    return mlp.down_proj(swiglu(gate, up))
+    both = lora.together(mlp, ("gate_proj", "up_proj"), x)
+    if both is None:
+        return mlp.down_proj(swiglu(mlp.gate_proj(x), mlp.up_proj(x)))
+    return mlp.down_proj(swiglu_of_both(both))
 
 
 def _attention(
@@ -56,14 +58,7 @@ def _attention(
     **kwargs,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The library's forward pass, except that heads are rotated in the layout [rows, T, heads, head size]."""
-    names = ("q_proj", "k_proj", "v_proj")
-    parts = lora.together(attn, names, hidden_states)
-    query, key, value = (part.unflatten(-1, (-1, attn.head_dim)) for part in parts)
-    if hasattr(attn, "q_norm"):
-        query, key = attn.q_norm(query), attn.k_norm(key)
-    cos, sin = (table[..., None, :] for table in position_embeddings)  # [rows or 1, T, 1, head size]
-    sin = rotary.signed(sin)
-    query, key = rotary.rotate(query, cos, sin), rotary.rotate(key, cos, sin)
+    query, key, value = _rotated(attn, hidden_states, *position_embeddings)
     query, key, value = (part.transpose(1, 2) for part in (query, key, value))
     if past_key_values is not None:
         key, value = past_key_values.update(key, value, attn.layer_idx)
@@ -75,3 +70,26 @@ def _attention(
         scaling=attn.scaling, **kwargs,
     )  # fmt: skip
     return attn.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), weights
+
+
+def _rotated(attn: nn.Module, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor):
+    """Queries, keys and values, [rows, T, heads, head size]; queries and keys are rotated.
+
+    cos and sin: [rows or 1, T, head size].
+    """
+    cos, sin = cos[..., None, :], rotary.signed(sin)[..., None, :]
+    both = lora.together(attn, ("q_proj", "k_proj", "v_proj"), x)
+    if both is None:
+        parts = [getattr(attn, name)(x) for name in ("q_proj", "k_proj", "v_proj")]
+        query, key, value = (part.unflatten(-1, (-1, attn.head_dim)) for part in parts)
+    else:
+        heads = both.unflatten(-1, (-1, attn.head_dim))
+        groups = attn.num_key_value_groups
+        keys = heads.shape[-2] // (groups + 2)
+        if not hasattr(attn, "q_norm"):
+            turned, value = heads.split(((groups + 1) * keys, keys), dim=-2)
+            return *rotary.rotate(turned, cos, sin).split((groups * keys, keys), dim=-2), value
+        query, key, value = heads.split((groups * keys, keys, keys), dim=-2)
+    if hasattr(attn, "q_norm"):
+        query, key = attn.q_norm(query), attn.k_norm(key)
+    return rotary.rotate(query, cos, sin), rotary.rotate(key, cos, sin), value

@@ -4,12 +4,14 @@ PEFT casts a layer's complete input and output to the adapter's fp32 and back, a
 the backward pass. On a bf16 base that adds about half the layer's own time, and three times its memory. In
 this module the two low-rank products use the type of the input, to which the adapters are cast (they are
 small, and stay fp32 for the optimizer), and one saved input serves every product. On an fp32 base the result
-is the same as PEFT's.
+is the same as PEFT's. Layers that read the same input (a Llama's queries, keys and values, or gate and up)
+are computed as one layer if `stack` has stored their weights next to each other.
 
 PEFT's modules, names and files do not change. Other kinds of LoRA (DoRA, dropout in training, several active
 adapters, one adapter per row) use PEFT's own forward pass.
 LoRA: arXiv 2106.09685.
 
+    stack(model)          # before the adapters are added
     quicken(peft_model)
 """
 
@@ -30,6 +32,40 @@ from models.precision import has_bf16_products
 # Up to this number of rows a product is faster with a matrix packed for few rows (models.fast.decoding).
 FEW = 128
 SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+MOST_BYTES = 2**29  # of a model; `stack` needs that much memory again for a moment
+
+
+def stack(model: nn.Module) -> None:
+    """Store the weights of unquantised layers that read the same input next to each other, in place, so that
+    they are one matrix as well.
+
+    Loaded weights are views of their file, and the complete file stays in memory as long as one view exists;
+    therefore the other weights are copied as well.
+    """
+    found = [layers for _, layers in _siblings(model) if all(type(layer) is nn.Linear for layer in layers)]
+    if not found or sum(p.nbytes for p in model.parameters()) > MOST_BYTES:
+        return
+    weights = [[layer.get_parameter("weight") for layer in layers] for layers in found]
+    for group in weights:
+        matrix = torch.cat([weight.data for weight in group])
+        for weight, part in zip(group, matrix.split([len(weight) for weight in group]), strict=True):
+            weight.data = part
+    moved = {weight for group in weights for weight in group}
+    for parameter in model.parameters():
+        if parameter not in moved:
+            parameter.data = parameter.data.clone()
+
+
+def _siblings(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Module]]]:
+    """(owner, its layers that read the same input): in a Llama the layers of queries, keys and values, and
+    those of gate and up.
+    """
+    for owner in model.modules():
+        for names in SIBLINGS:
+            layers = [getattr(owner, name, None) for name in names]
+            found = [layer for layer in layers if isinstance(layer, nn.Module)]
+            if len(found) == len(names):
+                yield owner, found
 
 
 def quicken(model: nn.Module) -> None:
@@ -45,14 +81,15 @@ def _forward(layer: LoraLayer, x: torch.Tensor, *args, **kwargs) -> torch.Tensor
         return few(x)
     parts = layer.__dict__.get("parts")  # set within `split`
     if parts is not None:
-        return _in_parts(layer, x, *parts)
+        return _in_parts([layer], x, *parts)
     name = layer.active_adapters[0] if len(layer.active_adapters) == 1 else ""
     if args or kwargs or name not in layer.lora_A or not _is_plain(layer, name):
         return type(layer).forward(layer, x, *args, **kwargs)
-    a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
     base = layer.get_base_layer()
     if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype and not base.weight.requires_grad:
-        return _Adapted.apply(x, base.weight, base.bias, type(base) is Conv1D, a, b, scaling)
+        scalings, adapters = _adapters([layer], name)
+        return _Adapted.apply(x, base.weight, base.bias, type(base) is Conv1D, scalings, *adapters)
+    a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
     return _Added.apply(base(x), x, a, b, scaling)
 
 
@@ -65,28 +102,56 @@ def is_lean(layer: nn.Module) -> bool:
 
 
 def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
-    """{owner: its layers with a lean pass that read the same input}: in a Llama the layers of queries, keys
-    and values, and those of gate and up.
-    """
+    """{owner: its layers with a lean pass that read the same input}."""
     found = {}
-    for owner in model.modules():
-        for names in SIBLINGS:
-            siblings = [getattr(owner, name, None) for name in names]
-            layers = [layer for layer in siblings if isinstance(layer, nn.Module) and is_lean(layer)]
-            if len(layers) == len(names):
-                biases = {layer.get_base_layer().bias is None for layer in layers}
-                if len(biases) == 1:
-                    found[owner] = layers
+    for owner, siblings in _siblings(model):
+        layers = [layer for layer in siblings if isinstance(layer, LoraLayer) and is_lean(layer)]
+        biases = {layer.get_base_layer().bias is None for layer in layers}
+        if len(layers) == len(siblings) and len(biases) == 1:
+            found[owner] = layers
     return found
 
 
-def together(owner: nn.Module, names: Sequence[str], x: torch.Tensor) -> Sequence[torch.Tensor]:
-    """The outputs of an owner's layers that read the same input."""
-    layers = [getattr(owner, name) for name in names]
+def together(owner: nn.Module, names: Sequence[str], x: torch.Tensor) -> torch.Tensor | None:
+    """The concatenated outputs of an owner's layers that read the same input, computed as one layer; None if
+    they have to be called one by one.
+    """
     few = owner.__dict__.get("few")  # models.fast.decoding sets it while a model samples
     if few is not None and x.numel() <= FEW * x.shape[-1]:
-        return few(x).split([layer.get_base_layer().out_features for layer in layers], dim=-1)
-    return [layer(x) for layer in layers]
+        return few(x)
+    layers = [getattr(owner, name) for name in names]
+    if not all(is_lean(layer) for layer in layers):
+        return None
+    bases = [layer.get_base_layer() for layer in layers]
+    weight = _as_one([base.weight for base in bases])
+    if weight is None or weight.dtype != x.dtype or len({base.bias is None for base in bases}) > 1:
+        return None
+    parts = layers[0].__dict__.get("parts")
+    if parts is not None:
+        return _in_parts(layers, x, *parts)
+    scalings, adapters = _adapters(layers, layers[0].active_adapters[0])
+    return _Adapted.apply(x, weight, _bias(bases), False, scalings, *adapters)
+
+
+def _as_one(weights: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """The matrix that consists of the rows of all matrices, without a copy; None if they do not lie next to
+    each other in one storage (because of `stack`), or if one is trained.
+    """
+    first, end = weights[0], weights[0].data_ptr()
+    storage = first.untyped_storage().data_ptr()
+    for weight in weights:
+        moved = weight.data_ptr() != end or weight.untyped_storage().data_ptr() != storage
+        if moved or weight.requires_grad or not weight.is_contiguous():
+            return None
+        end += weight.nbytes
+    return first.detach().as_strided((sum(map(len, weights)), first.shape[1]), first.stride())
+
+
+def _bias(bases: Sequence[nn.Module]) -> torch.Tensor | None:
+    """The concatenated biases of layers; None if they have none."""
+    if len(bases) == 1 or bases[0].bias is None:
+        return bases[0].bias
+    return torch.cat([base.bias for base in bases])
 
 
 def _is_plain(layer: LoraLayer, name: str) -> bool:
@@ -125,34 +190,50 @@ def split(model: nn.Module, names: Sequence[str], counts: Mapping[int, Sequence[
             del layer.parts
 
 
-def _in_parts(layer: LoraLayer, x: torch.Tensor, names: Sequence[str], counts: Mapping[int, Sequence[int]]):
-    """x W + bias once for all rows, plus scaling · (x Aᵀ) Bᵀ of each part's own adapter."""
-    base = layer.get_base_layer()
-    if type(base) in (nn.Linear, Conv1D) and base.weight.dtype == x.dtype:
-        matrix = base.weight if type(base) is Conv1D else base.weight.t()
-        out = _linear(x.reshape(-1, x.shape[-1]), matrix, base.bias).view(*x.shape[:-1], -1)
+def _in_parts(
+    layers: Sequence[LoraLayer], x: torch.Tensor, names: Sequence[str], counts: Mapping[int, Sequence[int]]
+) -> torch.Tensor:
+    """x W + bias once for all rows, plus scaling · (x Aᵀ) Bᵀ of each part's own adapter; for several layers
+    (see `together`) their concatenated outputs.
+    """
+    bases = [layer.get_base_layer() for layer in layers]
+    base = bases[0]
+    weight = base.weight if len(bases) == 1 else _as_one([b.weight for b in bases])
+    if weight is not None and type(base) in (nn.Linear, Conv1D) and weight.dtype == x.dtype:
+        matrix = weight if type(base) is Conv1D else weight.t()
+        out = _linear(x.reshape(-1, x.shape[-1]), matrix, _bias(bases)).view(*x.shape[:-1], -1)
     else:
         out = base(x)
     added = out.to(x.dtype)
     sizes = counts[len(x)]
     for name, own, sums in zip(names, x.split(sizes), added.split(sizes), strict=True):
-        a, b, scaling = layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
-        low, _, small_b = _low_rank(own.reshape(-1, x.shape[-1]), a, b, scaling)
+        low, _, small_b = _low_rank(own.reshape(-1, x.shape[-1]), *_adapters(layers, name))
         sums.view(-1, out.shape[-1]).addmm_(low, small_b.t())
     return added.to(out.dtype)
 
 
+def _adapters(layers: Sequence[LoraLayer], name: str) -> tuple[list[float], list[torch.Tensor]]:
+    """(the layers' scalings; A and B of the first layer, then those of the next)."""
+    weights = [side[name].weight for layer in layers for side in (layer.lora_A, layer.lora_B)]
+    return [layer.scaling[name] for layer in layers], weights
+
+
 class _Adapted(torch.autograd.Function):
-    """x W + bias + scaling · (x Aᵀ) Bᵀ, for a frozen W; gradients for x, A and B."""
+    """x W + bias + scaling · (x Aᵀ) Bᵀ, for a frozen W; gradients for x, A and B.
+
+    adapters: A [rank, in] and B [out, rank]. With the adapters of several layers, W consists of the columns
+    of all, and so does the result.
+    """
 
     @staticmethod
-    def forward(ctx, x, weight, bias, transposed, a, b, scaling):
+    def forward(ctx, x, weight, bias, transposed, scalings, *adapters):
         flat = x.reshape(-1, x.shape[-1])
         matrix = weight if transposed else weight.t()  # [in, out]
         out = _linear(flat, matrix, bias)
-        low, small_a, small_b = _low_rank(flat, a, b, scaling)
+        low, small_a, small_b = _low_rank(flat, scalings, adapters)
         ctx.save_for_backward(flat, low, matrix, small_a, small_b)
-        ctx.scaling, ctx.shape = scaling, x.shape
+        ctx.scalings, ctx.shape = scalings, x.shape
+        ctx.sizes = [b.shape for b in adapters[1::2]]
         return out.addmm_(low, small_b.t()).view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -160,11 +241,13 @@ class _Adapted(torch.autograd.Function):
         flat, low, matrix, small_a, small_b = ctx.saved_tensors
         grad = grad.reshape(-1, grad.shape[-1])
         grad_low = grad @ small_b
-        grad_a, grad_b = _gradients(ctx, 4, grad, grad_low, flat, low)
+        gradients = [None] * (2 * len(ctx.sizes))
+        if any(ctx.needs_input_grad[5:]):
+            gradients = _gradients(ctx.sizes, ctx.scalings, grad, grad_low, flat, low)
         grad_x = None
         if ctx.needs_input_grad[0]:
             grad_x = torch.mm(grad, matrix.t()).addmm_(grad_low, small_a).view(ctx.shape)
-        return grad_x, None, None, None, grad_a, grad_b, None
+        return grad_x, None, None, None, None, *gradients
 
 
 class _Added(torch.autograd.Function):
@@ -173,7 +256,7 @@ class _Added(torch.autograd.Function):
     @staticmethod
     def forward(ctx, out, x, a, b, scaling):
         flat = x.reshape(-1, x.shape[-1])
-        low, small_a, small_b = _low_rank(flat, a, b, scaling)
+        low, small_a, small_b = _low_rank(flat, [scaling], [a, b])
         ctx.save_for_backward(flat, low, small_a, small_b)
         ctx.scaling, ctx.shape = scaling, x.shape
         added = torch.addmm(out.reshape(-1, out.shape[-1]).to(low.dtype), low, small_b.t())
@@ -184,7 +267,10 @@ class _Added(torch.autograd.Function):
         flat, low, small_a, small_b = ctx.saved_tensors
         flat_grad = grad.reshape(-1, grad.shape[-1]).to(low.dtype)
         grad_low = flat_grad @ small_b
-        grad_a, grad_b = _gradients(ctx, 2, flat_grad, grad_low, flat, low)
+        grad_a = grad_b = None
+        if any(ctx.needs_input_grad[2:4]):
+            sizes = [small_b.shape]
+            grad_a, grad_b = _gradients(sizes, [ctx.scaling], flat_grad, grad_low, flat, low)
         grad_x = (grad_low @ small_a).view(ctx.shape) if ctx.needs_input_grad[1] else None
         return grad, grad_x, grad_a, grad_b, None
 
@@ -199,14 +285,22 @@ def _linear(flat: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None)
     return torch.addmm(bias, flat, matrix)
 
 
-def _low_rank(flat: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float):
-    """(x Aᵀ [tokens, rank], A, scaling · B), all in the type of x [tokens, in]."""
-    small_a, small_b = a.to(flat.dtype), (b * scaling).to(flat.dtype)
+def _low_rank(flat: torch.Tensor, scalings: Sequence[float], adapters: Sequence[torch.Tensor]):
+    """(x Aᵀ [tokens, ranks], A, scaling · B), all in the type of x [tokens, in]; the A of several layers are
+    stacked, and their B are the blocks of a block-diagonal matrix.
+    """
+    downs = [a.to(flat.dtype) for a in adapters[::2]]
+    ups = [(b * scaling).to(flat.dtype) for b, scaling in zip(adapters[1::2], scalings, strict=True)]
+    small_a, small_b = (downs[0], ups[0]) if len(ups) == 1 else (torch.cat(downs), torch.block_diag(*ups))
     return flat @ small_a.t(), small_a, small_b
 
 
-def _gradients(ctx, first: int, grad, grad_low, flat, low):
-    """Gradients of A and B (the function's arguments `first` and the next), in fp32 as the adapters are."""
-    grad_a = (grad_low.t() @ flat).float() if ctx.needs_input_grad[first] else None
-    grad_b = (low.t() @ grad).t().float().mul_(ctx.scaling) if ctx.needs_input_grad[first + 1] else None
-    return grad_a, grad_b
+def _gradients(sizes, scalings, grad, grad_low, flat, low) -> list[torch.Tensor]:
+    """Gradients of each layer's A and B, in fp32 as the adapters are. sizes: those of each B."""
+    of_a, of_b = (grad_low.t() @ flat).float(), low.t() @ grad
+    found, first, top = [], 0, 0
+    for (out, rank), scaling in zip(sizes, scalings, strict=True):
+        ranks, columns = slice(first, first + rank), slice(top, top + out)
+        found += [of_a[ranks], of_b[ranks, columns].t().float().mul_(scaling)]
+        first, top = first + rank, top + out
+    return found

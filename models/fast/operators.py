@@ -34,6 +34,13 @@ def sigmoid_backward_(grad: torch.Tensor, sigmoid: torch.Tensor) -> torch.Tensor
     return torch.ops.aten.sigmoid_backward.grad_input(grad, sigmoid, grad_input=grad)
 
 
-def silu_backward(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """grad · silu'(x)."""
-    return torch.ops.aten.silu_backward(grad, x)
+def silu(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """silu(x), written to `out`."""
+    return torch.ops.aten.silu.out(x, out=out)
+
+
+def silu_backward(grad: torch.Tensor, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    """grad · silu'(x), written to `out` if it is given."""
+    if out is None:
+        return torch.ops.aten.silu_backward(grad, x)
+    return torch.ops.aten.silu_backward.grad_input(grad, x, grad_input=out)

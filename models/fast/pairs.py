@@ -26,7 +26,8 @@ from models.fast.last_block import LastBlock
 
 @dataclass(frozen=True)
 class PairCollator:
-    """Converts rows {"chosen_ids", "rejected_ids"} to input_ids and attention_mask [B, L] and starts [B, 2].
+    """Converts rows {"chosen_ids", "rejected_ids"} to input_ids and attention_mask [B, L] and starts [B, 2],
+    and a "margin" of the rows to margin [B].
 
     attention_mask: 1 on real tokens; starts: where the rest of chosen and the rest of rejected begin. Each
     rest has at least one token. pad_id may be any id, because no real token attends to it.
@@ -42,7 +43,8 @@ class PairCollator:
             packed.append([*chosen, *rejected[shared:]])
             starts.append((shared, len(chosen)))
         width = max(map(len, packed))
-        return {
+        margins = {"margin": torch.tensor([row["margin"] for row in rows])} if "margin" in rows[0] else {}
+        return margins | {
             "input_ids": torch.tensor([ids + [self.pad_id] * (width - len(ids)) for ids in packed]),
             "attention_mask": torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids in packed]),
             "starts": torch.tensor(starts),

@@ -59,7 +59,7 @@ class _RMSNorm(torch.autograd.Function):
             torch.mul(g, x.copy_(flat[part]), out=both)
             r = scale[part]
             share = both.sum(dim=-1, keepdim=True).mul_(r**3).div_(x.shape[1])
-            out[part] = g.mul_(r).sub_(x.mul_(share))
+            out[part] = g.mul_(r).addcmul_(x, share, value=-1)
         return out.view(grad.shape), None, None
 
 

@@ -20,6 +20,13 @@ def swiglu(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     return _SwiGLU.apply(gate, up) if gate.device.type == "cpu" else nn.functional.silu(gate) * up
 
 
+def swiglu_of_both(both: torch.Tensor) -> torch.Tensor:
+    """`swiglu` of the halves of one tensor [..., 2 · width]; its gradient is one tensor, too."""
+    if not torch.is_grad_enabled() or both.device.type != "cpu":
+        return swiglu(*both.chunk(2, dim=-1))
+    return _SwiGLUOfBoth.apply(both)
+
+
 class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, gate, up):
@@ -32,3 +39,20 @@ class _SwiGLU(torch.autograd.Function):
     def backward(ctx, grad):
         of_gate, of_up = ctx.saved_tensors
         return grad * of_gate, grad * of_up
+
+
+class _SwiGLUOfBoth(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, both):
+        gate, up = both.chunk(2, dim=-1)
+        kept = both.new_empty(*gate.shape[:-1], 2, gate.shape[-1])
+        of_gate, of_up = kept.unbind(-2)
+        operators.silu_backward(up, gate, out=of_gate)
+        operators.silu(gate, out=of_up)
+        ctx.save_for_backward(kept)
+        return of_up * up
+
+    @staticmethod
+    def backward(ctx, grad):
+        (kept,) = ctx.saved_tensors
+        return (grad.unsqueeze(-2) * kept).flatten(-2)

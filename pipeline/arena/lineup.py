@@ -113,7 +113,7 @@ def choose(workspace: Workspace, demos: Mapping[str, Path] | None = None, wanted
 
 def choices(workspace: Workspace, demos: Mapping[str, Path] | None = None) -> Iterator[Lineup]:
     """Yield the line-ups that can answer: those trained here, newest first, then the demo policies."""
-    yield from _trained(workspace)
+    yield from trained(workspace)
     for preset, folder in (shipped() if demos is None else demos).items():
         if lineup := _demo(preset, folder):
             yield lineup
@@ -125,7 +125,7 @@ def shipped() -> dict[str, Path]:
     return {preset: models / preset / "demo" for preset in DEMO_PRESETS}
 
 
-def _trained(workspace: Workspace) -> Iterator[Lineup]:
+def trained(workspace: Workspace) -> Iterator[Lineup]:
     """Yield one line-up per preset: the newest done PPO run, its SFT run, and the newest PPO run of each
     other precision from the same SFT run."""
     runs = [run for run in list_runs(workspace) if run.status == "done" and _has_model(workspace, run)]

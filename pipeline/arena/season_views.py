@@ -41,17 +41,17 @@ class SeasonViews:
         self.workspace = workspace
         self.client = client
         self.store = VoteStore(workspace.votes_db)
-        self._demos = demos
+        self.demos = demos
         self._statistics = Statistics(self.store)
         self._rewards = Rewards(workspace, client, self.store)
 
     def lineup(self, models: str = "") -> Lineup:
         """The line-up that answers. models: its key; "" = the first choice. UserError if there is none."""
-        return choose(self.workspace, self._demos, models)
+        return choose(self.workspace, self.demos, models)
 
     def choices(self) -> list[Lineup]:
         """All line-ups that can answer here, the default first."""
-        return list(choices(self.workspace, self._demos))
+        return list(choices(self.workspace, self.demos))
 
     def own_votes(self, rater: str, season: str | None = None) -> list[OwnVote]:
         """A rater's own votes of a season that count, the newest first."""

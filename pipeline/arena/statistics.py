@@ -4,6 +4,7 @@ Connects the vote store to `evaluation`, which computes the statistics. A result
 cast or retracted. No torch.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -25,6 +26,8 @@ from evaluation.verdict import Stop, Verdict, stop_rule, verdicts
 
 REFERENCE, BASELINE = "ppo-bf16", "sft"
 QUANTISED = ("ppo-int8", "ppo-int4")
+LARGE = 10_000  # votes
+REST = 10
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,24 @@ class Board:
 Found = TypeVar("Found")
 
 
-class Statistics:
-    """The statistics of the seasons of one store."""
+@dataclass(frozen=True)
+class _Known:
+    """A result of a season: the state of the votes that it is of, when it was there, and how long it took."""
 
-    def __init__(self, store: VoteStore):
-        self._store = store
-        self._known: dict[tuple[str, str], tuple[Any, Any]] = {}
+    votes: dict[str, int]
+    terms: Terms
+    result: Any
+    ended: float
+    seconds: float
+
+
+class Statistics:
+    """The statistics of the seasons of one store. clock: in seconds. large: votes from which on new results
+    wait, see `_once`."""
+
+    def __init__(self, store: VoteStore, *, clock: Callable[[], float] = time.monotonic, large: int = LARGE):
+        self._store, self._clock, self._large = store, clock, large
+        self._known: dict[tuple[str, str], _Known] = {}
         self._read: dict[str, dict[int, Ballot]] = {}  # by season and number, votes taken back included
 
     def ballots(self, season: str) -> list[Ballot]:
@@ -110,12 +125,21 @@ class Statistics:
         return plan(margin=terms.margin, decisive_share=round(share, 2), taste=round(max(tastes), 1))
 
     def _once(self, what: str, season: str, compute: Callable[[], Found]) -> Found:
-        """A result of a season, computed again only when a vote, a retraction or other terms were added."""
-        state: tuple[dict[str, int], Terms] = self._store.counts(), self._store.terms(season)
-        known = self._known.get((what, season))
-        if known is None or known[0] != state:
-            known = self._known[what, season] = state, compute()
-        return cast(Found, known[1])
+        """A result of a season, computed again only when a vote, a retraction or other terms were added.
+
+        With very many votes it then stays for REST times as long as it took: each of many raters at once asks
+        for it after each vote, and a vote would have to wait for the processor.
+        """
+        votes, terms = self._store.counts(), self._store.terms(season)
+        known, begun = self._known.get((what, season)), self._clock()
+        if known and known.terms == terms:
+            resting = votes["votes"] >= self._large and begun - known.ended < REST * known.seconds
+            if known.votes == votes or resting:
+                return cast(Found, known.result)
+        result = compute()
+        ended = self._clock()
+        self._known[what, season] = _Known(votes, terms, result, ended, ended - begun)
+        return result
 
 
 def full_rankings(table: VoteTable, policies: int = 0) -> int:

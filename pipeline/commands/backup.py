@@ -3,7 +3,8 @@
 A backup is a tar file (gzipped if its name ends in .gz or .tgz) with the workspace's files; its last member
 lists their SHA-256 hashes. The votes are copied through SQLite's backup API, so that the app can accept votes
 during a backup. Every other file is either replaced atomically or only appended to, so that a copy is
-consistent at any moment. Caches, locks and unfinished files are excluded. No torch.
+consistent at any moment. Caches, locks, unfinished files and exported models, which `export` makes again, are
+excluded. No torch.
 """
 
 from __future__ import annotations
@@ -250,10 +251,11 @@ class _Hashed(io.RawIOBase):
 
 def _files(workspace: Workspace) -> Iterator[tuple[str, Path]]:
     """Yield (name in the backup, path) of every file that a backup contains, except the votes."""
+    left_out = (workspace.cache, workspace.exports)
     for parent, folders, files in os.walk(workspace.root):
         here = Path(parent)
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and here / name != workspace.cache
+            name for name in folders if not name.startswith(".") and here / name not in left_out
         )
         for name in sorted(files):
             path = here / name

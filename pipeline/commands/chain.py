@@ -17,6 +17,7 @@ from typing import Any
 from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
+from pipeline.arena import learning
 from pipeline.commands import side_by_side
 from pipeline.commands.comparison_table import comparison
 from pipeline.commands.execute import begin_alone
@@ -50,8 +51,9 @@ def run_everything(
 
     jobs: stages that run side by side; None = one per core for tiny and small without a GPU, else 1.
 
-    Overrides are stage.field=value, or field=value for every stage that has the field. `precision` limits the
-    chain to one precision. With several seeds, all seeds share one data set and its judge, and every stage
+    Overrides are stage.field=value, or field=value for every stage that has the field. With source=votes the
+    reward models learn from people's votes and SFT is kept (`pipeline.arena.learning`). `precision` limits
+    the chain to one precision. With several seeds, all share one data set and its judge, and every stage
     from SFT on runs once per seed. Raises UserError for a setting that is not valid.
     """
     given = _overrides(config_file, overrides, stages)
@@ -61,17 +63,21 @@ def run_everything(
     stages = stages_of(preset, given["prepare"], stages)
     given = _overrides(config_file, overrides, stages)  # again, without the stages that are left out
     first = seed if seed is not None else 42
+    arms = [precision] if precision else list(PRECISIONS)
+    votes = given["prepare"].get("source") == learning.SOURCE
+    if votes:
+        stages, given = _from_votes(workspace, preset, arms, given, stages)
     for row in stages.chain:  # report a wrong setting before any stage runs
         build(row.name, preset, overrides=_texts(given[row.name]), stages=stages)
     workspace.create()
     begin, worst = time.monotonic(), 0
-    arms = [precision] if precision else list(PRECISIONS)
     jobs = jobs or (physical_cores() if preset in ("tiny", "small") and not has_gpu() else 1)
     fitting = estimate.side_by_side(jobs, _trainings(preset, given, arms, stages), workspace)
     if fitting < jobs:
         print(f"all: the memory suffices for {fitting} of {jobs} stages side by side", flush=True)
         jobs = fitting
-    chain = _Chain(workspace, stages, preset, given, arms, seeds > 1, jobs, processes or StageProcesses())
+    processes = processes or StageProcesses()
+    chain = _Chain(workspace, stages, preset, given, arms, seeds > 1 or votes, jobs, processes, votes)
     with locks.hold(locks.training_lock(workspace), stage="all"):
         begin_alone(workspace)
         for number in range(first, first + seeds):
@@ -88,7 +94,8 @@ def run_everything(
 @dataclass
 class _Chain:
     """The stages of one seed. fixed_parents: the settings of a run name its parents, so that the runs of
-    several seeds do not mix.
+    several seeds, or those from votes and others, do not mix. votes: the data set is made again each time,
+    because there may be new votes, and SFT is kept.
     """
 
     workspace: Workspace
@@ -99,11 +106,21 @@ class _Chain:
     fixed_parents: bool
     jobs: int
     processes: StageProcesses
+    votes: bool = False
 
     def run(self) -> int:
         """Run the missing and stale stages; returns the worst exit code."""
         asked = {row.name: self._typed(row.name) for row in self.stages.chain}
-        steps = self._lineage().missing(self.preset, asked, self.arms)
+        if self.votes:
+            if code := self._prepared(asked):
+                return code
+            asked["ppo"]["reward_run"] = {
+                arm: run and run.id
+                for arm in self.arms
+                for run in [self._lineage().newest_done("reward", self.preset, arm, **asked["reward"])]
+            }
+        kept = ("prepare", "sft") if self.votes else ()
+        steps = self._lineage().missing(self.preset, asked, self.arms, kept)
         if not steps:
             print("all: every stage is done and up to date", flush=True)
         needs = self.stages.plan(self.arms)
@@ -116,6 +133,18 @@ class _Chain:
             self.processes,
             self.jobs,
         )
+
+    def _prepared(self, asked: dict[str, dict[str, Any]]) -> int:
+        """Make the data set, whatever is there; returns the exit code of the stage."""
+        step = Step("prepare", "bf16")
+        process = self._start(step, "there may be new votes", asked, 1)
+        with side_by_side.interrupted_by_termination():
+            try:
+                self.processes.wait([process])
+            except KeyboardInterrupt:
+                self.processes.stop([process])
+                raise
+        return int(process.exitcode)
 
     def _left_out(self, step: Step, needs: Sequence[Step], failed: Collection[Step]) -> bool:
         needed = self.stages[step.stage].needs  # without what it only uses
@@ -154,6 +183,16 @@ class _Chain:
 
     def _lineage(self) -> Lineage:
         return Lineage(RunReader(self.workspace), stages=self.stages)
+
+
+def _from_votes(
+    workspace: Workspace, preset: str, arms: Sequence[str], given: Overrides, stages: Stages
+) -> tuple[Stages, Overrides]:
+    """(stages, overrides) of a chain that trains on votes: what was asked for goes before the plan."""
+    plan = learning.votes_plan(workspace, preset, arms, further=given["reward"].get("start") != "sft")
+    print(f"all: the policies start from the SFT run {plan.sft}, which is not trained again", flush=True)
+    given = {name: plan.settings(name) | fields for name, fields in given.items() if name != "judge"}
+    return stages_of(preset, given["prepare"], stages), given
 
 
 def _blocker(needs: Sequence[Step], failed: Collection[Step]) -> Step | None:

@@ -2,9 +2,10 @@
 
 Stages: pretrain prepare sft reward ppo judge evaluate measure, and all (every missing or stale stage, in
 order). Other commands: study FILE.yaml, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
-backup --to FILE, restore FILE, verify, delete RUN, gc. Exit codes: 0: done; 2: an error that the user can
-correct, stated in one line on stderr; 1: a bug, with its traceback. The last line that a stage prints on
-stdout is the absolute path of its run.json. A stage's module is imported only when the stage runs.
+promote RUN, card RUN, backup --to FILE, restore FILE, verify, delete RUN, label RUN, gc. Exit codes: 0: done;
+2: an error that the user can correct, stated in one line on stderr; 1: a bug, with its traceback. The last
+line that a stage prints on stdout is the absolute path of its run.json. A stage's module is imported only
+when the stage runs.
 """
 
 from __future__ import annotations
@@ -96,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run", metavar="RUN")
     one.add_argument("--to", required=True, metavar="DIR")
     one.add_argument("--format", choices=("merged", "adapter"), default="merged")
+    one.add_argument("--step", type=int, metavar="N", help="the snapshot of this step instead of the end")
+    one = add("promote", "make a snapshot of a PPO run a policy that the arena and evaluate use", _promote)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--step", type=int, metavar="N", help="default: the step with the best gold or judge")
+    one = add("card", "make the report card of a reward model: what its accuracy does not show", _card)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--prompts", type=_positive, default=64, metavar="N", help="that SFT answers four times")
     one = add("backup", "write the complete workspace to one file; the app may be running", _backup)
     one.add_argument("--to", required=True, metavar="FILE", help="a tar file; FILE.tar.gz is compressed")
     one = add("restore", "create a new workspace from a backup", _restore)
@@ -105,6 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     one = add("delete", "delete a run", _delete)
     one.add_argument("run", metavar="RUN")
     one.add_argument("--yes", action="store_true", help="delete it even if something depends on it")
+    one = add("label", "give a run a name and tags, by which the page's list finds it", _label)
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--name", metavar="TEXT", help="empty: the name that the run was started with")
+    one.add_argument("--tags", nargs="*", metavar="TAG", help="replace the tags; none removes them")
     one = add("gc", "list the files that are no longer needed, or remove them", _gc)
     one.add_argument("--yes", action="store_true", help="remove them")
     return parser
@@ -225,7 +237,24 @@ def _estimate(args: argparse.Namespace, workspace: Workspace) -> int:
 def _export(args: argparse.Namespace, workspace: Workspace) -> int:
     from pipeline.commands.export import export
 
-    print(export(workspace, args.run, Path(args.to), args.format))
+    print(export(workspace, args.run, Path(args.to), args.format, args.step))
+    return 0
+
+
+def _promote(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.promote import best_to_promote, promote
+
+    step = best_to_promote(workspace, args.run) if args.step is None else args.step
+    run = promote(workspace, args.run, step)
+    print(f"{run.id}: step {step} of {args.run}")
+    print((run.folder / "run.json").absolute())
+    return 0
+
+
+def _card(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.commands.card import make
+
+    print(make(workspace, args.run, args.prompts))
     return 0
 
 
@@ -254,6 +283,14 @@ def _delete(args: argparse.Namespace, workspace: Workspace) -> int:
     for line in delete(workspace, args.run, args.yes):
         print(line)
     print(f"{args.run}: deleted")
+    return 0
+
+
+def _label(args: argparse.Namespace, workspace: Workspace) -> int:
+    from pipeline.runs import labels
+
+    label = labels.change(workspace, args.run, name=args.name, tags=args.tags)
+    print(f"{args.run}: {label.name or '(no name)'} {' '.join(f'#{tag}' for tag in label.tags)}".rstrip())
     return 0
 
 

@@ -28,7 +28,8 @@ from pipeline.memory.estimate import refuse_what_cannot_fit
 from pipeline.runs import checkpoints, leftovers, locks
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.hardware import physical_cores
-from pipeline.runs.lineage import Resolved, resolve_parents
+from pipeline.runs.lineage import resolve_parents
+from pipeline.runs.parents import Resolved
 from pipeline.runs.progress import ProgressLine, full_disk_ignored, logged
 from pipeline.runs.quiet import quiet
 from pipeline.runs.reader import list_runs, read_run

@@ -18,8 +18,9 @@ from data.errors import Code, UserError
 from data.files import sync_folder
 from data.workspace import Workspace
 from evaluation.resources import folder_bytes
-from pipeline.runs import leftovers, locks
+from pipeline.runs import labels, leftovers, locks
 from pipeline.runs.reader import list_runs, read_run
+from pipeline.runs.record_file import RunRecord
 
 ENDED_EARLY = ("failed", "cancelled", "lost")
 
@@ -33,17 +34,20 @@ class Waste:
     bytes: int
 
 
-def dependents(workspace: Workspace, run_id: str) -> list[str]:
-    """What depends on a run, directly or indirectly: one line per run, and one for rounds of the arena."""
-    runs = list_runs(workspace)
-    standing = {run_id}
-    lines = []
-    for run in sorted(runs, key=lambda run: run.id):  # parents before children
+def dependent_runs(workspace: Workspace, run_id: str) -> list[RunRecord]:
+    """The runs that depend on a run, directly or indirectly, parents before children."""
+    standing, found = {run_id}, []
+    for run in sorted(list_runs(workspace), key=lambda run: run.id):
         if run.id not in standing and standing & set(run.parents.ids):
             standing.add(run.id)
-            lines.append(f"{run.id} ({run.status}) depends on it")
-    rounds = _rounds(workspace, run_id)
-    if rounds:
+            found.append(run)
+    return found
+
+
+def dependents(workspace: Workspace, run_id: str) -> list[str]:
+    """What depends on a run, directly or indirectly: one line per run, and one for rounds of the arena."""
+    lines = [f"{run.id} ({run.status}) depends on it" for run in dependent_runs(workspace, run_id)]
+    if rounds := rounds_with(workspace, run_id):
         lines.append(f"{rounds} rounds of the arena have answers from it (they and their votes are kept)")
     return lines
 
@@ -63,6 +67,7 @@ def delete(workspace: Workspace, run_id: str, yes: bool = False) -> list[str]:
     if named and not yes:
         raise UserError(f"{run_id}: {'; '.join(named)}. Add --yes to delete it nevertheless", code=Code.STATE)
     _remove(workspace, folder)
+    labels.forget(workspace, run_id)
     return named
 
 
@@ -111,7 +116,7 @@ def _status(workspace: Workspace, run_id: str) -> str:
         return ""
 
 
-def _rounds(workspace: Workspace, run_id: str) -> int:
+def rounds_with(workspace: Workspace, run_id: str) -> int:
     """The number of rounds of the arena with an answer from the run's model."""
     if not workspace.votes_db.exists():
         return 0

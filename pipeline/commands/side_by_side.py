@@ -37,7 +37,7 @@ def run(
     running: dict[Any, Step] = {}
     failed: set[Step] = set()
     worst = 0
-    with _termination_interrupts():
+    with interrupted_by_termination():
         try:
             while waiting or running:
                 open_ = set(waiting) | set(running.values())
@@ -67,7 +67,7 @@ def badness(code: int) -> int:
 
 
 @contextlib.contextmanager
-def _termination_interrupts() -> Iterator[None]:
+def interrupted_by_termination() -> Iterator[None]:
     """Treat SIGTERM like Ctrl-C. SIGTERM reaches only this process, which has to forward it to the stages."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -24,7 +24,8 @@ from pipeline.memory.base_shape import base_folder, read_shape
 from pipeline.memory.row_lengths import full_rows, row_lengths
 from pipeline.memory.terms import Plan, Term
 from pipeline.runs.hardware import free_memory, has_bf16_products
-from pipeline.runs.lineage import Resolved, resolve_parents
+from pipeline.runs.lineage import resolve_parents
+from pipeline.runs.parents import Resolved
 from pipeline.runs.record_file import Parents
 
 ERROR = 0.25  # largest relative error of the estimate

@@ -2,24 +2,30 @@
 
 Each alarm fires once per run, as an event in its record: a gradient that is exactly zero, a collapsing
 entropy, a runaway KL, and the classic over-optimisation, in which the reward model's score rises while the
-gold reward falls (arXiv 2210.10760). An alarm reports; it does not stop the run.
+gold reward falls (`evaluation.alarm` has the rule and how often it is right). An alarm reports; it does not
+stop the run.
 """
 
 from __future__ import annotations
 
+from evaluation import alarm
 from pipeline.runs.record import Run
 
 WINDOW = 5  # steps that each side of a comparison averages
 COLLAPSE = 0.1  # share of the first steps' entropy
 RUNAWAY_KL = 1.0  # nats per token
-HACK_RISE, HACK_FALL = 0.3, 0.03  # standard deviations of score; units of gold
+KEPT = (
+    "step", "objective/scores_standardised", "objective/kl", "objective/kl_per_token", "response/length",
+    "policy/entropy_avg", "gold/mean",
+)  # fmt: skip
 
 
 class Alarms:
-    """Checks each row of metrics.jsonl."""
+    """Checks each row of metrics.jsonl. against_gold: whether gold itself is the reward, which nothing can
+    exploit."""
 
-    def __init__(self, run: Run):
-        self.run = run
+    def __init__(self, run: Run, against_gold: bool = False):
+        self.run, self.against_gold = run, against_gold
         self.rows: list[dict[str, float]] = []
         self.fired: set[str] = set()
 
@@ -28,8 +34,7 @@ class Alarms:
             self._fire(
                 "zero gradient", f"step {row['step']}: the gradient is exactly zero; nothing is being learned"
             )
-        names = ("objective/scores_standardised", "objective/kl_per_token", "policy/entropy_avg", "gold/mean")
-        self.rows.append({name: float(row[name]) for name in names if name in row})
+        self.rows.append({name: float(row[name]) for name in KEPT if name in row})
         if len(self.rows) < 2 * WINDOW:
             return
         first, last = self.rows[:WINDOW], self.rows[-WINDOW:]
@@ -45,17 +50,20 @@ class Alarms:
                 "runaway KL",
                 f"the policy is {kl:.2f} nats per token from SFT; raise kl_coef or lower learning_rate",
             )
-        if all("gold/mean" in seen for seen in (*first, *last)):
-            rise = _mean(last, "objective/scores_standardised") - _mean(
-                first, "objective/scores_standardised"
+        if not self.against_gold:
+            self._look_for_over_optimisation()
+
+    def _look_for_over_optimisation(self) -> None:
+        points = [point for row in self.rows if (point := alarm.Point.from_metrics(row))]
+        falls = alarm.signals(points).get("gold")
+        known = alarm.measured()
+        limit = known.threshold("gold") if known else alarm.UNMEASURED["gold"]
+        if falls and falls[-1] > limit:
+            self._fire(
+                "over-optimisation",
+                f"the reward model's score has risen while gold is {falls[-1]:.2f} below its best: "
+                "the policy exploits the reward model",
             )
-            fall = _mean(first, "gold/mean") - _mean(last, "gold/mean")
-            if rise > HACK_RISE and fall > HACK_FALL:
-                self._fire(
-                    "over-optimisation",
-                    f"the reward model's score rose by {rise:.2f} sd while gold fell by {fall:.2f}: "
-                    "the policy exploits the reward model",
-                )
 
     def _fire(self, kind: str, message: str) -> None:
         if kind not in self.fired:

@@ -35,7 +35,7 @@ from models.scoring import RewardModel
 from pipeline.ppo import core as ppo_core
 from pipeline.ppo.alarms import Alarms
 from pipeline.ppo.learner import Learner, learning_rate
-from pipeline.ppo.report import final_report, probe_safety
+from pipeline.ppo.report import final_report, probe_safety, sample_answers
 from pipeline.ppo.rollout import Collector, Scorer, Standard
 from pipeline.runs import checkpoints, phases, snapshots
 from pipeline.runs.record import Cancelled, Run
@@ -43,6 +43,8 @@ from pipeline.runs.record_file import Parents
 from pipeline.settings.fields import PpoSettings
 from pipeline.training import distributed, measure
 from pipeline.training.recovery import Memory, Stability, Unstable, is_out_of_memory
+
+SAMPLES = 4  # held-out prompts whose answers are recorded
 
 
 def train(settings: PpoSettings, run: Run, workspace: Workspace) -> dict:
@@ -81,6 +83,7 @@ class Trainer:
             _words(workspace, parents.dataset) if settings.reward == "bag-of-words" else None,
         )
         prompts = _prompts(workspace, parents.dataset, settings)
+        self.watched = measure.held_out_prompts(workspace, parents.dataset, SAMPLES, settings.seed)
         micro = distributed.micro_batch(
             settings.micro_batch_size, settings.batch_size // settings.num_minibatches
         )
@@ -92,7 +95,7 @@ class Trainer:
         self.learner = Learner(self.actor, settings)
         self.total = settings.max_steps or math.ceil(len(prompts) / settings.batch_size)
         self.step, self.kl_coef = 0, settings.kl_coef
-        self.alarms = Alarms(run)
+        self.alarms = Alarms(run, against_gold=settings.reward == "gold")
         self.standard: Standard | None = None
 
     def _reward_model(
@@ -118,6 +121,8 @@ class Trainer:
             self.run.phase(phases.STANDARDISING)
             self._with_the_memory_there_is(self._standardise)
             self.run.phase(phases.STEPS)
+            self.run.cut_back(0, forget=lambda row: True)  # of an attempt that ended before the next line
+            self._sample()
             self._save()  # the target of a first roll-back
         while self.step < self.total:
             try:
@@ -156,11 +161,18 @@ class Trainer:
         safety = settings.safety_steps and self.run.leads
         if safety and (self.step % settings.safety_steps == 0 or self.step == self.total):
             row |= probe_safety(self.actor, self.prompt_format, settings, in_world=rollout.gold is not None)
-        if self.step % settings.sample_steps == 0 or self.step in (1, self.total):
-            for sample in rollout.samples(self.prompt_format, 4):
-                self.run.sample({"step": self.step, **sample})
+        if self.step % settings.sample_steps == 0 or self.step == self.total:
+            self._sample()
         self.run.log(row)
         self.alarms.look(row)
+
+    def _sample(self) -> None:
+        """Record the answers to the same held-out prompts at each such step, so that one sees them change."""
+        if self.run.leads:
+            for sample in sample_answers(
+                self.actor, self.scorer, self.prompt_format, self.settings, self.watched
+            ):
+                self.run.sample({"step": self.step, **sample})
 
     def _check_start(self) -> None:
         """Check that policy and reference agree exactly: they have the same weights, so their KL is zero."""

@@ -110,6 +110,19 @@ def probe_safety(
     return {"safety/refusal_rate": refusal_summary([is_refusal(t) for t in answers.texts])["refusal_rate"]}
 
 
+def sample_answers(
+    actor: Actor, scorer: Scorer, prompt_format: PromptFormat, settings: PpoSettings, prompts: list[str]
+) -> list[dict]:
+    """The policy's answers to a few prompts with their raw scores, as rows of samples.jsonl."""
+    answers = _respond(actor, prompt_format, settings, prompts)
+    scores = scorer.score(prompts, answers, prompt_format.eos_id, 2 * settings.micro_batch_size).tolist()
+    golds = measure.gold_parts(prompts, answers.texts)
+    return [
+        {"prompt": prompt, "response": text, "score": score, "gold": gold and gold["total"]}
+        for prompt, text, score, gold in zip(prompts, answers.texts, scores, golds, strict=True)
+    ]
+
+
 def _respond(
     actor: Actor, prompt_format: PromptFormat, settings: PpoSettings, prompts: list[str]
 ) -> measure.Responses:

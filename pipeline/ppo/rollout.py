@@ -109,18 +109,6 @@ class Rollout:
             row["gold/mean"] = sum(self.gold) / len(self.gold)
         return row
 
-    def samples(self, prompt_format: PromptFormat, n: int) -> list[dict]:
-        """The first n responses as plain text, with their scores."""
-        return [
-            {
-                "prompt": self.prompts[k],
-                "response": self.answers.texts[k],
-                "score": self.raw_scores[k].item(),
-                "gold": None if self.gold is None else self.gold[k],
-            }
-            for k in range(min(n, len(self.prompts)))
-        ]
-
 
 class Collector:
     """Draws rollouts. A rollout depends on the weights, the seed and the step, and not on earlier

@@ -1,4 +1,4 @@
-"""The environment in which the project starts processes: the package on the path, and allocator settings.
+"""The environment in which the project starts processes: the package on the path, and settings for tensors.
 
 glibc reads two `GLIBC_TUNABLES` settings once, before a program begins (other C libraries ignore them):
 - No per-thread cache of small blocks. A tensor starts at a multiple of 64 bytes, and the small remainders
@@ -6,6 +6,11 @@ glibc reads two `GLIBC_TUNABLES` settings once, before a program begins (other C
   for a tensor of the same size.
 - Large pages, if the system has them: memory is allocated and mapped 2 MB at a time.
 `models.fast.heap` has the settings that can change while the program runs.
+
+OpenMP reads `GOMP_SPINCOUNT` at its start as well. A thread that has finished its share of an operation first
+waits actively for the others, by default for many milliseconds. If another program occupies one of the cores,
+the waiting thread keeps the other core busy while the one that it waits for has none. With a short active
+wait, as long as the pause between two operations, the waiting thread gives its core away.
 """
 
 from __future__ import annotations
@@ -17,10 +22,12 @@ from pathlib import Path
 
 _TUNABLES = "GLIBC_TUNABLES"
 _SETTINGS = {"glibc.malloc.tcache_count": 0, "glibc.malloc.hugetlb": 1}
+_WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+SPINS = 2000  # rounds of active waiting, about a tenth of a millisecond
 
 
 def child_environment() -> dict[str, str]:
-    """This environment with the project on PYTHONPATH, unbuffered output and the allocator settings."""
+    """This environment with the project on PYTHONPATH, unbuffered output and the settings for tensors."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root] + [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return for_tensors(os.environ) | {
@@ -30,17 +37,18 @@ def child_environment() -> dict[str, str]:
 
 
 def for_tensors(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment with the allocator settings; values that it sets itself are kept."""
+    """An environment with the settings of this module; values that it sets itself are kept."""
     tunables = environment.get(_TUNABLES, "").split(":")
     named = {tunable.partition("=")[0] for tunable in tunables}
     added = [f"{name}={value}" for name, value in _SETTINGS.items() if name not in named]
-    if sys.platform != "linux" or not added:
+    if sys.platform != "linux":
         return dict(environment)
-    return {**environment, _TUNABLES: ":".join(filter(None, (*tunables, *added)))}
+    spins = {} if _WAITING & environment.keys() else {"GOMP_SPINCOUNT": str(SPINS)}
+    return {**environment, **spins, _TUNABLES: ":".join(filter(None, (*tunables, *added)))}
 
 
 def start_again() -> None:
-    """Restart this program, as the same process, if it was started without the allocator settings.
+    """Restart this program, as the same process, if it was started without the settings for tensors.
 
     It has to be called before anything else, and does not return if it restarts. Raises OSError if the system
     refuses.

@@ -2,8 +2,9 @@
 
 A stage takes the newest done parent of its preset, and inherits its base and LoRA shape; `dataset`,
 `sft_run`, `reward_run` and `judge_run` override this choice. A done run is stale if the same request would
-now find other parents, or if one of its parents is stale. "Newest" refers to the order of creation. The table
-of stages defines which stages a stage depends on. Reads records only; no torch.
+now find other parents, or if one of its parents is stale; a data set of votes makes no run stale, because
+people's votes are trained on by request only. "Newest" refers to the order of creation. The table of stages
+defines which stages a stage depends on. Reads records only; no torch.
 
     line = Lineage(RunReader(workspace))          # reads the workspace once
     line.resolve("ppo", settings).parents.sft
@@ -11,36 +12,19 @@ of stages defines which stages a stage depends on. Reads records only; no torch.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import ValidationError
-
 from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
+from pipeline.runs.parents import Resolved, check_root, dataset_name, flat, inherit, newest
 from pipeline.runs.reader import RunReader
 from pipeline.runs.record_file import Parents, RunRecord
 from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES, Stage, Stages, Step
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A stage's settings, with the values inherited from its parents, and these parents.
-
-    parents.dataset is the name of the data set, parents.runs["prepare"] the run that created it, if known.
-    """
-
-    settings: Any
-    parents: Parents
-
-    @property
-    def dataset(self) -> str:
-        return self.parents.dataset
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,11 @@ class Lineage:
 
         config: settings that the run must have, such as seed=43.
         """
-        return _newest(self._done.get(stage, ()), preset, precision, config)
+        return newest(self._done.get(stage, ()), preset, precision, config)
+
+    def done(self, stage: str, preset: str) -> list[RunRecord]:
+        """The done runs of a stage and preset, newest first."""
+        return [run for run in self._done.get(stage, ()) if run.preset == preset]
 
     def resolve(self, stage: str, settings: Any) -> Resolved:
         """The parents of a run with these settings. Raises UserError if one is missing."""
@@ -82,7 +70,7 @@ class Lineage:
         needs = [self._stages[name] for name in row.needs if name not in ("prepare", *settings.unneeded)]
         if not needs:
             if row.trains_adapter:
-                _check_root(stage, settings)
+                check_root(stage, settings)
             return Resolved(settings, parents)
         if row.per_precision or not any(need.per_precision for need in needs):
             return self._stand_on(row, needs, settings, parents)
@@ -107,17 +95,25 @@ class Lineage:
         preset: str,
         asked: Mapping[str, Mapping[str, Any]] | None = None,
         precisions: Iterable[str] = PRECISIONS,
+        kept: Collection[str] = (),
     ) -> list[Missing]:
         """The steps to run, in order; [] if every stage is done and up to date.
 
-        asked: {stage: {field: value}} that the runs must have; a run with other values does not count.
+        asked: {stage: {field: value}} that the runs must have, or {precision: value} where it differs; a run
+        with other values does not count. kept: stages that are not run again.
         """
         found: list[Missing] = []
         redone: set[Step] = set()
         stages = stages_of(preset, (asked or {}).get("prepare"), self._stages)
         for step, needs in stages.plan(precisions).items():
+            if step.stage in kept:
+                continue
             arm = step.precision if self._stages[step.stage].per_precision else None
-            run = self.newest_done(step.stage, preset, arm, **(asked or {}).get(step.stage, {}))
+            wanted = {
+                name: value.get(step.precision) if isinstance(value, Mapping) else value
+                for name, value in (asked or {}).get(step.stage, {}).items()
+            }
+            run = self.newest_done(step.stage, preset, arm, **wanted)
             reason = ""
             if run is None:
                 reason = "not done yet"
@@ -152,21 +148,24 @@ class Lineage:
     def _data(self, settings: Any) -> Parents:
         name = settings.dataset
         if not name:
-            newest = _newest(self._done.get("prepare", ()), settings.preset, None, {})
-            name = newest and dataset_name(newest)
+            maker = newest(self._done.get("prepare", ()), settings.preset, None, {})
+            name = dataset_name(maker) if maker else ""
             if not name:
                 raise UserError(
                     f"no data set of the preset {settings.preset} yet",
                     code=Code.DATASET,
                     command="run `prepare`, or set dataset=NAME",
                 )
-        workspace = self._reader.workspace
-        if name not in self._datasets:
-            self._datasets[name] = (workspace.dataset(name) / "train_prefs.jsonl").is_file()
-        if not self._datasets[name]:
-            raise UserError(f"dataset={name}: not in {workspace.datasets}", code=Code.DATASET)
+        if not self._is_here(name):
+            raise UserError(f"dataset={name}: not in {self._reader.workspace.datasets}", code=Code.DATASET)
         maker = self._makers.get(name)
         return Parents(name, {"prepare": maker.id if maker else None})
+
+    def _is_here(self, name: str) -> bool:
+        """Whether a data set is in the workspace."""
+        if name not in self._datasets:
+            self._datasets[name] = (self._reader.workspace.dataset(name) / "train_prefs.jsonl").is_file()
+        return self._datasets[name]
 
     def _stand_on(self, row: Stage, needs: list[Stage], settings: Any, parents: Parents) -> Resolved:
         """The settings and the parents of a stage with one parent per needed stage, in the same precision if
@@ -175,7 +174,10 @@ class Lineage:
         If the settings name no SFT run, it is the parent of the other parents.
         """
         runs, arms = dict(parents.runs), {}
+        further = getattr(settings, "start", "") == row.name
         found: dict[str, RunRecord] = {}
+        if further and settings.start_run:
+            found["start"] = self._parent(row.name, settings.start_run, settings, settings.precision, "start")
         for need in reversed(needs):  # the nearest parent first
             name = getattr(settings, f"{need.name}_run", "")
             name = name or next((i for run in found.values() if (i := run.parents.runs.get(need.name))), "")
@@ -184,9 +186,44 @@ class Lineage:
             if need.per_precision:
                 arms[need.name] = {settings.precision: run.id}
         runs |= {need.name: found[need.name].id for need in needs if not need.per_precision}
+        if further:
+            runs["start"] = self._start(row, settings, found).id
         if row.trains_adapter and "sft" in found:
-            settings = _inherit(row.name, settings, found["sft"])
+            settings = inherit(row.name, settings, found["sft"])
         return Resolved(settings, Parents(parents.dataset, runs, arms, settings.precision if arms else None))
+
+    def _start(self, row: Stage, settings: Any, found: Mapping[str, RunRecord]) -> RunRecord:
+        """The run that is trained further: the named one, else the newest `untouched` one."""
+        sft = found["sft"]
+        if "start" in found:
+            if found["start"].parents.sft != sft.id:
+                raise UserError(
+                    f"start_run={settings.start_run}: is not on the SFT run {sft.id}", code=Code.PARENT_RUN
+                )
+            return found["start"]
+        first = self.untouched(row.name, sft.id, settings.preset, settings.precision)
+        if first is None:
+            raise UserError(
+                f"there is no done {row.name} run in {settings.precision} on {sft.id} to train further",
+                code=Code.PARENT,
+                command=f"set start=sft, or run `{row.name} --precision {settings.precision}` first",
+            )
+        return first
+
+    def untouched(self, stage: str, sft: str, preset: str, precision: str) -> RunRecord | None:
+        """The newest done run of a stage on an SFT run that was neither trained on votes nor trained further
+        itself."""
+        mine = [run for run in self._done.get(stage, ()) if run.parents.sft == sft]
+        return newest(
+            (run for run in mine if not self._is_of_votes(run) and not run.parents.runs.get("start")),
+            preset,
+            precision,
+            {},
+        )
+
+    def _is_of_votes(self, run: RunRecord) -> bool:
+        maker = self._by_id.get(run.parents.runs.get("prepare") or "")
+        return maker is not None and maker.config.get("source") == "votes"
 
     def _compare(self, row: Stage, needs: list[Stage], settings: Any, parents: Parents) -> Parents:
         """The parents of a stage that compares precisions: per precision the newest run from the same SFT
@@ -200,8 +237,8 @@ class Lineage:
             mine = [
                 run for run in self._done.get(need.name, ()) if run.parents.runs.get("sft") == runs.get("sft")
             ]
-            newest = {p: _newest(mine, settings.preset, p, {}) for p in PRECISIONS}
-            arms[need.name] = {precision: run.id for precision, run in newest.items() if run}
+            latest = {p: newest(mine, settings.preset, p, {}) for p in PRECISIONS}
+            arms[need.name] = {precision: run.id for precision, run in latest.items() if run}
             if need.trains == "policy" and not arms[need.name]:
                 raise UserError(
                     f"there is no {need.name.upper()} policy on {runs.get('sft')} to {row.name} yet",
@@ -221,9 +258,14 @@ class Lineage:
         sft = self._by_id.get(runs.get("sft") or "")
         same = {"base_model": sft.config.get("base_model")} if sft else {}
         mine = [run for run in self._done.get(stage, ()) if run.parents.dataset == parents.dataset]
-        return _newest(mine, settings.preset, None, same)
+        return newest(mine, settings.preset, None, same)
 
-    def _parent(self, stage: str, run_id: str, settings: Any, precision: str | None = None) -> RunRecord:
+    def _parent(
+        self, stage: str, run_id: str, settings: Any, precision: str | None = None, role: str = ""
+    ) -> RunRecord:
+        """The run with this id, or without one the newest. role: what the setting calls it, if not its
+        stage."""
+        field = f"{role or stage}_run"
         if not run_id:
             run = self.newest_done(stage, settings.preset, precision)
             if run is None:
@@ -237,12 +279,12 @@ class Lineage:
             return run
         run = self._by_id.get(run_id)
         if run is None or run.stage != stage:
-            raise UserError(f"{stage}_run={run_id}: no such {stage} run", code=Code.PARENT_RUN)
+            raise UserError(f"{field}={run_id}: no such {stage} run", code=Code.PARENT_RUN)
         if run.status != "done":
-            raise UserError(f"{stage}_run={run_id}: is {run.status}, not done", code=Code.PARENT_RUN)
+            raise UserError(f"{field}={run_id}: is {run.status}, not done", code=Code.PARENT_RUN)
         if precision and run.precision != precision:
             raise UserError(
-                f"{stage}_run={run_id}: is in {run.precision}, not in {precision}",
+                f"{field}={run_id}: is in {run.precision}, not in {precision}",
                 code=Code.PARENT_RUN,
                 command=f"add --precision {run.precision}",
             )
@@ -254,20 +296,27 @@ class Lineage:
             parents = self.resolve(str(run.stage), asked).parents
         except UserError as error:
             return str(error)
-        now, then = _flat(parents), _flat(run.parents)
+        now, then = flat(parents), flat(run.parents)
         for role in sorted(now.keys() | then.keys()):
-            if now.get(role) != then.get(role) and not (role == "prepare" and self._same_data(now, then)):
+            if now.get(role) != then.get(role) and not self._same_data(role, now, then):
                 return f"{role} is now {now.get(role) or 'gone'}, it was {then.get(role) or 'not there'}"
         for role, parent in then.items():
             if parent in self._by_id and self.stale_reason(self._by_id[parent]):
                 return f"its {role} {parent} is stale"
         return ""
 
-    def _same_data(self, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-        """Whether both data sets are equal, so that preparing the same data again makes no run stale."""
-        makers = [self._by_id.get(flat.get("prepare") or "") for flat in (now, then)]
-        hashes = [run and run.results.get("sha256") for run in makers]
-        return hashes[0] is not None and hashes[0] == hashes[1]
+    def _same_data(self, role: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+        """Whether another data set is no reason to train again: it holds the same data, or newer votes beside
+        the data of then."""
+        if role not in ("dataset", "prepare"):
+            return False
+        makers = [self._by_id.get(there.get("prepare") or "") for there in (now, then)]
+        name = then.get("dataset")
+        if name != now.get("dataset"):
+            votes = makers[0] is not None and makers[0].config.get("source") == "votes"
+            return votes and name in self._makers and self._is_here(name)
+        hashes = [maker and maker.results.get("sha256") for maker in makers]
+        return role == "prepare" and hashes[0] is not None and hashes[0] == hashes[1]
 
 
 def newest_done(
@@ -280,60 +329,3 @@ def newest_done(
 def resolve_parents(stage: str, settings: Any, workspace: Workspace, stages: Stages = STAGES) -> Resolved:
     """`Lineage.resolve` in a workspace, which is read for this call."""
     return Lineage(RunReader(workspace), stages=stages).resolve(stage, settings)
-
-
-def dataset_name(prepare_run: RunRecord) -> str:
-    """The name of the data set that a prepare run created; "" if its record does not contain it."""
-    name = prepare_run.results.get("dataset") or prepare_run.config.get("name")
-    return name if isinstance(name, str) else ""
-
-
-def _newest(
-    done: Iterable[RunRecord], preset: str | None, precision: str | None, config: Mapping[str, Any]
-) -> RunRecord | None:
-    for run in done:
-        if (
-            run.preset == preset
-            and precision in (None, run.precision)
-            and run.usual
-            and all(run.config.get(name) == value for name, value in config.items())
-        ):
-            return run
-    return None
-
-
-def _check_root(stage: str, settings: Any) -> None:
-    if not settings.base_model or not settings.lora_rank or not settings.lora_alpha:
-        raise UserError(
-            f"{stage} has no parent to take base_model, lora_rank or lora_alpha from: set them",
-            code=Code.SETTING,
-        )
-
-
-def _inherit(stage: str, settings: Any, sft: RunRecord) -> Any:
-    """Inherit base and LoRA shape from the SFT run. Raises UserError if the settings have other values."""
-    taken = {name: sft.config.get(name) for name in ("base_model", "lora_rank", "lora_alpha")}
-    for name, value in taken.items():
-        given = getattr(settings, name)
-        if given and given != value:
-            raise UserError(
-                f"{stage}: {name}={given}, but its SFT run {sft.id} has {value}; leave it out",
-                code=Code.SETTING,
-            )
-    try:
-        return dataclasses.replace(settings, **taken)
-    except ValidationError:
-        raise UserError(
-            f"{stage}: the record of its SFT run {sft.id} has no usable {taken}", code=Code.SETTING
-        ) from None
-
-
-def _flat(parents: Parents) -> dict[str, Any]:
-    """{"sft": id, "ppo-int8": id, ...}: one entry per parent."""
-    flat: dict[str, Any] = {}
-    for role, value in parents.to_json().items():
-        if isinstance(value, Mapping):
-            flat |= {f"{role}-{precision}": run_id for precision, run_id in value.items()}
-        else:
-            flat[role] = value
-    return flat

@@ -10,10 +10,8 @@ A `RunReader` caches parsed files until they change; the app creates one and pas
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import math
 import os
 import time
 from collections.abc import Sequence
@@ -23,9 +21,9 @@ from typing import Any, NamedTuple
 from data.errors import Code, UserError
 from data.files import read_jsonl
 from data.workspace import Workspace
-from pipeline.runs import phases, processes
+from pipeline.runs import labels, live, memory_log, phases, processes
 from pipeline.runs.queue_file import Queue, queue_path, read_queue
-from pipeline.runs.record_file import Attempt, Progress, RunRecord, Status, parse
+from pipeline.runs.record_file import RunRecord, Status, parse
 from pipeline.settings.layers import from_dict, read_config
 from pipeline.settings.stages import STAGES, Stages
 
@@ -69,6 +67,7 @@ class RunReader:
         self._records: dict[str, _OnDisk] = {}
         self._asked: dict[str, tuple[_Signature, Any]] = {}
         self._queue: tuple[_Signature | None, Queue] = (None, Queue())
+        self._labels: tuple[_Signature | None, dict[str, labels.Label]] = (None, {})
 
     def list(self) -> list[RunRecord]:
         """All runs, newest first; damaged ones have damaged=True. Raises UserError if the folder of runs
@@ -81,8 +80,8 @@ class RunReader:
             raise UserError(
                 f"{self.workspace.runs}: cannot be listed now: {error.strerror}", code=Code.RECORD
             ) from None
-        queue = self._read_queue()
-        records = [record for name in names if (record := self._listed(name, queue))]
+        queue, labelled = self._read_queue(), self._read_labels()
+        records = [_labelled(record, labelled) for name in names if (record := self._listed(name, queue))]
         for gone in (self._records.keys() | self._asked.keys()) - set(names):
             self._records.pop(gone, None)
             self._asked.pop(gone, None)
@@ -91,7 +90,7 @@ class RunReader:
     def read(self, run_id: str) -> RunRecord:
         """The record with its current status; that of a running run has `progress`. Raises UserError if there
         is no such run or its record is damaged."""
-        return self._shown(self.on_disk(run_id), self._read_queue())
+        return _labelled(self._shown(self.on_disk(run_id), self._read_queue()), self._read_labels())
 
     def asked(self, record: RunRecord, stages: Stages = STAGES) -> Any:
         """The settings with which a run was requested, from its config.yaml. UserError if it is damaged."""
@@ -161,6 +160,16 @@ class RunReader:
             self._queue = (signature, read_queue(self.workspace))
         return self._queue[1]
 
+    def _read_labels(self) -> dict[str, labels.Label]:
+        """Names and tags by run id, read again if the file has changed."""
+        try:
+            signature = _Signature.of(self.workspace.labels.stat())
+        except OSError:
+            return {}
+        if self._labels[0] != signature:
+            self._labels = (signature, labels.read(self.workspace))
+        return self._labels[1]
+
     def _shown(self, found: _OnDisk, queue: Queue) -> RunRecord:
         record = found.record
         status = _status(found, queue)
@@ -172,7 +181,7 @@ class RunReader:
             code = Code.NOT_STARTED if waited else Code.LOST
             return dataclasses.replace(record, status=status, error=cause, error_code=code)
         if status == "running" and record.attempt:
-            progress = _progress(self.workspace.run(record.id), record.attempt)
+            progress = live.progress(self.workspace.run(record.id), record.attempt)
             return dataclasses.replace(record, progress=progress)
         return record if status == record.status else dataclasses.replace(record, status=status)
 
@@ -202,9 +211,14 @@ def read_samples(workspace: Workspace, run_id: str, start: int = 0) -> list[dict
     return read_jsonl(workspace.run(run_id) / "samples.jsonl", start)
 
 
+def read_memory(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
+    """Rows of memory.jsonl: step, rss_bytes, and cuda_bytes on a GPU; [] for a run of an earlier version."""
+    return read_jsonl(workspace.run(run_id) / memory_log.FILE)
+
+
 def tail_log(workspace: Workspace, run_id: str, lines: int = 40) -> str:
     """The last lines of log.txt; reads no more than its last 64 KiB."""
-    text = _tail(workspace.run(run_id) / "log.txt", 2**16).decode("utf-8", "replace")
+    text = live.tail(workspace.run(run_id) / "log.txt", 2**16).decode("utf-8", "replace")
     return "\n".join(line.rpartition("\r")[2] for line in text.splitlines()[-lines:])
 
 
@@ -264,50 +278,12 @@ def _set_aside(path: Path, aside: Path, signature: _Signature) -> bool:
         return False
 
 
+def _labelled(record: RunRecord, known: dict[str, labels.Label]) -> RunRecord:
+    label = known.get(record.id)
+    return dataclasses.replace(record, title=label.name, tags=label.tags) if label else record
+
+
 def _damaged(name: str, error: str) -> RunRecord:
     """The record of a run of which only the folder's name is known; its bytes need not be valid text."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     return RunRecord(id=shown, status="failed", error=error, error_code=Code.RECORD, damaged=True)
-
-
-def _progress(folder: Path, attempt: Attempt) -> Progress:
-    rows: list[tuple[int, float]] = []
-    for line in _tail(folder / "metrics.jsonl", 2**15).splitlines():
-        # The line may be incomplete or foreign. OverflowError: the step is infinite.
-        with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            row = json.loads(line)
-            step, seconds = int(row["step"]), float(row["wall_seconds"])
-            if math.isfinite(seconds):
-                rows.append((step, seconds))
-    step = rows[-1][0] if rows else attempt.from_step
-    rows = [row for row in rows if row[0] > attempt.from_step]  # the clock of this attempt
-    total, left = attempt.total_steps, None
-    if total and len(rows) > 1 and rows[-1][0] > rows[0][0]:
-        left = (rows[-1][1] - rows[0][1]) / (rows[-1][0] - rows[0][0]) * (total - step)
-    touched = [
-        path.stat().st_mtime
-        for name in ("metrics.jsonl", "log.txt", "run.json")
-        if (path := folder / name).exists()
-    ]
-    silent = max(0.0, time.time() - max(touched)) if touched else 0.0
-    phase = next(iter(phases.read(folder)[-1:]), None)
-    return Progress(
-        step,
-        total,
-        left if phase is None or phase.name == phases.STEPS else None,
-        silent,
-        phase.name if phase else "",
-        max(0.0, time.time() - phase.began) if phase else 0.0,
-        phase.count if phase else None,
-        (folder / "cancel.json").exists(),
-    )
-
-
-def _tail(path: Path, size: int) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - size))
-            return file.read()
-    except OSError:
-        return b""

@@ -7,7 +7,8 @@ the run is shown as "lost"; the reader derives this status, and it is not writte
 resumed. `pipeline.runs.record_file` defines the contents of run.json; the reading side is
 `pipeline.runs.reader`. No torch.
 
-    runs/<id>/{config.yaml, run.json, metrics.jsonl, samples.jsonl, log.txt, checkpoints/, model/}
+    runs/<id>/{config.yaml, run.json, metrics.jsonl, samples.jsonl, memory.jsonl, log.txt, checkpoints/,
+    model/}
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import yaml
 
 from data.files import append_jsonl, disk_full, read_jsonl, sync_folder, write_atomic, write_json
 from data.workspace import Workspace
-from pipeline.runs import phases, processes, reserve
+from pipeline.runs import memory_log, phases, processes, reserve
 from pipeline.runs.hardware import hardware, software
 from pipeline.runs.reader import read_record
 from pipeline.runs.record_file import TERMINAL, Attempt, Event, Maker, Parents, RunRecord, Status, to_json
@@ -167,6 +168,7 @@ class Run:
         since this attempt began."""
         line = dict(row) | {"wall_seconds": round(time.monotonic() - self._clock, 3)}
         append_jsonl(self.folder / "metrics.jsonl", line)
+        memory_log.note(self.folder, int(row["step"]))
         if self.on_log:
             self.on_log(line)
 
@@ -192,7 +194,7 @@ class Run:
     def cut_back(self, step: int, forget: Callable[[dict[str, Any]], bool] = lambda row: False) -> None:
         """Remove the metrics and samples after `step`, from which a resume or a roll-back continues, and the
         rows for which `forget` returns True."""
-        for name in ("metrics.jsonl", "samples.jsonl"):
+        for name in ("metrics.jsonl", "samples.jsonl", memory_log.FILE):
             path = self.folder / name
             if path.exists():
                 rows = read_jsonl(path)

@@ -191,8 +191,9 @@ class RunRecord:
     error_code: the kind of the error (`data.errors`). maker: the process that created the run. The file
     contains these two only if they are known. more: keys of the file that this version does not know.
 
-    Not on disk: progress (set by the reader for a running run) and damaged (the file could not be read;
-    `error` contains the reason, and `status` is "failed").
+    Not on disk: progress (set by the reader for a running run), damaged (the file could not be read; `error`
+    contains the reason, and `status` is "failed"), and title and tags, which the user gives to a run
+    (`pipeline.runs.labels`).
     """
 
     __pydantic_config__ = _FINITE
@@ -219,6 +220,8 @@ class RunRecord:
     more: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
     damaged: bool = False
+    title: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def attempt(self) -> Attempt | None:
@@ -249,7 +252,7 @@ class RunRecord:
         return "bf16" if controlled else self.precision
 
 
-_NOT_ON_DISK = ("more", "progress", "damaged")
+_NOT_ON_DISK = ("more", "progress", "damaged", "title", "tags")
 _KEYS = tuple(item.name for item in dataclasses.fields(RunRecord) if item.name not in _NOT_ON_DISK)
 _OPTIONAL = ("error_code", "maker")
 _RECORD = TypeAdapter(RunRecord)

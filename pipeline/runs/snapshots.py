@@ -13,6 +13,8 @@ import re
 import shutil
 from pathlib import Path
 
+from data.errors import Code, UserError
+
 _NAME = re.compile(r"step-(\d+)")
 
 
@@ -31,6 +33,15 @@ def found(run: Path) -> dict[int, Path]:
     folder = run / "snapshots"
     matches = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()] if folder.is_dir() else []
     return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+
+def at(run: Path, step: int) -> Path:
+    """The folder of the snapshot of a step. Raises UserError if there is none."""
+    known = found(run)
+    if step not in known:
+        kept = f"it has those of {', '.join(map(str, known))}" if known else "it kept none"
+        raise UserError(f"{run.name}: no snapshot of step {step}; {kept}", code=Code.STATE)
+    return known[step]
 
 
 def drop_after(run: Path, step: int) -> None:

@@ -240,6 +240,24 @@ class RewardSettings(_Preference):
     sft_run: str = _setting(
         "", "SFT run to start from; empty = the newest done", group="parents", max_length=100
     )
+    start: Literal["sft", "reward"] = _setting(
+        "sft",
+        "sft: a new head on the SFT adapter; reward: train an earlier reward model of this precision further",
+        group="parents",
+    )
+    start_run: str = _setting(
+        "",
+        "Reward run to train further; empty = the newest on the same SFT run that learnt from other data",
+        group="parents",
+        max_length=100,
+    )
+    margin_scale: float = _setting(
+        0.0,
+        "Lead in score that a pair needs per place between its answers in people's order; 0 = off",
+        group="regularisation",
+        ge=0,
+        le=10,
+    )
     safety_pairs: int = _setting(
         0,
         "Number of built-in pairs to add: harmful requests declined, harmless ones answered",
@@ -356,6 +374,13 @@ class EvaluateSettings(StageSettings):
     )
     eval_prompts: int = _setting(256, "Held-out prompts", unit="prompts", ge=1)
     safety_prompts: int = _setting(64, "Harmful prompts of the safety probe", unit="prompts", ge=0)
+    card_prompts: int = _setting(
+        64,
+        "Held-out prompts that SFT answers four times for the reward models' report cards; 0 = no cards",
+        unit="prompts",
+        group="evaluation",
+        ge=0,
+    )
     batch_size: int = _setting(64, "Responses generated at once", unit="prompts", group="memory", ge=1)
     max_length: int = _setting(192, "Longest prompt with response", unit="tokens", group="sampling", ge=8)
     response_length: int = _setting(48, "Longest response", unit="tokens", group="sampling", ge=1)

@@ -204,7 +204,7 @@ def _check_names(stage: str, settings: Any) -> None:
     """Raise UserError for a name that cannot be a folder or file of the workspace, before the stage runs."""
     names = {
         name: getattr(settings, name, "")
-        for name in ("name", "dataset", "sft_run", "reward_run", "judge_run")
+        for name in ("name", "dataset", "sft_run", "reward_run", "start_run", "judge_run")
     }
     if stage == "prepare" and not settings.name:
         names["source"] = default_name(settings.source)

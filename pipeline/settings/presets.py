@@ -56,6 +56,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 response_length=48,
                 lr_scheduler="linear",
                 warmup_ratio=0.0,
+                snapshots=True,
             ),
             "evaluate": dict(max_length=192, response_length=48),
         },
@@ -138,6 +139,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 batch_size=32,
                 eval_prompts=64,
                 safety_prompts=32,
+                card_prompts=24,
             ),
         },
         "edge": {

@@ -24,7 +24,7 @@ def candidates(policy: Candidate, folder: Path) -> dict[int, Candidate]:
 
 def curve(policy: Candidate, sft: Candidate, seed: int) -> list[dict]:
     """One point per step: step, judge_gain with judge_gain_ci (95 %), own_gain by the policy's own reward
-    model (both in sd of SFT), kl_per_token (nats) and length (tokens)."""
+    model (both in sd of SFT), kl_per_token, kl_per_sequence (nats) and length (tokens)."""
     own = policy.run.precision
     last = int(policy.run.results.get("steps") or policy.run.config.get("max_steps") or 0)
     points = []
@@ -37,6 +37,7 @@ def curve(policy: Candidate, sft: Candidate, seed: int) -> list[dict]:
                 "judge_gain_ci": gain_interval(one.scores[JUDGE], sft.scores[JUDGE], seed),
                 "own_gain": standardised_gain(one.scores[own], sft.scores[own]) if known else None,
                 "kl_per_token": one.kl["kl_per_token"],
+                "kl_per_sequence": one.kl["kl_per_sequence"],
                 "length": one.length,
             }
         )

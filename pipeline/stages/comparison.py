@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.alignment import length_controlled_win_rate, standardised_gain, win_rate
-from evaluation.answers import distinct_n, repetition
+from evaluation.answers import distinct_n, gain_interval, repetition
 from evaluation.reward_metrics import rank_correlation
 from evaluation.safety import is_evasion, is_refusal, refusal_summary
 from pipeline.runs.record_file import RunRecord
@@ -69,13 +69,15 @@ def row(policy: Candidate, sft: Candidate) -> dict:
         "length": policy.length,
         "ended": float(np.mean(policy.answers.ended)),
         **policy.kl,
-        "score_mean": None, "score_gain": None, "win_rate_vs_sft": None, "win_rate_vs_sft_ci": None,
+        "score_mean": None, "score_gain": None, "score_gain_ci": None,
+        "win_rate_vs_sft": None, "win_rate_vs_sft_ci": None,
     }  # fmt: skip
     for precision, scores in policy.scores.items():
         won = win_rate(scores, sft.scores[precision]) if policy is not sft else None
         by_scorer = {
             "score": float(scores.mean()),
             "score_gain": standardised_gain(scores, sft.scores[precision]),
+            "score_gain_ci": gain_interval(scores, sft.scores[precision]) if won else None,
             "win_rate": won["win_rate"] if won else None,
             "win_rate_ci": won["ci"] if won else None,
             "length_controlled_win_rate": length_controlled_win_rate(
@@ -87,6 +89,7 @@ def row(policy: Candidate, sft: Candidate) -> dict:
             columns |= {
                 "score_mean": by_scorer["score"],
                 "score_gain": by_scorer["score_gain"],
+                "score_gain_ci": by_scorer["score_gain_ci"],
                 "win_rate_vs_sft": by_scorer["win_rate"],
                 "win_rate_vs_sft_ci": by_scorer["win_rate_ci"],
             }

@@ -7,7 +7,7 @@ SFT is computed from exact log-probabilities. A safety probe counts refusals of 
 served as it was trained: on the bf16 base in controlled mode, on a base of its precision in shared mode.
 
 The stage trains nothing. It writes its table to run.json, one sample per prompt and policy to samples.jsonl,
-and a row to each PPO run's experiment record.
+a row to each PPO run's experiment record, and the report card of each reward model to that model's run.
 
     python -m pipeline evaluate --workspace workspace
 """
@@ -28,11 +28,12 @@ from evaluation.targets import SEED_REFERENCE, seed_targets
 from models import adapters, loading
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
+from pipeline.runs import phases
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.reader import read_run
 from pipeline.runs.record import Cancelled, Run
 from pipeline.runs.record_file import Parents, RunRecord
-from pipeline.stages import by_step, comparison
+from pipeline.stages import by_step, comparison, reward_card
 from pipeline.stages.comparison import JUDGE, Candidate
 from pipeline.training import measure
 
@@ -80,10 +81,20 @@ def evaluate(settings, run: Run, workspace: Workspace) -> dict:
         step += 1
         run.log({"step": step} | {f"score/{p.name}": float(p.scores[name].mean()) for p in policies})
         _stop_if_asked(run)
+    _write_cards(settings, run, workspace, scorers)
     for policy in policies:
         policy.gold = measure.gold_parts(prompts, policy.answers.texts)
         _keep_samples(run, step, policy, prompts)
     return _results(policies, scorers, prompts, harmful, sampling, parents, workspace, run)
+
+
+def _write_cards(settings, run: Run, workspace: Workspace, scorers: dict[str, RunRecord]) -> None:
+    """Write the report cards of the reward models to their own folders."""
+    rewards = [scorer.id for name, scorer in scorers.items() if name != JUDGE]
+    if rewards and settings.card_prompts:
+        run.phase(phases.EVALUATING, settings.card_prompts)
+        reward_card.write_cards(workspace, rewards, settings.card_prompts, settings.seed)
+        _stop_if_asked(run)
 
 
 def _scorers(workspace: Workspace, parents: Parents) -> dict[str, RunRecord]:

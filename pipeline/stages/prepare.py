@@ -27,10 +27,12 @@ from pipeline.runs.record import Cancelled, Run, now
 from pipeline.settings.fields import PrepareSettings
 from pipeline.stages import long_rows
 
+TEXTS = ("prompt", "chosen", "rejected")
 FORMAT = {
     "prompt": "HH transcript: opens with a blank line and 'Human:', ends with 'Assistant:'",
     "chosen": "the preferred response, stripped",
     "rejected": "the other response, stripped",
+    "margin": "of votes: by how many places the two responses are apart",
 }
 
 
@@ -153,7 +155,7 @@ def _card(
         },
         "lengths": {
             "unit": "characters",
-            **{part: _lengths([getattr(pair, part) for pair in pairs]) for part in FORMAT},
+            **{part: _lengths([getattr(pair, part) for pair in pairs]) for part in TEXTS},
             "chosen_longer": fmean(len(pair.chosen) > len(pair.rejected) for pair in pairs),
         },
         "turns": {str(turns): count for turns, count in sorted(turns.items())},

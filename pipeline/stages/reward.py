@@ -1,9 +1,10 @@
 """A reward model: an adapter and a scalar head that learn to score the chosen response above the rejected.
 
 TRL's RewardTrainer (Bradley-Terry loss) trains on a base of any precision. The adapter starts as a copy of
-the SFT adapter on the raw base. Adapter and head are fp32 in every precision, so that the precisions differ
-only in the frozen base. The results contain held-out accuracy, calibration and, in the tiny world, the
-best accuracy that the noisy labels allow. `pipeline.ppo` standardises the scores.
+the SFT adapter on the raw base, or, with start=reward, adapter and head start as those of an earlier reward
+model. Both are fp32 in every precision, so that the precisions differ only in the frozen base. The results
+contain held-out accuracy, calibration and, in the tiny world, the best accuracy that the noisy labels allow.
+`pipeline.ppo` standardises the scores.
 
     python -m pipeline reward --precision int4
 """
@@ -77,8 +78,10 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
     rows += [pair.row() for pair in safety_pairs(settings.safety_pairs, settings.seed)]
-    sft_model = workspace.run(run.record.parents.sft) / "model"
-    return fit(settings, run, workspace, base, rows, lambda: starting_model(settings, sft_model, base))
+    rows = with_leads(rows, settings.margin_scale)
+    parents = run.record.parents
+    start = workspace.run(parents.runs.get("start") or parents.sft) / "model"
+    return fit(settings, run, workspace, base, rows, lambda: starting_model(settings, start, base))
 
 
 def fit(
@@ -112,6 +115,7 @@ def fit(
     collator, lengths = pairing(settings, model, examples, prompt_format)
 
     filler = {"chosen_ids": [prompt_format.eos_id], "rejected_ids": [prompt_format.eos_id]}
+    filler |= {"margin": 0.0} if "margin" in examples.column_names else {}
 
     def trainer_with(now: RewardSettings | JudgeSettings) -> _Trainer:
         trainer = _Trainer(
@@ -159,10 +163,13 @@ def fit(
     return {**results, "eval_loss": eval_loss, "examples": len(examples), **facts}
 
 
-def starting_model(settings: RewardSettings, sft_model, base):
-    """The base with a trainable copy of the SFT adapter and a fresh fp32 head."""
+def starting_model(settings: RewardSettings, start: Path, base: Path):
+    """The base with a trainable copy of an adapter and an fp32 head: that of the reward model in `start`, or
+    a fresh one where `start` is an SFT model."""
     model = base_with_head(settings, base)
-    model = adapters.load(model, sft_model, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout)
+    if settings.start == "reward":
+        model.score.weight.data.copy_(adapters.load_head(start).weight)
+    model = adapters.load(model, start, ADAPTER, base=base, trainable=True, dropout=settings.lora_dropout)
     model.get_base_model().score.requires_grad_(True)
     return model
 
@@ -188,9 +195,10 @@ def pairing(settings: RewardSettings | JudgeSettings, model, examples: Dataset, 
 
 
 def tokenise(prompt_format: PromptFormat, rows: list[dict], max_length: int) -> Dataset:
-    """Columns chosen_ids and rejected_ids: prompt, response and EOS."""
+    """Columns chosen_ids and rejected_ids: prompt, response and EOS; margin, where the rows have a lead."""
     chosen, rejected = sequences(prompt_format, rows, max_length)
-    return Dataset.from_dict({"chosen_ids": chosen, "rejected_ids": rejected})
+    leads = {"margin": [row["lead"] for row in rows]} if rows and "lead" in rows[0] else {}
+    return Dataset.from_dict({"chosen_ids": chosen, "rejected_ids": rejected} | leads)
 
 
 def sequences(prompt_format: PromptFormat, rows: list[dict], max_length: int) -> tuple[list, list]:
@@ -202,6 +210,15 @@ def sequences(prompt_format: PromptFormat, rows: list[dict], max_length: int) ->
         fitted = (prompt_format.fit(p, r, max_length) for p, r in zip(prompts, responses, strict=True))
         sides.append([prompt + response for prompt, response in fitted])
     return sides[0], sides[1]
+
+
+def with_leads(rows: list[dict], scale: float) -> list[dict]:
+    """Rows with the lead in score, `scale` per place of their margin, that the loss asks of their pairs; a
+    pair without a margin counts as one place apart. Llama 2's margin (arXiv 2307.09288, 3.2.2), for ranks.
+    """
+    if not scale:
+        return rows
+    return [{**row, "lead": scale * row.get("margin", 1)} for row in rows]
 
 
 def cross_prompt(rows: list[dict], seed: int) -> list[dict]:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ui.texts.arena import ARENA
+from ui.texts.comparing import COMPARING
 from ui.texts.data import DATA
 from ui.texts.errors import ERRORS
 from ui.texts.evaluation import EVALUATION
 from ui.texts.fields import FIELDS, GROUPS, UNITS
 from ui.texts.frame import FRAME
 from ui.texts.judging import JUDGING
+from ui.texts.measuring import MEASURING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
 from ui.texts.study import STUDY
+from ui.texts.trained import TRAINED
 from ui.texts.training import TRAINING
 
 TABLE: dict[str, tuple[str, str]] = {
@@ -33,6 +36,9 @@ TABLE: dict[str, tuple[str, str]] = {
     **EVALUATION,
     **STUDY,
     **RUNS,
+    **TRAINED,
+    **COMPARING,
+    **MEASURING,
     **ERRORS,
 }
 

@@ -62,6 +62,17 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "验证损失连续这么多次没有改善就停止；0 表示关闭",
     ),
     "sft_run": ("SFT run", "SFT 运行", "从哪个 SFT 运行开始；留空为最新完成的"),
+    "start": (
+        "Start from",
+        "起点",
+        "sft：SFT 适配器加新的打分头；reward：接着训练同一精度的已有奖励模型",
+    ),
+    "start_run": (
+        "Reward run to train further",
+        "接着训练的奖励运行",
+        "留空为同一 SFT 运行上、用其他数据训练的最新奖励模型",
+    ),
+    "margin_scale": ("Margin", "间隔", "人们的排序中每相差一个名次，得分需要领先多少；0 表示关闭"),
     "center_rewards": ("Centre rewards", "奖励居中", "让一对回答的平均奖励靠近零的惩罚权重"),
     "split_base": (
         "Split the base",
@@ -118,6 +129,11 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "whiten_advantages": ("Whiten advantages", "优势白化", "在整批采样上对优势做白化"),
     "score_clip": ("Score clip", "分数裁剪", "把标准化分数裁剪到此范围；0 表示关闭"),
     "missing_eos_penalty": ("No-end penalty", "未结束惩罚", "没有正常结束的回答要扣掉的分数"),
+    "card_prompts": (
+        "Report card prompts",
+        "成绩单提示词",
+        "SFT 各回答四次、用于奖励模型成绩单的留出提示词数量；0 表示不做成绩单",
+    ),
     "eval_prompts": ("Test prompts", "评测提示词", "用于评测的留出提示词数量"),
     "sample_steps": ("Samples every", "样例间隔", "每隔这么多步保存样例回答"),
     "safety_steps": ("Safety every", "安全检查间隔", "每隔这么多步做一次安全检查；0 表示关闭"),

@@ -50,6 +50,11 @@ JUDGING: dict[str, tuple[str, str]] = {
         "Your votes in this season: {mine}. Rankings by all raters: {now}; no target is set.",
         "本季你投了 {mine} 票；所有评分者共完成 {now} 次排序，尚未设定目标。",
     ),
+    "mine.name": (
+        "Your name, where several people rate on this device",
+        "你的名字（多人共用此设备评分时填写）",
+    ),
+    "mine.rate_as": ("Rate under this name", "用这个名字评分"),
     "mine.choose": ("One of your votes", "你的一票"),
     "mine.rated": ("rated {rating}", "打了 {rating} 分"),
     "board.rated": (
@@ -107,9 +112,12 @@ JUDGING: dict[str, tuple[str, str]] = {
     "export.without": ("Leave out the raters with a remark", "不含有备注的评分者"),
     "export.do": ("Export", "导出"),
     "export.train": ("Train on all votes", "用所有投票训练"),
+    "export.start": ("The reward models that learn from the votes", "从投票学习的奖励模型"),
+    "export.start.further": ("train the earlier ones further, where there are any", "有旧模型时接着训练"),
+    "export.start.scratch": ("start anew from SFT", "从 SFT 重新开始"),
     "export.started": (
-        "{count} runs are in the queue: a data set of the votes, reward models on it, and policies against them. The policies open a new season.",
-        "已有 {count} 个运行在排队：由投票得到的数据集、基于它的奖励模型，以及针对它们训练的策略。新策略会开启新的一季。",
+        "{count} runs are in the queue: a data set of the votes, reward models on it, policies against them, and their evaluation. The policies open a new season.",
+        "已有 {count} 个运行在排队：由投票得到的数据集、基于它的奖励模型、针对它们训练的策略，以及评估。新策略会开启新的一季。",
     ),
     "rewards.show": ("What the reward models say", "奖励模型怎么看"),
     "rewards.title": ("Scores of the reward models", "奖励模型的打分"),
