@@ -30,7 +30,7 @@ from transformers.models.llama.modeling_llama import (
 )
 
 from data.files import write_json
-from models.fast import attention, decoding, lora, rotary
+from models.fast import attention, decoding, lora, rotary, siblings
 from models.fast.gelu import TanhGELU
 from models.fast.logprobs import plain_logprobs, token_logprobs
 from models.fast.rms_norm import RMSNorm
@@ -115,7 +115,7 @@ def pairs() -> Iterator[Pair]:
 def adapted(model: nn.Module, layers: list[str]) -> nn.Module:
     """The model with PEFT's LoRA layers of rank 16 around some frozen bf16 layers."""
     model = nn.Sequential(model.to(torch.bfloat16))
-    lora.stack(model)
+    siblings.join(model)
     peft = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules=layers))
     for parameter in peft.parameters():
         if parameter.requires_grad:

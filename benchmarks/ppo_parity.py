@@ -36,6 +36,7 @@ from benchmarks.ppo_step import install_trl
 from data.workspace import Workspace
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.adapters import adapter_parameters
+from models.fast import siblings
 from models.loading import load_tokenizer
 from pipeline.ppo import core as ppo_core
 from pipeline.ppo.learner import Learner
@@ -57,6 +58,7 @@ def make_actor(folder: Path, tokenizer) -> Actor:
     cpu = torch.device("cpu")
     actor = Actor.load(sft, folder / "base", "bf16", cpu, tokenizer.pad_token_id, tokenizer.eos_token_id)
     actor.model.float()
+    siblings.join(actor.model)  # the conversion separated the weights that loading had joined
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in actor.parameters().values():

@@ -24,7 +24,7 @@ from data.bases import find_base
 from data.errors import Code, UserError
 from models import base_files
 from models import precision as precisions
-from models.fast import attention, heap, llama, lora, switch
+from models.fast import attention, heap, llama, siblings, switch
 from models.fast.gelu import TanhGELU
 
 CUDA = torch.device("cuda")
@@ -221,7 +221,7 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     precisions.widen(model, device)
     precisions.verify(model, precision, device)
     if device.type == "cpu" and not switch.is_plain(model):
-        lora.stack(model)  # last, because the steps before can replace weights
+        siblings.join(model)  # last, because the steps before can replace weights
     if quantization is not None and device.type == "cpu":
         heap.give_back()  # the quantisation frees as much memory as the base takes
     return model.eval()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.fast import attention, llama, rms_norm
-from models.fast.swiglu import swiglu
+from models.fast.swiglu import swiglu, swiglu_of_both
 from tests.test_llama_step import KINDS, made
 
 IDS = torch.arange(2, 92).view(3, 30)
@@ -74,6 +74,17 @@ def test_swiglu_keeps_two_tensors_and_has_the_librarys_gradients():
     assert len(kept) == 2
     torch.testing.assert_close(got, plain)
     torch.testing.assert_close(torch.autograd.grad(got, inputs, grad), wanted)
+
+
+def test_swiglu_of_two_halves_equals_that_of_two_tensors():
+    torch.manual_seed(0)
+    halves, grad = torch.randn(5, 8, 48).requires_grad_(), torch.randn(5, 8, 24)
+    plain, got = swiglu(*halves.chunk(2, dim=-1)), swiglu_of_both(halves)
+    torch.testing.assert_close(got, plain)
+    wanted = torch.autograd.grad(plain, halves, grad)
+    torch.testing.assert_close(torch.autograd.grad(got, halves, grad), wanted)
+    with torch.no_grad():
+        torch.testing.assert_close(swiglu_of_both(halves), plain)
 
 
 def test_other_shapes_and_windows_are_left_to_the_library(random_base):

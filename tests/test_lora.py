@@ -9,7 +9,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from models import adapters
-from models.fast import attention, llama, lora
+from models.fast import attention, llama, lora, siblings
 from models.fast.gelu import TanhGELU
 from models.loading import load_causal, use_fused_gelu
 
@@ -93,11 +93,10 @@ def nodes(result: torch.Tensor) -> set:
 
 
 def stacked(base, tmp_path):
-    """A Llama in fp32 with an adapter on stacked weights."""
-    folder = save_policies(base, tmp_path, ("sft",))["sft"]
-    model = load_causal(base, "bf16", CPU).float()
-    lora.stack(model)
-    return adapters.load(model, folder, "policy", base=base, trainable=True)
+    """A Llama in fp32 with an adapter, whose weights are joined after the conversion."""
+    model = adapted(base, save_policies(base, tmp_path, ("sft",))["sft"]).float()
+    siblings.join(model)
+    return model
 
 
 def test_layers_that_read_the_same_input_are_computed_as_one(random_llama_base, tmp_path):
@@ -116,7 +115,7 @@ def test_layers_that_read_the_same_input_are_computed_as_one(random_llama_base, 
 def test_large_models_keep_their_storage_and_are_computed_layer_by_layer(
     random_llama_base, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(lora, "MOST_BYTES", 1)
+    monkeypatch.setattr(siblings, "MOST_BYTES", 1)
     model = stacked(random_llama_base, tmp_path)
     names = [node.name() for node in nodes(model(input_ids=IDS).logits)]
     assert names.count("_AdaptedBackward") == 7 * model.config.num_hidden_layers

@@ -5,13 +5,12 @@ the backward pass. On a bf16 base that adds about half the layer's own time, and
 this module the two low-rank products use the type of the input, to which the adapters are cast (they are
 small, and stay fp32 for the optimizer), and one saved input serves every product. On an fp32 base the result
 is the same as PEFT's. Layers that read the same input (a Llama's queries, keys and values, or gate and up)
-are computed as one layer if `stack` has stored their weights next to each other.
+are computed as one layer if `models.fast.siblings` has joined their weights.
 
 PEFT's modules, names and files do not change. Other kinds of LoRA (DoRA, dropout in training, several active
 adapters, one adapter per row) use PEFT's own forward pass.
 LoRA: arXiv 2106.09685.
 
-    stack(model)          # before the adapters are added
     quicken(peft_model)
 """
 
@@ -26,46 +25,11 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from models.fast import operators
+from models.fast import operators, siblings
 from models.precision import has_bf16_products
 
 # Up to this number of rows a product is faster with a matrix packed for few rows (models.fast.decoding).
 FEW = 128
-SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-MOST_BYTES = 2**29  # of a model; `stack` needs that much memory again for a moment
-
-
-def stack(model: nn.Module) -> None:
-    """Store the weights of unquantised layers that read the same input next to each other, in place, so that
-    they are one matrix as well.
-
-    Loaded weights are views of their file, and the complete file stays in memory as long as one view exists;
-    therefore the other weights are copied as well.
-    """
-    found = [layers for _, layers in _siblings(model) if all(type(layer) is nn.Linear for layer in layers)]
-    if not found or sum(p.nbytes for p in model.parameters()) > MOST_BYTES:
-        return
-    weights = [[layer.get_parameter("weight") for layer in layers] for layers in found]
-    for group in weights:
-        matrix = torch.cat([weight.data for weight in group])
-        for weight, part in zip(group, matrix.split([len(weight) for weight in group]), strict=True):
-            weight.data = part
-    moved = {weight for group in weights for weight in group}
-    for parameter in model.parameters():
-        if parameter not in moved:
-            parameter.data = parameter.data.clone()
-
-
-def _siblings(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Module]]]:
-    """(owner, its layers that read the same input): in a Llama the layers of queries, keys and values, and
-    those of gate and up.
-    """
-    for owner in model.modules():
-        for names in SIBLINGS:
-            layers = [getattr(owner, name, None) for name in names]
-            found = [layer for layer in layers if isinstance(layer, nn.Module)]
-            if len(found) == len(names):
-                yield owner, found
 
 
 def quicken(model: nn.Module) -> None:
@@ -104,10 +68,10 @@ def is_lean(layer: nn.Module) -> bool:
 def groups(model: nn.Module) -> dict[nn.Module, list[LoraLayer]]:
     """{owner: its layers with a lean pass that read the same input}."""
     found = {}
-    for owner, siblings in _siblings(model):
-        layers = [layer for layer in siblings if isinstance(layer, LoraLayer) and is_lean(layer)]
+    for owner, every in siblings.of(model):
+        layers = [layer for layer in every if isinstance(layer, LoraLayer) and is_lean(layer)]
         biases = {layer.get_base_layer().bias is None for layer in layers}
-        if len(layers) == len(siblings) and len(biases) == 1:
+        if len(layers) == len(every) and len(biases) == 1:
             found[owner] = layers
     return found
 
@@ -123,35 +87,14 @@ def together(owner: nn.Module, names: Sequence[str], x: torch.Tensor) -> torch.T
     if not all(is_lean(layer) for layer in layers):
         return None
     bases = [layer.get_base_layer() for layer in layers]
-    weight = _as_one([base.weight for base in bases])
+    weight = siblings.as_one([base.weight for base in bases])
     if weight is None or weight.dtype != x.dtype or len({base.bias is None for base in bases}) > 1:
         return None
     parts = layers[0].__dict__.get("parts")
     if parts is not None:
         return _in_parts(layers, x, *parts)
     scalings, adapters = _adapters(layers, layers[0].active_adapters[0])
-    return _Adapted.apply(x, weight, _bias(bases), False, scalings, *adapters)
-
-
-def _as_one(weights: Sequence[torch.Tensor]) -> torch.Tensor | None:
-    """The matrix that consists of the rows of all matrices, without a copy; None if they do not lie next to
-    each other in one storage (because of `stack`), or if one is trained.
-    """
-    first, end = weights[0], weights[0].data_ptr()
-    storage = first.untyped_storage().data_ptr()
-    for weight in weights:
-        moved = weight.data_ptr() != end or weight.untyped_storage().data_ptr() != storage
-        if moved or weight.requires_grad or not weight.is_contiguous():
-            return None
-        end += weight.nbytes
-    return first.detach().as_strided((sum(map(len, weights)), first.shape[1]), first.stride())
-
-
-def _bias(bases: Sequence[nn.Module]) -> torch.Tensor | None:
-    """The concatenated biases of layers; None if they have none."""
-    if len(bases) == 1 or bases[0].bias is None:
-        return bases[0].bias
-    return torch.cat([base.bias for base in bases])
+    return _Adapted.apply(x, weight, siblings.bias(bases), False, scalings, *adapters)
 
 
 def _is_plain(layer: LoraLayer, name: str) -> bool:
@@ -198,10 +141,10 @@ def _in_parts(
     """
     bases = [layer.get_base_layer() for layer in layers]
     base = bases[0]
-    weight = base.weight if len(bases) == 1 else _as_one([b.weight for b in bases])
+    weight = base.weight if len(bases) == 1 else siblings.as_one([b.weight for b in bases])
     if weight is not None and type(base) in (nn.Linear, Conv1D) and weight.dtype == x.dtype:
         matrix = weight if type(base) is Conv1D else weight.t()
-        out = _linear(x.reshape(-1, x.shape[-1]), matrix, _bias(bases)).view(*x.shape[:-1], -1)
+        out = _linear(x.reshape(-1, x.shape[-1]), matrix, siblings.bias(bases)).view(*x.shape[:-1], -1)
     else:
         out = base(x)
     added = out.to(x.dtype)

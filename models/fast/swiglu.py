@@ -22,7 +22,7 @@ def swiglu(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
 
 def swiglu_of_both(both: torch.Tensor) -> torch.Tensor:
     """`swiglu` of the halves of one tensor [..., 2 · width]; its gradient is one tensor, too."""
-    if not torch.is_grad_enabled() or both.device.type != "cpu":
+    if not torch.is_grad_enabled() or not both.requires_grad or both.device.type != "cpu":
         return swiglu(*both.chunk(2, dim=-1))
     return _SwiGLUOfBoth.apply(both)
 

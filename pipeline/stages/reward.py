@@ -114,8 +114,12 @@ def fit(
     evaluated = tokenise(prompt_format, held_out, settings.max_length) if held_out else None
     collator, lengths = pairing(settings, model, examples, prompt_format)
 
-    filler = {"chosen_ids": [prompt_format.eos_id], "rejected_ids": [prompt_format.eos_id]}
-    filler |= {"margin": 0.0} if "margin" in examples.column_names else {}
+    filler: dict[str, list[int] | float] = {
+        "chosen_ids": [prompt_format.eos_id],
+        "rejected_ids": [prompt_format.eos_id],
+    }
+    if "margin" in examples.column_names:
+        filler["margin"] = 0.0
 
     def trainer_with(now: RewardSettings | JudgeSettings) -> _Trainer:
         trainer = _Trainer(
