@@ -128,6 +128,8 @@ def run_title(record: RunRecord, t: Texts) -> str:
         title += f" {record.precision or ''}"
     if record.against_gold:
         title += f" · {t('result.gold_mean')}"
+    elif not record.usual:
+        title += f" · {record.config.get('scoring') or record.config.get('reward')}"
     name = record.title or record.config.get("name")
     return f"{title} · {name}" if name else title
 
