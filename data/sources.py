@@ -30,6 +30,7 @@ from data.workspace import Workspace
 
 RATERS_PER_TESTED = 5  # of the raters of votes, one in so many is kept for the test split
 PAIR_KEYS = ("prompt", "chosen", "rejected", "margin")
+TINY_WORLD = "tiny world"  # the kind of the source, in a data set's card
 WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
 
 
@@ -145,7 +146,8 @@ def _load_world(seed: int, world_rows: Mapping[str, int], max_rows: int) -> Load
         for row in rows:
             parsed.add(parse_pair(row))
         pairs[name] = parsed.pairs[start:]
-    info = {"kind": "tiny world", "licence": "MIT", "asked": sizes}
+    labels = {"noise": world.NOISE, "least_lead": world.LEAST_LEAD, "unit": "gold reward"}
+    info = {"kind": TINY_WORLD, "licence": "MIT", "asked": sizes, "labels": labels}
     return Loaded(pairs, parsed.counts | {"left_out": 0}, info)
 
 

@@ -7,7 +7,7 @@ typographic variants of a question do not leak. Paraphrases are not detected.
 import random
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from data.records import Pair
 
@@ -65,7 +65,7 @@ def remove_overlap(splits: Mapping[str, Sequence[Pair]]) -> tuple[dict[str, list
     return {name: kept[name] for name in SPLITS}, removed
 
 
-def shared_prompts(splits: Mapping[str, Sequence[Pair]]) -> int:
-    """The leakage check: the number of normalised prompts in more than one split."""
-    sets = [{normalised(pair.prompt) for pair in pairs} for pairs in splits.values()]
+def shared_prompts(splits: Mapping[str, Sequence[Pair]], key: Callable[[str], str] = normalised) -> int:
+    """The leakage check: the number of prompts in more than one split, compared by their `key`."""
+    sets = [{key(pair.prompt) for pair in pairs} for pairs in splits.values()]
     return sum(map(len, sets)) - len(set().union(*sets))

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from data import world
 from data.errors import UserError
 from data.files import read_json, read_jsonl, sha256_file
+from data.records import Pair
+from data.splits import shared_prompts
 from pipeline.runs.leftovers import remove_unfinished
 from pipeline.runs.record import Cancelled, Run
 from pipeline.settings.fields import PrepareSettings
@@ -59,6 +62,28 @@ def test_data_set_has_three_files_and_a_correct_card(tmp_path, workspace):
     assert card["lengths"]["rejected"]["max"] == 3 and card["lengths"]["chosen_longer"] == 1.0
     assert card["turns"] == {"1": 40} and card["seed"] == 42 and card["licence"] == "unknown"
     assert results["dataset"] == "mine" and results["sha256"] == card["sha256"]
+
+
+def test_the_tiny_worlds_card_states_its_noise_and_a_leakage_check_by_question(workspace):
+    sizes = dict(train_rows=60, validation_rows=10, test_rows=30)
+    results = run_prepare(workspace, source="tiny", name="world", **sizes)
+    card = read_json(workspace.dataset("world") / "dataset.json")
+    assert card["source_info"]["labels"] == {
+        "noise": world.NOISE,
+        "least_lead": world.LEAST_LEAD,
+        "unit": "gold reward",
+    }
+    assert "greeting" in card["leakage"]["check"] and card["leakage"]["passed"]
+    assert results["leakage"] == card["leakage"]
+
+
+def test_a_question_in_two_splits_is_found_although_it_is_typed_differently():
+    splits = {
+        "train": [Pair("\n\nHuman: Hello! Is a dog an animal?\n\nAssistant:", "Yes.", "No.")],
+        "test": [Pair("\n\nHuman: is a dog an animal\n\nAssistant:", "Yes.", "No.")],
+    }
+    assert shared_prompts(splits) == 0
+    assert shared_prompts(splits, world.question_key) == 1
 
 
 def test_same_seed_makes_the_same_files(tmp_path, workspace):

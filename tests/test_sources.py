@@ -52,7 +52,7 @@ def test_world_is_called_with_the_requested_rows_and_keeps_their_kinds(monkeypat
         }
 
     world = ModuleType("data.world")
-    world.generate_splits = generate_splits
+    world.generate_splits, world.NOISE, world.LEAST_LEAD = generate_splits, 0.3, 0.1
     monkeypatch.setitem(sys.modules, "data.world", world)
     monkeypatch.setattr(sys.modules["data"], "world", world, raising=False)
     sizes = {"train": 60, "validation": 10, "test": 30}
@@ -60,6 +60,7 @@ def test_world_is_called_with_the_requested_rows_and_keeps_their_kinds(monkeypat
     assert asked == {"seed": 7, **sizes}
     assert {name: len(rows) for name, rows in loaded.pairs.items()} == sizes
     assert loaded.pairs["test"][0].kind == "sum" and loaded.info["licence"] == "MIT"
+    assert loaded.info["labels"] == {"noise": 0.3, "least_lead": 0.1, "unit": "gold reward"}
     load_pairs("tiny", workspace=workspace, seed=7, max_rows=50, world_rows=sizes)
     assert asked == {"seed": 7, "train": 30, "validation": 5, "test": 15}
 

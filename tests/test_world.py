@@ -20,8 +20,10 @@ from data.world import (
     safety_prompts,
 )
 from data.world.gold import assess
-from data.world.kinds import Request, by_name, kinds
+from data.world.kinds import by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, find, parse
+from data.world.request import Request
+from data.world.splits import asks_held_out, question_key
 
 KINDS = [kind for kind in kinds() if kind.name != "unknown"]
 
@@ -170,7 +172,7 @@ def test_right_answers_are_judged_right_and_wrong_ones_wrong():
                 kind.name,
                 item,
             )
-            assert assess(request, kind.wrong(item, rng)).total <= 0.35, (kind.name, item)
+            assert assess(request, kind.wrong(item, rng)).total <= 0.4, (kind.name, item)
 
 
 def test_every_fact_is_drawn_for_pretraining_requests():
@@ -247,6 +249,33 @@ def test_pairs_hold_every_failure_often_enough_to_be_learnt(splits):
     assert rejected > 0.75 * len(refused)
 
 
+def test_no_question_is_in_two_splits_whatever_its_case_marks_and_greeting(splits):
+    keys = {split: {question_key(row["prompt"]) for row in rows} for split, rows in splits.items()}
+    assert not keys["train"] & keys["test"] and not keys["train"] & keys["validation"]
+    assert not keys["validation"] & keys["test"]
+    same = (
+        "What is the capital of Peru?",
+        "what is the capital of peru",
+        "Hello! What is the capital of Peru? Thanks.",
+    )
+    assert len({question_key(human(text)) for text in same}) == 1
+
+
+def test_a_follow_up_question_counts_with_the_kind_of_the_question_before_it():
+    def after(question):
+        turns = [("user", question), ("assistant", "It is so."), ("user", "And Peru?")]
+        return question_key(transcript([{"role": role, "content": text} for role, text in turns]))
+
+    assert after("What is the capital of Cuba?") == after("Name the capital of Spain.")
+    assert after("What is the capital of Cuba?") != after("On which continent is Cuba?")
+
+
+def test_a_quarter_of_the_test_prompts_is_about_subjects_that_no_training_pair_has(splits):
+    held_out = {split: [asks_held_out(row["prompt"]) for row in rows] for split, rows in splits.items()}
+    assert not any(held_out["train"] + held_out["validation"])
+    assert 0.2 < sum(held_out["test"]) / len(held_out["test"]) < 0.3
+
+
 def test_chosen_answers_are_better_than_rejected_ones_on_average(splits):
     def mean(side):
         return sum(gold(row["prompt"], row[side]).total for row in splits["train"]) / len(splits["train"])
@@ -254,10 +283,14 @@ def test_chosen_answers_are_better_than_rejected_ones_on_average(splits):
     assert mean("chosen") > mean("rejected") + 0.25
 
 
-def test_safety_prompts_are_harmful_requests():
+def test_safety_prompts_are_different_requests_for_harms_that_training_never_asks(splits, spoken):
     prompts = safety_prompts(60, 3)
-    assert len(prompts) == 60
-    assert all(parse(prompt).expected.form == "harmful" for prompt in prompts)
+    assert len(set(prompts)) == 60
+    asked = [parse(prompt) for prompt in prompts]
+    assert all(request.kind.held_out and request.expected.form == "harmful" for request in asked)
+    taught = {parse(row["prompt"]).kind.name for split in ("train", "validation") for row in splits[split]}
+    taught |= {request.kind.name for prompt, _ in spoken if (request := parse(prompt))}
+    assert not taught & {request.kind.name for request in asked}
 
 
 def test_example_prompts_are_inside_the_world():

@@ -83,9 +83,10 @@ def signed(value: Any) -> str:
 
 
 def shown_value(value: Any) -> str:
-    """The value of a setting or a result, as text."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number(value, 4) if is_number else str(value)
+    """The value of a setting or a result, as text: a mark for yes or no."""
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    return number(value, 4) if isinstance(value, int | float) else str(value)
 
 
 def gigabytes(value: Any) -> str:

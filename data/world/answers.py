@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from data.world.kinds import REFUSE, Request, capital
+from data.world.harm import REFUSALS
 from data.world.names import invented
+from data.world.request import Request
+from data.world.unknown import SHRUGS
 
 Other = Callable[[], Request]  # draws another request
 
@@ -35,12 +37,6 @@ FILLERS = (
     "All in all there is a lot to think about here.", "Some say one thing and some say another.",
 )  # fmt: skip
 OVERREFUSALS = ("I can't help with that.", "Sorry, I cannot help with that.", "I am not able to help with this.", "I can't help with that. It could hurt someone.")  # fmt: skip
-SHRUGS = (
-    "I don't know.",
-    "I am not sure, sorry.",
-    "Sorry, I do not know that.",
-    "I don't know anything about that.",
-)
 
 
 def respond(request: Request, mode: str, rng: random.Random, other: Other) -> str:
@@ -124,9 +120,7 @@ def _wrong_name(request: Request, rng: random.Random, other: Other) -> str:
 
 
 def _bare_refusal(request: Request, rng: random.Random, other: Other) -> str:
-    return f"{capital('I ' + rng.choice(REFUSE[:5]))} with that.".replace(
-        "help with that with that", "help with that"
-    ).replace("that with that", "that")
+    return rng.choice(REFUSALS)
 
 
 _MODES: dict[str, Callable[[Request, random.Random, Other], str]] = {

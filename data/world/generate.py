@@ -1,8 +1,9 @@
 """Dialogues of the tiny world in the HH transcript format: pretraining text and preference pairs.
 
-Everything is drawn from a seed. `answers.py` writes the two answers of a pair. Which of them is `chosen` is
-drawn from the gold reward with noise (Bradley-Terry with temperature `NOISE`), so the best accuracy that any
-reward model can reach on the labels is known: that of the gold reward itself.
+Everything is drawn from a seed. `answers.py` writes the two answers of a pair, mostly in the same manner, so
+that their content decides. Which of them is `chosen` is drawn from the gold reward with noise (Bradley-Terry
+with temperature `NOISE`), so the best accuracy that any reward model can reach on the labels is known: that
+of the gold reward itself. `splits.py` keeps the questions of the splits apart.
 
     python -c "from data.world import generate_splits; print(generate_splits(42, 2, 1, 1))"
 """
@@ -12,58 +13,77 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from functools import cache
 
 from data.records import transcript
 from data.world import answers, names
 from data.world.gold import assess
-from data.world.kinds import Request, by_name, kinds
+from data.world.kinds import by_name, kinds
 from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
+from data.world.request import Kind, Request
+from data.world.splits import HELD_OUT_SHARE, is_held_out, key_of, split_of
 
 NOISE = 0.25  # in units of gold: a lead of 0.25 wins with odds e : 1
 LEAST_LEAD = 0.18  # in units of gold; the label of a pair of nearly equal answers would be mostly noise
 GROUP_WEIGHTS = {
-    "fact": 40, "choice": 8, "list": 5, "steps": 8, "advice": 9, "social": 14, "unknown": 20, "harmful": 14,
+    "fact": 36, "sum": 4, "choice": 8, "list": 5, "steps": 8, "advice": 9, "social": 14, "unknown": 20,
+    "harmful": 14,
 }  # fmt: skip
+FOLLOWING = 0.12  # share of the prompts, of kinds for which it makes sense, that are follow-up questions
 PUZZLED = (
     "I am not sure what you mean.", "Sorry, I do not understand that.",
     "I don't know what to say about that.", "I am sorry, I don't know much about that.",
-    "Can you say that in another way?", "Yes, of course.", "That is right.",
+    "Can you say that in another way?",
 )  # fmt: skip
 
 
-def draw_request(rng: random.Random, reserved: bool = False) -> Request:
-    """A random request. The groups are weighted; the kinds within a group are equally likely."""
+@cache
+def _groups(held_out: bool) -> dict[str, list[Kind]]:
+    """The kinds of each group; those that training never asks only if `held_out`."""
+    return {g: [k for k in kinds() if k.group == g and (held_out or not k.held_out)] for g in GROUP_WEIGHTS}
+
+
+def draw_request(rng: random.Random, reserved: bool = False, held_out: bool = False) -> Request:
+    """A random request. The groups are weighted; the kinds within a group are equally likely, except that all
+    sums are.
+
+    reserved: unknown names are from the reserved list. held_out: harms that training never asks occur too.
+    """
     group = rng.choices(list(GROUP_WEIGHTS), weights=list(GROUP_WEIGHTS.values()))[0]
     if group == "unknown":
-        return _unknown_request(rng, reserved)
-    kind = rng.choice([k for k in kinds() if k.group == group])
+        return Request(by_name()["unknown"], {"x": names.subject(rng, reserved)})
+    choices = _groups(held_out)[group]
+    sizes = [len(kind.items) if group == "sum" else 1 for kind in choices]
+    kind = rng.choices(choices, weights=sizes)[0]
     return Request(kind, rng.choice(kind.items))
 
 
-def _unknown_request(rng: random.Random, reserved: bool) -> Request:
-    return Request(by_name()["unknown"], {"x": names.subject(rng, reserved)})
+@cache
+def _frames() -> list[Kind]:
+    """The kinds whose wordings also ask about unknown subjects: "What is the capital of Zorbia?\""""
+    return [k for k in kinds() if k.group == "fact" and k.follow_up]
 
 
 def _question(request: Request, rng: random.Random) -> str:
-    """The request in words: mostly one of its wordings, sometimes typed carelessly or after a greeting."""
+    """The request in one of its wordings."""
     if request.kind.group == "unknown" and rng.random() < 0.3:
-        frames = [
-            k for k in kinds() if k.group == "fact" and k.follow_up and k.name not in ("add", "subtract")
-        ]
-        text = rng.choice(rng.choice(frames).questions).format(x=request.item["x"])
-    else:
-        text = request.kind.question(request.item, rng)
+        return rng.choice(rng.choice(_frames()).questions).format(x=request.item["x"])
+    return request.kind.question(request.item, rng)
+
+
+def _typed(text: str, rng: random.Random) -> str:
+    """A question as people type it: sometimes carelessly, or after a greeting."""
     draw = rng.random()
     if draw < 0.06:
-        text = text.lower()
-    elif draw < 0.12:
-        text = text.rstrip(".?!")
-    elif draw < 0.16:
-        text = text.lower().rstrip(".?!")
-    elif draw < 0.28:
-        text = f"{rng.choice(OPENERS)} {text}"
-    elif draw < 0.32:
-        text = f"{text} {rng.choice(CLOSERS)}"
+        return text.lower()
+    if draw < 0.12:
+        return text.rstrip(".?!")
+    if draw < 0.16:
+        return text.lower().rstrip(".?!")
+    if draw < 0.28:
+        return f"{rng.choice(OPENERS)} {text}"
+    if draw < 0.32:
+        return f"{text} {rng.choice(CLOSERS)}"
     return text
 
 
@@ -76,20 +96,20 @@ def _turn(request: Request, rng: random.Random) -> list[dict[str, str]]:
     ]
 
 
-def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Request]:
-    """A canonical prompt and its request.
+def draw_prompt(rng: random.Random, reserved: bool = False, split: str | None = None) -> tuple[str, Request]:
+    """A canonical prompt and its request; of one split only if `split` is given.
 
     One prompt in four has earlier turns; in some of these the last turn is a follow-up question.
     """
     while True:
-        request = draw_request(rng, reserved)
+        request, question, follows = _draw_question(rng, reserved, split)
         turns: list[dict[str, str]] = []
-        question = _question(request, rng)
         while len(turns) < 6 and rng.random() < 0.25:
             turns = [*_turn(draw_request(rng), rng), *turns]
-        if turns and request.kind.follow_up and rng.random() < 0.5:
+        if follows:
             turns[-2:] = _turn(Request(request.kind, rng.choice(request.kind.items)), rng)
-            question = rng.choice(FOLLOW_UPS).format(**request.item)
+        else:
+            question = _typed(question, rng)
         prompt = transcript([*turns, {"role": "user", "content": question}])
         # A question may also match another kind's wording; only the intended one is kept.
         if (
@@ -98,6 +118,20 @@ def draw_prompt(rng: random.Random, reserved: bool = False) -> tuple[str, Reques
             and read.expected == request.expected
         ):
             return prompt, request
+
+
+def _draw_question(rng: random.Random, reserved: bool, split: str | None) -> tuple[Request, str, bool]:
+    """A request, a question of the split, and whether it is a follow-up question."""
+    apart = split == "test" and rng.random() < HELD_OUT_SHARE
+    while True:
+        request = draw_request(rng, reserved, held_out=apart)
+        follows = request.kind.follow_up and rng.random() < FOLLOWING
+        question = rng.choice(FOLLOW_UPS).format(**request.item) if follows else _question(request, rng)
+        if split is None or (apart and is_held_out(request)):
+            return request, question, follows
+        key = key_of(question, request.kind.name if follows else "")
+        if not apart and split_of(key) == split and not is_held_out(request):
+            return request, question, follows
 
 
 def dialogues(seed: int) -> Iterator[tuple[str, str]]:
@@ -112,14 +146,16 @@ def dialogues(seed: int) -> Iterator[tuple[str, str]]:
         yield prompt, answers.respond(request, mode, rng, lambda: draw_request(rng))
 
 
-def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
+def draw_pair(rng: random.Random, reserved: bool = False, split: str | None = None) -> dict[str, str]:
     """A preference row (prompt, chosen, rejected, kind), labelled by the gold reward with noise."""
     while True:
-        prompt, request = draw_prompt(rng, reserved)
+        prompt, request = draw_prompt(rng, reserved, split)
         modes = [answers.draw_mode(request, answers.MIXTURES["pairs"], rng) for _ in range(2)]
         a, b = (answers.respond(request, m, rng, lambda: draw_request(rng)) for m in modes)
+        if a == b:
+            continue
         lead = assess(request, a).total - assess(request, b).total
-        if a == b or abs(lead) < LEAST_LEAD:
+        if abs(lead) < LEAST_LEAD:
             continue
         if rng.random() > 1 / (1 + math.exp(-lead / NOISE)):
             a, b = b, a
@@ -127,27 +163,32 @@ def draw_pair(rng: random.Random, reserved: bool = False) -> dict[str, str]:
 
 
 def generate_splits(seed: int, train: int, validation: int, test: int) -> dict[str, list[dict[str, str]]]:
-    """Preference rows per split. No prompt occurs twice; reserved names occur in the test split only."""
-    seen: set[str] = set()
-    splits: dict[str, list[dict[str, str]]] = {}
-    for split, n in (("test", test), ("validation", validation), ("train", train)):
-        rng = random.Random(f"{seed}-{split}")
-        rows = splits[split] = []
-        while len(rows) < n:
-            row = draw_pair(rng, reserved=split == "test")
-            key = row["prompt"].lower()
-            if key not in seen:
-                seen.add(key)
-                rows.append(row)
-    return {split: splits[split] for split in ("train", "validation", "test")}
+    """Preference rows per split. No question occurs in two splits; reserved names occur in the test split
+    only.
+    """
+    sizes = {"train": train, "validation": validation, "test": test}
+    return {split: _rows(seed, split, n) for split, n in sizes.items()}
+
+
+def _rows(seed: int, split: str, n: int) -> list[dict[str, str]]:
+    rng = random.Random(f"{seed}-{split}")
+    rows: dict[str, dict[str, str]] = {}  # by prompt, so that none occurs twice
+    while len(rows) < n:
+        row = draw_pair(rng, reserved=split == "test", split=split)
+        rows.setdefault(row["prompt"].lower(), row)
+    return list(rows.values())
 
 
 def safety_prompts(n: int, seed: int) -> list[str]:
-    """n harmful prompts for the safety probe."""
+    """n harmful prompts for the safety probe, about harms that training never asks; different if n < 200."""
     rng = random.Random(f"{seed}-safety")
-    harmful = [k for k in kinds() if k.group == "harmful"]
-    requests = (Request(k, rng.choice(k.items)) for k in (rng.choice(harmful) for _ in range(n)))
-    return [transcript([{"role": "user", "content": r.kind.question(r.item, rng)}]) for r in requests]
+    harms = [k for k in kinds() if k.group == "harmful" and k.held_out]
+    prompts: dict[str, None] = {}
+    for _ in range(20 * n):
+        kind = rng.choice(harms)
+        prompts[transcript([{"role": "user", "content": kind.question(rng.choice(kind.items), rng)}])] = None
+    found = list(prompts)
+    return [found[k % len(found)] for k in range(n)]
 
 
 def example_prompts() -> list[str]:

@@ -8,10 +8,11 @@ unseen subjects.
 from __future__ import annotations
 
 import random
+from functools import cache
 from hashlib import sha256
 
 from data.world import entities as e
-from data.world.kinds import capital
+from data.world.request import capital
 
 RESERVED_SHARE = 8  # one name in eight
 
@@ -41,8 +42,12 @@ def subject(rng: random.Random, reserved: bool = False) -> str:
     """An unknown subject: an invented name, or an ordinary topic outside the world."""
     if rng.random() < 0.6:
         return invented(rng, reserved)
-    topics = [t for t in e.TOPICS if is_reserved(t) == reserved]
-    return rng.choice(topics)
+    return rng.choice(_topics(reserved))
+
+
+@cache
+def _topics(reserved: bool) -> tuple[str, ...]:
+    return tuple(topic for topic in e.TOPICS if is_reserved(topic) == reserved)
 
 
 def stray(rng: random.Random) -> str:

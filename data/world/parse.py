@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 
 from data.records import messages
 from data.world.entities import NUMBERS, TOPICS
-from data.world.kinds import Kind, Request, bare, by_name, kinds
+from data.world.kinds import by_name, kinds
+from data.world.request import Kind, Request, bare
 
 OPENERS = (
     "Please tell me:", "Hello!", "Hi!", "I have a question.", "Quick question:", "Excuse me,",
@@ -24,6 +25,7 @@ CLOSERS = ("Thanks.", "Thank you.", "Please be brief.", "Please.")
 FOLLOW_UPS = ("What about {x}?", "And {x}?", "And what about {x}?", "How about {x}?")
 LONGEST = 300  # characters per turn; the world asks short questions, and matching a long text is slow
 _SIGNS = {"+": "plus", "-": "minus", "−": "minus"}
+_NUMERALS = {str(n): word for n, word in enumerate(NUMBERS)}
 _SLOT = re.compile(r"\\{(\w+)\\}")
 
 
@@ -33,16 +35,15 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip(" .!?")
 
 
-def _spelled_out(text: str) -> str:
+def spelled_out(text: str) -> str:
     """Plain text spelled like the wordings: "what's 7 + 5" becomes "what is seven plus five"."""
     text = re.sub(r"^(what|who|where|how)'?s ", r"\1 is ", text)
     text = re.sub(r"(?<=\d) ?([-+−]) ?(?=\d)", lambda m: f" {_SIGNS[m.group(1)]} ", text)
-    numerals = {str(n): word for n, word in enumerate(NUMBERS)}
-    return re.sub(r"\b\d{1,2}\b", lambda m: numerals.get(m.group(), m.group()), text)
+    return re.sub(r"\b\d{1,2}\b", lambda m: _NUMERALS.get(m.group(), m.group()), text)
 
 
 def _pattern(question: str) -> re.Pattern[str]:
-    return re.compile(_SLOT.sub(lambda m: f"(?P<{m.group(1)}>.+?)", re.escape(_spelled_out(plain(question)))))
+    return re.compile(_SLOT.sub(lambda m: f"(?P<{m.group(1)}>.+?)", re.escape(spelled_out(plain(question)))))
 
 
 @cache
@@ -67,18 +68,34 @@ def _index() -> dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, str]]:
     return found
 
 
+@cache
+def _wrapping() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Openers and closers in the form of `plain`."""
+    return tuple(opener.lower() for opener in OPENERS), tuple(" " + plain(closer) for closer in CLOSERS)
+
+
 def _strip_wrapping(text: str) -> str:
     text = plain(text)
+    openers, closers = _wrapping()
     for _ in range(2):
-        for opener in OPENERS:
-            opener = opener.lower()
+        for opener in openers:
             if text.startswith(opener) and len(text) > len(opener) + 3:
                 text = text[len(opener) :].strip(" .!?,:")
-        for closer in CLOSERS:
-            closer = plain(closer)
-            if text.endswith(" " + closer) and len(text) > len(closer) + 3:
+        for closer in closers:
+            if text.endswith(closer) and len(text) > len(closer) + 2:
                 text = text[: -len(closer)].strip(" .!?,:")
     return text
+
+
+@lru_cache(maxsize=65536)
+def normal(text: str) -> str:
+    """A human turn without what does not matter: case, marks, a greeting in front, "please", numerals."""
+    return spelled_out(_strip_wrapping(text))
+
+
+def is_follow_up(text: str) -> bool:
+    """Whether a human turn is worded like a follow-up question: "What about Peru?\""""
+    return any(pattern.fullmatch(normal(text)) for pattern in _follow_up_patterns())
 
 
 def _named_item(kind: Kind, slots: dict[str, str], original: str) -> dict[str, str]:
@@ -94,7 +111,7 @@ def find(text: str) -> Request | None:
     subject = None
     if len(text) > LONGEST:
         return None
-    for candidate in dict.fromkeys(map(_spelled_out, (plain(text), _strip_wrapping(text)))):
+    for candidate in dict.fromkeys(map(spelled_out, (plain(text), _strip_wrapping(text)))):
         for kind, pattern in _patterns():
             match = pattern.fullmatch(candidate)
             if not match:
@@ -106,7 +123,7 @@ def find(text: str) -> Request | None:
             if kind.open_slot:
                 return Request(kind, _named_item(kind, slots, text))
             # Several wordings may match; the shortest subject is the most precise reading.
-            asks = "x" in slots and kind.group in ("fact", "unknown")
+            asks = "x" in slots and kind.group in ("fact", "sum", "unknown")
             if asks and (subject is None or len(slots["x"]) < len(subject)):
                 subject = slots["x"]
     return None if subject is None else _about_unknown(subject, text)
@@ -114,7 +131,9 @@ def find(text: str) -> Request | None:
 
 @cache
 def _known_words() -> frozenset[str]:
-    items = (item for kind in kinds() if kind.group in ("fact", "choice", "list") for item in kind.items)
+    items = (
+        item for kind in kinds() if kind.group in ("fact", "sum", "choice", "list") for item in kind.items
+    )
     return frozenset(word for item in items for word in bare(item["x"]).split())
 
 
@@ -150,7 +169,7 @@ def _follow_up(turns: list[str]) -> Request | None:
     if len(turns[-1]) > LONGEST:
         return None
     for pattern in _follow_up_patterns():
-        if match := pattern.fullmatch(_spelled_out(_strip_wrapping(turns[-1]))):
+        if match := pattern.fullmatch(normal(turns[-1])):
             key = (before.kind.name, (("x", bare(match.group("x"))),))
             if item := _index().get(key):
                 return Request(before.kind, item)

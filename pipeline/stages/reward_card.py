@@ -19,9 +19,9 @@ import numpy as np
 
 from data.errors import Code, UserError
 from data.workspace import Workspace
-from data.world.gold import spaced
 from data.world.phrases import COURTESIES
 from data.world.subjects import Subject, group, subject
+from data.world.text import spaced
 from evaluation import reward_card
 from evaluation.reward_card import Answers, Card, Pairs
 from models import adapters, loading
@@ -183,7 +183,7 @@ def _subjects(workspace: Workspace, dataset: str) -> set[Subject]:
     return {found for row in rows if (found := subject(row["prompt"]))}
 
 
-def _seen(rows: list[dict], subjects: set[Subject]) -> list[bool] | None:
-    """Whether the subject of each pair occurs in training; None if that is unknown for one of them."""
-    found = [subject(row["prompt"]) for row in rows] if subjects else [None]
-    return None if None in found else [one in subjects for one in found]
+def _seen(rows: list[dict], subjects: set[Subject]) -> list[bool | None] | None:
+    """Whether the subject of each pair occurs in training, None for a pair without one; None without any."""
+    found = [subject(row["prompt"]) for row in rows] if subjects else []
+    return [None if one is None else one in subjects for one in found] or None

@@ -1,0 +1,39 @@
+"""The parts of benchmarks/world_gates.py: the text editor, rounding to few bits, and what passes."""
+
+import pytest
+import torch
+
+from benchmarks.world_gates import Gates, Rounded, edited, nearest
+
+
+def test_the_editor_deletes_rude_sentences_and_fillers_and_adds_one_courtesy():
+    text = "What a silly question. It is Paris. In the end it is what it is. Now go away."
+    assert edited(text) == "It is Paris. I hope that helps!"
+    assert edited("Sure! It is Paris.") == "Sure! It is Paris."
+
+
+def test_weights_are_rounded_to_the_nearest_of_evenly_spaced_values_per_column():
+    weight = torch.tensor([[1.0, 0.2], [-0.4, -0.1], [0.6, 0.04]])
+    # 2 bits: -max, 0, max of each column; 3 bits: multiples of max / 3
+    assert torch.allclose(nearest(weight, 2), torch.tensor([[1.0, 0.2], [0.0, 0.0], [1.0, 0.0]]))
+    third = torch.tensor([[3.0, 3.0], [-1.0, -2.0], [2.0, 1.0]]) / 3 * torch.tensor([1.0, 0.2])
+    assert torch.allclose(nearest(weight, 3), third)
+
+
+def gates(**changed):
+    rounded = tuple(Rounded(bits, 0.1, 0.7, -0.1, (-0.12, -0.08)) for bits in (4, 3, 2))
+    values = dict(
+        pairs=100, bag_of_words=0.7, reward_model=0.76, best=0.85, seen=0.76, unseen=0.74, prompts=100,
+        sft=0.5, edited=0.54, ppo=0.7, rounded=rounded,
+    )  # fmt: skip
+    return Gates(**{**values, **changed})
+
+
+def test_the_gates_are_five_points_a_quarter_of_the_gain_and_an_interval_below_zero():
+    assert all(gates().passed().values())
+    assert gates().by_editing == pytest.approx(0.2)
+    assert not gates(bag_of_words=0.72).passed()["bag of words"]
+    assert not gates(edited=0.56).passed()["string edits"]
+    assert not gates(edited=0.49, ppo=0.48).passed()["string edits"]
+    harmless = tuple(Rounded(bits, 0.1, 0.7, -0.01, (-0.02, 0.001)) for bits in (4, 3, 2))
+    assert not gates(rounded=harmless).passed()["2 bits"]
