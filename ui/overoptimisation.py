@@ -198,11 +198,12 @@ def reading(points: Sequence[alarm.Point], judged: Rows, best: Best | None, t: T
     known = [
         alarm.Point(p.step, p.score, p.kl, p.length, p.entropy, p.gold, by_step.get(p.step)) for p in points
     ]
-    values, measured = alarm.signals(known), alarm.measured()
+    values = alarm.signals(known)
     said: Reading = []
     name = next((one for one in ("judge", "gold") if one in values), None)
     if name is None:
         return [("note", t("over.unknown"))]
+    measured = alarm.measured() if name == "gold" else None  # the judge of the measurement saw words only
     limit = measured.threshold(name) if measured else alarm.UNMEASURED[name]
     since = alarm.first_above(known, values[name], limit)
     if since is None:

@@ -198,7 +198,12 @@ def _study(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.plan or args.report:
         print(study.plan(workspace, file) if args.plan else study_report.report_file(workspace, file))
         return 0
-    return study_run.run_study(workspace, file, args.jobs)
+    try:
+        return study_run.run_study(workspace, file, args.jobs)
+    except KeyboardInterrupt:
+        raise UserError(
+            f"{file}: the study was stopped", code=Code.CANCELLED, command="the same command continues it"
+        ) from None
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:
