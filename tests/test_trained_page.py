@@ -15,7 +15,7 @@ from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytest_plugins = ("browsing",)
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
