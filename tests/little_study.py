@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+import pytest
+
 from pipeline.commands import execute as stages
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
@@ -76,3 +78,12 @@ def result(row, settings, run, workspace):
         for step, kl, gold in steps or [(0, 0.0, 0.5)]
     ]
     return {"rows": rows, "n_prompts": 20, "prompts_sha256": "same", "prompts_in_training": 0.1 * replicate}
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """The file of DESIGN; its stages are the stubs."""
+    monkeypatch.setattr(stages, "_call", result)
+    path = tmp_path / "study.yaml"
+    path.write_text(DESIGN)
+    return path

@@ -5,7 +5,7 @@ import re
 
 import little_study
 import pytest
-from little_study import DESIGN, FakeProcesses, result
+from little_study import DESIGN, FakeProcesses
 
 from data.errors import UserError
 from data.files import read_json
@@ -21,13 +21,7 @@ from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 from pipeline.settings.study import read_design
 
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "_call", result)
-    path = tmp_path / "study.yaml"
-    path.write_text(DESIGN)
-    return path
+pytest_plugins = ("little_study",)
 
 
 def runs_of(workspace):

@@ -4,11 +4,10 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from little_study import DESIGN, FakeProcesses, result
+from little_study import FakeProcesses
 from waiting import eventually
 
 from data.errors import UserError
-from pipeline.commands import execute as stages
 from pipeline.commands import study_launch
 from pipeline.commands.study import recorded
 from pipeline.commands.study_progress import begun, running
@@ -19,20 +18,14 @@ from pipeline.settings.study import read_design
 from ui import study_tab
 from ui.texts import Texts
 
+pytest_plugins = ("little_study",)
+
 T = Texts("en")
 
 
 @pytest.fixture
 def services(workspace):
     return SimpleNamespace(workspace=workspace, runs=RunReader(workspace))
-
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "_call", result)
-    path = tmp_path / "study.yaml"
-    path.write_text(DESIGN)
-    return path
 
 
 def test_every_ready_made_design_is_valid_and_has_its_plan(services):

@@ -19,6 +19,7 @@ from ui.events import QUIET, WORK, shown
 from ui.parts import Services
 from ui.texts import Texts
 
+NO_STUDY = "none"  # what `seen` is while the workspace has no study
 Readers = dict[str, RunReader]  # one per study, so that a poll reads only what has changed
 
 
@@ -84,7 +85,9 @@ def show(services: Services, readers: Readers, seen: str, current: str | None, t
     stop = gr.Button(visible=bool(live))
     nothing = (gr.Column(visible=False), None, None)
     if chosen is None:
-        return "", choice, stop, f'<div class="empty">{escape(t("study.none"))}</div>', *nothing
+        if seen == NO_STUDY:
+            return (gr.skip(),) * 7
+        return NO_STUDY, choice, stop, f'<div class="empty">{escape(t("study.none"))}</div>', *nothing
     try:
         design = study.recorded(workspace, chosen)
         reader = readers.setdefault(chosen, RunReader(study.folder_of(workspace, chosen)))
