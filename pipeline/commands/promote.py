@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from data.errors import Code, UserError
+from data.files import disk_full, sync_tree
 from data.workspace import Workspace
 from evaluation.overoptimisation import best_of_steps
 from pipeline.runs import labels, snapshots
@@ -95,9 +96,11 @@ def promote(workspace: Workspace, run_id: str, step: int) -> Run:
     run.start_attempt()
     try:
         shutil.copytree(folder, run.model_dir)
+        sync_tree(run.model_dir)  # before the record says that the run is done
     except OSError as error:
-        run.fail(f"{folder}: cannot be copied ({error})", Code.WORKSPACE)
-        raise UserError(f"{folder}: cannot be copied ({error})", code=Code.WORKSPACE) from error
+        told = disk_full(error) or UserError(f"{folder}: cannot be copied ({error})", code=Code.WORKSPACE)
+        run.fail(str(told), told.code)
+        raise told from error
     results = {
         "steps": step,
         "promoted_from": run_id,
