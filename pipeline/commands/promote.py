@@ -8,16 +8,15 @@ the place of the run that it comes from. Nothing is trained, and that run stays.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from data.errors import Code, UserError
-from data.files import disk_full, sync_tree
 from data.workspace import Workspace
 from evaluation.overoptimisation import best_of_steps
 from pipeline.runs import labels, snapshots
+from pipeline.runs.copied import copy_model
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.reader import RunReader, read_metrics
 from pipeline.runs.record import Run
@@ -94,13 +93,7 @@ def promote(workspace: Workspace, run_id: str, step: int) -> Run:
     run = Run.create(workspace, "ppo", reader.asked(record), record.parents)
     run.change(config=record.config)
     run.start_attempt()
-    try:
-        shutil.copytree(folder, run.model_dir)
-        sync_tree(run.model_dir)  # before the record says that the run is done
-    except OSError as error:
-        told = disk_full(error) or UserError(f"{folder}: cannot be copied ({error})", code=Code.WORKSPACE)
-        run.fail(str(told), told.code)
-        raise told from error
+    copy_model(folder, run)
     results = {
         "steps": step,
         "promoted_from": run_id,
