@@ -13,8 +13,8 @@ can be stopped at any point and goes on where it was; with --runs 0 it only prin
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,11 @@ from data.files import append_jsonl, read_jsonl, write_json
 from evaluation import alarm
 from pipeline.runs.hardware import hardware
 
+COMMAND = "python -m benchmarks.alarm_roc --workspace DIR --ship"
+SHIPPED = Path(alarm.__file__).with_name("alarm_rates.json")
+METRICS = (
+    "step", "objective/scores_standardised", "objective/kl", "response/length", "policy/entropy_avg", "gold/mean"
+)  # fmt: skip
 HARM = 0.05  # fall of held-out gold below its best; two standard errors of a difference of 96 paired answers
 
 
@@ -84,7 +89,10 @@ def main() -> None:
     )
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=24)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the table and the curves of all runs"
+    )
+    parser.add_argument("--ship", action="store_true", help="write the table where the page reads it")
     options = parser.parse_args()
     kept = options.workspace / "rows.jsonl"
     if options.runs:
@@ -100,9 +108,17 @@ def main() -> None:
     found = analyse(rows)
     show(rows, found)
     if options.json:
-        write_json(
-            options.json, json.loads(json.dumps({"rows": found, "runs": rows, "hardware": hardware()}))
-        )
+        content = {"rows": found, "runs": [slim(row) for row in rows], "hardware": hardware()}
+        write_json(options.json, content)
+    if options.ship:
+        today = datetime.now(UTC).date().isoformat()
+        write_json(SHIPPED, {"runs": len(rows), "date": today, "command": COMMAND, "rows": found})
+
+
+def slim(row: dict[str, Any]) -> dict[str, Any]:
+    """A run with the metrics from which the table can be computed again."""
+    kept = [{name: m[name] for name in METRICS if name in m} for m in row["metrics"]]
+    return {**row, "metrics": kept, "harmed_at": harmed_at(row)}
 
 
 if __name__ == "__main__":

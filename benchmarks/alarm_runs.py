@@ -93,8 +93,9 @@ class Outcome:
 
 def jobs(count: int) -> list[Job]:
     """`count` jobs, biased ones and honest ones in turn, so that a part of them is balanced too."""
-    biased = [Job(bias, weight, seed, 0.02) for seed in (1, 2) for weight in (0.9, 0.5) for bias in BIASES]
-    honest = [Job("", 0.0, seed, kl) for seed in range(1, 7) for kl in (0.02, 0.05)]
+    strengths = ((0.9, 0.02), (0.5, 0.05))  # weight of the bias, and kl_coef
+    biased = [Job(bias, weight, seed, kl) for seed in (1, 2) for weight, kl in strengths for bias in BIASES]
+    honest = [Job("", 0.0, seed, kl) for seed in range(1, 7) for kl in (0.05, 0.15)]
     return [job for pair in zip(biased, honest, strict=True) for job in pair][:count]
 
 

@@ -100,14 +100,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The N test pairs. kinds, subjects: None if the data do not know them; a subject is True if it occurs in
-    training."""
+    """The N test pairs. kinds, seen: None if the data do not know them. seen: whether a pair's subject occurs
+    in training; None for a pair to which that does not apply."""
 
     chosen: ArrayLike
     rejected: ArrayLike
     prompts: Sequence[Hashable]
     kinds: Sequence[str] | None
-    seen: Sequence[bool] | None
+    seen: Sequence[bool | None] | None
     bayes: float | None = None
 
 
@@ -129,7 +129,8 @@ def card(pairs: Pairs, answers: Answers, batch: Batch, seed: int = 0) -> Card:
     right = credit(margins)
     scores = np.asarray(answers.scores, dtype=np.float64)
     gold = None if answers.gold is None else np.asarray(answers.gold, dtype=np.float64)
-    by_seen = {} if pairs.seen is None else by_group(right, pairs.prompts, ["unseen", "seen"], pairs.seen)
+    known = ["" if seen is None else "seen" if seen else "unseen" for seen in pairs.seen or ()]
+    by_seen = by_group(right, pairs.prompts, known) if known else {}
     features = {"length": np.asarray(answers.words) / 10, "politeness": np.asarray(answers.courtesies)}
     slope = slopes(scores, features, gold)
     lines: dict[str, tuple[Any, Absent]] = {
@@ -173,12 +174,9 @@ def clustered(values: ArrayLike, clusters: Sequence[Hashable]) -> Estimate:
     return Estimate(float(numbers.mean()), se, n)
 
 
-def by_group(
-    values: ArrayLike, clusters: Sequence[Hashable], groups: Sequence[str], pick: Sequence[int] | None = None
-) -> dict[str, Estimate]:
-    """`clustered` for each group, largest first. pick: the index into `groups` per value; without it `groups`
-    has the name of each value's group."""
-    names = np.array([groups[int(i)] for i in pick] if pick is not None else list(groups))
+def by_group(values: ArrayLike, clusters: Sequence[Hashable], groups: Sequence[str]) -> dict[str, Estimate]:
+    """`clustered` for each group, largest first. groups: the name of each value's group."""
+    names = np.array(list(groups))
     numbers, found = np.asarray(values, dtype=np.float64), {}
     for name in dict.fromkeys(names.tolist()):
         mine = np.flatnonzero(names == name)

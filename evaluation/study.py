@@ -35,7 +35,8 @@ class Question:
     """What a study asks, fixed before its first run.
 
     again: the reference arm once more, with other random numbers; no difference from it may be found.
-    control: an arm that is known to harm; the study must find the harm. kl: nats per sequence at which the
+    control: an arm that is known to harm; the study must find the harm; "" for a study without one.
+    described: arms that are measured without a test. kl: nats per sequence at which the
     arms are compared. margin: the largest difference that still counts as none, as a share of the reference's
     gain in gold over SFT at that KL. alpha: the level of each family of tests.
     """
@@ -47,10 +48,13 @@ class Question:
     kl: float = 2.0
     margin: float = 0.1
     alpha: float = 0.05
+    described: tuple[str, ...] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:
-        return (self.reference, self.again, self.control, *self.treatments)
+        """The arms without which there is no conclusion."""
+        control = (self.control,) if self.control else ()
+        return (self.reference, self.again, *control, *self.treatments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +115,17 @@ class Comparison:
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """The result of a study. gains: [n], the reference's gain in gold over SFT per replicate, at the common
-    KL. faults: why the study is not valid, as clauses; () if it is. prompts: their number."""
+    KL. control: None for a study without one. described: of the arms that were measured. faults: why the
+    study is not valid, as clauses; () if it is. prompts: their number."""
 
     question: Question
     prompts: int
     gains: NDArray[np.float64]
     comparisons: tuple[Comparison, ...]
     again: Comparison
-    control: Comparison
+    control: Comparison | None
     faults: tuple[str, ...]
+    described: tuple[Comparison, ...] = ()
 
     def outcome(self, arm: str) -> Outcome | Literal["invalid"]:
         """The outcome of a treatment; "invalid" for all of them where the study is."""
@@ -144,9 +150,8 @@ def analyse(study: Study, question: Question) -> Analysis:
             f"{question.kl:g} nats per sequence; an interval needs at least two",
             code=Code.REQUEST,
         )
-    compared = {
-        arm: _compared(study, arm, question, gains) for arm in question.arms if arm != question.reference
-    }
+    arms = (*question.arms, *(arm for arm in question.described if arm in study.arms))
+    compared = {arm: _compared(study, arm, question, gains) for arm in arms if arm != question.reference}
     return conclude(question, np.array(list(gains.values())), compared, len(next(iter(study.sft.values()))))
 
 
@@ -168,9 +173,11 @@ def conclude(
 ) -> Analysis:
     """The analysis from the comparisons of all arms, {arm: comparison}; see `Analysis`."""
     treated = _corrected([compared[arm] for arm in question.treatments])
-    again, control = compared[question.again], compared[question.control]
+    again = compared[question.again]
+    control = compared[question.control] if question.control else None
+    described = tuple(compared[arm] for arm in question.described if arm in compared)
     faults = tuple(_faults(question, gains, again, control))
-    return Analysis(question, prompts, gains, treated, again, control, faults)
+    return Analysis(question, prompts, gains, treated, again, control, faults, described)
 
 
 def _compared(study: Study, arm: str, question: Question, gains: Mapping[int, float]) -> Comparison:
@@ -203,7 +210,7 @@ def _corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 
 def _faults(
-    question: Question, gains: NDArray[np.float64], again: Comparison, control: Comparison
+    question: Question, gains: NDArray[np.float64], again: Comparison, control: Comparison | None
 ) -> Iterable[str]:
     """The gates of the study: PPO helps, the two reference arms agree, and the control is found harmful."""
     if p_greater(gains) > question.alpha:
@@ -212,6 +219,8 @@ def _faults(
         yield f"the arm {again.arm} has {again.n} comparable replicates"
     elif p_different(again.differences) <= question.alpha:
         yield f"the arms {question.reference} and {again.arm} differ although they are the same"
+    if control is None:
+        return
     if control.n < 2:
         yield f"the control {control.arm} has {control.n} comparable replicates"
     elif p_greater(-control.differences) > question.alpha:

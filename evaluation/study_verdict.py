@@ -71,7 +71,7 @@ def _precision(analysis: Analysis) -> str:
     lost = [
         f"{len(one.unreached)} of {one.arm}" + (" (too many for a verdict)" if one.too_many_unreached else "")
         for one in (*analysis.comparisons, analysis.again, analysis.control)
-        if one.unreached
+        if one and one.unreached
     ]
     missing = sum(len(one.absent) for one in analysis.comparisons)
     return (
@@ -92,12 +92,17 @@ def _scope(analysis: Analysis) -> str:
 
 def _certainty(analysis: Analysis) -> str:
     question, again, control = analysis.question, analysis.again, analysis.control
+    found = (
+        f"the control {control.arm} differs by {_figures(control)}"
+        if control
+        else "no control arm shows that this study would have found harm"
+    )
     same = "shown to be the same" if again.equivalence.p <= question.alpha else "not shown to be the same"
     return (
         f"Certainty: equivalence and difference are each tested at {question.alpha:.0%} with Holm's "
         f"correction over {len(analysis.comparisons)} arms, while the intervals are not corrected; the two "
-        f"{question.reference} arms differ by {_figures(again)} and are {same} within the margin, and the "
-        f"control {control.arm} differs by {_figures(control)}."
+        f"{question.reference} arms differ by {_figures(again)} and are {same} within the margin, and "
+        f"{found}."
     )
 
 

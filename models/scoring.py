@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models import adapters, loading
+from models import adapters, loading, rounding
 from models.fast.last_block import LastBlock, backbone
 
 
@@ -27,9 +27,16 @@ class RewardModel:
     @classmethod
     def load(cls, folder: Path, base: str | Path, precision: str, device: torch.device) -> "RewardModel":
         """A saved reward model on its own base. Raises UserError if folder and base do not belong
-        together."""
+        together.
+
+        precision: of the base, whatever it was in training; `rtn2` and `rtn3` round a bf16 base
+        (`models.rounding`).
+        """
         head = adapters.load_head(folder).to(device)
-        model = loading.load_reward_base(base, precision, device)
+        bits = rounding.BITS.get(precision)
+        model = loading.load_reward_base(base, "bf16" if bits else precision, device)
+        if bits:
+            rounding.round_blocks(model, bits)
         model = adapters.load(model, folder, "reward", base=base)
         return cls(model.eval(), head)
 

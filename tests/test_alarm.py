@@ -85,3 +85,10 @@ def test_a_row_without_a_rollout_is_no_point():
     row = {"step": 3, "objective/scores_standardised": 0.5, "objective/kl": 1.0, "response/length": 9.0}
     assert Point.from_metrics(row) is None
     assert Point.from_metrics({**row, "policy/entropy_avg": 2.0}) == Point(3, 0.5, 1.0, 9.0, 2.0)
+
+
+def test_the_shipped_measurement_says_on_how_many_runs_it_stands(tmp_path):
+    found = alarm.measured()
+    assert found.runs == found.row("gold")["positives"] + found.row("gold")["negatives"]
+    assert found.threshold("gold") == found.row("gold")["threshold"] > 0 and found.command and found.date
+    assert alarm.measured(tmp_path / "nothing.json") is None

@@ -310,7 +310,7 @@ def test_a_pair_needs_one_click(services):
 
 def test_own_votes_are_listed_in_one_line_each(services):
     vote(services, ask(services, "Tell me\nmore about tea, " + "please " * 20)[-1].state)
-    progress, choice, _ = arena_mine.updates(services, "ann", T)
+    progress, choice, *_ = arena_mine.updates(services, "ann", T)
     assert "Your votes in this season: 1" in progress and "no target" in progress
     ((label, _),) = choice.choices
     assert "Tell me more about tea" in label and label.endswith("… · B>A>C>D") and "\n" not in label

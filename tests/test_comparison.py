@@ -95,7 +95,7 @@ def test_the_table_has_only_what_differs(services):
     ids = [make_run(services.workspace, overrides=[f"learning_rate={r}"], rows=rows).id for r in (0.1, 0.01)]
     found = show(services, ids)
     assert "Learning rate" in found.table and "Batch size" not in found.table
-    assert found.metric.value == "loss"  # none of the runs has the score of a PPO run
+    assert found.metric == "loss"  # none of the runs has the score of a PPO run
 
 
 def test_results_of_seeds_are_a_mean_with_its_spread():

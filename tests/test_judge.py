@@ -102,7 +102,7 @@ def everything(workspace, monkeypatch):
         return {}
 
     monkeypatch.setattr(stages, "_call", result)
-    monkeypatch.setattr("pipeline.commands.chain.side_by_side", lambda jobs, trainings, workspace: jobs)
+    monkeypatch.setattr("pipeline.memory.estimate.side_by_side", lambda jobs, trainings, workspace: jobs)
     monkeypatch.setattr(stages, "refuse_what_cannot_fit", lambda *args: None)
 
     def inner(fail=(), **options):

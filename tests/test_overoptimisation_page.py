@@ -15,6 +15,13 @@ __all__ = ["ppo"]  # a fixture
 T = Texts("en")
 
 
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch):
+    """The alarm with its thresholds before any measurement, so that these tests do not follow the shipped
+    one."""
+    monkeypatch.setattr(alarm, "measured", lambda: None)
+
+
 def rows(n=20, gold=None):
     return [
         {
@@ -95,3 +102,11 @@ def test_the_button_takes_the_best_step(workspace, ppo):
     assert f"promote {ppo.id} --step 2" in command and "Best judge" in said
     again = overoptimisation.show(services, ppo.id, now, T)
     assert all(part == {"__type__": "update"} for part in again)
+
+
+def test_how_often_the_alarm_was_right_is_told_with_intervals(monkeypatch):
+    shares = {"caught": 0.75, "caught_ci": [0.3, 0.95], "false_alarms": 0.0, "false_alarms_ci": [0.0, 0.39]}
+    shipped = alarm.Measured(10, ({"signal": "gold", "threshold": 0.1, "positives": 4, **shares},))
+    monkeypatch.setattr(alarm, "measured", lambda: shipped)
+    _, (mood, text) = reading(rows(gold=lambda s: 0.7))
+    assert mood == "note" and "10 runs" in text and "75 % (30–95)" in text and "0 % (0–39)" in text

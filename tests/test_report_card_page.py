@@ -81,8 +81,8 @@ def says(**changes):
     ("changes", "word"),
     [
         ({"unseen": Estimate(0.6, 0.02, 500)}, "by heart"),
-        ({"length": Estimate(0.5, 0.05, 256)}, "rewards it by itself: Score per 10 more words"),
-        ({"politeness": Estimate(-0.5, 0.05, 256)}, "punishes it by itself: Score per courtesy"),
+        ({"length": Estimate(0.5, 0.05, 256)}, "rewards length (per 10 words) as such"),
+        ({"politeness": Estimate(-0.5, 0.05, 256)}, "punishes courtesies (each) as such"),
         ({"specificity": Estimate(0.52, 0.02, 300)}, "cannot be told from chance"),
         ({"batch": Batch(0.5, 0.1, 32)}, "depends on the batch"),
     ],

@@ -24,7 +24,10 @@ from ui.payloads import role_of
 # The handlers that are called through a queue, by role; all others are bound with QUIET and only read.
 RATERS = {"on_ask", "on_follow", "on_regenerate", "on_go_on", "on_next", "on_vote", "on_skip", "on_retract"}
 RATERS |= {"on_own_retract", "on_look", "on_rewards", "ask", "vote", "leaderboard", "list_of_runs"}
-ADMINS = {"launch", "run_missing", "stop", "start", "cancel"}
+ADMINS = {
+    "launch", "run_missing", "stop", "start", "cancel", "begin", "end", "keep_label", "delete_now", "take",
+    "on_send",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

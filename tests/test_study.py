@@ -163,6 +163,18 @@ def test_complete_simulated_studies_recover_the_truth_and_the_second_reference_f
     assert differing <= 8  # 3 expected; more than 8 has a probability of 0.3 %
 
 
+def test_a_study_without_a_control_says_so_and_describes_further_arms_without_a_test():
+    question = Question(treatments=("int4",), control="", described=("post-int4", "2-bit"))
+    truth = Truth({"int4": -0.001}, prompts=6, snapshots=3)
+    found = analyse(
+        truth.study(Question(("int4", "post-int4"), control=""), 8, np.random.default_rng(3)), question
+    )
+    assert found.control is None and not found.faults
+    assert [one.arm for one in found.described] == ["post-int4"]  # 2-bit was not measured
+    assert [one.arm for one in found.comparisons] == ["int4"]
+    assert "no control arm shows that this study would have found harm" in verdict(found).limits[2]
+
+
 def test_the_curve_is_found_and_judged_on_the_farther_half():
     d = np.linspace(0.1, 4, 40)
     curve = overoptimisation.fit(d**2, d * (0.3 - 0.1 * np.log(d)))

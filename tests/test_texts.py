@@ -21,12 +21,14 @@ from ui.texts.judging import JUDGING
 from ui.texts.measuring import MEASURING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
+from ui.texts.study import STUDY
 from ui.texts.trained import TRAINED
 from ui.texts.training import TRAINING
 
 UI = Path(__file__).resolve().parent.parent / "ui"
 TABLES = (
-    ARENA, COMPARING, DATA, ERRORS, EVALUATION, FRAME, JUDGING, MEASURING, RUNS, START, TRAINED, TRAINING
+    ARENA, COMPARING, DATA, ERRORS, EVALUATION, FRAME, JUDGING, MEASURING, RUNS, START, STUDY, TRAINED,
+    TRAINING,
 )  # fmt: skip
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in UI.rglob("*.py") if path.parent.name != "texts"

@@ -15,7 +15,7 @@ from pipeline.runs.record import Run
 from pipeline.settings.layers import build
 
 pytest_plugins = ("browsing",)
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +58,15 @@ def test_a_finished_run_leads_to_a_conversation_with_its_model(visit, trained):
     box.fill("Hello there")
     page.keyboard.press("Enter")
     page.wait_for_selector("#chat-send:not([disabled])")
-    page.wait_for_function("() => document.querySelectorAll('#run-chat .message').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('#run-chat [data-testid=bot]').length === 1")
     assert "Hello there" in page.inner_text("#run-chat") and box.input_value() == ""
 
     page.locator("#chat-version input").click()  # another version begins anew
     page.get_by_role("option", name="after step 5").click()
-    page.wait_for_function("() => document.querySelectorAll('#run-chat .message').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('#run-chat [data-testid=bot]').length === 0")
     box.fill("Hello again")
     page.locator("#chat-send").click()
-    page.wait_for_function("() => document.querySelectorAll('#run-chat .message').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('#run-chat [data-testid=bot]').length === 1")
     page.wait_for_selector("#chat-send:not([disabled])")
 
 

@@ -54,7 +54,7 @@ def groups(records: Sequence[RunRecord], t: Texts) -> list[Group]:
 def newest_arms(records: Sequence[RunRecord]) -> list[str]:
     """The ids of the newest PPO run of each precision on the newest SFT run, live ones included, bf16
     first."""
-    policies = [r for r in records if r.stage == "ppo" and not r.against_gold and not r.damaged]
+    policies = [r for r in records if r.stage == "ppo" and r.usual and not r.damaged]
     if not policies:
         return []
     known = next((r for r in policies if r.parents.sft), policies[0])

@@ -127,10 +127,9 @@ def show(services: Services, seen: str, ids: Sequence[str], look: Look, t: Texts
     drawn = drawable(look.metric, there)
     groups = arms.groups(records, t)
     figure = chart_of(groups, rows, drawn, look, t)
-    choices = [(t(name), key) for key, name in METRICS.items() if key in there] or None
     return (
         now,
-        gr.Dropdown(choices=choices, value=drawn) if choices else gr.skip(),
+        drawn,
         gr.Plot(figure, visible=bool(figure.data)),
         differences(groups, t),
         *run_answers.show(services, records, look.prompt, t),

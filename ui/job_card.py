@@ -13,7 +13,7 @@ from ui.texts import Texts
 
 SILENT_SECONDS = 180
 # Where a run is shown; the other stages have a tab of their own name.
-TAB_OF = {"prepare": "data", "evaluate": "evaluation", "judge": "runs", "pretrain": "runs"}
+TAB_OF = {"prepare": "data", "evaluate": "evaluation", "judge": "runs", "pretrain": "runs", "measure": "runs"}
 
 
 def card(record: RunRecord | None, t: Texts, *, next_to_run: bool = False) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
-from data.errors import UserError
+from data.errors import Code, UserError
 from evaluation import alarm, curves
 from pipeline.commands.promote import Best, best_snapshot, judged_points, promote
 from pipeline.runs import reader as runs
@@ -53,7 +53,7 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, timer: gr.Timer) ->
     def take(chosen: str | None, wanted: int | None) -> tuple[Any, ...]:
         record = run_view.find(run_view.stage_runs(services, "ppo"), chosen or "")
         if record is None or wanted is None:
-            raise UserError(t("over.nothing"))
+            raise UserError(t("over.nothing"), code=Code.STATE)
         promote(services.workspace, record.id, wanted)
         gr.Info(t("over.taken", step=wanted), duration=6)
         return fill(chosen)
@@ -198,11 +198,12 @@ def reading(points: Sequence[alarm.Point], judged: Rows, best: Best | None, t: T
     known = [
         alarm.Point(p.step, p.score, p.kl, p.length, p.entropy, p.gold, by_step.get(p.step)) for p in points
     ]
-    values, measured = alarm.signals(known), alarm.measured()
+    values = alarm.signals(known)
     said: Reading = []
     name = next((one for one in ("judge", "gold") if one in values), None)
     if name is None:
         return [("note", t("over.unknown"))]
+    measured = alarm.measured() if name == "gold" else None  # the judge of the measurement saw words only
     limit = measured.threshold(name) if measured else alarm.UNMEASURED[name]
     since = alarm.first_above(known, values[name], limit)
     if since is None:

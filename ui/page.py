@@ -22,6 +22,7 @@ from ui import (
     runs_tab,
     sft_tab,
     start_tab,
+    study_tab,
 )
 from ui import form as forms
 from ui.events import QUIET
@@ -29,7 +30,7 @@ from ui.parts import Services
 from ui.payloads import CheckedBlocks
 from ui.texts import Texts
 
-TABS = ("start", "data", "sft", "reward", "ppo", "arena", "evaluation", "runs")
+TABS = ("start", "data", "sft", "reward", "ppo", "arena", "evaluation", "study", "runs")
 
 
 def build(services: Services, language: str) -> gr.Blocks:
@@ -66,6 +67,8 @@ def draw(
         return start_tab.build(services, t, preset)
     if name == "arena":
         return {"refresh": arena_tab.build(services, t, language)}
+    if name == "study":
+        return study_tab.build(services, t)
     if name == "runs":
         return runs_tab.build(services, t)
     module = {

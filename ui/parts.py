@@ -83,9 +83,10 @@ def signed(value: Any) -> str:
 
 
 def shown_value(value: Any) -> str:
-    """The value of a setting or a result, as text."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number(value, 4) if is_number else str(value)
+    """The value of a setting or a result, as text: a mark for yes or no."""
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    return number(value, 4) if isinstance(value, int | float) else str(value)
 
 
 def gigabytes(value: Any) -> str:
@@ -127,6 +128,8 @@ def run_title(record: RunRecord, t: Texts) -> str:
         title += f" {record.precision or ''}"
     if record.against_gold:
         title += f" · {t('result.gold_mean')}"
+    elif not record.usual:
+        title += f" · {record.config.get('scoring') or record.config.get('reward')}"
     name = record.title or record.config.get("name")
     return f"{title} · {name}" if name else title
 

@@ -69,9 +69,9 @@ def flipped(card: Card) -> str:
 
 LINES: tuple[Line, ...] = (
     Line("accuracy", estimate("accuracy")),
-    Line("bayes", lambda card: parts.measured(card.get("bayes"))),
     Line("seen", estimate("seen"), 1),
     Line("unseen", estimate("unseen"), 1),
+    Line("bayes", lambda card: parts.measured(card.get("bayes"))),
     Line("specificity", estimate("specificity")),
     Line("within", within),
     Line("best_of", gained),
@@ -134,7 +134,7 @@ def html(done: Mapping[str, RunRecord], found: Mapping[str, Card], t: Texts) -> 
         cells = [line.cell(card) for card in found.values()]
         if any(cell != "–" for cell in cells):
             rows.append([label(line.name, line.depth, t), *cells])
-        if line.name == "bayes":
+        if line.name == "accuracy":
             rows += kinds(list(found.values()), t)
     heads = [t("card.line"), *(parts.policy_mark(p, COLOURS[p]) for p in found)]
     prompts = min(int(card.get("prompts") or 0) for card in found.values())
@@ -182,7 +182,7 @@ def reading(found: Mapping[str, Card], t: Texts) -> list[tuple[str, str]]:
             if slope and abs(slope["value"]) > max(SLOPE, 2 * (slope.get("se") or 0)):
                 key = "card.says.likes" if slope["value"] > 0 else "card.says.dislikes"
                 said.append(
-                    ("warn", t(key, name=precision, what=t(f"card.{name}"), slope=with_error(slope, 2)))
+                    ("warn", t(key, name=precision, what=t(f"card.taste.{name}"), slope=with_error(slope, 2)))
                 )
         specific = card.get("specificity")
         if specific and specific["value"] - 2 * (specific.get("se") or 0) < 0.5:

@@ -31,10 +31,10 @@ STREAM: dict[str, Any] = {
 }
 
 
-def build(services: Services, t: Texts, choice: gr.Dropdown, card: gr.HTML) -> None:
+def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) -> None:
     """Draw the panel and bind it to the chosen run.
 
-    card: shows the run and changes with its state; the panel follows it, so that a new snapshot is offered.
+    stand: the run's `run_detail.standing`; the panel follows it, so that a new snapshot is offered.
     """
     with gr.Accordion(t("chat.title"), open=False, visible=False, elem_id="run-chat") as panel:
         gr.HTML(f'<p class="quiet small">{escape(t("chat.note"))}</p>', padding=False)
@@ -69,7 +69,7 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, card: gr.HTML) -> N
         services.arena.client.stop(session(request))
 
     gr.on(
-        [choice.change, card.change],
+        [choice.change, stand.change],
         lambda run_id, name, before: offered(services, run_id or "", name, before, t),
         [choice, version, of_run],
         [panel, version, of_run, chat, said],

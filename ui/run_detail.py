@@ -10,6 +10,7 @@ import gradio as gr
 
 from data.errors import Code, UserError
 from pipeline.runs import reader as runs
+from pipeline.runs import snapshots
 from pipeline.runs.record_file import RunRecord
 from pipeline.settings.layers import to_dict
 from pipeline.settings.stages import STAGES
@@ -41,6 +42,14 @@ def details(services: Services, run_id: str | None, t: Texts) -> tuple[Any, ...]
         config_html(record, t),
         runs.tail_log(services.workspace, run_id, 60),
     )
+
+
+def standing(services: Services, run_id: str | None) -> str:
+    """Status and snapshots of a run in short: what can be done with it changes only if this text does."""
+    record = next((r for r in services.runs.list() if r.id == run_id), None)
+    if record is None:
+        return ""
+    return f"{record.id} {record.status} {len(snapshots.found(services.workspace.run(record.id)))}"
 
 
 def facts_html(record: RunRecord, t: Texts) -> str:

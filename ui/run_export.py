@@ -29,8 +29,8 @@ from ui.texts import Texts
 DOWNLOAD_BYTES = 120_000_000  # a larger one would take most of the room for uploads and downloads
 
 
-def build(services: Services, t: Texts, choice: gr.Dropdown, card: gr.HTML) -> None:
-    """Draw the panel and bind it to the chosen run. card: shows the run and changes with its state."""
+def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) -> None:
+    """Draw the panel and bind it to the chosen run. stand: its `run_detail.standing`."""
     with gr.Accordion(t("take.title"), open=False, visible=False, elem_id="run-export") as panel:
         version = gr.Dropdown([], label=t("chat.version"), filterable=False, visible=False)
         form = gr.Radio(
@@ -49,7 +49,7 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, card: gr.HTML) -> N
     of_run = gr.State("")  # the run that the panel shows
     asked = [choice, version, form]
     gr.on(
-        [choice.change, card.change],
+        [choice.change, stand.change],
         lambda run_id, name, before: offered(services, run_id or "", name, before, t),
         [choice, version, of_run],
         [panel, version, of_run],

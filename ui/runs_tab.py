@@ -14,7 +14,7 @@ import gradio as gr
 from ui import arms, comparison, parts, run_actions, run_chat, run_export, run_list
 from ui.events import QUIET, WORK, shown
 from ui.parts import LIVE, Services
-from ui.run_detail import details, settings_of
+from ui.run_detail import details, settings_of, standing
 from ui.texts import Texts
 
 
@@ -40,7 +40,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
         show_label=False,
     )
     count = gr.HTML(padding=False, elem_id="runs-count")
-    timer, seen = gr.Timer(2.0, active=False), gr.State("")
+    timer, seen, stand = gr.Timer(2.0, active=False), gr.State(""), gr.State("")
     with gr.Row(elem_classes="work"):
         with gr.Column(scale=4, min_width=320):
             choice, detail, buttons = build_detail(t)
@@ -49,8 +49,8 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
             picked = comparison.build(services, t, timer, words)
     list_outputs = [seen, listing, count, choice, picked]
     with actions:
-        run_chat.build(services, t, choice, detail[0])
-        run_export.build(services, t, choice, detail[0])
+        run_chat.build(services, t, choice, stand)
+        run_export.build(services, t, choice, stand)
         changes = run_actions.build(services, t, choice)
     cancel, resume, again = buttons
     asked = gr.Textbox(visible=False)  # the settings to start again with, on their way to the browser
@@ -64,7 +64,8 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
         listed = run_list.show(services, last, run_id, ids or [], text, t)
         live = run_id and any(r.id == run_id and r.status in LIVE for r in services.runs.list())
         changed = isinstance(listed[0], str)
-        return (*listed, *(details(services, run_id, t) if live or changed else [gr.skip()] * len(detail)))
+        shown_now = details(services, run_id, t) if live or changed else [gr.skip()] * len(detail)
+        return (*listed, standing(services, run_id), *shown_now)
 
     def again_listed(run_id: str | None, ids: list[str] | None, text: str) -> tuple[Any, ...]:
         return run_list.show(services, "", run_id, ids or [], text, t)
@@ -73,7 +74,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
         arms_now = ids or arms.newest_arms(services.runs.list())
         return run_list.show(services, "", run_id, arms_now, text, t)
 
-    timer.tick(poll, [seen, choice, picked, words], [*list_outputs, *detail], **QUIET)
+    timer.tick(poll, [seen, choice, picked, words], [*list_outputs, stand, *detail], **QUIET)
     refreshed = {"fn": again_listed, "inputs": [choice, picked, words], "outputs": list_outputs}
     words.change(**refreshed, **QUIET)
     for event in changes:

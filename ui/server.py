@@ -19,6 +19,7 @@ from ui.access import Access
 from ui.connections import BACKLOG, Connections, protocol
 from ui.guard import Guard
 from ui.login import Login
+from ui.sessions import forget_ended
 from ui.uploads import Uploads
 from ui.visitors import LANGUAGES, Visitors
 
@@ -67,6 +68,7 @@ def build(
             css=theme.css(),
             head=theme.head(),
         )
+        forget_ended(server, pages[code])
     uploads = Uploads(upload_folder) if upload_folder else None
     return Guard(Visitors(server, language), host, access, frozenset(names), uploads)
 

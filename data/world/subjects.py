@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from data.world.kinds import by_name
 from data.world.parse import parse
+from data.world.request import bare
 
 Subject = tuple[str, ...]
 
 
 def subject(prompt: str) -> Subject | None:
-    """The kind and what fills its slots, in lower case; None for a prompt outside the world."""
+    """The kind and what the question is about; None for a prompt outside the world, and for a question about
+    something unknown, whose name is always new."""
     request = parse(prompt)
-    if request is None:
+    if request is None or request.kind.group == "unknown":
         return None
-    slots = (f"{slot}={text.lower()}" for slot, text in sorted(request.item.items()))
-    return (request.kind.name, *slots)
+    return (
+        request.kind.name,
+        *sorted(bare(request.item[slot]) for slot in ("x", "z") if slot in request.item),
+    )
 
 
 def group(kind: str) -> str:

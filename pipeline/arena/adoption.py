@@ -4,11 +4,10 @@ Who votes on the shipped demo policies and then trains on the votes starts from 
 and not from another one.
 """
 
-import shutil
-
 from data.errors import Code, UserError
 from data.workspace import Workspace
 from pipeline.arena.lineup import Lineup
+from pipeline.runs.copied import copy_model
 from pipeline.runs.record import Run
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
@@ -27,7 +26,7 @@ def adopt(workspace: Workspace, demo: Lineup, dataset: str, prepare_run: str) ->
         )
     run = Run.create(workspace, "sft", settings, Parents(dataset, {"prepare": prepare_run}))
     run.start_attempt()
-    shutil.copytree(next(p.folder for p in demo.policies if p.name == "sft"), run.model_dir)
+    copy_model(next(p.folder for p in demo.policies if p.name == "sft"), run)
     run.event("shipped", "this SFT model comes with the project; it was not trained here")
     run.finish({})
     return run.id

@@ -2,17 +2,15 @@
 
 Stages that do not depend on each other run side by side, up to one per core: small models train faster with
 one thread per stage than one after the other with all threads. A failed stage does not stop the others; only
-the stages that depend on it are left out. `stage_processes.py` starts the processes.
+the stages that depend on it are left out. `side_by_side.py` has the loop, `stage_processes.py` starts the
+processes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +18,11 @@ from data.errors import Code, UserError
 from data.policies import PRECISIONS
 from data.workspace import Workspace
 from pipeline.arena import learning
+from pipeline.commands import side_by_side
 from pipeline.commands.comparison_table import comparison
 from pipeline.commands.execute import begin_alone
 from pipeline.commands.stage_processes import StageProcesses
-from pipeline.memory.estimate import side_by_side
+from pipeline.memory import estimate
 from pipeline.runs import locks
 from pipeline.runs.hardware import has_gpu, physical_cores
 from pipeline.runs.lineage import Lineage
@@ -73,7 +72,7 @@ def run_everything(
     workspace.create()
     begin, worst = time.monotonic(), 0
     jobs = jobs or (physical_cores() if preset in ("tiny", "small") and not has_gpu() else 1)
-    fitting = side_by_side(jobs, _trainings(preset, given, arms, stages), workspace)
+    fitting = estimate.side_by_side(jobs, _trainings(preset, given, arms, stages), workspace)
     if fitting < jobs:
         print(f"all: the memory suffices for {fitting} of {jobs} stages side by side", flush=True)
         jobs = fitting
@@ -86,7 +85,7 @@ def run_everything(
                 for row in stages.chain:
                     if row.needs and not row.split:
                         given[row.name]["seed"] = str(number)
-            worst = max(worst, chain.run(), key=_badness)
+            worst = max(worst, chain.run(), key=side_by_side.badness)
     print(f"\n{comparison(workspace, preset, range(first, first + seeds) if seeds > 1 else None)}")
     print(f"\nall: {clock_time(time.monotonic() - begin)}", flush=True)
     return worst
@@ -125,37 +124,21 @@ class _Chain:
         if not steps:
             print("all: every stage is done and up to date", flush=True)
         needs = self.stages.plan(self.arms)
-        waiting = {Step(step.stage, step.precision): step.reason for step in steps}
-        running: dict[Any, Step] = {}
-        failed: set[Step] = set()
-        worst = 0
-        with _termination_interrupts():
-            try:
-                while waiting or running:
-                    open_ = set(waiting) | set(running.values())
-                    ready = [step for step in waiting if not open_.intersection(needs[step])]
-                    company = min(self.jobs, len(running) + len(ready))
-                    for step in ready[: self.jobs - len(running)]:
-                        reason = waiting.pop(step)
-                        if self._left_out(step, needs[step], failed):
-                            failed.add(step)
-                        else:
-                            running[self._start(step, reason, asked, company)] = step
-                    for process in self.processes.wait(list(running)) if running else []:
-                        step = running.pop(process)
-                        if process.exitcode:
-                            failed.add(step)
-                            worst = max(worst, process.exitcode, key=_badness)
-            except KeyboardInterrupt:
-                self.processes.stop(list(running))
-                raise
-        return worst
+        reasons = {Step(step.stage, step.precision): step.reason for step in steps}
+        return side_by_side.run(
+            reasons,
+            needs,
+            lambda step, company: self._start(step, reasons[step], asked, company),
+            lambda step, failed: self._left_out(step, needs[step], failed),
+            self.processes,
+            self.jobs,
+        )
 
     def _prepared(self, asked: dict[str, dict[str, Any]]) -> int:
         """Make the data set, whatever is there; returns the exit code of the stage."""
         step = Step("prepare", "bf16")
         process = self._start(step, "there may be new votes", asked, 1)
-        with _termination_interrupts():
+        with side_by_side.interrupted_by_termination():
             try:
                 self.processes.wait([process])
             except KeyboardInterrupt:
@@ -163,7 +146,7 @@ class _Chain:
                 raise
         return int(process.exitcode)
 
-    def _left_out(self, step: Step, needs: Sequence[Step], failed: set[Step]) -> bool:
+    def _left_out(self, step: Step, needs: Sequence[Step], failed: Collection[Step]) -> bool:
         needed = self.stages[step.stage].needs  # without what it only uses
         blocker = _blocker([need for need in needs if need.stage in needed], failed)
         if blocker:
@@ -202,23 +185,6 @@ class _Chain:
         return Lineage(RunReader(self.workspace), stages=self.stages)
 
 
-@contextlib.contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C. SIGTERM reaches only this process, which has to forward it to the stages."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _from_votes(
     workspace: Workspace, preset: str, arms: Sequence[str], given: Overrides, stages: Stages
 ) -> tuple[Stages, Overrides]:
@@ -229,12 +195,12 @@ def _from_votes(
     return stages_of(preset, given["prepare"], stages), given
 
 
-def _blocker(needs: Sequence[Step], failed: set[Step]) -> Step | None:
+def _blocker(needs: Sequence[Step], failed: Collection[Step]) -> Step | None:
     """The failed step that makes a step impossible, or None. If a step depends on several precisions of one
     stage, one of them suffices."""
     for stage in dict.fromkeys(need.stage for need in needs):
         arms = [need for need in needs if need.stage == stage]
-        if failed.issuperset(arms):
+        if set(failed).issuperset(arms):
             return arms[0]
     return None
 
@@ -289,8 +255,3 @@ def _override(given: Overrides, name: str, value: str, stages: Stages) -> None:
 
 def _texts(given: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in given.items()]
-
-
-def _badness(code: int) -> int:
-    """Rank exit codes: 0, then 2 (an error that the user can correct), then any other (a bug, a kill)."""
-    return {0: 0, 2: 1}.get(code, 2)

@@ -1,7 +1,7 @@
 """The command line: python -m pipeline STAGE [options].
 
-Stages: pretrain prepare sft reward ppo judge evaluate, and all (every missing or stale stage, in order).
-Other commands: study FILE.yaml --plan, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
+Stages: pretrain prepare sft reward ppo judge evaluate measure, and all (every missing or stale stage, in
+order). Other commands: study FILE.yaml, status, resume RUN, cancel RUN, estimate STAGE, export RUN --to DIR,
 promote RUN, card RUN, backup --to FILE, restore FILE, verify, delete RUN, label RUN, gc. Exit codes: 0: done;
 2: an error that the user can correct, stated in one line on stderr; 1: a bug, with its traceback. The last
 line that a stage prints on stdout is the absolute path of its run.json. A stage's module is imported only
@@ -77,15 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     one = add("all", "run every missing or stale stage, in order, for the three precisions", _all)
     _add_settings(one)
     one.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat with N seeds")
-    one.add_argument(
-        "--jobs",
-        type=_positive,
-        metavar="N",
-        help="stages that run side by side; default: one per core for tiny and small without a GPU, else 1",
-    )
-    one = add("study", "plan a study and record its design; this version cannot run one", _study)
+    _add_jobs(one)
+    one = add("study", "run a study, or continue it, and write its report", _study)
     one.add_argument("file", metavar="FILE.yaml", help="the design; docs/study.md describes its fields")
-    one.add_argument("--plan", action="store_true", required=True, help="print the runs and the hours")
+    instead = one.add_mutually_exclusive_group()
+    instead.add_argument("--plan", action="store_true", help="only print the runs and the hours")
+    instead.add_argument("--report", action="store_true", help="only write the report of what there is")
+    _add_jobs(one)
     add("status", "list the runs", _status)
     one = add("resume", "continue a run from its last checkpoint", _resume)
     one.add_argument("run", metavar="RUN")
@@ -131,6 +129,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE.yaml")
     parser.add_argument(
         "--set", dest="overrides", nargs="+", action="extend", default=[], metavar="FIELD=VALUE"
+    )
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="stages that run side by side; default: one per core for tiny and small without a GPU, else 1",
     )
 
 
@@ -185,10 +192,18 @@ def _all(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _study(args: argparse.Namespace, workspace: Workspace) -> int:
-    from pipeline.commands.study import plan
+    from pipeline.commands import study, study_report, study_run
 
-    print(plan(workspace, Path(args.file)))
-    return 0
+    file = Path(args.file)
+    if args.plan or args.report:
+        print(study.plan(workspace, file) if args.plan else study_report.report_file(workspace, file))
+        return 0
+    try:
+        return study_run.run_study(workspace, file, args.jobs)
+    except KeyboardInterrupt:
+        raise UserError(
+            f"{file}: the study was stopped", code=Code.CANCELLED, command="the same command continues it"
+        ) from None
 
 
 def _status(args: argparse.Namespace, workspace: Workspace) -> int:

@@ -53,9 +53,9 @@ def execute(
 ) -> Run:
     """Run a stage to its end; `run` is an existing run (queued, or to be resumed), None creates a new one.
 
-    company: 0 for a stage that runs by itself. `all`, which holds the training lock, passes the number of
-    stages that it runs side by side, including this one; they share the cores. started: called once the run's
-    folder exists.
+    company: 0 for a stage that runs by itself. `all` and studies, which hold the training lock, pass the
+    number of stages that they run side by side, including this one; these share the cores. started: called
+    once the run's folder exists.
 
     Returns the run, done or cancelled. Raises UserError for an error that the user can correct (the run, if
     it exists by then, is "failed") and any other exception for a bug (its traceback is in the run's log).
@@ -93,15 +93,19 @@ def resume(
     workspace: Workspace,
     run_id: str,
     started: Callable[[Run], None] = lambda run: None,
+    company: int = 0,
     stages: Stages = STAGES,
 ) -> Run:
-    """Start a queued run, or continue a failed, cancelled or lost run from its last checkpoint."""
+    """Start a queued run, or continue a failed, cancelled or lost run from its last checkpoint.
+
+    company: see `execute`.
+    """
     run = Run.load(workspace, run_id)
     if distributed.rank() == 0:
         _check_resumable(workspace, run)
     stage = str(run.record.stage)
     settings = from_dict(stage, run.record.config, stages)
-    return execute(stage, settings, workspace, run, started, stages=stages)
+    return execute(stage, settings, workspace, run, started, company, stages)
 
 
 def _resolved(row: Stage, settings: Any, workspace: Workspace, stages: Stages) -> Resolved:

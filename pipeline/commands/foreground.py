@@ -13,7 +13,7 @@ from data.errors import Code, UserError
 from data.files import disk_full
 from data.workspace import Workspace
 from pipeline.commands.advice import told
-from pipeline.commands.execute import execute
+from pipeline.commands.execute import execute, resume
 from pipeline.runs.progress import full_disk_ignored
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
@@ -21,11 +21,22 @@ from pipeline.training import distributed
 
 
 def run_within_all(
-    workspace: Workspace, stage: str, preset: str, precision: str, overrides: list[str], company: int
+    workspace: Workspace,
+    stage: str,
+    preset: str,
+    precision: str,
+    overrides: list[str],
+    company: int,
+    run_id: str = "",
 ) -> int:
-    """Run a stage for `all`, which holds the training lock; returns the exit code."""
+    """Run a stage for `all` or a study, which hold the training lock; returns the exit code.
+
+    run_id: an earlier run of the stage that is to be continued, with the settings that it has.
+    """
 
     def command() -> int:
+        if run_id:
+            return foreground(lambda started: resume(workspace, run_id, started, company))
         settings = build(stage, preset, precision=precision, overrides=overrides)
         return foreground(
             lambda started: execute(stage, settings, workspace, started=started, company=company)

@@ -8,7 +8,6 @@ the place of the run that it comes from. Nothing is trained, and that run stays.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from data.errors import Code, UserError
 from data.workspace import Workspace
 from evaluation.overoptimisation import best_of_steps
 from pipeline.runs import labels, snapshots
+from pipeline.runs.copied import copy_model
 from pipeline.runs.experiment import write_experiment
 from pipeline.runs.reader import RunReader, read_metrics
 from pipeline.runs.record import Run
@@ -93,11 +93,7 @@ def promote(workspace: Workspace, run_id: str, step: int) -> Run:
     run = Run.create(workspace, "ppo", reader.asked(record), record.parents)
     run.change(config=record.config)
     run.start_attempt()
-    try:
-        shutil.copytree(folder, run.model_dir)
-    except OSError as error:
-        run.fail(f"{folder}: cannot be copied ({error})", Code.WORKSPACE)
-        raise UserError(f"{folder}: cannot be copied ({error})", code=Code.WORKSPACE) from error
+    copy_model(folder, run)
     results = {
         "steps": step,
         "promoted_from": run_id,

@@ -1,9 +1,9 @@
-"""The processes in which `all` runs its stages, several of them at the same time.
+"""The processes in which `all` and studies run their stages, several of them at the same time.
 
 Each stage has its own process, so that its memory is released afterwards. The process belongs to the caller's
 process group, so that Ctrl-C reaches it. Importing torch and its companions takes seconds and is the same for
 every stage: if the system can fork, one server process imports them once, and each stage is forked from it.
-`chain.py` decides which stage runs when, and holds the workspace's training lock for all of them.
+`side_by_side.py` decides which stage runs when; its callers hold the workspace's training lock.
 
     processes = StageProcesses()
     process = processes.start(workspace, "reward", "tiny", "int8", [], company=2)
@@ -42,8 +42,10 @@ class StageProcesses:
         precision: str,
         overrides: list[str],
         company: int = 1,
+        run_id: str = "",
     ) -> BaseProcess:
-        """Start a stage. company: the number of stages that run side by side, including this one."""
+        """Start a stage. company: the number of stages that run side by side, including this one. run_id: a
+        run to continue, with its own settings; "" starts a new one."""
         if self._forks:
             from multiprocessing import forkserver  # does not exist on Windows
 
@@ -52,7 +54,7 @@ class StageProcesses:
         # A stage without torch does not need the fork server and can run while the server is importing.
         context = self._context if STAGES[stage].uses_models else self._plain
         process = context.Process(
-            target=_run, args=(workspace.root, stage, preset, precision, overrides, company)
+            target=_run, args=(workspace.root, stage, preset, precision, overrides, company, run_id)
         )
         process.start()
         return process
@@ -73,8 +75,10 @@ class StageProcesses:
             process.join()
 
 
-def _run(root, stage: str, preset: str, precision: str, overrides: list[str], company: int) -> None:
+def _run(
+    root, stage: str, preset: str, precision: str, overrides: list[str], company: int, run_id: str
+) -> None:
     """Run the stage in the new process, as the command line does, and exit with its code."""
     cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     os.environ["PYTHONUNBUFFERED"] = "1"  # for the processes that the stage starts
-    sys.exit(run_within_all(Workspace(root), stage, preset, precision, overrides, company))
+    sys.exit(run_within_all(Workspace(root), stage, preset, precision, overrides, company, run_id))

@@ -99,7 +99,8 @@ def ppo(plan: Plan) -> list[Term]:
     settings, shape = plan.settings, plan.shape
     common = settings.mode == "shared"
     policy = settings.precision if common else "bf16"
-    own = settings.reward == "model" and settings.precision != policy
+    scoring = settings.scoring or settings.precision
+    own = settings.reward == "model" and scoring != policy
     micro = min(settings.micro_batch_size, max(1, settings.batch_size // settings.num_minibatches))
     room = max(1, settings.max_length - settings.response_length)
     row = plan.rows.prompt(room) + settings.response_length
@@ -109,7 +110,7 @@ def ppo(plan: Plan) -> list[Term]:
     frozen = shape.lora_weights(settings.lora_rank) * (2 if settings.reward == "model" else 1)
     return [
         base(plan, "policy's base", policy),
-        *([base(plan, "reward model's base", settings.precision, head=False)] if own else []),
+        *([base(plan, "reward model's base", scoring, head=False)] if own else []),
         trained(shape, settings.lora_rank),
         Term("frozen adapters", frozen * 4, f"reference and reward model: {frozen} x 4, fp32"),
         *always(plan),
@@ -118,7 +119,7 @@ def ppo(plan: Plan) -> list[Term]:
         *sampling(plan, policy, settings.batch_size, row, "rollout", head_kept=bool(head)),
         *forward(plan, policy, 2 * micro, row, "pass"),
         logits(plan, 2 * micro * settings.response_length, "pass"),
-        *forward(plan, settings.precision, 2 * micro, row, "score"),
+        *forward(plan, scoring if scoring in BYTES_QUANTISED else "bf16", 2 * micro, row, "score"),
         *update(plan, micro, row, micro * row),  # responses use most outputs: the last block counts fully
         logits(plan, micro * settings.response_length, "update"),
         *prompting(plan, policy, asked, row - held_out, row, "report's prompts", bool(head)),

@@ -26,6 +26,7 @@ from data.datasets import read_split
 from data.errors import Code, UserError
 from data.safety_pairs import practice_prompts
 from data.workspace import Workspace
+from evaluation import bag_of_words
 from models import adapters
 from models.actor import POLICY, REWARD, Actor, Rows
 from models.loading import check_length, device, load_tokenizer, resolve_base
@@ -76,7 +77,11 @@ class Trainer:
             self.actor.checkpoint_activations()
         if settings.compile:
             self.actor.compile_passes()
-        self.scorer = Scorer(settings.reward, self._reward_model(workspace, parents, base, policy_precision))
+        self.scorer = Scorer(
+            settings.reward,
+            self._reward_model(workspace, parents, base, policy_precision),
+            _words(workspace, parents.dataset) if settings.reward == "bag-of-words" else None,
+        )
         prompts = _prompts(workspace, parents.dataset, settings)
         self.watched = measure.held_out_prompts(workspace, parents.dataset, SAMPLES, settings.seed)
         micro = distributed.micro_batch(
@@ -96,11 +101,12 @@ class Trainer:
     def _reward_model(
         self, workspace: Workspace, parents: Parents, base: Path, policy_precision: str
     ) -> RewardModel | None:
-        if self.settings.reward == "gold":
+        if self.settings.reward != "model":
             return None
         folder = workspace.run(parents.rewards[self.settings.precision]) / "model"
-        if self.settings.precision != policy_precision:
-            return RewardModel.load(folder, base, self.settings.precision, self.actor.device)
+        precision = self.settings.scoring or self.settings.precision
+        if precision != policy_precision:
+            return RewardModel.load(folder, base, precision, self.actor.device)
         adapters.load(self.actor.model, folder, REWARD, base=base)
         self.actor.use(POLICY)
         head = adapters.load_head(folder).to(self.actor.device)
@@ -315,6 +321,12 @@ class Trainer:
             "parameters_trained": len(self.learner.parameters),
             "parameters_without_gradient": sorted(self.learner.without_gradient),
         }
+
+
+def _words(workspace: Workspace, dataset: str) -> bag_of_words.BagOfWords:
+    """The bag of words that the training pairs of a data set give."""
+    rows = read_split(workspace.dataset(dataset), "train")
+    return bag_of_words.fit([row["chosen"] for row in rows], [row["rejected"] for row in rows])
 
 
 def _prompts(workspace: Workspace, dataset: str, settings: PpoSettings) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from data import world
+from evaluation.bag_of_words import BagOfWords
 from models.actor import POLICY, REFERENCE, Actor, Rows
 from models.fast import heap, one_pass
 from models.generation import row_uniforms
@@ -42,10 +43,11 @@ class Standard:
 
 
 class Scorer:
-    """Raw scores of responses: by a reward model, or by the gold reward if PPO trains on that."""
+    """Raw scores of responses: by a reward model, or by the gold reward or a bag of words if PPO trains on
+    that."""
 
-    def __init__(self, kind: str, reward_model: RewardModel | None):
-        self.kind, self.reward_model = kind, reward_model
+    def __init__(self, kind: str, reward_model: RewardModel | None, words: BagOfWords | None = None):
+        self.kind, self.reward_model, self.words = kind, reward_model, words
 
     def score(
         self, prompts: list[str], answers: measure.Responses, eos_id: int, batch_size: int
@@ -54,6 +56,8 @@ class Scorer:
         if self.kind == "gold":
             golds = measure.gold_parts(prompts, answers.texts)
             return torch.tensor([0.0 if g is None else g["total"] for g in golds])
+        if self.words is not None:
+            return torch.tensor([self.words.score(text) for text in answers.texts], dtype=torch.float32)
         if self.reward_model is None:
             raise RuntimeError("no reward model was loaded")
         return self.reward_model.score(measure.scored_sequences(answers, eos_id), batch_size)

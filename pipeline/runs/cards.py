@@ -31,5 +31,5 @@ def read(workspace: Workspace, run_id: str) -> dict[str, Any] | None:
         return None
     card = read_json(path)
     if not isinstance(card, dict) or not isinstance(card.get("accuracy"), dict):
-        raise UserError(f"{path}: is no report card; make it again with `card {run_id}`", code=Code.RECORD)
+        raise UserError(f"{path}: is no report card; make the card of {run_id} again", code=Code.RECORD)
     return card

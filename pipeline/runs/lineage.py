@@ -51,7 +51,7 @@ class Lineage:
     def newest_done(
         self, stage: str, preset: str | None, precision: str | None = None, **config: Any
     ) -> RunRecord | None:
-        """The newest done run of a stage and preset, or None; runs against gold do not count.
+        """The newest done run of a stage and preset, or None; only `usual` runs count.
 
         config: settings that the run must have, such as seed=43.
         """

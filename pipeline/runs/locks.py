@@ -84,8 +84,9 @@ def _taken(path: Path) -> UserError:
         return UserError(message, code=Code.BUSY, command="use it, or stop it first")
     if facts.get("run"):
         return busy(Workspace(path.parent), facts["run"], pid)
-    if facts.get("stage") == "all":
-        message = f"`all` (process {pid}) is running in the workspace {path.parent}"
+    stage = str(facts.get("stage"))
+    if stage == "all" or stage.startswith("study "):
+        message = f"`{stage}` (process {pid}) is running in the workspace {path.parent}"
     else:
         message = f"{facts.get('stage') or 'another stage'} (process {pid}) is starting in {path.parent}"
     return UserError(message, code=Code.BUSY, command="wait until it has ended")

@@ -45,7 +45,7 @@ def newest(
         if (
             run.preset == preset
             and precision in (None, run.precision)
-            and not run.against_gold
+            and run.usual
             and all(run.config.get(name) == value for name, value in config.items())
         ):
             return run

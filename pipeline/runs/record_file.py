@@ -234,9 +234,15 @@ class RunRecord:
         return self.config.get("reward") == "gold"
 
     @property
+    def usual(self) -> bool:
+        """Whether its reward, if it has one, is the reward model of its precision as that was trained; a run
+        of another kind is not taken for the arm of its precision."""
+        return self.config.get("reward", "model") == "model" and not self.config.get("scoring")
+
+    @property
     def is_policy(self) -> bool:
         """Whether it trained a policy with a reward model, which can be compared with other policies."""
-        return self.stage in STAGES and STAGES[self.stage].trains == "policy" and not self.against_gold
+        return self.stage in STAGES and STAGES[self.stage].trains == "policy" and self.usual
 
     @property
     def served_precision(self) -> str:

@@ -279,9 +279,16 @@ class PpoSettings(_Adapter):
         "controlled: policy on a bf16 base, only the reward model has the precision; "
         "shared: everything on one base at that precision (least memory)",
     )
-    reward: Literal["model", "gold"] = _setting(
+    reward: Literal["model", "gold", "bag-of-words"] = _setting(
         "model",
-        "gold: train on the tiny world's gold reward itself, which shows how much is possible",
+        "gold: train on the tiny world's gold reward itself, which shows how much is possible; "
+        "bag-of-words: on the words of the answer alone, which shows how much of the reward needs a model",
+        group="parents",
+    )
+    scoring: Literal["", "int8", "int4", "rtn2", "rtn3"] = _setting(
+        "",
+        "Number format of the reward model's base while it scores, to quantise it after its training; "
+        "empty = that of its training; rtn2, rtn3 = rounded to 2 or 3 bits",
         group="parents",
     )
     sft_run: str = _setting(
@@ -353,7 +360,7 @@ class PpoSettings(_Adapter):
 
     @property
     def unneeded(self) -> tuple[str, ...]:
-        return ("reward",) if self.reward == "gold" else ()
+        return () if self.reward == "model" else ("reward",)
 
 
 @settings_class(frozen=True, config=_STRICT)
@@ -378,3 +385,27 @@ class EvaluateSettings(StageSettings):
     max_length: int = _setting(192, "Longest prompt with response", unit="tokens", group="sampling", ge=8)
     response_length: int = _setting(48, "Longest response", unit="tokens", group="sampling", ge=1)
     temperature: float = _setting(0.7, "Sampling temperature; the rollout's", group="sampling", gt=0, le=10)
+
+
+@settings_class(frozen=True, config=_STRICT)
+class MeasureSettings(StageSettings):
+    """Measure one policy of a study, with its snapshots, on the prompts that all its policies answer."""
+
+    dataset: str = _setting("", "Data set; empty = the newest of this preset", max_length=100)
+    policy: Literal["ppo", "sft"] = _setting("ppo", "What is measured: a PPO run or its SFT run")
+    sft_run: str = _setting("", "SFT run; empty = the PPO run's", group="parents", max_length=100)
+    ppo_run: str = _setting(
+        "", "PPO run; empty = the newest done of this precision", group="parents", max_length=100
+    )
+    prompts: str = _setting(
+        "", "Data set whose test split has the prompts; empty = the policy's own", max_length=100
+    )
+    eval_prompts: int = _setting(2000, "Held-out prompts", unit="prompts", ge=1)
+    batch_size: int = _setting(64, "Responses generated at once", unit="prompts", group="memory", ge=1)
+    max_length: int = _setting(192, "Longest prompt with response", unit="tokens", group="sampling", ge=8)
+    response_length: int = _setting(48, "Longest response", unit="tokens", group="sampling", ge=1)
+    temperature: float = _setting(0.7, "Sampling temperature; the rollout's", group="sampling", gt=0, le=10)
+
+    @property
+    def unneeded(self) -> tuple[str, ...]:
+        return ("ppo",) if self.policy == "sft" else ()

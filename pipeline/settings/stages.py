@@ -31,6 +31,7 @@ class Stage:
     model from scratch), "adapter" (LoRA on a frozen base), "policy" (an adapter that answers prompts and is
     compared with SFT) or "" (nothing). split: the split of the data set that only this stage reads; the stage
     is part of `all` where `prepare` sets that split aside, and one run serves all seeds, like the data set.
+    in_all: whether `all` runs it; a stage of studies alone is not part of it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Stage:
     per_precision: bool = False
     trains: Literal["", "base", "adapter", "policy"] = ""
     split: str = ""
+    in_all: bool = True
 
     @property
     def trains_adapter(self) -> bool:
@@ -100,7 +102,7 @@ class Stages:
     def chain(self) -> tuple[Stage, ...]:
         """The stages that `all` runs: those that depend on another stage or that another stage depends on."""
         needed = {name for row in self.rows for name in row.needs}
-        return tuple(row for row in self.rows if row.needs or row.name in needed)
+        return tuple(row for row in self.rows if row.in_all and (row.needs or row.name in needed))
 
     def prepared_by(self, settings: Any) -> Stages:
         """The table without the stages whose split these settings of `prepare` do not set aside."""
@@ -162,6 +164,14 @@ STAGES = Stages(
             "pipeline.stages.evaluate:evaluate",
             needs=("prepare", "sft", "reward", "ppo"),
             uses=("judge",),
+        ),
+        Stage(
+            "measure",
+            fields.MeasureSettings,
+            "pipeline.stages.measure:measure",
+            needs=("prepare", "sft", "ppo"),
+            per_precision=True,
+            in_all=False,
         ),
     )
 )

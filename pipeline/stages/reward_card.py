@@ -183,7 +183,7 @@ def _subjects(workspace: Workspace, dataset: str) -> set[Subject]:
     return {found for row in rows if (found := subject(row["prompt"]))}
 
 
-def _seen(rows: list[dict], subjects: set[Subject]) -> list[bool] | None:
-    """Whether the subject of each pair occurs in training; None if that is unknown for one of them."""
-    found = [subject(row["prompt"]) for row in rows] if subjects else [None]
-    return None if None in found else [one in subjects for one in found]
+def _seen(rows: list[dict], subjects: set[Subject]) -> list[bool | None] | None:
+    """Whether the subject of each pair occurs in training, None for a pair without one; None without any."""
+    found = [subject(row["prompt"]) for row in rows] if subjects else []
+    return [None if one is None else one in subjects for one in found] or None

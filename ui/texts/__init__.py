@@ -22,6 +22,7 @@ from ui.texts.judging import JUDGING
 from ui.texts.measuring import MEASURING
 from ui.texts.runs import RUNS
 from ui.texts.start import START
+from ui.texts.study import STUDY
 from ui.texts.trained import TRAINED
 from ui.texts.training import TRAINING
 
@@ -33,6 +34,7 @@ TABLE: dict[str, tuple[str, str]] = {
     **ARENA,
     **JUDGING,
     **EVALUATION,
+    **STUDY,
     **RUNS,
     **TRAINED,
     **COMPARING,

@@ -20,6 +20,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "tab.ppo": ("PPO", "PPO"),
     "tab.arena": ("Arena", "竞技场"),
     "tab.evaluation": ("Evaluation", "评测"),
+    "tab.study": ("Study", "研究"),
     "tab.runs": ("Runs", "运行记录"),
     "login.username": ("Name", "用户名"),
     "login.password": ("Password", "密码"),
@@ -35,6 +36,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "bar.ppo": ("PPO", "PPO"),
     "bar.judge": ("Judge", "评判"),
     "bar.evaluate": ("Evaluated", "已评测"),
+    "bar.measure": ("Measured", "已测量"),
     "bar.next": ("Next:", "下一步："),
     "bar.after": ("After this:", "接下来："),
     "bar.last": ("This is the last step.", "这是最后一步。"),
@@ -63,6 +65,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "stage.ppo": ("PPO", "PPO"),
     "stage.judge": ("Judge", "评判模型"),
     "stage.evaluate": ("Evaluation", "评测"),
+    "stage.measure": ("Measurement", "测量"),
     "machine.cpu": ("CPU {percent} %", "CPU {percent} %"),
     "machine.ram": ("RAM {used} of {total} GB", "内存 {used} / {total} GB"),
     "machine.gpu": (

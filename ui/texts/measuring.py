@@ -107,13 +107,15 @@ MEASURING: dict[str, tuple[str, str]] = {
         "{name} knows subjects by heart: {seen} right on those seen in training, {new} on new ones.",
         "{name} 在死记主题：训练中见过的对 {seen}，全新的只对 {new}。",
     ),
+    "card.taste.length": ("length (per 10 words)", "长度（每 10 个词）"),
+    "card.taste.politeness": ("courtesies (each)", "客套话（每句）"),
     "card.says.likes": (
-        "{name} rewards it by itself: {what}, {slope} standard deviations at equal quality. PPO will make use of that.",
-        "{name} 单独奖励这一点：{what}，质量相同时为 {slope} 个标准差。PPO 会利用它。",
+        "{name} rewards {what} as such: {slope} standard deviations at equal quality. PPO will make use of that.",
+        "{name} 会单独奖励{what}：质量相同时为 {slope} 个标准差。PPO 会利用这一点。",
     ),
     "card.says.dislikes": (
-        "{name} punishes it by itself: {what}, {slope} standard deviations at equal quality.",
-        "{name} 单独惩罚这一点：{what}，质量相同时为 {slope} 个标准差。",
+        "{name} punishes {what} as such: {slope} standard deviations at equal quality.",
+        "{name} 会单独惩罚{what}：质量相同时为 {slope} 个标准差。",
     ),
     "card.says.unspecific": (
         "{name} cannot be told from chance where gold sees no difference ({value}).",

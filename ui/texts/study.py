@@ -1,0 +1,29 @@
+# ruff: noqa: E501  (a table of prose reads best with one text a line)
+"""The texts of the Study tab.
+
+`STUDY[key] = (English, 简体中文)`.
+"""
+
+STUDY: dict[str, tuple[str, str]] = {
+    "intro.study": (
+        "A study repeats everything, from the data to PPO, and compares the policies at the same distance from SFT. Its margin and its number of replicates are fixed before the first run. It can be stopped at any time and continues where it was.",
+        "一项研究会把从数据到 PPO 的全部过程重复多次，并在离 SFT 相同距离处比较各个策略。等效界限和重复次数在第一次运行之前就已固定。研究可以随时停止，之后从停下的地方继续。",
+    ),
+    "study.design": ("Design", "研究设计"),
+    "study.start": ("Start or continue", "开始或继续"),
+    "study.started": (
+        "The study is starting. It goes on when this page is closed.",
+        "研究正在启动；关闭本页面后它会继续运行。",
+    ),
+    "study.stop": ("Stop", "停止"),
+    "study.shown": ("Study", "研究"),
+    "study.none": ("No study has been begun in this workspace.", "这个工作区里还没有开始过研究。"),
+    "study.runs": ("{done} of {planned} runs", "{done} / {planned} 次运行"),
+    "study.replicates": ("{done} of {planned} replicates complete", "完成 {done} / {planned} 次重复"),
+    "study.spent": ("{time} of computing", "计算时间 {time}"),
+    "study.failed": (
+        "Ended early: {names}. Continue to try them again.",
+        "提前结束的运行：{names}。点继续可以重试。",
+    ),
+    "study.report": ("The report with all figures and tables: {path}", "包含全部图表的报告：{path}"),
+}
