@@ -47,8 +47,8 @@ in the arena until policies have been trained.
     python -m benchmarks.model_card
 
 On another kind of processor the weights differ slightly, because floating-point sums are rounded differently. The shipped weights were
-made on 2026-11-21 with the generator of that day (before the world's kinds were revised on 2026-11-26), so today the commands make a
-base of the same kind but not the same weights.
+made on 2026-11-26 with the generator of that day; with a later generator the commands make a base of the same kind but not the same
+weights.
 
 ## Limitations
 

@@ -14,9 +14,9 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
         "tiny": {
             "prepare": dict(source="tiny", train_rows=15_000),
             "pretrain": dict(
-                max_steps=1600,
+                max_steps=2400,
                 batch_size=96,
-                micro_batch_size=96,
+                micro_batch_size=48,
                 learning_rate=3e-3,
                 max_length=256,
                 vocab_size=2048,
