@@ -146,7 +146,7 @@ def make_workspace(case: Case, root: Path, base: Path, precisions: Sequence[str]
             torch.randint(97, 123, (2 * case.prompt_length,), generator=generator).tolist()
         ).decode()
         rows.append({"prompt": f"\n\nHuman: {letters}\n\nAssistant:", "chosen": "", "rejected": ""})
-    write_splits(workspace.dataset("bench"), {"train": rows})
+    write_splits(workspace.dataset("bench"), {"train": rows, "test": rows[:8]})
     model = loading.load_causal(base, "bf16", torch.device("cpu"))
     shape = adapters.lora_config(model, LORA_RANK, LORA_ALPHA)
     for name in ("sft", "reward"):

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
-def test_existing_environment_variables_are_kept():
+def test_existing_environment_variables_are_kept(monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (100.0, 0.0, 0.0))
     tunables = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"
     assert for_tensors({"A": "1"}) == {"A": "1", "GLIBC_TUNABLES": tunables, "GOMP_SPINCOUNT": "500"}
     own = for_tensors({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"})
@@ -23,6 +24,14 @@ def test_existing_environment_variables_are_kept():
     assert for_tensors(own) == own
     for name, value in (("OMP_WAIT_POLICY", "active"), ("GOMP_SPINCOUNT", "7")):
         assert for_tensors({name: value}) == {name: value, "GLIBC_TUNABLES": tunables}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+@pytest.mark.parametrize(("load", "spins"), [(0.0, "20000"), (3.9, "20000"), (4.0, "500"), (30.0, "500")])
+def test_threads_wait_actively_for_long_only_where_cores_are_free(load, spins, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert for_tensors({})["GOMP_SPINCOUNT"] == spins
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")

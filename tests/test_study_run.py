@@ -174,13 +174,14 @@ def test_while_a_study_runs_no_other_stage_starts(workspace, file):
 
     class Intruded(FakeProcesses):
         def wait(self, processes):
-            with pytest.raises(UserError) as error:
-                stages.execute("prepare", build("prepare"), workspace)
-            refused.append(str(error.value))
+            if len(self.began) in (1, 28, 55):
+                with pytest.raises(UserError) as error:
+                    stages.execute("prepare", build("prepare"), workspace)
+                refused.append(str(error.value))
             return super().wait(processes)
 
     run_study(workspace, file, jobs=1, processes=Intruded())
-    assert all("`study two-arms` (process" in told for told in refused) and len(refused) == 55
+    assert all("`study two-arms` (process" in told for told in refused) and len(refused) == 3
     assert locks.holder(locks.training_lock(workspace)) is None
 
 

@@ -10,8 +10,9 @@ glibc reads two `GLIBC_TUNABLES` settings once, before a program begins (other C
 OpenMP reads `GOMP_SPINCOUNT` at its start as well. A thread that has finished its share of an operation first
 waits actively for the others, by default for many milliseconds. If another program occupies one of the cores,
 the waiting thread keeps the other core busy while the one that it waits for has none. With a short active
-wait, hardly longer than the pause between two operations, the waiting thread gives its core away.
-`python -m benchmarks.waiting` measures it.
+wait, hardly longer than the pause between two operations, the waiting thread gives its core away; on idle
+cores this costs a sixth of the speed. The load of the machine at the start therefore decides.
+`python -m benchmarks.waiting` measures one operation.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from pathlib import Path
 _TUNABLES = "GLIBC_TUNABLES"
 _SETTINGS = {"glibc.malloc.tcache_count": 0, "glibc.malloc.hugetlb": 1}
 _WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
-SPINS = 500  # rounds of active waiting, some tens of microseconds
+SPINS = 20_000  # rounds of active waiting, about a millisecond
+SPINS_BESIDE_OTHERS = 500  # some tens of microseconds
 
 
 def child_environment() -> dict[str, str]:
@@ -44,8 +46,13 @@ def for_tensors(environment: Mapping[str, str]) -> dict[str, str]:
     added = [f"{name}={value}" for name, value in _SETTINGS.items() if name not in named]
     if sys.platform != "linux":
         return dict(environment)
-    spins = {} if _WAITING & environment.keys() else {"GOMP_SPINCOUNT": str(SPINS)}
+    spins = {} if _WAITING & environment.keys() else {"GOMP_SPINCOUNT": str(_spins())}
     return {**environment, **spins, _TUNABLES: ":".join(filter(None, (*tunables, *added)))}
+
+
+def _spins() -> int:
+    busy = os.getloadavg()[0] >= (os.cpu_count() or 1)  # the mean of the last minute
+    return SPINS_BESIDE_OTHERS if busy else SPINS
 
 
 def start_again() -> None:
