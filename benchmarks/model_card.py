@@ -60,8 +60,8 @@ old. It has no use outside this playground.
 
 ## Measured
 
-Mean gold reward on {n} prompts of the world that were not in the training data, including reserved unknown
-names, at temperature {temperature}: **{gold:.3f}** (greedy: {greedy:.3f}). `python -m benchmarks.model_card` measures this again.
+Mean gold reward on {n} newly drawn prompts of the world (the names of unknown subjects are reserved; other questions may occur in the
+training data), at temperature {temperature}: **{gold:.3f}** (greedy: {greedy:.3f}). `python -m benchmarks.model_card` measures this again.
 
 ## {count} unselected samples
 
