@@ -21,8 +21,9 @@ def plan_html(services: Services, name: str, t: Texts) -> str:
     found = study.shares(design, study.known_runs(services.workspace, design))
     command = shlex.join(["python", "-m", "pipeline", "study", f"studies/{file.name}"])
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in fixed(design, t))
+    line = f'<pre class="line">{escape(command)}</pre>'
     label = f'<span class="quiet small">{escape(t("form.command"))}</span>'
-    return f'<ul class="reading">{facts}</ul>{runs_table(found, t)}{label}<pre class="line">{escape(command)}</pre>'
+    return f'<ul class="reading">{facts}</ul>{runs_table(found, t)}{label}{line}'
 
 
 def fixed(design: StudyDesign, t: Texts) -> list[str]:
