@@ -83,18 +83,22 @@ def answers(address: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until the visible content has not changed for two seconds: charts are drawn and texts are complete.
+    """Wait until the visible content has not changed for two seconds and thirty drawn frames: charts are drawn
+    and texts are complete, on a busy machine too.
 
     The page's timers constantly change classes of hidden elements; these changes do not count.
     """
     page.wait_for_function(
         """() => {
             const tabs = document.querySelector("#tabs");
-            const seen = tabs.innerText.length + " " + tabs.querySelectorAll("svg *, img").length;
-            if (seen !== window.lastSeen) [window.lastSeen, window.seenSince] = [seen, performance.now()];
-            return performance.now() - window.seenSince > 2000;
+            const drawn = tabs.querySelectorAll("svg *, img").length;
+            const seen = `${tabs.innerText.length} ${tabs.scrollHeight} ${drawn}`;
+            if (seen !== window.lastSeen) {
+                [window.lastSeen, window.seenSince, window.framesSince] = [seen, performance.now(), 0];
+            }
+            return ++window.framesSince > 30 && performance.now() - window.seenSince > 2000;
         }""",
-        polling=250,
+        polling="raf",
     )
 
 

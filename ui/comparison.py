@@ -206,7 +206,7 @@ def differences(groups: Sequence[Group], t: Texts) -> str:
         if t.has(f"result.{name}") and name not in WALL_CLOCK and len(set(cells)) > 1:
             rows.append([t(f"result.{name}"), *cells])
     if not rows:
-        return f'<p class="quiet">{escape(t("runs.same"))}</p>'
+        return f'<p class="quiet">{escape(t("runs.same"))}</p>' if len(groups) > 1 else nothing_picked(t)
     heads = [parts.policy_mark(group.label, group.colour) for group in shown]
     note = t("compare.first", count=MOST_COLUMNS) if len(groups) > MOST_COLUMNS else t("compare.note")
     table = parts.table([t("runs.differs"), *heads], rows)

@@ -134,7 +134,8 @@ def answered(
         lineup = one_policy.lineup_of(services.workspace, services.runs.read(run_id), name)
         markdown = lineup.preset != "tiny"
         asked = [*before, {"role": "user", "content": message}]
-        yield update(asked, asked, markdown, busy=True, box="")
+        thinking = {"role": "assistant", "content": "…"}
+        yield update([*asked, thinking], asked, markdown, busy=True, box="")
         reply = ""
         for reply in one_policy.answer(
             services.arena.client, lineup, asked, seed=secrets.randbits(31), request=request

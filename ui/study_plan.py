@@ -52,7 +52,7 @@ def runs_table(found: Sequence[Share], t: Texts) -> str:
     known = [share.hours for share in found if share.hours is not None]
     least = t("study.plan_least") if len(known) < len(found) else ""
     rows.append([t("study.plan_sum"), sum(share.count for share in found), f"{sum(known):.2f}", least])
-    heads = [t(f"study.plan_{name}") for name in ("what", "runs", "hours", "source")]
+    heads = [t("study.plan_what"), t("study.plan_runs"), t("study.plan_hours"), t("study.plan_source")]
     return parts.table(heads, rows)
 
 
