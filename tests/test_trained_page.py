@@ -44,8 +44,8 @@ def trained(tmp_path_factory, random_base):
 
 
 ANSWERED = """() => {
-    const said = [...document.querySelectorAll("#run-chat [data-testid=bot]")];
-    return said.length === 1 && said[0].innerText.trim() !== "…" && !document.querySelector("#chat-send").disabled;
+    const said = [...document.querySelectorAll("#run-chat [data-testid=bot]")].map((one) => one.innerText);
+    return said.length === 1 && said[0].trim() !== "…" && !document.querySelector("#chat-send").disabled;
 }"""
 
 
