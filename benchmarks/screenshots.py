@@ -83,8 +83,8 @@ def answers(address: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until the visible content has not changed for two seconds and thirty drawn frames: charts are drawn
-    and texts are complete, on a busy machine too.
+    """Wait until ten looks at the visible content in a row have found no change: charts are drawn and texts
+    are complete. A busy machine looks less often, so that it also waits longer.
 
     The page's timers constantly change classes of hidden elements; these changes do not count.
     """
@@ -93,12 +93,11 @@ def settled(page: Page) -> None:
             const tabs = document.querySelector("#tabs");
             const drawn = tabs.querySelectorAll("svg *, img").length;
             const seen = `${tabs.innerText.length} ${tabs.scrollHeight} ${drawn}`;
-            if (seen !== window.lastSeen) {
-                [window.lastSeen, window.seenSince, window.framesSince] = [seen, performance.now(), 0];
-            }
-            return ++window.framesSince > 30 && performance.now() - window.seenSince > 2000;
+            window.looksSince = seen === window.lastSeen ? window.looksSince + 1 : 0;
+            window.lastSeen = seen;
+            return window.looksSince >= 10;
         }""",
-        polling="raf",
+        polling=250,
     )
 
 
