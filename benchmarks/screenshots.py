@@ -83,19 +83,16 @@ def answers(address: str) -> bool:
 
 
 def settled(page: Page) -> None:
-    """Wait until ten looks at the visible content in a row have found no change: charts are drawn and texts
-    are complete. A busy machine looks less often, so that it also waits longer.
+    """Wait until the visible content has not changed for two seconds: charts are drawn and texts are complete.
 
     The page's timers constantly change classes of hidden elements; these changes do not count.
     """
     page.wait_for_function(
         """() => {
             const tabs = document.querySelector("#tabs");
-            const drawn = tabs.querySelectorAll("svg *, img").length;
-            const seen = `${tabs.innerText.length} ${tabs.scrollHeight} ${drawn}`;
-            window.looksSince = seen === window.lastSeen ? window.looksSince + 1 : 0;
-            window.lastSeen = seen;
-            return window.looksSince >= 10;
+            const seen = tabs.innerText.length + " " + tabs.querySelectorAll("svg *, img").length;
+            if (seen !== window.lastSeen) [window.lastSeen, window.seenSince] = [seen, performance.now()];
+            return performance.now() - window.seenSince > 2000;
         }""",
         polling=250,
     )
