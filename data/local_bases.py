@@ -8,11 +8,12 @@ opened except config.json, so a listed base may still be refused when it is load
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from huggingface_hub import constants
 
 from data.errors import UserError
 from data.files import read_json
@@ -54,7 +55,7 @@ def bases_below(folder: Path) -> list[LocalBase]:
 def cached_bases() -> list[LocalBase]:
     """The models in the hub's cache that are complete enough to be used without a network."""
     found = []
-    for repository in sorted(hub_cache().glob("models--*")):
+    for repository in sorted(Path(constants.HF_HUB_CACHE).glob("models--*")):
         revisions = [folder for folder in repository.glob("snapshots/*") if base_at(folder)]
         if revisions:
             name = repository.name.removeprefix("models--").replace("--", "/", 1)
@@ -64,17 +65,8 @@ def cached_bases() -> list[LocalBase]:
 
 def cached_datasets() -> list[str]:
     """The names OWNER/NAME of the data sets in the hub's cache."""
-    folders = sorted(hub_cache().glob("datasets--*/snapshots"))
+    folders = sorted(Path(constants.HF_HUB_CACHE).glob("datasets--*/snapshots"))
     return [folder.parent.name.removeprefix("datasets--").replace("--", "/", 1) for folder in folders]
-
-
-def hub_cache() -> Path:
-    """The folder in which huggingface_hub keeps its downloads, by the same variables."""
-    if chosen := os.environ.get("HF_HUB_CACHE"):
-        return Path(chosen).expanduser()
-    if home := os.environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface" / "hub"
 
 
 def _found(paths: Iterable[Path]) -> list[LocalBase]:

@@ -1,8 +1,8 @@
 """Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
 
-`make test` runs the files in two processes side by side (pytest-xdist). Each file, and all browser tests
-together, belong to one process, so that module fixtures are made once and two browsers never compete for the
-cores. The slowest come first, so that both processes end at about the same time.
+`make test` runs the files in two processes side by side (pytest-xdist). Each file belongs to one process, so
+that module fixtures are made once. The files that take longest come first, so that both processes end at
+about the same time.
 """
 
 import os
@@ -32,10 +32,15 @@ BROWSER = (
     "test_trained_page.py",
 )
 LONGEST_FIRST = (
-    "test_distributed.py",
-    "test_old_cpu.py",
+    "test_page.py",
+    "test_accessibility.py",
+    "test_study_run.py",
     "test_kill_and_resume.py",
     "test_inference.py",
+    "test_page_state.py",
+    "test_distributed.py",
+    "test_arena_page.py",
+    "test_old_cpu.py",
     "test_training_recovery.py",
     "test_jobs.py",
     "test_hub.py",
@@ -50,15 +55,13 @@ TEXT = [
 ]
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items):
-    """Mark the tests of BROWSER, name each test's group, and put the files that take longest first."""
+    """Mark the tests of BROWSER, and put the files that take longest first."""
     for item in items:
-        file = item.path.name
-        if file in BROWSER:
+        if item.path.name in BROWSER:
             item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.xdist_group("browser" if file in BROWSER else file))
-    places = {name: place for place, name in enumerate((*BROWSER, *LONGEST_FIRST))}
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 

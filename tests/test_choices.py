@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub import constants
 
 from data import local_bases
 from data.datasets import write_card, write_splits
@@ -24,7 +25,7 @@ def services(workspace):
 @pytest.fixture(autouse=True)
 def hub_cache(tmp_path, monkeypatch):
     """An empty cache of the hub."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     return tmp_path / "hub"
 
 

@@ -27,7 +27,6 @@ from served_page import served, services_on
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
 from pipeline.runs.reader import list_runs, read_run
-from ui.page import TABS
 
 pytest_plugins = ("browsing",)
 pytestmark = needs_browser
@@ -205,16 +204,6 @@ def test_model_and_user_text_are_inert(arena):
     assert "<img" in page.inner_text("#pane-A")
     assert page.evaluate("window.hacked") is None
     vote(page)
-
-
-def test_no_tab_is_too_wide_after_the_window_changed(visit, quick):
-    page = visit(quick.address, locale="zh-CN")
-    assert page.url.endswith("/zh/")
-    page.set_viewport_size({"width": 390, "height": 844})
-    for tab in TABS:
-        go_to(page, tab, "zh")
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, tab
 
 
 def test_a_form_that_cannot_run_states_the_reason(visit, quick):

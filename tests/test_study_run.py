@@ -1,7 +1,9 @@
 """`study FILE.yaml`: the order of runs, what is kept and resumed, and the report; the stages are stubs."""
 
+import dataclasses
 import json
 import re
+import shutil
 
 import little_study
 import pytest
@@ -9,6 +11,7 @@ from little_study import DESIGN, FakeProcesses
 
 from data.errors import UserError
 from data.files import read_json
+from data.workspace import Workspace
 from pipeline.commands import execute as stages
 from pipeline.commands.cli import main
 from pipeline.commands.study import folder_of
@@ -24,25 +27,45 @@ from pipeline.settings.study import read_design
 pytest_plugins = ("little_study",)
 
 
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """The workspace and the processes of a study that ran to its end, two stages at a time."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "study.yaml").write_text(DESIGN)
+    workspace, processes = Workspace(folder / "workspace").create(), FakeProcesses()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "_call", little_study.result)
+        assert run_study(workspace, folder / "study.yaml", jobs=2, processes=processes) == 0
+    return workspace, processes
+
+
+@pytest.fixture
+def finished(first_run, workspace):
+    """A copy of that workspace, for one test."""
+    shutil.copytree(first_run[0].root, workspace.root, dirs_exist_ok=True)
+    return workspace
+
+
 def runs_of(workspace):
     return newest(list_runs(folder_of(workspace, "two-arms")))
 
 
-def test_a_study_runs_replicate_by_replicate_and_is_not_run_again(workspace, file, capsys):
+def test_a_study_runs_replicate_by_replicate(workspace, file, capsys):
     processes = FakeProcesses()
     assert run_study(workspace, file, jobs=1, processes=processes) == 0
-    expected = [run.name for run in read_design(file).runs(3)]
-    assert processes.began == expected
-    again = FakeProcesses()
-    assert run_study(workspace, file, jobs=1, processes=again) == 0
-    assert again.began == []
+    assert processes.began == [run.name for run in read_design(file).runs(3)]
     assert "== 0 of 55 done; now common prompts: prepare" in capsys.readouterr().out
     assert list_runs(workspace) == []  # the runs of a study are its own
 
 
-def test_each_run_has_the_parents_of_its_arm(workspace, file):
-    processes = FakeProcesses()
-    run_study(workspace, file, jobs=2, processes=processes)
+def test_a_finished_study_is_not_run_again(finished, file):
+    again = FakeProcesses()
+    assert run_study(finished, file, jobs=1, processes=again) == 0
+    assert again.began == []
+
+
+def test_each_run_has_the_parents_of_its_arm(first_run):
+    workspace, processes = first_run
     assert processes.most == 2
     found = runs_of(workspace)
 
@@ -90,8 +113,8 @@ def test_a_failed_arm_costs_its_replicate_only_that_arm(workspace, file, capsys)
     assert content["progress"]["failed"] == ["r001-reward-int4"]
 
 
-def test_the_report_has_the_verdict_and_every_figure_follows_from_its_json(workspace, file):
-    run_study(workspace, file, jobs=1, processes=FakeProcesses())
+def test_the_report_has_the_verdict_and_every_figure_follows_from_its_json(first_run):
+    workspace, _ = first_run
     folder = workspace.study("two-arms")
     content = read_json(folder / "report.json")
     found = content["findings"]
@@ -107,16 +130,10 @@ def test_the_report_has_the_verdict_and_every_figure_follows_from_its_json(works
     assert control["mean"] == pytest.approx(-0.2 * share)
     assert "the same gold" in found["sentence"] and not found["partial"]
     assert "up to 20.0% of the prompts are training prompts" in found["limits"][1]
-    assert json.loads(json.dumps(found)) == json.loads(json.dumps(_plain(findings_of(content))))
+    assert json.loads(json.dumps(found)) == json.loads(json.dumps(dataclasses.asdict(findings_of(content))))
     page = (folder / "report.html").read_text()
     assert found["sentence"].split(",")[0] in page and content["sha256"] in page
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=", page)
-
-
-def _plain(found):
-    import dataclasses
-
-    return dataclasses.asdict(found)
 
 
 def test_a_partial_report_uses_complete_replicates_and_says_so(workspace, file):
@@ -158,12 +175,11 @@ def test_the_number_of_replicates_is_estimated_once_after_the_pilot(
     assert again.began == []
 
 
-def test_a_changed_design_is_refused_and_nothing_runs(workspace, file):
-    run_study(workspace, file, jobs=1, processes=FakeProcesses())
+def test_a_changed_design_is_refused_and_nothing_runs(finished, file):
     file.write_text(DESIGN + "margin: 0.2\n")
     processes = FakeProcesses()
-    for command in (lambda: run_study(workspace, file, jobs=1, processes=processes),
-                    lambda: report_file(workspace, file)):  # fmt: skip
+    for command in (lambda: run_study(finished, file, jobs=1, processes=processes),
+                    lambda: report_file(finished, file)):  # fmt: skip
         with pytest.raises(UserError, match="two-arms"):
             command()
     assert processes.began == []
@@ -174,19 +190,19 @@ def test_while_a_study_runs_no_other_stage_starts(workspace, file):
 
     class Intruded(FakeProcesses):
         def wait(self, processes):
-            with pytest.raises(UserError) as error:
-                stages.execute("prepare", build("prepare"), workspace)
-            refused.append(str(error.value))
+            if len(self.began) in (1, 28, 55):
+                with pytest.raises(UserError) as error:
+                    stages.execute("prepare", build("prepare"), workspace)
+                refused.append(str(error.value))
             return super().wait(processes)
 
     run_study(workspace, file, jobs=1, processes=Intruded())
-    assert all("`study two-arms` (process" in told for told in refused) and len(refused) == 55
+    assert all("`study two-arms` (process" in told for told in refused) and len(refused) == 3
     assert locks.holder(locks.training_lock(workspace)) is None
 
 
-def test_measurements_on_other_prompts_are_not_mixed(workspace, file, monkeypatch):
-    run_study(workspace, file, jobs=1, processes=FakeProcesses())
-    run = Run.load(folder_of(workspace, "two-arms"), runs_of(workspace)["r001-measure"].id)
+def test_measurements_on_other_prompts_are_not_mixed(finished, file):
+    run = Run.load(folder_of(finished, "two-arms"), runs_of(finished)["r001-measure"].id)
     run.change(results={**run.record.results, "prompts_sha256": "others"})
     with pytest.raises(UserError, match="answered different prompts"):
-        report_file(workspace, file)
+        report_file(finished, file)
