@@ -62,7 +62,7 @@ def test_a_newcomer_trains_everything_by_one_click_sees_the_comparison_and_chats
 
     page.locator(".brand-name a").click()
     page.locator("#home-finished a[href='#arena']").click()
-    page.wait_for_selector("#arena-source:has-text('trained here')")
+    page.wait_for_selector("#arena-source:has-text('your training of')")
     page.locator("#prompt-box :is(input, textarea)").first.fill("What is the capital of France?")
     page.locator("#ask-button").click()
     page.wait_for_selector("#vote-button:not([disabled])")

@@ -110,10 +110,10 @@ def test_a_message_that_cannot_be_answered_leaves_the_conversation_and_the_text(
 
 def test_another_run_begins_a_new_conversation_and_the_same_run_keeps_it(workspace, ppo):
     services = services_on(workspace, FakeClient())
-    panel, version, run, chat, said = run_chat.offered(services, ppo.id, None, "", T)
+    panel, version, _, run, chat, said = run_chat.offered(services, ppo.id, "", "", T)
     assert panel.visible and version.value == "last" and version.visible and (chat, said) == ([], [])
     assert [label for label, _ in version.choices] == ["end of the run", "after step 20", "after step 10"]
-    panel, version, run, chat, said = run_chat.offered(services, ppo.id, "10", ppo.id, T)
+    panel, version, _, run, chat, said = run_chat.offered(services, ppo.id, "10", ppo.id, T)
     assert version.value == "10" and chat == said == {"__type__": "update"}
 
 
@@ -124,12 +124,12 @@ def test_model_text_is_inert_in_the_chat():
 
 def test_the_export_is_offered_for_a_done_run_with_its_command(workspace, ppo):
     services = services_on(workspace, FakeClient())
-    panel, version, shown = run_export.offered(services, ppo.id, None, "", T)
+    panel, version, _, shown = run_export.offered(services, ppo.id, "", "", T)
     assert panel.visible and version.value == "last" and shown == ppo.id
     command = run_export.command_html(services, ppo.id, "20", "adapter", T)
     assert f"python -m pipeline export {ppo.id} --to {workspace.exports / ppo.id}-step-20-adapter" in command
     assert "--step 20" in command
     running = Run.create(workspace, "sft", build("sft"))
     running.start_attempt()
-    assert not run_export.offered(services, running.id, None, "", T)[0].visible
-    assert run_export.command_html(services, running.id, None, "merged", T) == ""
+    assert not run_export.offered(services, running.id, "", "", T)[0].visible
+    assert run_export.command_html(services, running.id, "", "merged", T) == ""

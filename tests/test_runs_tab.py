@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +18,10 @@ from pipeline.runs.record import Run
 from pipeline.runs.record_file import Parents, RunRecord
 from pipeline.settings.layers import build
 from ui import header, job_card, parts, run_actions, run_detail, run_list, run_view
-from ui.texts import Texts
+from ui.texts import TABLE, Texts
 
 T = Texts("en")
+PIPELINE = Path(__file__).resolve().parent.parent / "pipeline"
 
 
 @pytest.fixture
@@ -58,6 +61,21 @@ def test_a_lost_run_gets_the_advice_to_resume_in_the_language_of_the_page(servic
     card, _, resume, *_ = run_detail.details(services, run.id, t)
     assert all(t(key) in card for key in ("status.lost", "error.lost", "advice.lost")) and resume.visible
     assert t("advice.out_of_memory") not in card
+
+
+def test_an_event_is_named_in_the_language_of_the_page_with_its_recorded_message(services):
+    run = make_run(services.workspace)
+    run.event("early stopping", "no better validation loss in 3 evaluations; the <best> weights are kept")
+    for language, name in (("en", "Stopped early with the best weights"), ("zh", "提前停止，保留最好的权重")):
+        facts = run_detail.facts_html(read_run(services.workspace, run.id), Texts(language))
+        assert name in facts and "in 3 evaluations; the &lt;best&gt; weights" in facts
+
+
+def test_every_kind_of_event_has_a_name_on_the_page():
+    source = "".join(path.read_text(encoding="utf-8") for path in PIPELINE.rglob("*.py"))
+    kinds = set(re.findall(r'(?:\.event|\._fire)\(\s*"([^"]+)"', source))
+    assert "early stopping" in kinds and "runaway KL" in kinds
+    assert {f"event.{kind}" for kind in kinds} == {key for key in TABLE if key.startswith("event.")}
 
 
 def test_text_in_a_record_cannot_become_markup(services):

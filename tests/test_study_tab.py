@@ -1,5 +1,6 @@
 """The Study tab and its launcher: plan, progress, verdict, start and stop."""
 
+import re
 import sys
 from types import SimpleNamespace
 
@@ -9,13 +10,13 @@ from waiting import eventually
 
 from data.errors import UserError
 from pipeline.commands import study_launch
-from pipeline.commands.study import recorded
+from pipeline.commands.study import Share, recorded
 from pipeline.commands.study_progress import begun, running
 from pipeline.commands.study_run import run_study
 from pipeline.runs import locks, processes
 from pipeline.runs.reader import RunReader
 from pipeline.settings.study import read_design
-from ui import study_tab
+from ui import study_plan, study_tab
 from ui.texts import Texts
 
 pytest_plugins = ("little_study",)
@@ -33,7 +34,20 @@ def test_every_ready_made_design_is_valid_and_has_its_plan(services):
     assert {"mini", "pilot", "quantised"} <= set(designs)
     for name, path in designs.items():
         assert read_design(path).name == name
-        assert f"python -m pipeline study studies/{name}.yaml" in study_tab.plan_html(services, name)
+        for language in ("en", "zh"):
+            plan = study_plan.plan_html(services, name, Texts(language))
+            assert f"python -m pipeline study studies/{name}.yaml" in plan
+
+
+def test_the_plan_counts_the_runs_of_each_kind_and_names_the_run_behind_an_estimate():
+    shares = [Share("prepare", 3, None, ""), Share("ppo int4", 4, 1800.0, "20261126T205200Z-ppo-int4-22cb")]
+    rows = re.findall(r"<tr>(.*?)</tr>", study_plan.runs_table(shares, T))
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows[1:]]
+    assert cells == [
+        ["Data", "3", "?", "no run like it yet"],
+        ["PPO int4", "4", "2.00", "#22cb"],
+        ["In all, one run at a time", "7", "2.00", "at least"],
+    ]
 
 
 def test_an_empty_workspace_has_nothing_to_show(services):

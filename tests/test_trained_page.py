@@ -43,6 +43,12 @@ def trained(tmp_path_factory, random_base):
         yield SimpleNamespace(workspace=workspace, address=address, run=run.id, data=data.id)
 
 
+ANSWERED = """() => {
+    const said = [...document.querySelectorAll("#run-chat [data-testid=bot]")].map((one) => one.innerText);
+    return said.length === 1 && said[0].trim() !== "…" && !document.querySelector("#chat-send").disabled;
+}"""
+
+
 def open_panel(page, name):
     panel = page.locator(f"#{name}")
     panel.wait_for()
@@ -57,8 +63,7 @@ def test_a_finished_run_leads_to_a_conversation_with_its_model(visit, trained):
     box = page.locator("#chat-box :is(input, textarea)").first
     box.fill("Hello there")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#chat-send:not([disabled])")
-    page.wait_for_function("() => document.querySelectorAll('#run-chat [data-testid=bot]').length === 1")
+    page.wait_for_function(ANSWERED)
     assert "Hello there" in page.inner_text("#run-chat") and box.input_value() == ""
 
     page.locator("#chat-version input").click()  # another version begins anew
@@ -66,8 +71,7 @@ def test_a_finished_run_leads_to_a_conversation_with_its_model(visit, trained):
     page.wait_for_function("() => document.querySelectorAll('#run-chat [data-testid=bot]').length === 0")
     box.fill("Hello again")
     page.locator("#chat-send").click()
-    page.wait_for_function("() => document.querySelectorAll('#run-chat [data-testid=bot]').length === 1")
-    page.wait_for_selector("#chat-send:not([disabled])")
+    page.wait_for_function(ANSWERED)
 
 
 def test_a_model_is_exported_and_downloaded(visit, trained, tmp_path):

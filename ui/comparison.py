@@ -76,8 +76,10 @@ def build(services: Services, t: Texts, timer: gr.Timer, words: gr.Textbox) -> g
     chart = gr.Plot(show_label=False, visible=False, elem_id="compare-chart")
     table = gr.HTML(nothing_picked(t), padding=False, elem_id="compare-table")
     prompt, answers, answered = run_answers.build(t)
+    # The prompts change with the runs, and a choice refuses a value that lags behind them; this takes any.
+    asked = gr.Textbox(visible=False)
     seen = gr.State("")
-    inputs = [picked, metric, axis, smoothing, prompt]
+    inputs = [picked, metric, axis, smoothing, asked]
     outputs = [seen, metric, chart, table, answered, prompt, answers]
 
     def poll(last: str, ids: Sequence[str] | None, *how: Any) -> tuple[Any, ...]:
@@ -88,8 +90,8 @@ def build(services: Services, t: Texts, timer: gr.Timer, words: gr.Textbox) -> g
 
     gr.on([picked.change, metric.input, axis.input, smoothing.release], draw, inputs, outputs, **QUIET)
     timer.tick(poll, [seen, *inputs], outputs, **QUIET)
-    prompt.input(
-        lambda ids, said: run_answers.rows(services, ids or [], said, t), [picked, prompt], [answers], **QUIET
+    prompt.input(None, [prompt], [asked], js="(prompt) => prompt", api_visibility="private").then(
+        lambda ids, said: run_answers.rows(services, ids or [], said, t), [picked, asked], [answers], **QUIET
     )
     newest.click(lambda: arms.newest_arms(services.runs.list()), None, [picked], **QUIET)
     listed.click(
@@ -204,7 +206,7 @@ def differences(groups: Sequence[Group], t: Texts) -> str:
         if t.has(f"result.{name}") and name not in WALL_CLOCK and len(set(cells)) > 1:
             rows.append([t(f"result.{name}"), *cells])
     if not rows:
-        return f'<p class="quiet">{escape(t("runs.same"))}</p>'
+        return f'<p class="quiet">{escape(t("runs.same"))}</p>' if len(groups) > 1 else nothing_picked(t)
     heads = [parts.policy_mark(group.label, group.colour) for group in shown]
     note = t("compare.first", count=MOST_COLUMNS) if len(groups) > MOST_COLUMNS else t("compare.note")
     table = parts.table([t("runs.differs"), *heads], rows)

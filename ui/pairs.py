@@ -45,7 +45,7 @@ def build(services: Services, t: Texts, chosen: gr.Dropdown) -> None:
     table = gr.Dataframe(
         headers=[t("data.number"), t("data.prompt"), t("data.chosen"), t("data.rejected")],
         datatype="str", interactive=False, wrap=True, show_label=False, max_height=300, elem_id="pair-table",
-        elem_classes="plain-frame", column_widths=["64px", "34%", "33%", "33%"], visible=False,
+        elem_classes="plain-frame", column_widths=["12%", "30%", "29%", "29%"], visible=False,
     )  # fmt: skip
     with gr.Column(visible=False) as one:
         prompt = gr.Textbox(label=t("data.prompt"), lines=2, max_lines=8, interactive=False)

@@ -7,7 +7,7 @@ nothing of this. Admins only, like the training: raters judge blind.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -58,24 +58,27 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) ->
             clear = gr.Button(t("chat.clear"), size="sm", scale=0, elem_id="chat-clear")
     said: gr.State = gr.State([])
     of_run = gr.State("")  # the run that the conversation is with
+    # The versions change with the run, and a choice refuses a value that lags behind them; this takes any.
+    name = gr.Textbox(visible=False)
     outputs = [chat, said, box, send, stop]
 
     def on_send(
-        run_id: str | None, name: str | None, text: str, before: Messages, request: gr.Request
+        run_id: str | None, chosen: str, text: str, before: Messages, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
-        yield from answered(services, run_id or "", name or "", text, before, session(request), t)
+        yield from answered(services, run_id or "", chosen, text, before, session(request), t)
 
     def on_stop(request: gr.Request) -> None:
         services.arena.client.stop(session(request))
 
     gr.on(
         [choice.change, stand.change],
-        lambda run_id, name, before: offered(services, run_id or "", name, before, t),
-        [choice, version, of_run],
-        [panel, version, of_run, chat, said],
+        lambda run_id, chosen, before: offered(services, run_id or "", chosen, before, t),
+        [choice, name, of_run],
+        [panel, version, name, of_run, chat, said],
         **QUIET,
     )
-    gr.on([send.click, box.submit], on_send, [choice, version, box, said], outputs, **STREAM)
+    version.input(None, [version], [name], js="(version) => version", api_visibility="private")
+    gr.on([send.click, box.submit], on_send, [choice, name, box, said], outputs, **STREAM)
     stop.click(on_stop, None, None, **QUIET)
     gr.on([clear.click, version.input], lambda: ([], []), None, [chat, said], **QUIET)
 
@@ -85,10 +88,11 @@ def session(request: gr.Request) -> str:
     return f"chat:{request.session_hash}"
 
 
-def offered(services: Services, run_id: str, name: str | None, before: str, t: Texts) -> tuple[Any, ...]:
+def offered(services: Services, run_id: str, name: str, before: str, t: Texts) -> tuple[Any, ...]:
     """The panel for a run: hidden without a saved policy; another run begins a new conversation.
 
-    name: the chosen version. before: the run that the panel showed.
+    name: the chosen version. before: the run that the panel showed. Returns the values of panel, choice of
+    the version, its name, run, chat and messages.
     """
     try:
         found = one_policy.versions(services.workspace, services.runs.read(run_id)) if run_id else []
@@ -96,13 +100,20 @@ def offered(services: Services, run_id: str, name: str | None, before: str, t: T
         found = []
     names = [version.name for version in found]
     same = run_id == before
-    value = name if same and name in names else next(iter(names), None)
+    value = name if same and name in names else next(iter(names), "")
     return (
         gr.Accordion(visible=bool(found)),
-        gr.Dropdown(choices=[(version_label(n, t), n) for n in names], value=value, visible=len(names) > 1),
+        version_choice(names, value, t),
+        value,
         run_id,
         *([gr.skip()] * 2 if same else ([], [])),
     )
+
+
+def version_choice(names: Sequence[str], value: str, t: Texts) -> gr.Dropdown:
+    """The choice of a version; hidden where there is only one."""
+    labels = [(version_label(name, t), name) for name in names]
+    return gr.Dropdown(choices=labels, value=value or None, visible=len(names) > 1)
 
 
 def version_label(name: str, t: Texts) -> str:
@@ -123,7 +134,8 @@ def answered(
         lineup = one_policy.lineup_of(services.workspace, services.runs.read(run_id), name)
         markdown = lineup.preset != "tiny"
         asked = [*before, {"role": "user", "content": message}]
-        yield update(asked, asked, markdown, busy=True, box="")
+        thinking = {"role": "assistant", "content": "…"}
+        yield update([*asked, thinking], asked, markdown, busy=True, box="")
         reply = ""
         for reply in one_policy.answer(
             services.arena.client, lineup, asked, seed=secrets.randbits(31), request=request

@@ -11,7 +11,7 @@ import gradio as gr
 from data.errors import Code, UserError
 from pipeline.runs import reader as runs
 from pipeline.runs import snapshots
-from pipeline.runs.record_file import RunRecord
+from pipeline.runs.record_file import Event, RunRecord
 from pipeline.settings.layers import to_dict
 from pipeline.settings.stages import STAGES
 from ui import job_card, parts
@@ -77,8 +77,16 @@ def facts_html(record: RunRecord, t: Texts) -> str:
         t("runs.attempts", count=len(record.attempts)) if len(record.attempts) > 1 else "",
     ]
     found.append('<ul class="reading">' + "".join(f"<li>{escape(x)}</li>" for x in lines if x) + "</ul>")
-    found += [parts.advice(f"{event.kind}: {event.message}") for event in record.events[-8:]]
+    found += [event_html(event, t) for event in record.events[-8:]]
     return "".join(found)
+
+
+def event_html(event: Event, t: Texts) -> str:
+    """What happened in the words of the page, and the recorded message, which is English."""
+    key = f"event.{event.kind}"
+    kind = t(key) if t.has(key) else event.kind
+    said = f'<span class="quiet" lang="en">{escape(event.message)}</span>'
+    return f'<div class="advice"><b>{escape(kind)}</b><br>{said}</div>'
 
 
 def config_html(record: RunRecord, t: Texts) -> str:

@@ -23,7 +23,7 @@ from pipeline.settings.stages import STAGES
 from ui import parts
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
-from ui.run_chat import version_label
+from ui.run_chat import version_choice
 from ui.texts import Texts
 
 DOWNLOAD_BYTES = 120_000_000  # a larger one would take most of the room for uploads and downloads
@@ -47,21 +47,24 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) ->
             )
         told = gr.HTML(padding=False, elem_id="export-told")
     of_run = gr.State("")  # the run that the panel shows
-    asked = [choice, version, form]
+    name = gr.Textbox(visible=False)  # the version, as in `ui.run_chat`
+    asked = [choice, name, form]
+    said: dict[str, Any] = {
+        "fn": lambda run_id, name, kind: (command_html(services, run_id or "", name, kind, t), "", hidden()),
+        "inputs": asked,
+        "outputs": [command, told, file],
+    }
     gr.on(
         [choice.change, stand.change],
         lambda run_id, name, before: offered(services, run_id or "", name, before, t),
-        [choice, version, of_run],
-        [panel, version, of_run],
+        [choice, name, of_run],
+        [panel, version, name, of_run],
         **QUIET,
+    ).then(**said, **QUIET)
+    version.input(None, [version], [name], js="(version) => version", api_visibility="private").then(
+        **said, **QUIET
     )
-    gr.on(
-        [choice.change, version.change, form.change],
-        lambda run_id, name, kind: (command_html(services, run_id or "", name, kind, t), "", hidden()),
-        asked,
-        [command, told, file],
-        **QUIET,
-    )
+    form.change(**said, **QUIET)
     start.click(
         shown(lambda run_id, name, kind: exported(services, run_id or "", name, kind, t), t),
         asked,
@@ -70,23 +73,21 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) ->
     )
 
 
-def offered(services: Services, run_id: str, name: str | None, before: str, t: Texts) -> tuple[Any, ...]:
-    """The panel for a run and the choice of a snapshot; hidden without a model.
+def offered(services: Services, run_id: str, name: str, before: str, t: Texts) -> tuple[Any, ...]:
+    """The panel for a run, the choice of a version, its name and the run; hidden without a model.
 
     name: the chosen version. before: the run that the panel showed.
     """
     there = can_export(services, run_id)
     found = one_policy.versions(services.workspace, services.runs.read(run_id)) if there else []
     names = [version.name for version in found]
-    value = name if run_id == before and name in names else next(iter(names), None)
-    labels = [(version_label(n, t), n) for n in names]
-    choice = gr.Dropdown(choices=labels, value=value, visible=len(names) > 1)
-    return gr.Accordion(visible=there), choice, run_id
+    value = name if run_id == before and name in names else next(iter(names), "")
+    return gr.Accordion(visible=there), version_choice(names, value, t), value, run_id
 
 
-def step_of(name: str | None) -> int | None:
+def step_of(name: str) -> int | None:
     """The step of a snapshot; None for the end of the run."""
-    return None if name in (None, "", one_policy.LAST) else int(name)
+    return None if name in ("", one_policy.LAST) else int(name)
 
 
 def can_export(services: Services, run_id: str) -> bool:
@@ -100,7 +101,7 @@ def can_export(services: Services, run_id: str) -> bool:
     return record.status == "done" and record.stage in STAGES and STAGES[record.stage].trains_adapter
 
 
-def command_html(services: Services, run_id: str, name: str | None, kind: str, t: Texts) -> str:
+def command_html(services: Services, run_id: str, name: str, kind: str, t: Texts) -> str:
     """The equivalent command; "" for a run that cannot be exported."""
     if not can_export(services, run_id):
         return ""
@@ -109,7 +110,7 @@ def command_html(services: Services, run_id: str, name: str | None, kind: str, t
     return f'{label}<pre class="line">{escape(line)}</pre>'
 
 
-def exported(services: Services, run_id: str, name: str | None, kind: str, t: Texts) -> tuple[Any, ...]:
+def exported(services: Services, run_id: str, name: str, kind: str, t: Texts) -> tuple[Any, ...]:
     """Export the model; returns what the page says about it, and the button that downloads it."""
     if not can_export(services, run_id):
         raise UserError("choose a run that is done first", code=Code.RUN)

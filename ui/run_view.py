@@ -81,7 +81,7 @@ def build_view(stage: str, t: Texts) -> View:
             max_height=420,
             visible=False,
             elem_classes="plain-frame",
-            column_widths=["70px", "42%", "42%", "80px"],
+            column_widths=["10%", "39%", "39%", "12%"],
         )
     with gr.Accordion(t("run.log"), open=False):
         log = gr.Textbox(

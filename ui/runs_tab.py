@@ -54,6 +54,8 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
         changes = run_actions.build(services, t, choice)
     cancel, resume, again = buttons
     asked = gr.Textbox(visible=False)  # the settings to start again with, on their way to the browser
+    # The run that the address names, apart from `choice`, which refuses a run that it does not list yet.
+    wanted = gr.Textbox(visible=False)
 
     def act(run_id: str | None, what: str) -> tuple[Any, ...]:
         if run_id:
@@ -70,9 +72,9 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     def again_listed(run_id: str | None, ids: list[str] | None, text: str) -> tuple[Any, ...]:
         return run_list.show(services, "", run_id, ids or [], text, t)
 
-    def first(run_id: str | None, ids: list[str] | None, text: str) -> tuple[Any, ...]:
+    def first(name: str, run_id: str | None, ids: list[str] | None, text: str) -> tuple[Any, ...]:
         arms_now = ids or arms.newest_arms(services.runs.list())
-        return run_list.show(services, "", run_id, arms_now, text, t)
+        return run_list.show(services, "", name or run_id, arms_now, text, t)
 
     timer.tick(poll, [seen, choice, picked, words], [*list_outputs, stand, *detail], **QUIET)
     refreshed = {"fn": again_listed, "inputs": [choice, picked, words], "outputs": list_outputs}
@@ -87,11 +89,9 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     ).then(None, [asked], None, js="(text) => playground.again(text)", api_visibility="private")  # fmt: skip
     choice.input(None, [choice], None, js="(run) => playground.shows('runs', run)", api_visibility="private")
     listing.select(run_list.selected, [listing], [choice], **QUIET)
-    named = "(run, ...others) => [playground.run('runs') || run, ...others]"  # the run in the address
-    return {
-        "timer": timer,
-        "refresh": {"fn": first, "inputs": [choice, picked, words], "outputs": list_outputs, "js": named},
-    }
+    named = "(wanted, ...others) => [playground.run('runs'), ...others]"
+    inputs = [wanted, choice, picked, words]
+    return {"timer": timer, "refresh": {"fn": first, "inputs": inputs, "outputs": list_outputs, "js": named}}
 
 
 def build_detail(t: Texts) -> tuple[gr.Dropdown, list[Any], tuple[gr.Button, gr.Button, gr.Button]]:

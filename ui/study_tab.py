@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from html import escape
 from typing import Any
 
@@ -17,6 +16,7 @@ from pipeline.settings.study import StudyDesign
 from ui import parts
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
+from ui.study_plan import plan_html
 from ui.texts import Texts
 
 NO_STUDY = "none"  # what `seen` is while the workspace has no study
@@ -52,28 +52,17 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
 
     start.click(shown(begin, t), [design, choice], outputs, **WORK)
     stop.click(shown(end, t), [choice], outputs, **WORK)
-    design.change(shown(lambda name: plan_html(services, name), t), [design], [plan], **QUIET)
+    design.change(shown(lambda name: plan_html(services, name, t), t), [design], [plan], **QUIET)
     choice.input(lambda current: show(services, readers, "", current, t), [choice], outputs, **QUIET)
     timer.tick(lambda s, current: show(services, readers, s, current, t), [seen, choice], outputs, **QUIET)
 
     def fill(name: str, current: str | None) -> tuple[Any, ...]:
-        return (plan_html(services, name), *show(services, readers, "", current, t))
+        return (plan_html(services, name, t), *show(services, readers, "", current, t))
 
     return {
         "timer": timer,
         "refresh": {"fn": fill, "inputs": [design, choice], "outputs": [plan, *outputs]},
     }
-
-
-def plan_html(services: Services, name: str) -> str:
-    """The plan of a ready-made design: its runs, its hours, and the command."""
-    file = study_launch.ready_made()[name]
-    design = study.read_design(file)
-    found = study.shares(design, study.known_runs(services.workspace, design))
-    command = shlex.join(["python", "-m", "pipeline", "study", f"studies/{file.name}"])
-    return (
-        f'<pre class="command" tabindex="0">{escape(study.table(design, found))}\n\n{escape(command)}</pre>'
-    )
 
 
 def show(services: Services, readers: Readers, seen: str, current: str | None, t: Texts) -> tuple[Any, ...]:

@@ -26,4 +26,27 @@ STUDY: dict[str, tuple[str, str]] = {
         "提前结束的运行：{names}。点继续可以重试。",
     ),
     "study.report": ("The report with all figures and tables: {path}", "包含全部图表的报告：{path}"),
+    "study.plan_size": (
+        "{replicates} replicates of {arms} arms with the preset {preset}",
+        "{arms} 组，各重复 {replicates} 次，预设 {preset}",
+    ),
+    "study.plan_more": (
+        "; after a pilot of {pilot}, up to {most} if the noise asks for it",
+        "；先做 {pilot} 次试点，若噪声较大则增加到最多 {most} 次",
+    ),
+    "study.plan_outcome": (
+        "Compared: the gold reward at {kl} nats per sequence from SFT, on {prompts} prompts",
+        "比较的是：离 SFT 每条序列 {kl} nats 处的标准奖励，用 {prompts} 条提示词",
+    ),
+    "study.plan_margin": (
+        "Equivalent means: within {margin} of PPO's gain. Significance level {alpha}, power {power}",
+        "等效的含义：差别不超过 PPO 增益的 {margin}。显著性水平 {alpha}，检验功效 {power}",
+    ),
+    "study.plan_what": ("What", "内容"),
+    "study.plan_runs": ("Runs", "运行次数"),
+    "study.plan_hours": ("Hours", "小时"),
+    "study.plan_source": ("Estimated from", "估算依据"),
+    "study.plan_unknown": ("no run like it yet", "还没有类似的运行"),
+    "study.plan_sum": ("In all, one run at a time", "合计（逐个运行）"),
+    "study.plan_least": ("at least", "至少"),
 }
