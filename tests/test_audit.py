@@ -106,7 +106,9 @@ def audited(tmp_path, random_base):
         "AUDIT_READ": ":".join(system + given),
     }
     environment["PYTHONPATH"] = f"{tmp_path / 'hook'}:{environment['PYTHONPATH']}"
-    environment.pop("GRADIO_TEMP_DIR", None)
+    # torch writes its folder, made from this process's TMPDIR, into the environment.
+    for name in ("GRADIO_TEMP_DIR", "TORCHINDUCTOR_CACHE_DIR"):
+        environment.pop(name, None)
     return environment, tmp_path / "here", log
 
 

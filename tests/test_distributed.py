@@ -283,7 +283,8 @@ def test_a_failure_in_one_process_ends_all_and_is_recorded(tmp_path, random_base
     assert done.returncode != 0
     assert run.record.status == "failed"
     assert re.search(said, run.record.error)
-    assert str(run.folder / "run.json") in done.stdout
+    if not fault.startswith("kill"):  # after a kill, the launcher ends the other process as soon as it can
+        assert str(run.folder / "run.json") in done.stdout
 
 
 @pytest.mark.slow

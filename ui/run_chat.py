@@ -70,6 +70,10 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) ->
     def on_stop(request: gr.Request) -> None:
         services.arena.client.stop(session(request))
 
+    def on_new(request: gr.Request) -> tuple[Any, ...]:
+        services.arena.client.stop(session(request))
+        return [], [], gr.Button(interactive=True), gr.Button(visible=False)
+
     gr.on(
         [choice.change, stand.change],
         lambda run_id, chosen, before: offered(services, run_id or "", chosen, before, t),
@@ -78,9 +82,11 @@ def build(services: Services, t: Texts, choice: gr.Dropdown, stand: gr.State) ->
         **QUIET,
     )
     version.input(None, [version], [name], js="(version) => version", api_visibility="private")
-    gr.on([send.click, box.submit], on_send, [choice, name, box, said], outputs, **STREAM)
+    answering = gr.on([send.click, box.submit], on_send, [choice, name, box, said], outputs, **STREAM)
     stop.click(on_stop, None, None, **QUIET)
-    gr.on([clear.click, version.input], lambda: ([], []), None, [chat, said], **QUIET)
+    # An answer that is still growing belongs to the conversation that ends here.
+    new = [clear.click, version.input, choice.input]
+    gr.on(new, on_new, None, [chat, said, send, stop], cancels=answering, **QUIET)
 
 
 def session(request: gr.Request) -> str:
