@@ -29,7 +29,7 @@ from data.validation import Parsed, Row, describe, parse_lines, parse_pair, read
 from data.workspace import Workspace
 
 RATERS_PER_TESTED = 5  # of the raters of votes, one in so many is kept for the test split
-PAIR_KEYS = ("prompt", "chosen", "rejected")
+PAIR_KEYS = ("prompt", "chosen", "rejected", "margin")
 TINY_WORLD = "tiny world"  # the kind of the source, in a data set's card
 WORLD_ROWS = {"train": 6000, "validation": 500, "test": 2000}
 

@@ -1,5 +1,6 @@
 """A browser for tests of the page: fixtures to import, and what several tests do on the page."""
 
+import contextlib
 import shutil
 from types import SimpleNamespace
 
@@ -35,6 +36,15 @@ IS_SETTLED = """
     };
     look();
 })
+"""
+# Notes whether the button to vote is, or becomes, disabled, however briefly.
+WATCH_THE_BUTTON = """
+() => {
+    const button = document.querySelector("#vote-button");
+    window.voteWasDisabled = button.disabled;
+    const note = () => (window.voteWasDisabled = true);
+    new MutationObserver(note).observe(button, {attributeFilter: ["disabled"]});
+}
 """
 
 
@@ -120,10 +130,19 @@ def order_box(page):
     return page.locator("#order-box textarea, #order-box input").first
 
 
+@contextlib.contextmanager
+def new_round(page):
+    """Wait for the end of a round that the block begins; an earlier one without a vote may be on the page."""
+    page.evaluate(WATCH_THE_BUTTON)
+    yield
+    page.wait_for_function("() => window.voteWasDisabled")
+    page.wait_for_selector("#vote-button:not([disabled])")
+
+
 def ask(page, text):
     prompt_box(page).fill(text)
-    page.locator("#ask-button").click()
-    page.wait_for_selector("#vote-button[disabled]")  # an earlier round without a vote is still on the page
+    with new_round(page):
+        page.locator("#ask-button").click()
     wait_for_answers(page)
     page.wait_for_function("() => !document.querySelector('#reveal table')")
 

@@ -3,7 +3,7 @@
 One server and one page for all of it; skipped with a reason where no Chromium is found.
 """
 
-from browsing import ask, go_to, needs_browser, press, prompt_box
+from browsing import ask, go_to, needs_browser, new_round, press, prompt_box
 
 from ui.texts import Texts
 
@@ -20,9 +20,8 @@ def ask_in(page, mode, text):
     """Ask in a mode and wait until it can be voted on."""
     choose(page, "mode", f"mode.{mode}")
     prompt_box(page).fill(text)
-    page.locator("#ask-button").click()
-    page.wait_for_selector("#vote-button[disabled]")
-    page.wait_for_selector("#vote-button:not([disabled])")
+    with new_round(page):
+        page.locator("#ask-button").click()
 
 
 def test_a_rater_judges_in_every_mode_and_finds_the_votes_again(visit, quick):
@@ -57,9 +56,8 @@ def test_too_alike_new_answers_and_a_follow_up(visit, quick):
     page = visit(quick.address)
     go_to(page, "arena")
     ask(page, "Anything")
-    page.locator("#regenerate-button").click()
-    page.wait_for_selector("#vote-button[disabled]")  # the round before could be voted on
-    page.wait_for_selector("#vote-button:not([disabled])")
+    with new_round(page):
+        page.locator("#regenerate-button").click()
     press(page, "e")
     assert page.locator("#order-box :is(input, textarea)").first.input_value() == "A=B=C=D"
     page.keyboard.press("Enter")
