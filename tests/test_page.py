@@ -100,6 +100,9 @@ def test_training_survives_a_reload_and_is_seen_to_finish(visit, real):
     assert record.status == "done"
     assert record.config["max_steps"] == 12 and record.config["learning_rate"] == 0.001
     page.wait_for_selector("#tab-sft .charts .js-plotly-plot")
+    settled(page)
+    bar = page.locator("#tab-sft .start-bar").bounding_box()
+    assert bar["height"] < 150, "the bar with the start button covers the form beside the charts"
     go_to(page, "runs")
     page.wait_for_selector(f"#runs-list :text('{run}')")
 
