@@ -33,7 +33,7 @@ LOG = os.environ["AUDIT_LOG"]
 WRITE = os.environ["AUDIT_WRITE"].split(":")
 READ = WRITE + os.environ["AUDIT_READ"].split(":")
 BOTH = ("os.rename", "os.link", "os.symlink", "shutil.move", "shutil.copyfile")
-ONE = ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.utime", "sqlite3.connect")
+ONE = ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.utime", "sqlite3.connect", "shutil.rmtree")
 busy = False
 
 def absolute(path, folder=-1):
@@ -63,6 +63,8 @@ def hook(event, args):
             path, mode, flags = args
             if isinstance(path, int) or path is None:
                 return
+            if sys._getframe(1).f_code.co_name == "_rmtree_safe_fd" and not os.path.isabs(path):
+                return  # relative to a handle that the event does not name; shutil.rmtree named the folder
             writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
             note("write" if writes else "read", absolute(path), WRITE if writes else READ)
         elif event in ONE:
