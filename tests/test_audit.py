@@ -63,7 +63,7 @@ def hook(event, args):
             path, mode, flags = args
             if isinstance(path, int) or path is None:
                 return
-            if sys._getframe(1).f_code.co_name == "_rmtree_safe_fd" and not os.path.isabs(path):
+            if not os.path.isabs(path) and sys._getframe(1).f_code.co_name == "_rmtree_safe_fd":
                 return  # relative to a handle that the event does not name; shutil.rmtree named the folder
             writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
             note("write" if writes else "read", absolute(path), WRITE if writes else READ)
