@@ -2,7 +2,7 @@
 
 python -m benchmarks.soak --json soak.json
 
-Trainings one after another through the queue, raters who ask and vote by the HTTP API, and pages in Chromium
+Short trainings one after another by the command line, which the page shows, raters who ask and vote by the HTTP API, and pages in Chromium
 that are opened, looked at and closed (without Chromium: fetched by HTTP, and the verdict says so). Every ten
 seconds the app's memory, file handles and threads, its processes and the temporary files are counted. Flat
 means: from the end of the warm-up to the end, a straight line through the values rises by less than what
@@ -17,6 +17,8 @@ import contextlib
 import itertools
 import json
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -31,11 +33,16 @@ import httpx
 import numpy as np
 import psutil
 
-from benchmarks.served_app import ServedApp
+from benchmarks.served_app import ROOT, ServedApp
 from data.files import write_json
 from data.workspace import Workspace
 
-TRAININGS = (("prepare", "bf16"), ("sft", "bf16"), ("reward", "bf16"), ("reward", "int8"), ("reward", "int4"))
+# Stage, precision and settings. A training of the page gives way to everything else and would never end here.
+TRAININGS = (
+    ("prepare", "bf16", ("train_rows=600", "validation_rows=40", "test_rows=80")),
+    ("sft", "bf16", ("max_steps=10", "eval_steps=10")),
+    *(("reward", p, ("max_steps=10", "eval_steps=10", "save_steps=5")) for p in ("bf16", "int8", "int4")),
+)
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 # The rise from the end of the warm-up to the end of the soak that still counts as flat.
 BOUNDS = {"app_mb": 40.0, "handles": 8.0, "threads": 8.0, "processes": 0.9, "temporary_files": 0.9}
@@ -105,17 +112,23 @@ class Load:
             raise ValueError(f"{name}: {answer[-200:]}")
         return json.loads(answer.rpartition("data: ")[2])[0]
 
-    def train(self, client: httpx.Client) -> None:
+    def train(self, _: httpx.Client) -> None:
         """Start the next training as soon as the one before has ended."""
-        for stage, precision in itertools.cycle(TRAININGS):
-            run = self.call(client, "start", stage, precision, "tiny")
-            status = "queued"
-            while status in ("queued", "running"):
-                if self.stop.wait(5):
-                    self.call(client, "cancel", run)
+        for stage, precision, settings in itertools.cycle(TRAININGS):
+            words = ["--preset", "tiny", "--precision", precision, "--workspace", str(self.app.workspace)]
+            words += [word for setting in settings for word in ("--set", setting)]
+            training = subprocess.Popen(
+                [sys.executable, "-m", "pipeline", stage, *words], cwd=ROOT, env=self.app.environment,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            while training.poll() is None:
+                if self.stop.wait(1):
+                    training.send_signal(signal.SIGINT)
+                    training.wait(120)
                     return
-                status = next(row["status"] for row in self.call(client, "runs") if row["id"] == run)
-            self.done[f"{stage} {status}"] += 1
+            self.done[f"{stage} {'done' if training.returncode == 0 else 'failed'}"] += 1
+            if training.returncode:
+                self.troubles.append(f"{stage} {precision}: exit code {training.returncode}")
 
     def rate(self, client: httpx.Client) -> None:
         """Ask and vote."""

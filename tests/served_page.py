@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import threading
+from unittest import mock
 
 import uvicorn
 from argon2 import PasswordHasher
@@ -15,6 +16,7 @@ from data.logins import Logins
 from data.policies import POLICIES
 from pipeline.arena.client import AnswersSoFar
 from pipeline.arena.rounds import Arena
+from pipeline.runs import processes
 from pipeline.runs.jobs import JobRunner
 from pipeline.runs.reader import RunReader
 from ui import page, server
@@ -23,6 +25,29 @@ from ui.connections import Listener, within_handles
 from ui.parts import Services
 
 WORDS = ("one", "two", "three", "four")
+
+
+SMALLEST = {
+    "prepare": ["train_rows=300", "validation_rows=20", "test_rows=40"],
+    "sft": ["max_steps=2", "eval_steps=2", "batch_size=16", "micro_batch_size=16"],
+    "reward": ["max_steps=2", "eval_steps=2", "batch_size=8", "micro_batch_size=8"],
+    "ppo": ["max_steps=2", "batch_size=8", "micro_batch_size=8", "eval_prompts=8"],
+    "evaluate": ["eval_prompts=8"],
+}
+
+
+class QuickJobs(JobRunner):
+    """A job runner that trains with the smallest settings and as urgently as everything else.
+
+    A training that gives way would wait for whatever else the machine does, and the test with it.
+    """
+
+    def start(self, stage, preset="tiny", precision=None, overrides=()):
+        return super().start(stage, preset, precision, [*SMALLEST[stage], *overrides])
+
+    def _launch(self, run_id):
+        with mock.patch.object(processes, "give_way"):
+            super()._launch(run_id)
 
 
 class FakeClient:

@@ -7,31 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 from browsing import needs_browser
-from served_page import served, services_on
+from served_page import SMALLEST, QuickJobs, served, services_on
 
 from data.policies import POLICIES
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
-from pipeline.runs.jobs import JobRunner
 from pipeline.runs.reader import list_runs
 
 pytest_plugins = ("browsing",)
 pytestmark = [needs_browser, pytest.mark.slow]
 MINUTES = 60_000  # milliseconds
-SMALLEST = {
-    "prepare": ["train_rows=300", "validation_rows=20", "test_rows=40"],
-    "sft": ["max_steps=2", "eval_steps=2", "batch_size=16", "micro_batch_size=16"],
-    "reward": ["max_steps=2", "eval_steps=2", "batch_size=8", "micro_batch_size=8"],
-    "ppo": ["max_steps=2", "batch_size=8", "micro_batch_size=8", "eval_prompts=8"],
-    "evaluate": ["eval_prompts=8"],
-}
-
-
-class QuickJobs(JobRunner):
-    """A job runner that trains with the smallest settings; nothing else about it differs."""
-
-    def start(self, stage, preset="tiny", precision=None, overrides=()):
-        return super().start(stage, preset, precision, [*SMALLEST[stage], *overrides])
 
 
 @pytest.fixture

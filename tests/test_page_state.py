@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from browsing import ask, fill, go_to, needs_browser, rank_by_clicks, settled
 from fake_policies import fake_demo
-from served_page import FakeClient, served, services_on
+from served_page import FakeClient, QuickJobs, served, services_on
 
 from data.workspace import Workspace
 from ui.texts import Texts
@@ -17,11 +17,11 @@ pytestmark = needs_browser
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory):
-    """The page with real jobs on an empty workspace."""
+    """The page on an empty workspace, with real trainings of the smallest size."""
     folder = tmp_path_factory.mktemp("student")
     workspace = Workspace(folder / "workspace").create()
     with (
-        services_on(workspace, fake_demo(folder / "demo"), FakeClient()) as services,
+        services_on(workspace, fake_demo(folder / "demo"), FakeClient(), runner=QuickJobs) as services,
         served(services) as address,
     ):
         yield SimpleNamespace(workspace=workspace, address=address)

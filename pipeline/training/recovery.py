@@ -131,6 +131,7 @@ _NO_MEMORY = (
     "could not execute a primitive",
     "failed to map segment",  # the dynamic loader, if a library does not fit
     "can't start new thread",  # the stack of the thread does not fit
+    "error return without exception set",  # an extension that could not allocate and does not say so
 )
 
 
