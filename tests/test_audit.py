@@ -33,7 +33,8 @@ LOG = os.environ["AUDIT_LOG"]
 WRITE = os.environ["AUDIT_WRITE"].split(":")
 READ = WRITE + os.environ["AUDIT_READ"].split(":")
 BOTH = ("os.rename", "os.link", "os.symlink", "shutil.move", "shutil.copyfile")
-ONE = ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.utime", "sqlite3.connect", "shutil.rmtree")
+ONE = ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.utime", "shutil.rmtree")
+ONE += ("sqlite3.connect",)
 busy = False
 
 def absolute(path, folder=-1):

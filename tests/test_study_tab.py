@@ -66,6 +66,24 @@ def test_progress_and_verdict_are_shown_and_unchanged_ones_are_skipped(services,
     _, _, _, card, body, forest, over_kl = study_tab.show(services, readers, seen, "two-arms", T)
     assert "55 of 55 runs" in card and "the same gold" in card and "report.html" in card
     assert body.visible and len(forest.data) > 0 and len(over_kl.data) > 0
+    chinese = study_tab.show(services, {}, "", "two-arms", Texts("zh"))[3]
+    assert "int4：与基准等效" in chinese and '<details lang="en">' in chinese
+
+
+def test_the_chinese_page_words_a_report_itself():
+    arm = {"arm": "int4", "role": "treatment", "outcome": "worse", "replicates": [1, 2, 3]}
+    figures = {"mean": -0.0514, "low": -0.081, "high": -0.022}
+    found = {"partial": "Partial.", "sentence": "At 2 nats.", "limits": ["One.", "Two.", "Three."]}
+    told = study_tab.result_html(found | {"arms": [arm | figures]}, Texts("zh"))
+    assert (
+        "部分结果" in told
+        and "int4：标准奖励低于基准。差 -0.051，95% 区间 -0.081 到 -0.022（3 次重复）" in told
+    )
+    assert told.index("int4") < told.index("At 2 nats.")
+    unknown = arm | dict.fromkeys(figures) | {"replicates": [1]}
+    assert "可比较的重复只有 1 次" in study_tab.result_html(found | {"arms": [unknown]}, Texts("zh"))
+    assert "目前还没有结论" in study_tab.result_html(found | {"partial": "", "arms": []}, Texts("zh"))
+    assert "结论" not in study_tab.result_html(found | {"arms": []}, T)
 
 
 def test_a_damaged_design_is_reported(services, file):

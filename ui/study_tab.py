@@ -119,11 +119,39 @@ def card_html(
         lines.append(parts.advice(t("study.failed", names=", ".join(how_far.failed)), bad=True))
     if content:
         found = content["findings"]
-        said = "".join(f"<li>{escape(limit)}</li>" for limit in found["limits"])
-        lines.append(f"<p><b>{escape(found['sentence'])}</b></p>" + (f"<ol>{said}</ol>" if said else ""))
+        lines.append(result_html(found, t))
         place = services.workspace.study(design.name) / study_report.HTML
         lines.append(f'<p class="quiet small">{escape(t("study.report", path=str(place)))}</p>')
     return f'<div class="job">{"".join(lines)}</div>'
+
+
+def result_html(found: dict[str, Any], t: Texts) -> str:
+    """The verdict of a report: its own English sentence and limits, and in other languages first a line per
+    arm. found: the `findings` of report.json."""
+    said = "".join(f"<li>{escape(limit)}</li>" for limit in found["limits"])
+    words = f"<p><b>{escape(found['sentence'])}</b></p>" + (f"<ol>{said}</ol>" if said else "")
+    if t.language == "en":
+        return words
+    lines = [("warn", t("study.partial"))] if found["partial"] else []
+    arms = [_arm_line(arm, t) for arm in found["arms"] if arm["role"] == "treatment"]
+    lines += arms or [("warn", t("study.no_verdict"))]
+    summary = escape(t("study.original"))
+    return parts.reading(lines) + f'<details lang="en"><summary>{summary}</summary>{words}</details>'
+
+
+def _arm_line(arm: dict[str, Any], t: Texts) -> tuple[str, str]:
+    """(mood, sentence) about an arm against the reference."""
+    if arm["low"] is None:
+        return "warn", t("study.too_few", arm=arm["arm"], count=len(arm["replicates"]))
+    mood, key = {
+        "equivalent": ("good", "study.is_equivalent"),
+        "worse": ("bad", "study.is_worse"),
+        "better": ("good", "study.is_better"),
+        "undecided": ("warn", "study.is_undecided"),
+        "invalid": ("warn", "study.is_invalid"),
+    }[arm["outcome"]]
+    figures = {name: f"{arm[name]:+.3f}" for name in ("mean", "low", "high")}
+    return mood, t(key, arm=arm["arm"], count=len(arm["replicates"]), **figures)
 
 
 def _report(services: Services, name: str) -> dict[str, Any] | None:

@@ -26,6 +26,36 @@ STUDY: dict[str, tuple[str, str]] = {
         "提前结束的运行：{names}。点继续可以重试。",
     ),
     "study.report": ("The report with all figures and tables: {path}", "包含全部图表的报告：{path}"),
+    "study.partial": (
+        "This is a partial result, not the planned test.",
+        "这是部分结果，还不是计划中的检验。",
+    ),
+    "study.no_verdict": ("There is no verdict yet.", "目前还没有结论。"),
+    "study.original": ("The report's own words, in English", "报告原文（英文）"),
+    "study.too_few": (
+        "{arm}: {count} comparable replicates are too few for a comparison.",
+        "{arm}：可比较的重复只有 {count} 次，还不能比较。",
+    ),
+    "study.is_equivalent": (
+        "{arm}: equivalent to the reference within the margin. Difference in gold {mean}, 95 % interval {low} to {high} ({count} replicates).",
+        "{arm}：与基准等效（差别在界限之内）。标准奖励之差 {mean}，95% 区间 {low} 到 {high}（{count} 次重复）。",
+    ),
+    "study.is_worse": (
+        "{arm}: less gold than the reference. Difference {mean}, 95 % interval {low} to {high} ({count} replicates).",
+        "{arm}：标准奖励低于基准。差 {mean}，95% 区间 {low} 到 {high}（{count} 次重复）。",
+    ),
+    "study.is_better": (
+        "{arm}: more gold than the reference. Difference {mean}, 95 % interval {low} to {high} ({count} replicates).",
+        "{arm}：标准奖励高于基准。差 {mean}，95% 区间 {low} 到 {high}（{count} 次重复）。",
+    ),
+    "study.is_undecided": (
+        "{arm}: undecided. Difference in gold {mean}, 95 % interval {low} to {high} ({count} replicates).",
+        "{arm}：尚不能判定。标准奖励之差 {mean}，95% 区间 {low} 到 {high}（{count} 次重复）。",
+    ),
+    "study.is_invalid": (
+        "{arm}: the study is not valid, so this comparison answers nothing. Difference in gold {mean}, 95 % interval {low} to {high} ({count} replicates).",
+        "{arm}：这项研究无效，这一比较不能说明问题。标准奖励之差 {mean}，95% 区间 {low} 到 {high}（{count} 次重复）。",
+    ),
     "study.plan_size": (
         "{replicates} replicates of {arms} arms with the preset {preset}",
         "{arms} 组，各重复 {replicates} 次，预设 {preset}",
