@@ -27,7 +27,7 @@ from ui import (
     arena_who,
 )
 from ui import verdicts as verdict_texts
-from ui.arena_views import Ballot
+from ui.arena_views import Ballot, Question
 from ui.kept_rounds import KeptRounds
 from ui.texts import Texts
 
@@ -42,7 +42,7 @@ def services(workspace, tmp_path):
 
 
 def ask(services, text, state=None):
-    return list(arena_rounds.ask(services, text, "ann", state, "", "en", T))
+    return list(arena_rounds.ask(services, Question(text, "ann", "", "en", before=state), T))
 
 
 def vote(services, state, order="B>A>C>D", comment="", rater="ann"):
@@ -65,7 +65,7 @@ def said(monkeypatch):
 
 
 def streamed(services, panes, text, state=None):
-    return list(arena_updates.streamed(services, panes, text, "ann", state, "", "en", T))
+    return list(arena_updates.streamed(services, panes, Question(text, "ann", "", "en", before=state), T))
 
 
 def test_an_incomplete_order_names_what_it_leaves_out(services):
@@ -292,7 +292,7 @@ def test_a_hidden_leaderboard_is_shown_to_who_asks_and_says_that_somebody_looked
 
 
 def test_a_rating_ends_the_round_and_names_its_policy(services):
-    (*_, view) = arena_rounds.ask(services, "Hello", "ann", None, "", "en", T, mode="rate")
+    (*_, view) = arena_rounds.ask(services, Question("Hello", "ann", "", "en", "rate"), T)
     with pytest.raises(UserError, match="1 to 5"):
         arena_rounds.cast(services, view.state, Ballot(), "ann", T)
     told = arena_rounds.cast(services, view.state, Ballot(rating=2, tags=("rude",)), "ann", T)
@@ -302,7 +302,7 @@ def test_a_rating_ends_the_round_and_names_its_policy(services):
 
 
 def test_a_pair_needs_one_click(services):
-    (*_, view) = arena_rounds.ask(services, "Hello", "ann", None, "", "en", T, mode="pair")
+    (*_, view) = arena_rounds.ask(services, Question("Hello", "ann", "", "en", "pair"), T)
     assert list(view.histories) == ["A", "B"]
     assert arena_rounds.missing_letters(view.state, "B") == []
     assert arena_rounds.cast(services, view.state, Ballot("B"), "ann", T).order == "B>A"

@@ -16,38 +16,26 @@ from data.ranking import LETTERS, Ranking
 from pipeline.arena.checks import checked_text
 from pipeline.arena.rounds import PROMPT_CHARACTERS, RoundView
 from ui import arena_tables, parts
-from ui.arena_views import Ballot, Message, PageRound, View
+from ui.arena_views import Ballot, Message, PageRound, Question, View
 from ui.parts import Services
 from ui.texts import Texts
 
 LATIN_SHARE = 0.5  # of a prompt's letters, for a model that reads English
 
 
-def ask(
-    services: Services,
-    text: str,
-    rater: str,
-    before: PageRound | None,
-    models: str,
-    language: str,
-    t: Texts,
-    *,
-    mode: Mode = "rank",
-    go_on_from: str | None = None,
-) -> Iterator[View]:
+def ask(services: Services, question: Question, t: Texts) -> Iterator[View]:
     """The views of a round while its answers grow.
 
-    before: the conversation that it goes on with, in its mode. go_on_from: a round with a vote; all panes go
-    on from its best answer. Raises UserError for an empty prompt and one in a script that the models do not
-    read, before anything is shown; and where no answer comes.
+    Raises UserError for an empty prompt and one in a script that the models do not read, before anything is
+    shown; and where no answer comes.
     """
-    message = checked_message(text, t)
+    message, before = checked_message(question.text, t), question.before
     if before and not before.histories:
         raise UserError(t("arena.ask_first"), code=Code.REQUEST)
-    mode = before.mode if before else mode
+    models, mode = (before.models, before.mode) if before else (question.models, question.mode)
     said = before.histories if before else dict.fromkeys(LETTERS[: answers_shown(mode, len(LETTERS))], [])
-    question = {"role": "user", "content": message}
-    yield View("asking", None, {letter: [*found, question] for letter, found in said.items()}, mode=mode)
+    asking = {"role": "user", "content": message}
+    yield View("asking", None, {letter: [*found, asking] for letter, found in said.items()}, mode=mode)
     blank = PageRound(
         "",
         "",
@@ -61,15 +49,15 @@ def ask(
     view, state = None, blank
     for view in services.arena.ask(
         message,
-        rater,
+        question.rater,
         before.conversation if before else None,
-        language=language,
+        language=question.language,
         models=models,
         mode=mode,
-        go_on_from=go_on_from,
+        go_on_from=question.go_on_from,
     ):
         asked = {
-            letter: [*(said.get(letter, []) if before else view.thread), question] for letter in view.answers
+            letter: [*(said.get(letter, []) if before else view.thread), asking] for letter in view.answers
         }  # fewer than four where fewer are trained
         state = dataclasses.replace(
             blank,

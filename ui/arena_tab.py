@@ -20,7 +20,7 @@ from ui.arena_asking import Asking
 from ui.arena_panes import Panes
 from ui.arena_rewards import scores_html
 from ui.arena_updates import followed_up, next_one, restored, streamed, voted
-from ui.arena_views import Ballot, PageRound
+from ui.arena_views import Ballot, PageRound, Question
 from ui.arena_who import about
 from ui.events import QUIET, WORK, shown
 from ui.parts import Services
@@ -90,20 +90,21 @@ def bind_rounds(services: Services, asking: Asking, panes: Panes, t: Texts, lang
 
     @for_raters
     def on_ask(text: str, models: str | None, mode: Mode, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        yield from streamed(services, panes, text, rater_of(request), None, models or "", language, t, mode)
+        question = Question(text, rater_of(request), models or "", language, mode)
+        yield from streamed(services, panes, question, t)
 
     @for_raters
     def on_follow(text: str, state: PageRound | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         chosen = state.models if state else ""
-        yield from streamed(services, panes, text, rater_of(request), state, chosen, language, t)
+        question = Question(text, rater_of(request), chosen, language, before=state)
+        yield from streamed(services, panes, question, t)
 
     @for_raters
     def on_regenerate(state: PageRound | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         if state is None:
             return
-        yield from streamed(
-            services, panes, state.message, rater_of(request), None, state.models, language, t, state.mode
-        )
+        question = Question(state.message, rater_of(request), state.models, language, state.mode)
+        yield from streamed(services, panes, question, t)
 
     @for_raters
     def on_go_on(

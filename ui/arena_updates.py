@@ -14,36 +14,24 @@ from data.modes import Mode
 from data.ranking import Ranking
 from ui import arena_rounds, parts
 from ui.arena_panes import Panes
-from ui.arena_views import Ballot, PageRound, View
+from ui.arena_views import Ballot, PageRound, Question, View
 from ui.events import warn
 from ui.parts import Services
 from ui.texts import Texts
 
 
-def streamed(
-    services: Services,
-    panes: Panes,
-    text: str,
-    rater: str,
-    before: PageRound | None,
-    models: str,
-    language: str,
-    t: Texts,
-    mode: Mode = "rank",
-    go_on_from: str | None = None,
-) -> Iterator[tuple[Any, ...]]:
+def streamed(services: Services, panes: Panes, question: Question, t: Texts) -> Iterator[tuple[Any, ...]]:
     """The updates of a round. What goes wrong is a message; before the first answer the panes stay as they
     are, so that a round which nobody voted on yet is not lost."""
-    begun = False
+    begun, before = False, question.before
     try:
-        for view in arena_rounds.ask(
-            services, text, rater, before, models, language, t, mode=mode, go_on_from=go_on_from
-        ):
+        for view in arena_rounds.ask(services, question, t):
             begun = True
-            yield panes.updates(services.kept.note(rater, view))
+            yield panes.updates(services.kept.note(question.rater, view))
     except UserError as error:
         warn(error, t)
-        empty = View("empty", None, before.histories if before else {}, mode=mode)
+        histories, mode = (before.histories, before.mode) if before else ({}, question.mode)
+        empty = View("empty", None, histories, mode=mode)
         yield panes.updates(empty) if begun else panes.unchanged()
 
 
@@ -62,7 +50,8 @@ def followed_up(
         warn(UserError(t("arena.write_follow_up"), code=Code.REQUEST), t)
         yield panes.unchanged()
         return
-    yield from streamed(services, panes, text, rater, None, state.models, language, t, mode, state.round)
+    question = Question(text, rater, state.models, language, mode, go_on_from=state.round)
+    yield from streamed(services, panes, question, t)
 
 
 def next_one(
@@ -91,7 +80,7 @@ def next_one(
         warn(error, t)
         yield gr.skip(), *panes.unchanged()
         return
-    for update in streamed(services, panes, found.prompt, rater, None, models, language, t, mode):
+    for update in streamed(services, panes, Question(found.prompt, rater, models, language, mode), t):
         yield gr.Textbox(value=found.prompt), *update
 
 

@@ -41,6 +41,23 @@ class PageRound:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a rater asks. models: whose answers, as `PageRound`; language: of the page.
+
+    before: the conversation that it goes on with, in its models and its mode. go_on_from: a round with a
+    vote; all panes go on from its best answer.
+    """
+
+    text: str
+    rater: str
+    models: str
+    language: str
+    mode: Mode = "rank"
+    before: PageRound | None = None
+    go_on_from: str | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """What the page shows of a round.
 
