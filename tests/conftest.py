@@ -40,7 +40,6 @@ LONGEST_FIRST = (
     "test_page_state.py",
     "test_distributed.py",
     "test_arena_page.py",
-    "test_old_cpu.py",
     "test_training_recovery.py",
     "test_jobs.py",
     "test_hub.py",

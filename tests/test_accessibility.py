@@ -22,7 +22,7 @@ AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding=
 TOO_WIDE = "document.documentElement.scrollWidth - innerWidth"
 RUN = "axe.run(document, {resultTypes: ['violations']})"
 # Each theme, language and width once; the slow tests add the other combinations.
-LOOKS = [("en", 1366, "light"), ("zh", 390, "dark")]
+LOOKS = [("zh", 390, "light")]  # the narrowest look, in the colours that most people see; the others are slow
 OTHERS = sorted({*itertools.product(("en", "zh"), (390, 1366), ("dark", "light"))} - {*LOOKS})
 
 

@@ -245,6 +245,7 @@ def in_this_process(monkeypatch, arguments):
         arguments = arguments[end + 1 :]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_weights_of_one_and_one_run_each(tmp_path, random_base, monkeypatch):
     (one, before), (two, parents) = ready(tmp_path / "one", random_base), ready(tmp_path / "two", random_base)
     # Batches of 8: the second of 15 rows is split into 4 and 3; the last of 9 leaves one process none.

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from waiting import NEVER
 
 from pipeline.runs.child import child_environment
@@ -14,6 +15,7 @@ FEW = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_stage_runs_where_only_fp32_products_are_fast(workspace):
     environment = {**child_environment(), "ONEDNN_MAX_CPU_ISA": "AVX2"}
     asked = "import torch; print(torch.ops.mkldnn._is_mkldnn_bf16_supported())"

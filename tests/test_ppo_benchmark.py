@@ -14,6 +14,7 @@ from benchmarks.ppo_cases import Case
 SIDE = Path(ppo_cases.__file__).with_name("ppo_side.py")
 
 
+@pytest.mark.slow
 def test_a_step_is_measured(tmp_path):
     case = Case("small", 2, 32, 2, 300, 4, 16, 8, 4, epochs=1, key_heads=1, inner=64)
     ppo_cases.make_base(case, tmp_path / "base")
