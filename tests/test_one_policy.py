@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from served_page import FakeClient
 
@@ -133,3 +134,17 @@ def test_the_export_is_offered_for_a_done_run_with_its_command(workspace, ppo):
     running.start_attempt()
     assert not run_export.offered(services, running.id, "", "", T)[0].visible
     assert run_export.command_html(services, running.id, "", "merged", T) == ""
+
+
+def test_a_growing_answer_ends_with_its_conversation(workspace):
+    """Otherwise its words would appear in the conversation with another version or another run."""
+    with gr.Blocks() as page:
+        choice, stand = gr.Dropdown(), gr.State()
+        run_chat.build(services_on(workspace, FakeClient()), T, choice, stand)
+    events = page.config["dependencies"]
+    (answering,) = [one["id"] for one in events if one["types"]["generator"]]
+    ending = {tuple(target) for one in events if answering in one["cancels"] for target in one["targets"]}
+    ids = {component["props"].get("elem_id"): component["id"] for component in page.config["components"]}
+    assert ending == {
+        (ids["chat-clear"], "click"), (ids["chat-version"], "input"), (choice._id, "input"),
+    }  # fmt: skip
