@@ -186,5 +186,5 @@ def test_compiled_passes_give_the_same_numbers(base, sft):
         got = actor.evaluate(ROWS, range(4), 0.7)
         (got.logprobs.sum() + got.values.sum()).backward()
         found.append([got.logprobs.detach(), *(p.grad for p in actor.parameters().values())])
-    # compiled code adds in another order
-    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
+    # Compiled code adds in another order. The gradients reach 80, and rounding changes them by up to 5e-4.
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)

@@ -83,7 +83,9 @@ class _Attention(torch.autograd.Function):
     def forward(ctx, query, key, value, bias, scaling, groups):
         rows, heads, length, size = query.shape
         arranged = _arrange(query, groups)  # [rows, key heads, T, groups, head size]
-        q = torch.mul(arranged, scaling, out=query.new_empty(arranged.shape)).view(-1, length * groups, size)
+        # `out` saves a copy, because heads lie behind tokens in memory; torch.compile infers wrong strides.
+        out = None if torch.compiler.is_compiling() else query.new_empty(arranged.shape)
+        q = torch.mul(arranged, scaling, out=out).reshape(-1, length * groups, size)
         k, v = (x.reshape(-1, length, size) for x in (key, value))
         parts = _parts(length) if bias is None else [(0, length)]
         if bias is None:
