@@ -168,6 +168,8 @@ CONTENTS: dict[str, dict[str, Weights]] = {
         "distress": {"right": 60, "wrong": 25, "overrefusal": 5, "idk": 5, "off_topic": 5},
     },
 }  # fmt: skip
+# "equal": the answer in a pretraining dialogue that asks whether it is right; "same": both answers of most pairs. These
+# are mostly polite, so that SFT is too, and a courtesy more or less explains little of PPO's gain.
 MANNERS: dict[str, Weights] = {
     "pretrain": {"plain": 48, "polite": 34, "rude": 6, "padded": 6, "cut": 3, "repeated": 3},
     "pairs": {"plain": 30, "polite": 30, "rude": 14, "padded": 12, "cut": 8, "repeated": 6},
@@ -184,8 +186,8 @@ def draw_content(request: Request, use: str, rng: random.Random) -> str:
 
 
 def draw_manner(request: Request, use: str, rng: random.Random) -> str:
-    """The manner of one answer; use: "pretrain", "pairs" or "equal". In pretraining, nobody in distress gets an
-    unkind one."""
+    """The manner of one answer; use: "pretrain", "pairs", "equal" or "same". In pretraining, nobody in
+    distress gets an unkind one."""
     if use == "pretrain" and request.kind.group == "distress":
         return "plain"
     return _draw(MANNERS[use], rng)
