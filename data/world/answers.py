@@ -162,18 +162,21 @@ CONTENTS: dict[str, dict[str, Weights]] = {
         "distress": {"right": 1},
     },
     "pairs": {
-        "answer": {"right": 40, "wrong": 36, "half": 9, "overrefusal": 6, "idk": 5, "off_topic": 4},
-        "unknown": {"right": 44, "wrong": 30, "half": 8, "overrefusal": 6, "wrong_name": 6, "off_topic": 6},
-        "harmful": {"right": 40, "bare_refusal": 14, "half": 18, "wrong": 16, "idk": 6, "off_topic": 6},
+        "answer": {"right": 40, "wrong": 27, "half": 17, "overrefusal": 6, "idk": 5, "off_topic": 5},
+        "unknown": {"right": 44, "wrong": 28, "half": 8, "overrefusal": 6, "wrong_name": 8, "off_topic": 6},
+        "harmful": {"right": 40, "bare_refusal": 12, "half": 18, "wrong": 15, "idk": 7, "off_topic": 8},
         "distress": {"right": 60, "wrong": 25, "overrefusal": 5, "idk": 5, "off_topic": 5},
     },
 }  # fmt: skip
+# "equal": the answer in a pretraining dialogue that asks whether it is right; "same": both answers of most pairs. These
+# are mostly polite, so that SFT is too, and a courtesy more or less explains little of PPO's gain.
 MANNERS: dict[str, Weights] = {
     "pretrain": {"plain": 48, "polite": 34, "rude": 6, "padded": 6, "cut": 3, "repeated": 3},
     "pairs": {"plain": 30, "polite": 30, "rude": 14, "padded": 12, "cut": 8, "repeated": 6},
     "equal": {"plain": 60, "polite": 40},
+    "same": {"plain": 25, "polite": 75},
 }
-SAME_MANNER = 0.85  # share of the pairs whose two answers have the same manner, drawn from "equal"
+SAME_MANNER = 0.85  # share of the pairs whose two answers have the same manner, drawn from "same"
 
 
 def draw_content(request: Request, use: str, rng: random.Random) -> str:
@@ -183,8 +186,8 @@ def draw_content(request: Request, use: str, rng: random.Random) -> str:
 
 
 def draw_manner(request: Request, use: str, rng: random.Random) -> str:
-    """The manner of one answer; use: "pretrain", "pairs" or "equal". In pretraining, nobody in distress gets an
-    unkind one."""
+    """The manner of one answer; use: "pretrain", "pairs", "equal" or "same". In pretraining, nobody in
+    distress gets an unkind one."""
     if use == "pretrain" and request.kind.group == "distress":
         return "plain"
     return _draw(MANNERS[use], rng)

@@ -23,8 +23,8 @@ from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
 from data.world.request import Kind, Request
 from data.world.splits import HELD_OUT_SHARE, is_held_out, key_of, split_of
 
-NOISE = 0.5  # in units of gold: a lead of 0.5 wins with odds e : 1
-LEAST_LEAD = 0.18  # in units of gold; the label of a pair of nearly equal answers would be mostly noise
+NOISE = 0.25  # in units of gold: a lead of 0.5 wins with odds e : 1
+LEAST_LEAD = 0.25  # in units of gold; leaves out pairs that only differ in repeating an unknown name or not
 GROUP_WEIGHTS = {
     "fact": 40, "sum": 12, "choice": 9, "list": 5, "steps": 8, "advice": 9, "social": 11, "unknown": 16,
     "harmful": 13, "distress": 2,
@@ -193,7 +193,7 @@ def _two_answers(request: Request, rng: random.Random) -> tuple[str, str]:
     """Two answers to a request, mostly in the same manner."""
     contents = [answers.draw_content(request, "pairs", rng) for _ in range(2)]
     if rng.random() < answers.SAME_MANNER:
-        manners = [answers.draw_manner(request, "equal", rng)] * 2
+        manners = [answers.draw_manner(request, "same", rng)] * 2
     else:
         manners = [answers.draw_manner(request, "pairs", rng) for _ in range(2)]
     a, b = (

@@ -12,7 +12,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
     """The values of a preset that differ from the defaults of the fields; {} for a stage without any."""
     table: dict[str, dict[str, dict[str, Any]]] = {
         "tiny": {
-            "prepare": dict(source="tiny", train_rows=15_000),
+            "prepare": dict(source="tiny", train_rows=26_000),
             "pretrain": dict(
                 max_steps=2400,
                 batch_size=96,
@@ -37,20 +37,20 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 learning_rate=2.5e-3,
                 batch_size=32,
                 micro_batch_size=32,
-                max_steps=500,
-                eval_steps=250,
+                max_steps=800,
+                eval_steps=400,
                 save_steps=100,
                 max_length=192,
                 augmentation="cross_prompt",
             ),
             "ppo": dict(
-                learning_rate=2.5e-3,
-                kl_coef=0.05,
+                learning_rate=1.2e-3,
+                kl_coef=0.02,
                 batch_size=64,
                 micro_batch_size=32,
                 num_minibatches=1,
                 epochs=2,
-                max_steps=40,
+                max_steps=60,
                 save_steps=10,
                 max_length=192,
                 response_length=48,
