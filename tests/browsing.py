@@ -88,7 +88,7 @@ def visit(browser):
     yield open_page
     for page in pages:
         page.context.close()
-    assert troubles == []
+    assert troubles == [], troubles
 
 
 def outside(url, address):
