@@ -23,7 +23,7 @@ from data.world.parse import CLOSERS, FOLLOW_UPS, OPENERS, parse
 from data.world.request import Kind, Request
 from data.world.splits import HELD_OUT_SHARE, is_held_out, key_of, split_of
 
-NOISE = 0.25  # in units of gold: a lead of 0.5 wins with odds e : 1
+NOISE = 0.25  # in units of gold: a lead of 0.25 wins with odds e : 1
 LEAST_LEAD = 0.25  # in units of gold; leaves out pairs that only differ in repeating an unknown name or not
 GROUP_WEIGHTS = {
     "fact": 40, "sum": 12, "choice": 9, "list": 5, "steps": 8, "advice": 9, "social": 11, "unknown": 16,
