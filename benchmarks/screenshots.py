@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that it runs as a script
@@ -38,6 +38,7 @@ from ui.texts import Texts  # noqa: E402
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
 PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes minutes to load the models
+LONGEST = 45_000  # milliseconds that a picture waits for a page to come to rest
 QUESTION = "My neighbour plays loud music at night. What should I do?"
 QUALITY = 78  # of the pictures, in WebP's scale from 0 to 100
 Size = tuple[int, int]
@@ -85,17 +86,20 @@ def answers(address: str) -> bool:
 def settled(page: Page) -> None:
     """Wait until the visible content has not changed for two seconds: charts are drawn and texts are complete.
 
-    The page's timers constantly change classes of hidden elements; these changes do not count.
+    The page's timers constantly change classes of hidden elements; these changes do not count. A page that
+    still changes after `LONGEST` is taken as it is.
     """
-    page.wait_for_function(
-        """() => {
-            const tabs = document.querySelector("#tabs");
-            const seen = tabs.innerText.length + " " + tabs.querySelectorAll("svg *, img").length;
-            if (seen !== window.lastSeen) [window.lastSeen, window.seenSince] = [seen, performance.now()];
-            return performance.now() - window.seenSince > 2000;
-        }""",
-        polling=250,
-    )
+    with contextlib.suppress(TimeoutError):
+        page.wait_for_function(
+            """() => {
+                const tabs = document.querySelector("#tabs");
+                const seen = tabs.innerText.length + " " + tabs.querySelectorAll("svg *, img").length;
+                if (seen !== window.lastSeen) [window.lastSeen, window.seenSince] = [seen, performance.now()];
+                return performance.now() - window.seenSince > 2000;
+            }""",
+            polling=250,
+            timeout=LONGEST,
+        )
 
 
 def go_to(page: Page, name: str, language: str) -> None:
