@@ -30,7 +30,8 @@ def fresh(tmp_path):
         yield SimpleNamespace(workspace=workspace, address=address)
 
 
-def test_a_newcomer_trains_everything_by_one_click_sees_the_comparison_and_chats(visit, fresh):
+def test_a_newcomer_trains_everything_by_one_click_sees_the_comparison_and_chats(fresh, visit):
+    # The page closes before its server, because the later fixture ends first.
     page = visit(fresh.address)
     page.locator("#home-train-tiny").click()
     page.wait_for_selector("#home-now .chip.running, #home-now .chip.queued")
