@@ -38,7 +38,7 @@ from ui.texts import Texts  # noqa: E402
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
 PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes minutes to load the models
-LONGEST = 45_000  # milliseconds that a picture waits for a page to come to rest
+LONGEST = 12_000  # milliseconds that a picture waits for a page to come to rest
 QUESTION = "My neighbour plays loud music at night. What should I do?"
 QUALITY = 78  # of the pictures, in WebP's scale from 0 to 100
 Size = tuple[int, int]
