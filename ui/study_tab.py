@@ -30,7 +30,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     gr.HTML(parts.intro(escape(t("intro.study"))), padding=False)
     with gr.Row(elem_classes="pick-row"):
         design = gr.Dropdown(designs, value="mini", label=t("study.design"), filterable=False, scale=3)
-        start = gr.Button(t("study.start"), variant="primary", scale=0, min_width=150, elem_id="start-study")
+        start = gr.Button(t("study.start"), variant="primary", scale=0, min_width=200, elem_id="start-study")
         stop = gr.Button(t("study.stop"), scale=0, min_width=110, visible=False, elem_id="stop-study")
     plan = gr.HTML(padding=False, elem_id="study-plan")
     choice = gr.Dropdown([], label=t("study.shown"), filterable=False, visible=False)
