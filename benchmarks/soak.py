@@ -2,9 +2,9 @@
 
 python -m benchmarks.soak --json soak.json
 
-Short trainings one after another by the command line, which the page shows, raters who ask and vote by the HTTP API, and pages in Chromium
-that are opened, looked at and closed (without Chromium: fetched by HTTP, and the verdict says so). Every ten
-seconds the app's memory, file handles and threads, its processes and the temporary files are counted. Flat
+Short trainings one after another by the command line, which the page shows; raters who ask and vote by the
+HTTP API; and pages in Chromium that are opened, looked at and closed (without Chromium: fetched by HTTP, and
+the verdict says so). Every ten seconds the app's memory, file handles and threads, its processes and the temporary files are counted. Flat
 means: from the end of the warm-up to the end, a straight line through the values rises by less than what
 `BOUNDS` allows. The warm-up is longer than the 15 minutes for which the server keeps the session of a page that
 fell silent (`ui/sessions.py`); before that, memory has to rise.
