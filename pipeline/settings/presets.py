@@ -12,7 +12,7 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
     """The values of a preset that differ from the defaults of the fields; {} for a stage without any."""
     table: dict[str, dict[str, dict[str, Any]]] = {
         "tiny": {
-            "prepare": dict(source="tiny", train_rows=26_000),
+            "prepare": dict(source="tiny", train_rows=32_000),
             "pretrain": dict(
                 max_steps=2400,
                 batch_size=96,
@@ -37,8 +37,8 @@ def preset_values(stage: str, preset: str) -> dict[str, Any]:
                 learning_rate=2.5e-3,
                 batch_size=32,
                 micro_batch_size=32,
-                max_steps=800,
-                eval_steps=400,
+                max_steps=1200,
+                eval_steps=600,
                 save_steps=100,
                 max_length=192,
                 augmentation="cross_prompt",
