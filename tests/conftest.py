@@ -5,6 +5,7 @@ that module fixtures are made once. The files that take longest come first, so t
 about the same time.
 """
 
+import gc
 import os
 import random
 import shutil
@@ -62,6 +63,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish():
+    """The garbage collector ignores all that the imports made: trainers collect often, and each pass over the
+    objects of torch, transformers and Gradio takes half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
