@@ -36,18 +36,22 @@ SMALLEST = {
 }
 
 
-class QuickJobs(JobRunner):
-    """A job runner that trains with the smallest settings and as urgently as everything else.
+class UrgentJobs(JobRunner):
+    """A job runner that trains as urgently as everything else.
 
     A training that gives way would wait for whatever else the machine does, and the test with it.
     """
 
-    def start(self, stage, preset="tiny", precision=None, overrides=()):
-        return super().start(stage, preset, precision, [*SMALLEST[stage], *overrides])
-
     def _launch(self, run_id):
         with mock.patch.object(processes, "give_way"):
             super()._launch(run_id)
+
+
+class QuickJobs(UrgentJobs):
+    """An urgent job runner that trains with the smallest settings."""
+
+    def start(self, stage, preset="tiny", precision=None, overrides=()):
+        return super().start(stage, preset, precision, [*SMALLEST[stage], *overrides])
 
 
 class FakeClient:

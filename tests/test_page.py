@@ -22,7 +22,7 @@ from browsing import (
     wait_for_answers,
 )
 from little_policies import save_policies
-from served_page import served, services_on
+from served_page import UrgentJobs, served, services_on
 
 from data.workspace import Workspace
 from pipeline.arena.client import InferenceClient
@@ -63,7 +63,8 @@ def real(tmp_path_factory, random_base):
     sizes = ["train_rows=400", "validation_rows=20", "test_rows=20"]
     execute("prepare", build("prepare", "tiny", overrides=sizes), workspace)
     save_policies(random_base, folder / "demo")
-    with services_on(workspace, {"tiny": folder / "demo"}, InferenceClient(workspace)) as services:
+    client = InferenceClient(workspace)
+    with services_on(workspace, {"tiny": folder / "demo"}, client, runner=UrgentJobs) as services:
         services.arena.start()
         with served(services) as address:
             yield SimpleNamespace(workspace=workspace, address=address, base=random_base)

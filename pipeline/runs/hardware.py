@@ -38,6 +38,11 @@ def hardware() -> dict[str, Any]:
 
 def software() -> dict[str, str]:
     """Versions of Python, the system and the packages that a result depends on."""
+    return dict(_versions())
+
+
+@functools.cache  # a process keeps the versions that it imported; reading them takes 50 ms
+def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version(), "system": platform.platform()}
     for name in _PACKAGES:
         try:
