@@ -6,6 +6,7 @@ about the same time.
 """
 
 import gc
+import importlib
 import os
 import random
 import shutil
@@ -66,8 +67,13 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """The garbage collector ignores all that the imports made: trainers collect often, and each pass over the
-    objects of torch, transformers and Gradio takes half a second."""
+    """Import what trainers import when they start, and let the garbage collector ignore all that exists now.
+
+    Every training collects garbage several times, and each pass over the objects of torch, transformers and
+    Gradio takes half a second.
+    """
+    if "torch" in sys.modules:
+        importlib.import_module("pipeline.commands.preload")
     gc.collect()
     gc.freeze()
 

@@ -155,7 +155,14 @@ def test_before_two_replicates_there_is_no_verdict(workspace, file, capsys):
     assert "There is no verdict yet: 1 of 1 replicates" in report_file(workspace, file)
 
 
-@pytest.mark.parametrize(("noise", "replicates"), [(0.001, 3), (0.03, 5), (0.3, 6)])
+@pytest.mark.parametrize(
+    ("noise", "replicates"),
+    [
+        pytest.param(0.001, 3, marks=pytest.mark.slow),
+        (0.03, 5),
+        pytest.param(0.3, 6, marks=pytest.mark.slow),
+    ],
+)
 def test_the_number_of_replicates_is_estimated_once_after_the_pilot(
     workspace, file, monkeypatch, noise, replicates
 ):
