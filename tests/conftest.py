@@ -1,8 +1,9 @@
 """Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
 
-`make test` runs the files in two processes side by side (pytest-xdist). Each file belongs to one process, so
-that module fixtures are made once. The files that take longest come first, so that both processes end at
-about the same time.
+`make test` runs the files in three processes side by side (pytest-xdist), one more than the two cores that it is
+made for, because tests of the page and of child processes often wait. Each file belongs to one process, so that
+module fixtures are made once. The files that take longest come first, so that all processes end at about the
+same time.
 """
 
 import gc
@@ -19,7 +20,7 @@ from hypothesis import settings
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other test process uses the other core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other test processes use the other cores
 # The same examples in every run and no time limit per example, so that no result depends on chance or speed.
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
@@ -35,18 +36,29 @@ BROWSER = (
 )
 LONGEST_FIRST = (
     "test_page.py",
-    "test_accessibility.py",
-    "test_study_run.py",
-    "test_kill_and_resume.py",
-    "test_inference.py",
     "test_page_state.py",
-    "test_distributed.py",
+    "test_kill_and_resume.py",
     "test_arena_page.py",
+    "test_study_run.py",
+    "test_inference.py",
+    "test_sft.py",
     "test_training_recovery.py",
-    "test_jobs.py",
-    "test_hub.py",
-    "test_evaluate.py",
+    "test_accessibility.py",
+    "test_roles.py",
+    "test_ppo_recovery.py",
+    "test_ppo_sanity.py",
+    "test_everything.py",
+    "test_reward.py",
+    "test_ppo.py",
+    "test_judged_evaluation.py",
     "test_cli.py",
+    "test_payloads.py",
+    "test_door.py",
+    "test_hub.py",
+    "test_api.py",
+    "test_login_browser.py",
+    "test_jobs.py",
+    "test_evaluate.py",
 )
 
 TEXT = [

@@ -1,5 +1,6 @@
 """The job runner with real processes and real signals, but without training."""
 
+import contextlib
 import json
 import os
 import signal
@@ -43,7 +44,8 @@ def jobs(workspace):
     for runner in runners:
         runner.close()
     for process in psutil.Process().children(recursive=True):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            process.kill()
 
 
 def rounds(runner, count):

@@ -70,7 +70,10 @@ def failing_once_above(trainer, monkeypatch, most, error):
 
 
 @pytest.mark.faults(19)
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("could not create a primitive")])
+@pytest.mark.parametrize(
+    "error",
+    [pytest.param(MemoryError(), marks=pytest.mark.slow), RuntimeError("could not create a primitive")],
+)
 def test_out_of_memory_halves_the_micro_batch_and_the_result_is_the_same(make_trainer, monkeypatch, error):
     undisturbed, short = make_trainer("micro_batch_size=2"), make_trainer("micro_batch_size=2")
     failing_once_above(short, monkeypatch, 1, error)
@@ -136,7 +139,7 @@ def nan_gradient(rollout):
 
 
 @pytest.mark.faults(18)
-@pytest.mark.parametrize("spoil", [nan_advantage, nan_gradient])
+@pytest.mark.parametrize("spoil", [nan_advantage, pytest.param(nan_gradient, marks=pytest.mark.slow)])
 def test_a_loss_that_is_not_finite_rolls_back_to_the_last_checkpoint_and_continues_at_a_lower_rate(
     make_trainer, monkeypatch, spoil
 ):

@@ -174,7 +174,14 @@ def way_gone(prepare, rewards, **how):
 
 
 @pytest.mark.parametrize(
-    "how", [dict(), *({"precision": p, "fp32": False} for p in ("bf16", "int8", "int4"))], ids=str
+    "how",
+    [
+        dict(),
+        pytest.param({"precision": "bf16", "fp32": False}, marks=pytest.mark.slow),
+        pytest.param({"precision": "int8", "fp32": False}, marks=pytest.mark.slow),
+        {"precision": "int4", "fp32": False},
+    ],
+    ids=str,
 )
 def test_a_constant_reward_leaves_the_policy_unchanged(prepare, how):
     """The same loop and settings do follow a reward that is not constant."""

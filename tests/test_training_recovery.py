@@ -121,8 +121,15 @@ def test_when_no_memory_saving_measure_is_left_the_run_fails_with_advice(little,
 
 
 @pytest.mark.faults(18)
-@pytest.mark.parametrize("stage", ["sft", "reward"])
-@pytest.mark.parametrize("factor", [math.nan, 1e37], ids=["loss", "gradient"])
+@pytest.mark.parametrize(
+    ("stage", "factor"),
+    [
+        pytest.param("sft", math.nan, id="sft-loss"),
+        pytest.param("sft", 1e37, id="sft-gradient", marks=pytest.mark.slow),
+        pytest.param("reward", math.nan, id="reward-loss", marks=pytest.mark.slow),
+        pytest.param("reward", 1e37, id="reward-gradient"),
+    ],
+)
 def test_a_loss_that_is_not_finite_rolls_back_and_lowers_the_rate(
     little, random_base, monkeypatch, stage, factor
 ):

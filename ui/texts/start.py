@@ -23,7 +23,7 @@ START: dict[str, tuple[str, str]] = {
         "nor a GPU. “small” trains SmolLM2 on real preference data, which it downloads once.",
         "一键按顺序运行所有步骤；可以观察曲线，也可以关闭页面。“tiny”不需要网络和显卡；“small”用真实的偏好数据训练 SmolLM2，数据只需下载一次。",
     ),
-    "home.train.tiny": ("tiny: about 45 minutes", "tiny：约 45 分钟"),
+    "home.train.tiny": ("tiny: about 20 minutes", "tiny：约 20 分钟"),
     "home.train.small": ("small: about 75 minutes", "small：约 75 分钟"),
     "home.train_note": (
         "Times are for two CPU cores. Each step can also be started on its own, with your settings, in its tab.",
