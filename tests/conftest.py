@@ -1,9 +1,9 @@
 """Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
 
-`make test` runs the files in three processes side by side (pytest-xdist), one more than the two cores that it is
-made for, because tests of the page and of child processes often wait. Each file belongs to one process, so that
-module fixtures are made once. The files that take longest come first, so that all processes end at about the
-same time.
+`make test` runs the files in three processes side by side (pytest-xdist), one more than the two cores that it
+is made for, because tests of the page and of child processes often wait. Each file belongs to one process, so
+that module fixtures are made once. The files that take longest come first, so that all processes end at about
+the same time.
 """
 
 import gc
