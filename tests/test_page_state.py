@@ -119,7 +119,8 @@ def test_two_people_on_one_device_have_votes_of_their_own(visit, quick):
     page.locator("#mine button").first.click()
     page.wait_for_selector("text=Your votes in this season: 1.")
     fill(page, "rater-name", "Bob")
-    page.locator("#rate-as").click()
+    with page.expect_navigation():  # the page loads again, under the other name
+        page.locator("#rate-as").click()
     page.wait_for_selector("#vote-button[disabled]")
     page.locator("#mine button").first.click()
     page.wait_for_selector("text=Your votes in this season: 0.")
