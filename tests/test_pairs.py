@@ -58,6 +58,18 @@ def test_scores_and_gradients_equal_those_of_separate_rows(classifier):
     torch.testing.assert_close(packed_gradients, gradients, rtol=1e-4, atol=1e-5)
 
 
+def test_the_padding_of_a_wide_batch_stays_within_the_positions_of_the_base(classifier):
+    """Both long responses fit into the base's 512 positions; their common row is wider."""
+    generator = torch.Generator().manual_seed(0)
+    long = [torch.randint(5, 60, (400,), generator=generator).tolist() for _ in range(2)]
+    cases = [(long[0], long[1]), ([7, 8, 20, 2], [7, 8, 9, 30, 2])]
+    with torch.no_grad():
+        expected = scores_of_own_rows(classifier, cases)
+        pairs.share_prompts(classifier)
+        found = classifier(**pairs.PairCollator(2)(rows(cases))).logits
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_other_batches_use_the_classifiers_own_forward(classifier):
     batch = {"input_ids": torch.tensor([[7, 8, 9, 2]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
     before = classifier(**batch).logits

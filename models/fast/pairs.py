@@ -93,17 +93,18 @@ def _forward(classifier, input_ids=None, attention_mask=None, starts=None, **kwa
         states = base(
             input_ids=input_ids,
             attention_mask=_visible(starts, length, classifier.get_input_embeddings().weight.dtype),
-            position_ids=_positions(starts, length),
+            position_ids=_positions(starts, attention_mask),
             use_cache=False,
         )[0]
     return SequenceClassifierOutput(logits=classifier.score(states.flatten(0, 1)[read]))
 
 
-def _positions(starts: torch.Tensor, length: int) -> torch.Tensor:
-    """Position ids [B, L]: those of the rest of rejected continue from the common beginning."""
+def _positions(starts: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Position ids [B, L]: those of the rest of rejected continue from the common beginning. Padding has
+    position 0, because a wide batch would otherwise count beyond the positions that the base has."""
     chosen, rejected = starts[:, :1], starts[:, 1:]
-    place = torch.arange(length, device=starts.device)
-    return torch.where(place < rejected, place, place - rejected + chosen)
+    place = torch.arange(attention_mask.shape[1], device=starts.device)
+    return torch.where(place < rejected, place, place - rejected + chosen) * attention_mask
 
 
 def _visible(starts: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor:
