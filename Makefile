@@ -15,7 +15,7 @@ app: $(READY)
 	$(BIN)/python app.py
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -rs -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test-browser: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m browser

@@ -1,9 +1,8 @@
 """Fixtures: small random bases with a byte-level tokenizer, created per session, and an empty workspace.
 
-`make test` runs the files in three processes side by side (pytest-xdist), one more than the two cores that it
-is made for, because tests of the page and of child processes often wait. Each file belongs to one process, so
-that module fixtures are made once. The files that take longest come first, so that all processes end at about
-the same time.
+`make test` runs the files in two processes side by side (pytest-xdist); a third one does not make it quicker
+on two cores. Each file belongs to one process, so that module fixtures are made once. The files that take
+longest come first, so that both processes end at about the same time.
 """
 
 import gc
@@ -20,7 +19,7 @@ from hypothesis import settings
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other test processes use the other cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the other test process uses the other core
 # The same examples in every run and no time limit per example, so that no result depends on chance or speed.
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
