@@ -54,11 +54,10 @@ def test_a_bag_of_words_is_far_below_the_best_reachable_accuracy():
 def test_the_world_passes_the_gates_that_it_passes_today(workspace):
     """Trains the bf16 arm of the preset, which takes about twenty minutes on two cores.
 
-    The other two gates, bag of words and 3 bits, are missed narrowly: docs/tiny-world.md, Gates.
+    The fourth, 3 bits, is a wish that is not met: docs/tiny-world.md, Gates.
     """
     for stage in (["prepare"], ["sft"], ["reward", "--precision", "bf16"], ["ppo", "--precision", "bf16"]):
         assert main([*stage, "--workspace", str(workspace.root), "--preset", "tiny"]) == 0
     gates = measure_gates(workspace, 500)
     passed = gates.passed()
-    assert passed["string edits"] and passed["2 bits"], gates
-    assert gates.reward_model > gates.bag_of_words, gates
+    assert passed["bag of words"] and passed["string edits"] and passed["2 bits"], gates
