@@ -3,6 +3,10 @@
 PPO trades KL for gold, so two policies are compared where they are equally far from their SFT model. Every
 policy of a study, snapshots of its training included, answers the same prompts. This module finds the gold of
 a PPO run at a given KL; `evaluation.study` draws conclusions.
+
+With all snapshots, that is the gold where the run first comes to the KL. Without them (`trained`), it lies on
+the straight line in sqrt(KL) from SFT to the trained policy, so the whole training counts: a reward model
+that helps late is not judged by the first steps.
 """
 
 from __future__ import annotations
@@ -99,6 +103,12 @@ def gold_at(path: Sequence[Measurement], sft: Gold, kl: float) -> Gold | None:
             return gold + share * (one.gold - gold)
         before, gold = distance, one.gold
     return None
+
+
+def trained(study: Study) -> Study:
+    """The study with only the last snapshot of each PPO run."""
+    last = {path[-1].name for runs in study.paths.values() for path in runs.values()}
+    return Study(study.sft, tuple(one for one in study.measurements if one.name in last))
 
 
 def matched(study: Study, arm: str, replicate: int, kl: float) -> dict[float, Gold]:

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from data.errors import Code, UserError
 from evaluation.equivalence import Interval, Tost, holm, mean_interval, p_different, p_greater, tost
-from evaluation.matched_kl import Study, difference_at, gain_at
+from evaluation.matched_kl import Study, difference_at, gain_at, trained
 
 Outcome = Literal["equivalent", "worse", "better", "undecided"]
+Points = Literal["snapshots", "trained"]
 MOST_UNREACHED = 0.1  # the share of its replicates that an arm may lose before it is undecided
 
 
@@ -38,7 +39,9 @@ class Question:
     control: an arm that is known to harm; the study must find the harm; "" for a study without one.
     described: arms that are measured without a test. kl: nats per sequence at which the
     arms are compared. margin: the largest difference that still counts as none, as a share of the reference's
-    gain in gold over SFT at that KL. alpha: the level of each family of tests.
+    gain in gold over SFT at that KL. alpha: the level of each family of tests. points: which points of a PPO
+    run, besides SFT, gold at that KL is interpolated between: all snapshots, or the trained policy alone (see
+    `evaluation.matched_kl`).
     """
 
     treatments: tuple[str, ...]
@@ -49,6 +52,7 @@ class Question:
     margin: float = 0.1
     alpha: float = 0.05
     described: tuple[str, ...] = ()
+    points: Points = "snapshots"
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -142,6 +146,8 @@ def analyse(study: Study, question: Question) -> Analysis:
             raise UserError(
                 f"the study has no measurement of the arm {arm}; measured: {measured}", code=Code.REQUEST
             )
+    if question.points == "trained":
+        study = trained(study)
     found = {r: gain_at(study, question.reference, r, question.kl) for r in study.sft}
     gains = {replicate: gain for replicate, gain in found.items() if gain is not None}
     if len(gains) < 2:

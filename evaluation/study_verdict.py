@@ -39,8 +39,9 @@ def _sentence(analysis: Analysis, outcomes: dict[str, str]) -> str:
         found = [one for one in analysis.comparisons if outcomes[one.arm] == outcome]
         if found:
             clauses.append(_clause(analysis, outcome, found))
+    line = " (on the line to the trained policy)" if question.points == "trained" else ""
     return (
-        f"At {question.kl:g} nats per sequence from SFT, compared with PPO against the {question.reference} "
+        f"At {question.kl:g} nats per sequence from SFT{line}, compared with PPO against the {question.reference} "
         f"reward model, {'; '.join(clauses)}."
     )
 

@@ -1,6 +1,7 @@
 """The analysis of a study: gold at the same KL, gates, verdicts, and simulated studies of known truth."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from benchmarks.simulated_studies import Truth
 from data.errors import UserError
 from evaluation import overoptimisation
 from evaluation.equivalence import mean_interval, p_different
-from evaluation.matched_kl import Measurement, Study, difference_at, gold_at, matched
+from evaluation.matched_kl import Measurement, Study, difference_at, gain_at, gold_at, matched, trained
 from evaluation.study import Question, analyse, compare, conclude
 from evaluation.study_verdict import verdict
 
@@ -51,6 +52,22 @@ def test_runs_are_compared_under_the_same_penalty_only():
     assert list(matched(study, "bf16", 0, 2.0)) == [0.05, 0.2]
     assert difference_at(study, "int4", "bf16", 0, 2.0) == pytest.approx(-0.05)
     assert difference_at(study, "int4", "bf16", 0, 3.0) is None
+
+
+def test_trained_policies_are_compared_on_the_line_from_sft_whatever_the_snapshots_say():
+    late = [measured(1.0, [0.0, 0.2], 1), measured(4.0, [0.8, 1.0], 2)]  # falls before it rises
+    study = Study({0: SFT}, tuple(late))
+    assert gain_at(study, "bf16", 0, 1.0) == pytest.approx(-0.4)
+    assert gain_at(trained(study), "bf16", 0, 1.0) == pytest.approx(0.2)  # half of the way in sqrt(KL)
+    assert gain_at(trained(study), "bf16", 0, 4.1) is None
+
+
+def test_the_question_says_which_points_count():
+    found = complete({"2-bit": -0.1, "int4": -0.1})
+    snapshots, line = (analyse(found, replace(QUESTION, points=points)) for points in ("snapshots", "trained"))
+    assert line.gains == pytest.approx(analyse(trained(found), QUESTION).gains)
+    assert list(line.gains) != list(snapshots.gains)
+    assert "on the line to the trained policy" in verdict(line).sentence + verdict(replace(line, faults=())).sentence
 
 
 def complete(effects=None, replicates=4, **more):

@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass as settings_class
 from data.errors import Code, UserError
 from data.files import sha256_text
 from data.workspace import check_name
-from evaluation.study import Question
+from evaluation.study import Points, Question
 from pipeline.settings.fields import Preset
 from pipeline.settings.layers import build, read_config, to_dict
 from pipeline.settings.stages import STAGES
@@ -111,7 +111,8 @@ class StudyDesign:
     the KL penalty, one list for all arms or {arm: list}. A replicate has its own data, SFT and reward models;
     its seed is first_seed plus its number. most: where it is larger than replicates, the number is estimated
     again after the first `pilot` replicates, without looking at any effect, between replicates and most; 0
-    for a fixed number. prompts: how many common prompts every policy answers. settings: {stage: {field:
+    for a fixed number. points: whether gold at `kl` is interpolated between all snapshots of a PPO run or between SFT
+    and the trained policy. prompts: how many common prompts every policy answers. settings: {stage: {field:
     value}} of the stages `prepare`, `sft`, `reward` and `ppo`, over the preset's values.
     """
 
@@ -126,6 +127,7 @@ class StudyDesign:
     preset: Preset = "tiny"
     base_model: str = Field("", max_length=1000)
     primary: Literal["gold at the same KL"] = "gold at the same KL"
+    points: Points = "snapshots"
     kl: float = Field(2.0, gt=0, le=1000)
     margin: float = Field(0.1, gt=0, lt=1)
     alpha: float = Field(0.05, gt=0, lt=0.5)
@@ -161,7 +163,7 @@ class StudyDesign:
         """What `evaluation.study` has to answer."""
         return Question(
             self.treatments, self.reference, self.again, self.control,
-            self.kl, self.margin, self.alpha, self.described,
+            self.kl, self.margin, self.alpha, self.described, self.points,
         )  # fmt: skip
 
     @property
