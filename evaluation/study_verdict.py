@@ -41,8 +41,8 @@ def _sentence(analysis: Analysis, outcomes: dict[str, str]) -> str:
             clauses.append(_clause(analysis, outcome, found))
     line = " (on the line to the trained policy)" if question.points == "trained" else ""
     return (
-        f"At {question.kl:g} nats per sequence from SFT{line}, compared with PPO against the {question.reference} "
-        f"reward model, {'; '.join(clauses)}."
+        f"At {question.kl:g} nats per sequence from SFT{line}, compared with PPO against the "
+        f"{question.reference} reward model, {'; '.join(clauses)}."
     )
 
 

@@ -54,7 +54,7 @@ def test_runs_are_compared_under_the_same_penalty_only():
     assert difference_at(study, "int4", "bf16", 0, 3.0) is None
 
 
-def test_trained_policies_are_compared_on_the_line_from_sft_whatever_the_snapshots_say():
+def test_trained_policies_are_compared_on_the_line_from_sft():
     late = [measured(1.0, [0.0, 0.2], 1), measured(4.0, [0.8, 1.0], 2)]  # falls before it rises
     study = Study({0: SFT}, tuple(late))
     assert gain_at(study, "bf16", 0, 1.0) == pytest.approx(-0.4)
@@ -64,10 +64,13 @@ def test_trained_policies_are_compared_on_the_line_from_sft_whatever_the_snapsho
 
 def test_the_question_says_which_points_count():
     found = complete({"2-bit": -0.1, "int4": -0.1})
-    snapshots, line = (analyse(found, replace(QUESTION, points=points)) for points in ("snapshots", "trained"))
+    snapshots, line = (
+        analyse(found, replace(QUESTION, points=points)) for points in ("snapshots", "trained")
+    )
     assert line.gains == pytest.approx(analyse(trained(found), QUESTION).gains)
     assert list(line.gains) != list(snapshots.gains)
-    assert "on the line to the trained policy" in verdict(line).sentence + verdict(replace(line, faults=())).sentence
+    told = verdict(replace(line, faults=())).sentence
+    assert "from SFT (on the line to the trained policy), compared" in told
 
 
 def complete(effects=None, replicates=4, **more):

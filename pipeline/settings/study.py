@@ -111,9 +111,9 @@ class StudyDesign:
     the KL penalty, one list for all arms or {arm: list}. A replicate has its own data, SFT and reward models;
     its seed is first_seed plus its number. most: where it is larger than replicates, the number is estimated
     again after the first `pilot` replicates, without looking at any effect, between replicates and most; 0
-    for a fixed number. points: whether gold at `kl` is interpolated between all snapshots of a PPO run or between SFT
-    and the trained policy. prompts: how many common prompts every policy answers. settings: {stage: {field:
-    value}} of the stages `prepare`, `sft`, `reward` and `ppo`, over the preset's values.
+    for a fixed number. points: whether gold at `kl` is interpolated between all snapshots of a PPO run or
+    between SFT and the trained policy. prompts: how many common prompts every policy answers. settings:
+    {stage: {field: value}} of the stages `prepare`, `sft`, `reward` and `ppo`, over the preset's values.
     """
 
     name: str
