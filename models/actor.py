@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 from torch import nn
 
 from models import adapters
 from models.fast import decoding, switch
 from models.fast.last_block import LastBlock, backbone
 from models.fast.logprobs import TokenLogprobs, plain_logprobs, token_logprobs
+from models.fast.peft_import import PeftModel
 from models.loading import Head, load_causal
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"

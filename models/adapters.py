@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
@@ -25,6 +24,7 @@ from data.errors import Code, UserError
 from data.files import json_bytes, sync_folder, write_atomic
 from models import base_files
 from models.fast import lora, switch
+from models.fast.peft_import import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from models.loading import Head, base_hash, resolve_base, tokenizer_hash
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"

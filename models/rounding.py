@@ -9,11 +9,11 @@ few bits harmful. Embeddings, heads, norms and adapters stay as they are, as in 
 from __future__ import annotations
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from models.adapters import HEAD_NAMES
+from models.fast.peft_import import LoraLayer
 
 BITS = {"rtn2": 2, "rtn3": 3}
 GROUP = 64  # inputs that share a scale

@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 from little_policies import save_policies
-from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from models import adapters
 from models.fast import attention, llama, lora, siblings
 from models.fast.gelu import TanhGELU
+from models.fast.peft_import import LoraLayer
 from models.loading import load_causal, use_fused_gelu
 
 CPU = torch.device("cpu")

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from models.fast import lora, operators, switch
+from models.fast.peft_import import LoraLayer
 from models.precision import has_bf16_products
 
 MOST_BYTES = 2**29  # of all packed matrices together

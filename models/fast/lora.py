@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from types import MethodType
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from models.fast import operators, siblings
+from models.fast.peft_import import LoraLayer
 from models.precision import has_bf16_products
 
 # Up to this number of rows a product is faster with a matrix packed for few rows (models.fast.decoding).

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import nn
+
+from models.fast.peft_import import LoraLayer
 
 NAMES = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 MOST_BYTES = 2**29  # of a model; `join` needs that much memory again for a moment

@@ -10,6 +10,7 @@ stages (`pipeline.settings.stages`) names the module of a stage, which is import
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -201,6 +202,7 @@ def _call(row: Stage, settings: Any, run: Run, workspace: Workspace) -> dict[str
             )
     if row.uses_models:
         quiet()
+        importlib.import_module("models.fast.peft_import")  # before TRL imports PEFT
         from models.fast import heap  # imported here because it loads torch, as the stage does
         from pipeline.training.seeding import make_deterministic
 
