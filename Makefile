@@ -1,5 +1,6 @@
 # make app    set up once, then start the page on http://127.0.0.1:7860
-# make test   set up once, then run the tests (without Chromium, browser tests are skipped with a reason)
+# make test   set up once, then run the quick tests
+# make test-browser   set up once, then run the tests in Chromium (without it, they are skipped with a reason)
 # make test-faults   set up once, then run the whole fault matrix and write docs/faults.md
 # make lint   set up once, then check style, format and types
 
@@ -15,10 +16,10 @@ app: $(READY)
 	$(BIN)/python app.py
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -rs -m "not slow and not browser" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test-browser: $(READY_DEV)
-	$(BIN)/python -m pytest -rs -m browser
+	$(BIN)/python -m pytest -rs -m "browser and not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 test-slow: $(READY_DEV)
 	$(BIN)/python -m pytest -rs -m slow

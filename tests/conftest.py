@@ -24,11 +24,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
 
+# The long tests in Chromium, which `make test-browser` runs; `make test` keeps those of the arena.
 BROWSER = (
     "test_page.py",
     "test_accessibility.py",
     "test_page_state.py",
-    "test_arena_page.py",
     "test_login_browser.py",
     "test_newcomer.py",
     "test_trained_page.py",
