@@ -31,9 +31,10 @@ def fixed(design: StudyDesign, t: Texts) -> list[str]:
     size = {"replicates": design.replicates, "arms": len(design.arms), "preset": design.preset}
     more = t("study.plan_more", most=design.most, pilot=design.pilot) if design.most else ""
     margin = {"margin": parts.percent(design.margin), "power": parts.percent(design.power)}
+    line = t("study.plan_line") if design.points == "trained" else ""
     return [
         t("study.plan_size", **size) + more,
-        t("study.plan_outcome", kl=f"{design.kl:g}", prompts=f"{design.prompts:,}"),
+        t("study.plan_outcome", kl=f"{design.kl:g}", prompts=f"{design.prompts:,}") + line,
         t("study.plan_margin", alpha=f"{design.alpha:g}", **margin),
     ]
 

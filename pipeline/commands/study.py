@@ -169,7 +169,8 @@ def table(design: StudyDesign, found: Sequence[Share]) -> str:
         f"study {design.name}: {design.replicates} replicates of {len(design.arms)} arms, "
         f"preset {design.preset}"
         + (f"; up to {design.most} after a pilot of {design.pilot}" if design.most else ""),
-        f"primary outcome: {design.primary}, {design.kl:g} nats per sequence, on {design.prompts:,} prompts",
+        f"primary outcome: {design.primary}, {design.kl:g} nats per sequence, on {design.prompts:,} prompts, "
+        + ("on the line to the trained policy" if design.points == "trained" else "between snapshots"),
         f"margin: {design.margin:.0%} of PPO's gain; alpha {design.alpha:g}, power {design.power:.0%}",
         "",
         f"{'runs':>6}  {'hours':>7}  {'what':<24} estimated from",

@@ -123,7 +123,11 @@ def _differences(measured: Measured, found: Findings) -> Iterable[str]:
         return
     question = measured.question
     yield f"<h2>Gold at {question.kl:g} nats per sequence, compared with {question.reference}</h2>"
-    yield '<p class="quiet">One dot per replicate; the shaded band is the margin.</p>'
+    points = {
+        "snapshots": "Gold is that of a PPO run where it first comes to this KL, between its snapshots.",
+        "trained": "Gold lies on the straight line in √KL from SFT to the trained policy.",
+    }[question.points]
+    yield f'<p class="quiet">{points} One dot per replicate; the shaded band is the margin.</p>'
     yield _drawn(forest(measured, found))
     yield _table(
         (

@@ -68,6 +68,10 @@ STUDY: dict[str, tuple[str, str]] = {
         "Compared: the gold reward at {kl} nats per sequence from SFT, on {prompts} prompts",
         "比较的是：离 SFT 每条序列 {kl} nats 处的标准奖励，用 {prompts} 条提示词",
     ),
+    "study.plan_line": (
+        ", on the straight line from SFT to the trained policy",
+        "，取 SFT 与训练后策略之间的直线",
+    ),
     "study.plan_margin": (
         "Equivalent means: within {margin} of PPO's gain. Significance level {alpha}, power {power}",
         "等效的含义：差别不超过 PPO 增益的 {margin}。显著性水平 {alpha}，检验功效 {power}",
