@@ -51,8 +51,9 @@ def runs_table(found: Sequence[Share], t: Texts) -> str:
         for share in found
     ]
     known = [share.hours for share in found if share.hours is not None]
-    least = t("study.plan_least") if len(known) < len(found) else ""
-    rows.append([t("study.plan_sum"), sum(share.count for share in found), f"{sum(known):.2f}", least])
+    hours = f"{sum(known):.2f}" if known else "?"
+    least = t("study.plan_least") if 0 < len(known) < len(found) else ""
+    rows.append([t("study.plan_sum"), sum(share.count for share in found), hours, least])
     heads = [t("study.plan_what"), t("study.plan_runs"), t("study.plan_hours"), t("study.plan_source")]
     return parts.table(heads, rows)
 

@@ -182,8 +182,9 @@ def table(design: StudyDesign, found: Sequence[Share]) -> str:
         )
     known = [share.hours for share in found if share.hours is not None]
     total = sum(share.count for share in found)
-    least = " (at least)" if len(known) < len(found) else ""
-    lines.append(f"{total:>6}  {sum(known):>7.2f}  in all, one run at a time{least}")
+    hours = f"{sum(known):.2f}" if known else "?"
+    least = " (at least)" if 0 < len(known) < len(found) else ""
+    lines.append(f"{total:>6}  {hours:>7}  in all, one run at a time{least}")
     return "\n".join(lines)
 
 
