@@ -1,6 +1,6 @@
 # make app    set up once, then start the page on http://127.0.0.1:7860
 # make test   set up once, then run the quick tests
-# make test-browser   set up once, then run the tests in Chromium (without it, they are skipped with a reason)
+# make test-browser   set up once, then run the long tests in Chromium (without it, they are skipped with a reason)
 # make test-faults   set up once, then run the whole fault matrix and write docs/faults.md
 # make lint   set up once, then check style, format and types
 

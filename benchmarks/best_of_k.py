@@ -2,7 +2,7 @@
 
 SFT answers held-out prompts eight times. Each scorer picks the best of the first 2, 4 and 8 answers; the table has the
 mean gain in gold over all answers, with its standard error over prompts. What best of k cannot find, PPO will hardly
-find, so this shows in a minute whether a study's temperature lets the reward models differ. The scorers are the newest
+find, so this shows in minutes whether a study's temperature lets the reward models differ. The scorers are the newest
 reward models of the workspace, the bf16 one on a base of 2 bits, and a bag of words.
 
     python -m benchmarks.best_of_k --workspace W [--prompts 250] [--temperatures 0.7 1.0]
@@ -69,13 +69,8 @@ def scored(workspace: Workspace, answers: list[measure.Responses]) -> Iterator[t
         base = loading.resolve_base(adapters.read_card(folder)["base_model"])
         end = PromptFormat(loading.load_tokenizer(base)).eos_id
         model = RewardModel.load(folder, base, precision, loading.device())
-        yield (
-            precision,
-            np.stack(
-                [model.score(measure.scored_sequences(column, end)).double().numpy() for column in answers],
-                axis=-1,
-            ),
-        )
+        columns = [model.score(measure.scored_sequences(column, end)).double().numpy() for column in answers]
+        yield precision, np.stack(columns, axis=-1)
         del model
         gc.collect()
 

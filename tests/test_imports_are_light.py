@@ -1,4 +1,4 @@
-"""Processes that use models do not load torch's compiler, which nothing calls."""
+"""Processes that use models do not load torch's compiler."""
 
 import subprocess
 import sys

@@ -37,6 +37,13 @@ def test_the_verdict_is_quoted_word_for_word(page):
     assert CONTENT["sha256"][:8] in (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("arm", ["2-bit", "bag-of-words"])
+def test_the_differences_that_the_readme_quotes_are_those_of_the_study(arm):
+    (row,) = (one for one in CONTENT["findings"]["arms"] if one["arm"] == arm)
+    quoted = f"{row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+    assert quoted in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_world_tells_reward_models_from_a_bag_of_words():
     """PPO against a bag of words ends with less gold over four replicates or more: the 95 % interval of the
     paired difference excludes zero."""
