@@ -67,7 +67,7 @@ def _done(workspace, stage: str, base: Path, precision: str = "bf16", parents=No
 
 def weights(trainer: ppo.Trainer) -> dict[str, torch.Tensor]:
     """A copy of every trained tensor."""
-    return {name: p.detach().clone() for name, p in trainer.learner.parameters.items()}
+    return {name: p.detach().cpu().clone() for name, p in trainer.learner.parameters.items()}
 
 
 def cancel_after(monkeypatch, step: int):

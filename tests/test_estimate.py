@@ -28,6 +28,13 @@ from pipeline.runs.parents import Resolved
 from pipeline.runs.record_file import Parents
 from pipeline.settings.layers import build
 
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    """The tests expect the terms of a CPU, whatever the machine has."""
+    monkeypatch.setattr("pipeline.runs.hardware._gpu", lambda: None)
+
+
 HUGE = ("batch_size=65536", "micro_batch_size=65536", "max_length=512")
 
 

@@ -16,6 +16,7 @@ from waiting import NEVER, eventually
 
 from pipeline.commands import cli
 from pipeline.commands import execute as stages
+from pipeline.commands.stage_processes import forks
 from pipeline.runs.reader import list_runs, read_run
 from pipeline.runs.record import Run
 from pipeline.settings.layers import build
@@ -59,14 +60,15 @@ def in_its_own_process(arguments, last, errors):
 @pytest.fixture
 def killed_at(tmp_path):
     """killed_at(3, "sft", "--workspace", ...) runs a stage in a process that SIGKILL ends once it has made 3
-    steps. It is forked from one that has done the imports, as the stages of `all` are."""
-    forked = multiprocessing.get_context("forkserver")
-    forked.set_forkserver_preload(["pipeline.commands.preload"])
+    steps. It starts as the stages of `all` do."""
+    context = multiprocessing.get_context("forkserver" if forks() else "spawn")
+    if forks():
+        context.set_forkserver_preload(["pipeline.commands.preload"])
 
     def inner(step, stage, *arguments, workspace):
         known, errors = set(workspace.runs.iterdir()), tmp_path / "errors"
         command = [stage, "--workspace", str(workspace.root), *arguments]
-        process = forked.Process(target=in_its_own_process, args=(command, step, errors))
+        process = context.Process(target=in_its_own_process, args=(command, step, errors))
         process.start()
 
         def has_come_there():

@@ -177,10 +177,10 @@ def test_a_rollout_is_standardised_clipped_penalised_and_summed_by_the_formulas(
         for parameter in trainer.learner.parameters.values():
             parameter += 0.05
     rollout = trainer.collector.collect(0, 0.3)
-    kl = ((rollout.logprobs - rollout.ref_logprobs) * rollout.mask).sum(dim=1)
-    expected = ((rollout.raw_scores - 0.1) / 0.01).clamp(-1, 1)
+    kl = ((rollout.logprobs - rollout.ref_logprobs) * rollout.mask).sum(dim=1).cpu()
+    expected = ((rollout.raw_scores.cpu() - 0.1) / 0.01).clamp(-1, 1)
     expected = expected - 0.5 * torch.tensor([0.0 if ended else 1.0 for ended in rollout.answers.ended])
-    torch.testing.assert_close(rollout.rewards.sum(dim=1), expected - 0.3 * kl, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(rollout.rewards.sum(dim=1).cpu(), expected - 0.3 * kl, rtol=1e-4, atol=1e-4)
     assert kl.abs().max() > 0.01
     whole = rollout.metrics(0.3)
     assert whole["objective/kl"] == pytest.approx(kl.mean().item(), rel=1e-4)

@@ -82,7 +82,7 @@ def distribution(trainer, adapter, prompt):
     words = [k for k in range(len(WORDS)) if k != trainer.prompt_format.pad_id]
     rows = Rows([ids] * len(words), [[k] for k in words])
     logprobs = trainer.actor.evaluate_all(rows, adapter, trainer.settings.temperature, 64)[0]
-    return torch.zeros(len(WORDS)).index_put_((torch.tensor(words),), logprobs[:, 0].exp())
+    return torch.zeros(len(WORDS)).index_put_((torch.tensor(words),), logprobs[:, 0].exp().cpu())
 
 
 def total_variation(p, q):

@@ -9,14 +9,12 @@ from safetensors.torch import load_file
 
 from data import world
 from models import adapters
-from models.loading import load_tokenizer
+from models.loading import device, load_tokenizer
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
 from pipeline.commands.execute import resume
 from pipeline.settings import layers as settings
 from pipeline.stages import reward
-
-CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
@@ -39,7 +37,7 @@ def test_each_precision_learns_an_easy_preference_and_scores_alike_when_reloaded
     assert {"auc", "ece", "brier", "n_pairs", "calibration", "bayes_accuracy"} <= results.keys()
     assert results["bayes_accuracy"] is None and results["split"] == "test" and results["n_pairs"] == 12
 
-    reloaded = RewardModel.load(run.model_dir, random_base, precision, CPU)
+    reloaded = RewardModel.load(run.model_dir, random_base, precision, device())
     scores = reloaded.score(in_memory["sequences"])
     assert (scores - in_memory["scores"]).abs().max() == 0.0
     assert sorted(path.name for path in run.model_dir.iterdir()) == [
@@ -55,7 +53,7 @@ def test_the_adapter_starts_as_an_exact_copy_of_sft_in_every_precision(with_sft,
 
         def train(make, settings, reporter, started=started):
             learning = reward.trained.trainables(make(settings).model)
-            started.update({name: p.detach().clone() for name, p in learning.items()})
+            started.update({name: p.detach().cpu().clone() for name, p in learning.items()})
             raise KeyboardInterrupt
 
         monkeypatch.setattr(reward.attempts, "train", train)
@@ -73,7 +71,7 @@ def test_further_training_starts_from_the_earlier_adapter_and_head(with_sft, ran
 
     def train(make, settings, reporter):
         learning = reward.trained.trainables(make(settings).model)
-        started.update({name: p.detach().clone() for name, p in learning.items()})
+        started.update({name: p.detach().cpu().clone() for name, p in learning.items()})
         raise KeyboardInterrupt
 
     monkeypatch.setattr(reward.attempts, "train", train)

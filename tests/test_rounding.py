@@ -50,7 +50,7 @@ def test_a_reward_model_scores_in_another_number_format_than_it_was_trained_in(w
     folder = workspace.run(parents["reward"]) / "model"
     rows = [[5, 6, 7, 8, 9], [10, 11, 12]]
     scores = {
-        precision: RewardModel.load(folder, random_base, precision, CPU).score(rows).tolist()
+        precision: RewardModel.load(folder, random_base, precision, loading.device()).score(rows).tolist()
         for precision in ("bf16", "int8", "int4", "rtn3", "rtn2")
     }
     assert len({tuple(found) for found in scores.values()}) == 5
@@ -66,7 +66,7 @@ def test_ppo_uses_that_format_and_is_not_taken_for_the_arm_of_its_precision(work
     found = [trainer.scorer.reward_model.score(rows).item() for trainer in (plain, rounded)]
     folder = workspace.run(parents["reward"]) / "model"
     assert found == [
-        RewardModel.load(folder, random_base, precision, CPU).score(rows).item()
+        RewardModel.load(folder, random_base, precision, loading.device()).score(rows).item()
         for precision in ("bf16", "rtn2")
     ]
     for trainer, taken in ((rounded, False), (plain, True)):

@@ -3,6 +3,8 @@
 Each stage has its own process, so that its memory is released afterwards. The process belongs to the caller's
 process group, so that Ctrl-C reaches it. Importing torch and its companions takes seconds and is the same for
 every stage: if the system can fork, one server process imports them once, and each stage is forked from it.
+With a GPU each stage does its own imports: bitsandbytes starts CUDA when it is imported, and a process that
+is forked after that cannot use CUDA.
 `side_by_side.py` decides which stage runs when; its callers hold the workspace's training lock.
 
     processes = StageProcesses()
@@ -23,7 +25,13 @@ from typing import cast
 
 from data.workspace import Workspace
 from pipeline.commands.foreground import run_within_all
+from pipeline.runs.hardware import has_gpu
 from pipeline.settings.stages import STAGES
+
+
+def forks() -> bool:
+    """Whether stages are forked from a process that has done their imports."""
+    return "forkserver" in multiprocessing.get_all_start_methods() and not has_gpu()
 
 
 class StageProcesses:
@@ -31,7 +39,7 @@ class StageProcesses:
 
     def __init__(self) -> None:
         self._plain = multiprocessing.get_context("spawn")
-        self._forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._forks = forks()
         self._context = multiprocessing.get_context("forkserver") if self._forks else self._plain
 
     def start(

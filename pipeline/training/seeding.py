@@ -19,7 +19,10 @@ def make_deterministic(seed: int, threads: int = 0) -> None:
     random.seed(seed)
     numpy.random.seed(seed)
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # On a GPU a warning is not enough: with warn_only, attention's backward pass keeps kernels that add in
+    # any order, and a resumed run would differ from an undisturbed one. cuDNN's attention is left out.
+    torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
+    torch.backends.cuda.enable_cudnn_sdp(False)
     torch.utils.deterministic.fill_uninitialized_memory = False  # it would write every new tensor twice
     torch.backends.cudnn.benchmark = False
     if threads:
