@@ -19,6 +19,7 @@ from evaluation.matched_kl import Measurement, Study
 from evaluation.study import Analysis, Question, compare, conclude
 
 Shape = Literal["normal", "heavy", "skewed"]
+FARTHEST = (1.1, 1.6)  # the range of a PPO run's last distance, relative to that of the question
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Truth:
     def _run(self, question, replicate, arm, coef, start, there, rng) -> list[Measurement]:
         """The snapshots of a PPO run whose gain at the KL of the question is `there`."""
         target = np.sqrt(question.kl)
-        farthest = target * rng.uniform(1.1, 1.6) * (0.1 / coef) ** 0.25
+        farthest = target * rng.uniform(*FARTHEST) * _reach(coef)
         distances = farthest * np.sqrt(np.arange(1, self.snapshots + 1) / self.snapshots)
         # beta is a third of alpha; the factor makes the gain at the target exactly `there`.
         gains = there * (_law(distances) / _law(target))
@@ -66,6 +67,15 @@ class Truth:
             Measurement(replicate, arm, coef, 10 * (i + 1), d**2, start + gain + rng.normal(0, self.sd_prompt, self.prompts))
             for i, (d, gain) in enumerate(zip(distances, gains, strict=True))
         ]  # fmt: skip
+
+    def share(self, question: Question) -> float:
+        """The part of a true gain or effect that the question sees: 1 with all snapshots. With `trained` it is
+        less, because gold lies above the straight line from SFT to the trained policy; the mean over runs."""
+        if question.points == "snapshots":
+            return 1.0
+        far = np.linspace(*FARTHEST, 1001)[:, None] * [_reach(coef) for coef in self.kl_coefs]
+        target = np.sqrt(question.kl)
+        return float(np.mean(_law(far * target) / _law(target) / far))
 
     def matched(self, question: Question, replicates: int, rng: np.random.Generator) -> Matched:
         """The gold of each arm at the KL of the question, without the snapshots that lead to it: much quicker."""
@@ -104,6 +114,11 @@ class Matched:
             if arm != question.reference
         }
         return conclude(question, reference, compared, prompts=1)
+
+
+def _reach(coef: float) -> float:
+    """How far a PPO run comes under its penalty, relative to kl_coef 0.1."""
+    return (0.1 / coef) ** 0.25
 
 
 def _law(d):

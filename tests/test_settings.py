@@ -1,9 +1,12 @@
 """Settings: layers, bounds, and one-line errors that a user can act on."""
 
+import dataclasses
+
 import pytest
 
 from data.errors import UserError
 from data.policies import PRECISIONS
+from pipeline.settings import layers
 from pipeline.settings.fields import PRESETS
 from pipeline.settings.layers import build, fields, from_dict, to_dict
 from pipeline.settings.presets import preset_values
@@ -38,6 +41,18 @@ def test_layers_come_in_the_order_of_the_contract(tmp_path):
     assert (settings.max_steps, settings.seed, settings.learning_rate) == (9, 3, 1e-5)
     assert settings.precision == "int4"
     assert build("sft", "tiny", precision="int8", config_file=config).precision == "int8"
+
+
+@pytest.mark.parametrize("stage", ["sft", "reward", "judge", "ppo"])
+def test_on_a_gpu_the_preset_small_does_whole_batches_at_once(monkeypatch, stage):
+    on_cpu = build(stage, "small")
+    monkeypatch.setattr(layers, "has_gpu", lambda: True)
+    on_gpu = build(stage, "small")
+    assert on_gpu.micro_batch_size == on_gpu.batch_size > on_cpu.micro_batch_size
+    assert dataclasses.replace(on_gpu, micro_batch_size=on_cpu.micro_batch_size) == on_cpu
+    assert build(stage, "small", overrides=["micro_batch_size=2"]).micro_batch_size == 2
+    (shown,) = (field for field in layers.fields(stage, "small") if field.name == "micro_batch_size")
+    assert shown.default == on_gpu.batch_size
 
 
 def test_a_config_file_sets_the_preset_unless_a_flag_does(tmp_path):

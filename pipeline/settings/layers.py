@@ -25,6 +25,7 @@ from data.bases import NAMES
 from data.errors import Code, UserError
 from data.sources import default_name, places_of
 from data.workspace import check_name
+from pipeline.runs.hardware import has_gpu
 from pipeline.settings.fields import PRESETS
 from pipeline.settings.presets import preset_values
 from pipeline.settings.stages import STAGES, Stages
@@ -50,7 +51,7 @@ class FieldInfo:
 def fields(stage: str, preset: str = "tiny", stages: Stages = STAGES) -> list[FieldInfo]:
     """The fields of a stage in order; `default` is the preset's value."""
     schema = _schema(stages[stage].settings)["properties"]
-    values = preset_values(stage, preset) | {"preset": preset}
+    values = preset_values(stage, preset, has_gpu()) | {"preset": preset}
     return [
         FieldInfo(
             name=name,
@@ -112,7 +113,7 @@ def from_dict(stage: str, asked: Mapping[str, Any], stages: Stages = STAGES) -> 
     preset = asked.get("preset", "tiny")
     if preset not in PRESETS:
         raise UserError(f"preset={preset}: choose one of {', '.join(PRESETS)}", code=Code.SETTING)
-    values = preset_values(stage, preset) | {"preset": preset} | _texts(cls, asked)
+    values = preset_values(stage, preset, has_gpu()) | {"preset": preset} | _texts(cls, asked)
     if "base_model" in values:
         values["base_model"] = _absolute(values["base_model"])
     if isinstance(values.get("source"), str):
