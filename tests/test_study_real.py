@@ -57,7 +57,7 @@ def test_the_mini_design_runs_to_its_report(undisturbed):
     assert content["progress"]["done"] == content["progress"]["planned"] == 25
     points = content["measured"]["points"]
     assert {point["arm"] for point in points} == {"", "bf16", "bf16-again", "int4"}
-    assert all(point["kl"] > 0 for point in points if point["arm"])
+    assert all(-0.1 < point["kl"] < 10 for point in points)  # an estimate of a small KL can be negative
     assert content["findings"]["sentence"]
     page = (undisturbed.study("mini") / "report.html").read_text()
     assert page.count("<div id=") >= 1 and "https://cdn" not in page.split("</script>")[-1]

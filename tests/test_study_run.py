@@ -58,6 +58,14 @@ def test_a_study_runs_replicate_by_replicate(workspace, file, capsys):
     assert list_runs(workspace) == []  # the runs of a study are its own
 
 
+def test_every_run_of_a_study_has_one_thread_whatever_runs_beside_it(workspace, file, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(workspace, file, jobs=1, processes=FakeProcesses(stop_at=5))
+    runs = list_runs(folder_of(workspace, read_design(file).name))
+    assert len(runs) == 5 and {run.attempt.threads for run in runs} == {1}
+
+
 def test_a_finished_study_is_not_run_again(finished, file):
     again = FakeProcesses()
     assert run_study(finished, file, jobs=1, processes=again) == 0

@@ -126,9 +126,11 @@ class _Going:
         print(f"\n== {done} of {self.total} done; now {run.told()}{left}", flush=True)
         known = self.records.get(run.name)
         overrides = [*study.settings_of(self.design, run), *self._parents(run)]
+        # One thread each, however many run: the number of threads determines how sums are rounded, and the
+        # figures of a study must not depend on --jobs, or on which stages happened to run together.
         return self.processes.start(
             self.inner, run.stage, self.design.preset, run.precision, overrides,
-            company=company, run_id=known.id if known else "",
+            company=physical_cores(), run_id=known.id if known else "",
         )  # fmt: skip
 
     def _parents(self, run: PlannedRun) -> Iterator[str]:
