@@ -9,6 +9,7 @@ from benchmarks.simulated_studies import Truth
 from evaluation.equivalence import tost_power
 from evaluation.study import Question, analyse
 from evaluation.study_findings import Measured, Point, find
+from pipeline.commands.study_page import over_kl
 
 QUESTION = Question(treatments=("int4",), described=("int8",))
 
@@ -83,3 +84,15 @@ def test_a_curve_that_cannot_be_fitted_gives_its_reason():
         curve.curve is None and "at least 3 policies" in curve.reason
         for curve in find(dataclasses.replace(measured, points=far)).curves
     )
+
+
+def test_a_curve_is_drawn_only_where_it_predicts_better_than_a_straight_line():
+    _, measured = simulated()
+    found = find(measured)
+    curve = next(one for one in found.curves if one.curve)
+    drawn = []
+    for error in (0.9, 1.1):
+        judged = dataclasses.replace(curve.curve, rmse_test=error * curve.curve.rmse_line)
+        only = dataclasses.replace(found, curves=(dataclasses.replace(curve, curve=judged),))
+        drawn.append([trace.mode for trace in over_kl(measured, only).data])
+    assert drawn == [["markers", "lines"], ["markers"]]

@@ -69,13 +69,15 @@ def forest(measured: Measured, found: Findings) -> go.Figure:
                 x=[arm.mean], y=label, mode="markers", name=f"{arm.arm}, mean and 95 % interval",
                 marker={"color": colour, "size": 11, "symbol": "diamond"}, error_x={"type": "data", **error},
             )  # fmt: skip
+    figure.update_layout(showlegend=False)  # the axis names the arms
     return _laid_out(
         figure, f"gold minus that of {measured.question.reference}", "", 120 + 55 * len(found.arms)
     )
 
 
 def over_kl(measured: Measured, found: Findings) -> go.Figure:
-    """The gain in gold of every policy over the root of its KL, with the fitted curve of each arm."""
+    """The gain in gold of every policy over the root of its KL, with the fitted curve of each arm in which it
+    predicts something."""
     figure = go.Figure()
     start = {one.replicate: one.gold for one in measured.points if not one.arm}
     for curve in found.curves:
@@ -87,7 +89,7 @@ def over_kl(measured: Measured, found: Findings) -> go.Figure:
             text=[f"replicate {one.replicate}, kl_coef {one.kl_coef}, step {one.step}" for one in points],
             mode="markers", name=curve.arm, legendgroup=curve.arm, marker={"color": colour, "size": 6},
         )  # fmt: skip
-        if curve.curve and points:
+        if curve.curve and curve.curve.rmse_test < curve.curve.rmse_line and points:
             d = np.linspace(0, math.sqrt(max(one.kl for one in points)), 80)
             figure.add_scatter(
                 x=d, y=curve.curve.gain(d), mode="lines", name=f"{curve.arm}, fitted",
@@ -177,8 +179,9 @@ def _over_kl(measured: Measured, found: Findings) -> Iterable[str]:
     yield "<h2>Gold over the distance from SFT</h2>"
     yield (
         '<p class="quiet">R(d) = d(α − β log d), d = √KL (Gao et al. 2023), is fitted on the nearer half of '
-        "the range of d and tested on the farther half, beside a straight line. The dotted line is the KL at "
-        "which the arms are compared.</p>"
+        "the range of d and tested on the farther half, beside a straight line. A curve is drawn where it "
+        "predicts the farther half better than the line. The dotted line is the KL at which the arms are "
+        "compared.</p>"
     )
     yield _drawn(over_kl(measured, found))
     rows = []
