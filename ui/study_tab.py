@@ -35,7 +35,7 @@ def build(services: Services, t: Texts) -> dict[str, Any]:
     plan = gr.HTML(padding=False, elem_id="study-plan")
     choice = gr.Dropdown([], label=t("study.shown"), filterable=False, visible=False)
     card = gr.HTML(padding=False, elem_id="study-card")
-    with gr.Column(visible=False, elem_classes="charts wide") as body:
+    with gr.Column(visible=False, elem_classes="charts two") as body:
         charts = [gr.Plot(show_label=False) for _ in range(2)]
     timer, seen = gr.Timer(4.0, active=False), gr.State("")
     outputs = [seen, choice, stop, card, body, *charts]
