@@ -138,14 +138,12 @@ def row(case: Case, studies: int, seed: int) -> Row:
         sizes.append(size)
     equivalent, different, coverage, again_differs, invalid = map(float, np.mean(found, axis=0))
     planned = None
-    if case.complete and not true:
-        pass  # the distances of the runs add to the noise, which has no formula here
-    elif case.replicates and not true:
-        sd = case.truth.sd_of_contrast(question)
-        margin = question.margin * case.truth.gain
-        planned = tost_power(case.replicates, sd, margin, alpha=question.alpha / len(case.arms))
-    elif not true:
+    if not true and not case.complete:  # the distances of complete runs add noise that has no formula here
         planned = POWER
+        if case.replicates:
+            sd = case.truth.sd_of_contrast(question)
+            margin = question.margin * case.truth.gain
+            planned = tost_power(case.replicates, sd, margin, alpha=question.alpha / len(case.arms))
     interval = wilson_interval(round(equivalent * studies), studies)
     return Row(
         case.name,

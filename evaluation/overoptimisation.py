@@ -44,6 +44,11 @@ class Curve:
         return _columns(np.asarray(d, dtype=np.float64)) @ np.array([self.alpha, self.beta])
 
     @property
+    def predicts(self) -> bool:
+        """Whether the law predicts the farther half better than the straight line does."""
+        return self.rmse_test < self.rmse_line
+
+    @property
     def best_distance(self) -> float | None:
         """The d at which the gain is largest, exp(alpha / beta - 1); None where it never falls again."""
         return math.exp(min(self.alpha / self.beta - 1, 700.0)) if self.beta > 0 else None

@@ -76,8 +76,8 @@ def forest(measured: Measured, found: Findings) -> go.Figure:
 
 
 def over_kl(measured: Measured, found: Findings) -> go.Figure:
-    """The gain in gold of every policy over the root of its KL, with the fitted curve of each arm in which it
-    predicts something."""
+    """The gain in gold of every policy over the root of its KL, with the fitted curve of each arm where it
+    predicts more than a straight line."""
     figure = go.Figure()
     start = {one.replicate: one.gold for one in measured.points if not one.arm}
     for curve in found.curves:
@@ -89,7 +89,7 @@ def over_kl(measured: Measured, found: Findings) -> go.Figure:
             text=[f"replicate {one.replicate}, kl_coef {one.kl_coef}, step {one.step}" for one in points],
             mode="markers", name=curve.arm, legendgroup=curve.arm, marker={"color": colour, "size": 6},
         )  # fmt: skip
-        if curve.curve and curve.curve.rmse_test < curve.curve.rmse_line and points:
+        if curve.curve and curve.curve.predicts and points:
             d = np.linspace(0, math.sqrt(max(one.kl for one in points)), 80)
             figure.add_scatter(
                 x=d, y=curve.curve.gain(d), mode="lines", name=f"{curve.arm}, fitted",
