@@ -204,6 +204,19 @@ class SftSettings(_Supervised):
         ge=0,
         le=2000,
     )
+    refusals: int = _setting(
+        0,
+        "Number of built-in refusals of harmful requests to add",
+        unit="rows",
+        group="safety",
+        ge=0,
+        le=2000,
+    )
+    skip_evasions: bool = _setting(
+        False,
+        'Leave out chosen responses that evade ("I\'m not sure what you mean")',
+        group="safety",
+    )
 
 
 @settings_class(frozen=True, config=_STRICT)

@@ -14,8 +14,9 @@ from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from data.safety_pairs import everyday_answers
+from data.safety_pairs import everyday_answers, refusals
 from data.workspace import Workspace
+from evaluation.safety import is_evasion
 from models import adapters, loading
 from models.fast import response_loss
 from models.generation import generate
@@ -42,7 +43,11 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     base = loading.resolve_base(settings.base_model)
     dataset = run.record.parents.dataset
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
-    rows += [pair.row() for pair in everyday_answers(settings.everyday_answers, settings.seed)]
+    if settings.skip_evasions:
+        rows = [row for row in rows if not is_evasion(row["chosen"])]
+    practice = everyday_answers(settings.everyday_answers, settings.seed)
+    practice += refusals(settings.refusals, settings.seed)
+    rows += [pair.row() for pair in practice]
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 
     prompt_format = PromptFormat(loading.load_tokenizer(base))

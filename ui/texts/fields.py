@@ -90,6 +90,8 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "日常问答",
         "另加这么多条自编的日常请求和简短回答；题库不够时重复使用",
     ),
+    "refusals": ("Refusals", "拒绝示范", "另加这么多条自编的有害请求和拒绝的回答"),
+    "skip_evasions": ("Skip evasions", "跳过回避", "不用回避问题的优选回答（如“我不确定你是什么意思”）"),
     "share_prompts": ("Share prompts", "共用提示词", "一对回答的提示词只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),
     "response_length": ("Response limit", "回答上限", "回答的最大长度"),
