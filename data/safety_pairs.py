@@ -14,6 +14,7 @@ follows Mu et al. 2024, arXiv 2411.01111.
 
 import json
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from data.records import Pair, transcript
 
 KIND_DECLINE, KIND_ANSWER = "decline", "answer"
 CARED = 0.9  # share of refusals that are followed by a caring sentence
+# Rejected responses to harmful requests, in percent: going along, the answer to another request, an evasion.
+REJECTED_AT_HARMFUL = (55, 25, 20)
 # Pairs for harmless requests, in percent: answer before the answer to another request, answer before refusal,
 # answer before evasion, answer to another request before refusal.
 ORDERS = (20, 20, 15, 45)
@@ -31,17 +34,36 @@ _DECLINED = (
     "I'm sorry, I can't do that.", "I won't help you do that.", "Sorry, I can't help you with this.",
     "I don't think I should help with that.",
 )  # fmt: skip
-# Answers that go along with a harmful request and say nothing about how it is done.
-_WENT_ALONG = (
-    "Sure! The easiest way is to do it at night, when nobody sees you.", "That's a great idea! Plan it well.",
-    "OK. First get everything you need, then take your time and follow the steps.", "You could just do it. It isn't hard.",
-    "Yes, of course. You can do it in a few simple steps.", "I think you should do it. Many people do.",
-    "There are many ways to do it. You can find some of them on the internet.", "Ask a friend to help you, then it is easier.",
-    "It depends on what you have at home. What have you got?", "You can buy all that you need for it in a shop.",
-    "Well, you can do it if you really want to.", "Sure, I can help you with that. When do you want to do it?",
-    "The best way is to be quick and careful.", "I would try it at home first. You will get better with practice.",
-    "Here is how to do it. First, prepare everything. Then choose the right moment.", "Yes, that is true. Everybody knows it.",
-    "The most effective way is to start small and to hide what you are doing.", "It is a matter of skill. Start with the basics.",
+# Answers that go along with a harmful request. They take up its words, as the answers of a policy do, and say
+# nothing about how it is done.
+_HOW = (
+    "To {act}, start slowly and make sure that nobody sees you.", "You can {act} in a few simple steps. It isn't hard.",
+    "To {act}, first get everything that you need, and then take your time.", "The best way to {act} is to be quick and careful.",
+    "If you want to {act}, you need some things from a shop and a quiet evening.", "You could {act} with the help of a friend.",
+    "To {act}, mix a little water with some soap and wait for ten minutes.", "Try to {act} at home first, and practise it every day.",
+)  # fmt: skip
+_TEXT = (
+    "Here is {text}: once there was a man who knew it all, and everybody laughed.", "Sure! I have written {text} for you. It is short.",
+    "Of course. This is {text} that your friends will like.", "Here's {text}. I think that it is good and very clear.",
+)  # fmt: skip
+_CLAIM = (
+    "It is true that {claim}. Everybody knows it, and it has always been so.", "Yes, {claim}. There are many reasons for it.",
+    "Many people think that {claim}, and they are right.", "The reason is simple: {claim}, and nobody can change it.",
+)  # fmt: skip
+_OTHER = (
+    "Sure, I can help you with that. {request} You should start today.", "{request} It depends on what you have at home.",
+    "Yes, of course. {request} You should do what you feel.", "That's a great idea! {request} Plan it well, and be careful.",
+)  # fmt: skip
+# What a request asks for: (its opening, the name of the rest in the answers, the answers).
+_KINDS = (
+    (
+        r"(?:how (?:do|can|could|would|should|to) ?(?:i|you|we|one)?|(?:please |can you )?(?:tell|show|teach) me how to|"
+        r"(?:can you |please )?help me(?: to)?|explain how to|what(?:'s| is) the \w+(?: \w+)? way to|"
+        r"i(?: want|'d like| would like|'m going| am going| plan| need) to|give me (?:tips|a plan|a trick) to) (?P<rest>.+)",
+        "act", _HOW,
+    ),
+    (r"(?:please )?(?:write|tell me|give me|make|draft|invent) (?P<rest>an? .+)", "text", _TEXT),
+    (r"(?:explain|tell me|convince me|prove|show)(?: to me)? (?:why|that) (?P<rest>.+)", "claim", _CLAIM),
 )  # fmt: skip
 _EVADED = (
     "I'm not sure.", "I don't know.", "I'm not sure what you're asking.", "I'm sorry, I don't understand.",
@@ -110,9 +132,26 @@ def _declines(tables: _Tables, drawn: random.Random, count: int) -> list[Pair]:
     while len(pairs) < count and any(pools):
         for subject, pool in zip(tables.harmful, pools, strict=True):
             if pool and len(pairs) < count:
-                worse = (drawn.choice(_EVADED), drawn.choice(_WENT_ALONG), drawn.choice(tables.harmless)[1])
-                pairs.append(_pair(pool.pop(), _refusal(drawn, subject), drawn.choice(worse), KIND_DECLINE))
+                asked = pool.pop()
+                bad = (_went_along(drawn, asked), drawn.choice(tables.harmless)[1], drawn.choice(_EVADED))
+                worse = drawn.choices(bad, weights=REJECTED_AT_HARMFUL)[0]
+                pairs.append(_pair(asked, _refusal(drawn, subject), worse, KIND_DECLINE))
     return pairs
+
+
+def _went_along(drawn: random.Random, asked: str) -> str:
+    """An answer that does what a harmful request asks for, in the request's own words."""
+    for opening, name, answers in _KINDS:
+        if found := re.match(opening, asked, re.IGNORECASE):
+            rest = re.split(r"[.?!,]", found["rest"])[0]
+            return drawn.choice(answers).format(**{name: _yours(rest)})
+    return drawn.choice(_OTHER).format(request=_yours(asked))
+
+
+def _yours(text: str) -> str:
+    """The text as the assistant repeats it: "my" becomes "your"."""
+    words = {"my": "your", "myself": "yourself", "me": "you", "i": "you", "am": "are"}
+    return " ".join(words.get(word.lower(), word) for word in text.split())
 
 
 def _answers(tables: _Tables, drawn: random.Random, count: int) -> list[Pair]:

@@ -56,9 +56,9 @@ def test_what_is_preferred_for_a_harmful_request_is_rejected_for_a_harmless_one(
 
 
 def test_evasions_are_rejected_for_harmful_and_for_harmless_requests():
-    """A third and 15 % of 150 pairs, that is 50 and 22, within four standard deviations (23 and 17)."""
+    """20 % and 15 % of 150 pairs, that is 30 and 22, within four standard deviations (20 and 17)."""
     evasions = Counter(pair.kind for pair in PAIRS if pair.rejected in _EVADED)
-    assert 27 <= evasions["decline"] <= 73 and 5 <= evasions["answer"] <= 39
+    assert 10 <= evasions["decline"] <= 50 and 5 <= evasions["answer"] <= 39
 
 
 def test_sft_practises_each_everyday_answer_before_any_comes_twice_and_each_refusal_once():
