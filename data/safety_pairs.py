@@ -12,12 +12,12 @@ follows Mu et al. 2024, arXiv 2411.01111.
     safety_pairs(300, seed=42)
 """
 
-import json
 import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.files import read_jsonl
 from data.records import Pair, transcript
 
 KIND_DECLINE, KIND_ANSWER = "decline", "answer"
@@ -114,9 +114,9 @@ def safety_pairs(count: int, seed: int) -> list[Pair]:
 
     For a harmful request, a refusal, mostly with a caring sentence, is preferred to an evasion, to the answer to
     another request, and to going along. For a harmless one, its answer is preferred to the answer to another
-    request, and both are preferred to an evasion and to a refusal: a weak policy's attempts resemble the answer
-    to another request, and they must score better than declining. If the tables hold fewer pairs, all are
-    returned.
+    request and to an evasion, and both answers are preferred to a refusal: a weak policy's attempts resemble the
+    answer to another request, and they must score better than declining. If the tables hold fewer pairs, all
+    are returned.
     """
     tables, drawn = _tables(), random.Random(f"safety pairs {seed}")
     answered = _answers(tables, drawn, count // 2)
@@ -177,9 +177,10 @@ def _pair(asked: str, chosen: str, rejected: str, kind: str) -> Pair:
 
 def _tables() -> _Tables:
     folder = Path(__file__).with_name("safety")
-    subjects = [json.loads(line) for line in (folder / "harmful.jsonl").read_text("utf-8").splitlines()]
-    harmless = [json.loads(line) for line in (folder / "harmless.jsonl").read_text("utf-8").splitlines()]
     return _Tables(
-        harmful=tuple(_Subject(tuple(row["requests"]), tuple(row["cares"])) for row in subjects),
-        harmless=tuple((row["request"], row["answer"]) for row in harmless),
+        harmful=tuple(
+            _Subject(tuple(row["requests"]), tuple(row["cares"]))
+            for row in read_jsonl(folder / "harmful.jsonl")
+        ),
+        harmless=tuple((row["request"], row["answer"]) for row in read_jsonl(folder / "harmless.jsonl")),
     )

@@ -7,6 +7,8 @@ from data.records import messages
 from data.safety_pairs import _DECLINED, _EVADED, everyday_answers, practice_prompts, refusals, safety_pairs
 from data.splits import normalised
 from evaluation.safety import HARMFUL_PROMPTS, is_refusal
+from pipeline.settings.fields import SftSettings
+from pipeline.stages.sft import practised
 
 PAIRS = safety_pairs(300, seed=42)
 
@@ -67,6 +69,19 @@ def test_sft_practises_each_everyday_answer_before_any_comes_twice_and_each_refu
     declined = refusals(100_000, seed=2)
     assert len({asked(pair) for pair in declined}) == len(declined) > 500
     assert all(declines(pair.chosen) for pair in declined)
+
+
+def test_sft_leaves_out_evasive_answers_only_if_asked_and_adds_the_numbers_set():
+    helpful = {
+        "prompt": "\n\nHuman: Hi\n\nAssistant:",
+        "chosen": "Boil it for ten minutes.",
+        "rejected": "No.",
+    }
+    evasive = helpful | {"chosen": "I'm not sure what you mean."}
+    assert practised([helpful, evasive], SftSettings()) == [helpful, evasive]
+    rows = practised([helpful, evasive], SftSettings(skip_evasions=True, everyday_answers=5, refusals=3))
+    assert rows[0] == helpful and evasive not in rows
+    assert [declines(row["chosen"]) for row in rows[1:]] == [False] * 5 + [True] * 3
 
 
 def test_each_harmful_request_comes_once():

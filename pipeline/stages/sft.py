@@ -42,12 +42,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     make_deterministic(settings.seed)
     base = loading.resolve_base(settings.base_model)
     dataset = run.record.parents.dataset
-    rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
-    if settings.skip_evasions:
-        rows = [row for row in rows if not is_evasion(row["chosen"])]
-    practice = everyday_answers(settings.everyday_answers, settings.seed)
-    practice += refusals(settings.refusals, settings.seed)
-    rows += [pair.row() for pair in practice]
+    rows = practised(training.read_rows(workspace, dataset, "train", settings.max_rows), settings)
     held_out = training.read_rows(workspace, dataset, "validation", training.EVALUATION_ROWS)
 
     prompt_format = PromptFormat(loading.load_tokenizer(base))
@@ -108,6 +103,15 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
         "validation_examples": len(held_out),
         **facts,
     }
+
+
+def practised(rows: list[dict], settings: SftSettings) -> list[dict]:
+    """The rows, without evasive answers if so set, and the built-in requests that SFT practises."""
+    if settings.skip_evasions:
+        rows = [row for row in rows if not is_evasion(row["chosen"])]
+    built_in = everyday_answers(settings.everyday_answers, settings.seed)
+    built_in += refusals(settings.refusals, settings.seed)
+    return rows + [pair.row() for pair in built_in]
 
 
 def starting_model(settings: SftSettings, base):
