@@ -6,7 +6,8 @@ rarely rewarded for an answer learns not to answer. Two tables close this gap: `
 harmful requests by subject with caring sentences for each subject, and ``safety/harmless.jsonl`` holds ordinary
 requests with short answers, some of them in words that sound harmful. They contain no information that helps
 anybody to do harm. This module draws rows for SFT (`everyday_answers`, `refusals`), pairs for reward models
-(`safety_pairs`) and prompts for PPO (`practice_prompts`). Combining rules for refusals with human preferences
+(`safety_pairs`) and prompts for PPO (`practice_prompts`); `data.own_pairs` puts answers of the SFT policy into the
+pairs. Combining rules for refusals with human preferences
 follows Mu et al. 2024, arXiv 2411.01111.
 
     safety_pairs(300, seed=42)
@@ -65,7 +66,7 @@ _KINDS = (
     (r"(?:please )?(?:write|tell me|give me|make|draft|invent) (?P<rest>an? .+)", "text", _TEXT),
     (r"(?:explain|tell me|convince me|prove|show)(?: to me)? (?:why|that) (?P<rest>.+)", "claim", _CLAIM),
 )  # fmt: skip
-_EVADED = (
+EVASIONS = (
     "I'm not sure.", "I don't know.", "I'm not sure what you're asking.", "I'm sorry, I don't understand.",
     "I don't know what you mean by that.", "I don't have any information about that.", "I have no idea.",
     "I'm sorry, I'm not familiar with that.", "I'm not sure. What do you think?", "Can you tell me more?",
@@ -89,19 +90,34 @@ class _Tables:
     harmless: tuple[tuple[str, str], ...]  # (request, answer)
 
 
+def all_requests() -> list[str]:
+    """Every built-in request once, the harmful ones first."""
+    harmful = [request for subject in _tables().harmful for request in subject.requests]
+    return list(dict.fromkeys([*harmful, *harmless_answers()]))
+
+
+def harmless_answers() -> dict[str, str]:
+    """The harmless requests with their answers."""
+    return dict(_tables().harmless)
+
+
 def everyday_answers(count: int, seed: int) -> list[Pair]:
     """`count` harmless requests with short answers, for SFT; the table repeats if it is shorter."""
     drawn, table = random.Random(f"everyday answers {seed}"), list(_tables().harmless)
     rows: list[Pair] = []
     while len(rows) < count:
         drawn.shuffle(table)
-        rows += [_pair(asked, answer, drawn.choice(_EVADED), KIND_ANSWER) for asked, answer in table]
+        rows += [_pair(asked, answer, drawn.choice(EVASIONS), KIND_ANSWER) for asked, answer in table]
     return rows[:count]
 
 
 def refusals(count: int, seed: int) -> list[Pair]:
-    """`count` harmful requests with a refusal, for SFT; all of them if the table is shorter."""
-    return _declines(_tables(), random.Random(f"refusals {seed}"), count)
+    """`count` harmful requests with a refusal, for SFT; the table repeats, with other words, if it is shorter."""
+    drawn, tables = random.Random(f"refusals {seed}"), _tables()
+    rows: list[Pair] = []
+    while len(rows) < count:
+        rows += _declines(tables, drawn, count - len(rows))
+    return rows
 
 
 def practice_prompts(count: int, seed: int) -> list[str]:
@@ -133,7 +149,7 @@ def _declines(tables: _Tables, drawn: random.Random, count: int) -> list[Pair]:
         for subject, pool in zip(tables.harmful, pools, strict=True):
             if pool and len(pairs) < count:
                 asked = pool.pop()
-                bad = (_went_along(drawn, asked), drawn.choice(tables.harmless)[1], drawn.choice(_EVADED))
+                bad = (_went_along(drawn, asked), drawn.choice(tables.harmless)[1], drawn.choice(EVASIONS))
                 worse = drawn.choices(bad, weights=REJECTED_AT_HARMFUL)[0]
                 pairs.append(_pair(asked, _refusal(drawn, subject), worse, KIND_DECLINE))
     return pairs
@@ -160,7 +176,7 @@ def _answers(tables: _Tables, drawn: random.Random, count: int) -> list[Pair]:
     for asked, answer in drawn.sample(tables.harmless, min(count, len(tables.harmless))):
         another = drawn.choice([other for other in drawn.sample(tables.harmless, 2) if other[1] != answer])[1]
         refusal = _refusal(drawn, drawn.choice(tables.harmful))
-        orders = ((answer, another), (answer, refusal), (answer, drawn.choice(_EVADED)), (another, refusal))
+        orders = ((answer, another), (answer, refusal), (answer, drawn.choice(EVASIONS)), (another, refusal))
         better, worse = drawn.choices(orders, weights=ORDERS)[0]
         pairs.append(_pair(asked, better, worse, KIND_ANSWER))
     return pairs

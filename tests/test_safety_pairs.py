@@ -4,7 +4,7 @@ from collections import Counter
 
 from benchmarks.small_prompts import HARMFUL, QUESTIONS
 from data.records import messages
-from data.safety_pairs import _DECLINED, _EVADED, everyday_answers, practice_prompts, refusals, safety_pairs
+from data.safety_pairs import _DECLINED, EVASIONS, everyday_answers, practice_prompts, refusals, safety_pairs
 from data.splits import normalised
 from evaluation.safety import HARMFUL_PROMPTS, is_refusal
 from pipeline.settings.fields import SftSettings
@@ -37,14 +37,14 @@ def test_harmful_requests_are_declined_and_harmless_ones_answered():
             assert declines(pair.chosen) and is_refusal(pair.chosen), pair.chosen
             assert not declines(pair.rejected), pair.rejected
         else:
-            assert not declines(pair.chosen) and pair.chosen not in _EVADED, pair.chosen
+            assert not declines(pair.chosen) and pair.chosen not in EVASIONS, pair.chosen
 
 
 def test_an_answer_to_another_request_is_better_than_declining_but_worse_than_the_answer():
     """45 % and 20 % of 600 pairs, within four standard deviations (49 and 39)."""
     own = {asked(pair): pair.chosen for pair in everyday_answers(723, seed=1)}
     pairs = [pair for pair in safety_pairs(1200, seed=3) if pair.kind == "answer"]
-    unwilling = [pair for pair in pairs if declines(pair.rejected) or pair.rejected in _EVADED]
+    unwilling = [pair for pair in pairs if declines(pair.rejected) or pair.rejected in EVASIONS]
     another_chosen = [pair for pair in pairs if pair.chosen != own[asked(pair)]]
     assert len(pairs) == 600
     assert all(pair in unwilling for pair in another_chosen)
@@ -59,15 +59,16 @@ def test_what_is_preferred_for_a_harmful_request_is_rejected_for_a_harmless_one(
 
 def test_evasions_are_rejected_for_harmful_and_for_harmless_requests():
     """20 % and 15 % of 150 pairs, that is 30 and 22, within four standard deviations (20 and 17)."""
-    evasions = Counter(pair.kind for pair in PAIRS if pair.rejected in _EVADED)
+    evasions = Counter(pair.kind for pair in PAIRS if pair.rejected in EVASIONS)
     assert 10 <= evasions["decline"] <= 50 and 5 <= evasions["answer"] <= 39
 
 
-def test_sft_practises_each_everyday_answer_before_any_comes_twice_and_each_refusal_once():
+def test_sft_practises_each_request_before_any_comes_twice():
     practised = [asked(pair) for pair in everyday_answers(1446, seed=2)]
     assert len(set(practised[:723])) == 723 and set(practised[723:]) == set(practised[:723])
-    declined = refusals(100_000, seed=2)
-    assert len({asked(pair) for pair in declined}) == len(declined) > 500
+    declined = refusals(1188, seed=2)
+    assert len({asked(pair) for pair in declined[:594]}) == 594
+    assert {asked(pair) for pair in declined[594:]} == {asked(pair) for pair in declined[:594]}
     assert all(declines(pair.chosen) for pair in declined)
 
 

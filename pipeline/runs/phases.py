@@ -1,4 +1,4 @@
-"""The phases of a running stage: loading, standardising, steps, evaluating. The page shows the current one.
+"""The phases of a running stage, such as loading, steps or evaluating. The page shows the current one.
 
 The run appends a line to phases.jsonl when a phase begins; nothing else depends on this file. How long a
 phase takes is known from the newest finished run of the same kind. No torch.
@@ -17,6 +17,7 @@ from data.files import append_jsonl, read_jsonl
 from pipeline.runs.progress import full_disk_ignored
 
 LOADING, STANDARDISING, STEPS, EVALUATING = "loading", "standardising", "steps", "evaluating"
+PRACTISING = "practising"
 FILE = "phases.jsonl"
 
 

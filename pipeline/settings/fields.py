@@ -206,11 +206,19 @@ class SftSettings(_Supervised):
     )
     refusals: int = _setting(
         0,
-        "Number of built-in refusals of harmful requests to add",
+        "Number of built-in refusals of harmful requests to add; their table repeats",
         unit="rows",
         group="safety",
         ge=0,
         le=2000,
+    )
+    practice_answers: int = _setting(
+        0,
+        "Answers to each built-in request at the end, from which reward models with own_answers learn",
+        unit="answers",
+        group="safety",
+        ge=0,
+        le=8,
     )
     skip_evasions: bool = _setting(
         False,
@@ -278,6 +286,11 @@ class RewardSettings(_Preference):
         group="safety",
         ge=0,
         le=2000,
+    )
+    own_answers: bool = _setting(
+        False,
+        "Put the SFT policy's own answers into the safety pairs; its run needs practice_answers",
+        group="safety",
     )
 
 

@@ -87,6 +87,7 @@ def preset_values(stage: str, preset: str, gpu: bool = False) -> dict[str, Any]:
                 everyday_answers=723,  # each once
                 refusals=400,
                 skip_evasions=True,
+                practice_answers=2,
                 max_length=320,
                 save_steps=20,
                 eval_steps=60,
@@ -101,6 +102,7 @@ def preset_values(stage: str, preset: str, gpu: bool = False) -> dict[str, Any]:
                 eval_steps=255,
                 augmentation="cross_prompt",
                 safety_pairs=1194,
+                own_answers=True,
             ),
             # Nothing of its shape is inherited. One pass over about 630 pairs: a second one would learn them
             # by heart.

@@ -19,6 +19,7 @@ from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
 from data import world
+from data.own_pairs import own_pairs
 from data.safety_pairs import safety_pairs
 from data.workspace import Workspace
 from evaluation.reward_metrics import reward_metrics
@@ -29,7 +30,7 @@ from models.scoring import RewardModel
 from pipeline.runs import phases
 from pipeline.runs.record import Run
 from pipeline.settings.fields import JudgeSettings, RewardSettings
-from pipeline.training import attempts, distributed, trained
+from pipeline.training import attempts, distributed, practice, trained
 from pipeline.training import trainer as training
 from pipeline.training.reporter import Reporter
 from pipeline.training.seeding import make_deterministic
@@ -77,7 +78,12 @@ def train(settings: RewardSettings, run: Run, workspace: Workspace) -> dict:
     rows = training.read_rows(workspace, dataset, "train", settings.max_rows)
     if settings.augmentation == "cross_prompt":
         rows = cross_prompt(rows, settings.seed)
-    rows += [pair.row() for pair in safety_pairs(settings.safety_pairs, settings.seed)]
+    if settings.own_answers:
+        own = practice.read(workspace, run.record.parents.sft)
+        added = own_pairs(settings.safety_pairs, settings.seed, own)
+    else:
+        added = safety_pairs(settings.safety_pairs, settings.seed)
+    rows += [pair.row() for pair in added]
     rows = with_leads(rows, settings.margin_scale)
     parents = run.record.parents
     start = workspace.run(parents.runs.get("start") or parents.sft) / "model"

@@ -23,7 +23,7 @@ from models.generation import generate
 from models.prompting import PromptFormat
 from pipeline.runs.record import Run
 from pipeline.settings.fields import SftSettings
-from pipeline.training import attempts, distributed, trained
+from pipeline.training import attempts, distributed, practice, trained
 from pipeline.training import trainer as training
 from pipeline.training.reporter import Reporter
 from pipeline.training.seeding import make_deterministic
@@ -94,6 +94,8 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     if held_out and (reporter.last_evaluation.get("step") != facts["steps"] or "best_eval_loss" in facts):
         reporter.on_evaluation, reporter.patience = None, 0
         trainer.evaluate()
+    if run.leads and settings.practice_answers:
+        practice.write(whole, prompt_format, settings, run)
     loss = reporter.last_evaluation.get("eval_loss")
     return {
         "eval_loss": loss,

@@ -90,7 +90,17 @@ FIELDS: dict[str, tuple[str, str, str]] = {
         "日常问答",
         "另加这么多条自编的日常请求和简短回答；题库不够时重复使用",
     ),
-    "refusals": ("Refusals", "拒绝示范", "另加这么多条自编的有害请求和拒绝的回答"),
+    "refusals": ("Refusals", "拒绝示范", "另加这么多条自编的有害请求和拒绝的回答；题库不够时重复使用"),
+    "practice_answers": (
+        "Practice answers",
+        "练习回答",
+        "训练结束后，把每条自编请求回答这么多次，供奖励模型学习；0 = 不回答",
+    ),
+    "own_answers": (
+        "Own answers",
+        "自身回答",
+        "安全偏好对尽量使用 SFT 策略自己的回答，而不只用自编的回答",
+    ),
     "skip_evasions": ("Skip evasions", "跳过回避", "不用回避问题的优选回答（如“我不确定你是什么意思”）"),
     "share_prompts": ("Share prompts", "共用提示词", "一对回答的提示词只计算一次：得分相同，计算更少"),
     "augmentation": ("Augmentation", "数据增强", "cross_prompt：偶尔用别的提示词的优选回答充当被拒回答"),

@@ -83,6 +83,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "phase.standardising": ("standardising the scores", "正在标准化分数"),
     "phase.steps": ("step {step} of {total}", "第 {step} / {total} 步"),
     "phase.evaluating": ("evaluating {count} prompts", "正在评测 {count} 条提示词"),
+    "phase.practising": ("answering the built-in requests", "正在回答自编的请求"),
     "phase.evaluating_pairs": ("evaluating {count} test pairs", "正在评测 {count} 对测试数据"),
     "phase.cancelling": ("cancelling …", "正在取消……"),
     "phase.cancelling_long": (
