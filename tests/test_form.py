@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 
 from pipeline.settings import layers as settings
-from pipeline.settings.fields import PRESETS
+from pipeline.settings.every_stage import PRESETS
 from pipeline.settings.stages import STAGES
 from ui import form
 from ui.texts import Texts

@@ -10,7 +10,7 @@ from pipeline.commands.execute import execute, resume
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import Run
-from pipeline.settings.fields import StageSettings
+from pipeline.settings.every_stage import StageSettings
 from pipeline.settings.layers import build, fields
 from pipeline.settings.stages import STAGES, Stage, Stages
 from ui import header

@@ -7,7 +7,7 @@ import pytest
 from data.errors import UserError
 from data.policies import PRECISIONS
 from pipeline.settings import layers
-from pipeline.settings.fields import PRESETS
+from pipeline.settings.every_stage import PRESETS
 from pipeline.settings.layers import build, fields, from_dict, to_dict
 from pipeline.settings.presets import preset_values
 from pipeline.settings.stages import STAGES

@@ -18,7 +18,7 @@ from data.workspace import Workspace
 from pipeline.runs import hardware
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.record_file import RunRecord
-from pipeline.settings.fields import PRESETS
+from pipeline.settings.every_stage import PRESETS
 from pipeline.settings.layers import stages_of
 from pipeline.settings.stages import STAGES, Stages
 from ui import job_card, parts

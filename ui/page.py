@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipeline.settings.fields import PRESETS
+from pipeline.settings.every_stage import PRESETS
 from ui import (
     api,
     arena_tab,

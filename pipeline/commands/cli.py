@@ -26,7 +26,7 @@ from pipeline.runs import processes
 from pipeline.runs.lineage import Lineage
 from pipeline.runs.reader import RunReader, read_run
 from pipeline.runs.record import close_dead, request_cancel
-from pipeline.settings.fields import PRESETS
+from pipeline.settings.every_stage import PRESETS
 from pipeline.settings.layers import build, fields
 from pipeline.settings.stages import STAGES
 from pipeline.training import distributed

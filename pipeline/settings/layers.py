@@ -26,7 +26,7 @@ from data.errors import Code, UserError
 from data.sources import default_name, places_of
 from data.workspace import check_name
 from pipeline.runs.hardware import has_gpu
-from pipeline.settings.fields import PRESETS
+from pipeline.settings.every_stage import PRESETS
 from pipeline.settings.presets import preset_values
 from pipeline.settings.stages import STAGES, Stages
 

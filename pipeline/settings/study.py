@@ -24,7 +24,7 @@ from data.errors import Code, UserError
 from data.files import sha256_text
 from data.workspace import check_name
 from evaluation.study import Points, Question
-from pipeline.settings.fields import Preset
+from pipeline.settings.every_stage import Preset
 from pipeline.settings.layers import build, read_config, to_dict
 from pipeline.settings.stages import STAGES
 

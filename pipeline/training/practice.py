@@ -56,14 +56,14 @@ def read(workspace: Workspace, sft_run: str) -> dict[str, OwnAnswers]:
 
     Raises UserError if the run has not answered all of them.
     """
-    rows = {row.get("request"): row.get("answers") for row in read_jsonl(workspace.run(sft_run) / FILE)}
-    if missing := [request for request in all_requests() if not rows.get(request)]:
+    given = {row["request"]: row["answers"] for row in read_jsonl(workspace.run(sft_run) / FILE)}
+    if missing := [request for request in all_requests() if not given.get(request)]:
         raise UserError(
             f"SFT run {sft_run!r} has no answers of its own to {len(missing)} built-in requests",
             code=Code.PARENT_RUN,
             command="train SFT again with practice_answers=2, or set own_answers=false for the reward model",
         )
-    return {request: _sorted([text for text in rows[request] if text]) for request in all_requests()}
+    return {request: _sorted([text for text in given[request] if text]) for request in all_requests()}
 
 
 def _sorted(texts: list[str]) -> OwnAnswers:

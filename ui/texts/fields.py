@@ -180,6 +180,7 @@ UNITS: dict[str, str] = {
     "examples": "条",
     "tokens": "词元",
     "prompts": "条",
+    "answers": "个回答",
     "per nat": "每奈特",
     "nats per sequence": "奈特/条",
     "nats per token": "奈特/词元",
