@@ -119,7 +119,7 @@ def preset_values(stage: str, preset: str, gpu: bool = False) -> dict[str, Any]:
                 eval_steps=40,
             ),
             "ppo": dict(
-                learning_rate=5e-4,
+                learning_rate=1e-3,
                 batch_size=24,
                 micro_batch_size=8,
                 num_minibatches=1,
@@ -131,6 +131,8 @@ def preset_values(stage: str, preset: str, gpu: bool = False) -> dict[str, Any]:
                 response_length=64,
                 temperature=0.7,
                 kl_coef=0.05,
+                # The first token decides whether an answer declines, and the reward comes after the last one.
+                lam=1.0,
                 missing_eos_penalty=0.5,
                 safety_pairs=800,
                 eval_prompts=48,
