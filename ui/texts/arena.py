@@ -35,8 +35,8 @@ ARENA: dict[str, tuple[str, str]] = {
     ),
     "arena.can.small": (
         "A real but small language model, tuned on human preferences for helpful and harmless answers (Anthropic "
-        "HH-RLHF). It speaks English, gets facts wrong and, after PPO, often evades a question: do not rely on it.",
-        "真实但很小的语言模型，用人类对“有用、无害”回答的偏好（Anthropic HH-RLHF）调整过。它只会英文，会说错事实，PPO 之后还常常回避问题，请勿依赖。",
+        "HH-RLHF). It speaks English, gets facts wrong and declines some ordinary questions: do not rely on it.",
+        "真实但很小的语言模型，用人类对“有用、无害”回答的偏好（Anthropic HH-RLHF）调整过。它只会英文，会说错事实，有时连普通问题也拒绝回答，请勿依赖。",
     ),
     "arena.can.edge": (
         "A small language model, trained here on the preference data that you chose. It may be wrong about facts.",
