@@ -39,7 +39,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--disable-sync", "--no-first-run")  # fmt: skip
 PATIENCE = 600_000  # milliseconds; a machine that trains at the same time takes minutes to load the models
 LONGEST = 12_000  # milliseconds that a picture waits for a page to come to rest
-QUESTION = "My neighbour plays loud music at night. What should I do?"
+QUESTION = "What should I cook with rice and two eggs?"
 QUALITY = 78  # of the pictures, in WebP's scale from 0 to 100
 Size = tuple[int, int]
 Scheme = Literal["light", "dark"]
