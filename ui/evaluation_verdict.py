@@ -40,7 +40,7 @@ def gain_intervals(rows: Rows) -> dict[str, Interval]:
 
 
 def verdict(rows: Rows, t: Texts) -> Reading:
-    """One sentence on PPO against SFT, and one on the precisions where the gold reward is known."""
+    """One sentence on PPO against SFT, and one on the precisions or, without a gold reward, on the scores."""
     policies = [row for row in rows if row["policy"] != "sft"]
     if not policies:
         return [("note", t("evaluate.only_sft"))]
@@ -53,6 +53,8 @@ def verdict(rows: Rows, t: Texts) -> Reading:
     else:
         said.append(("warn", t("evaluate.none_better")))
     intervals = gold_intervals(policies)
+    if better and not intervals:
+        said.append(("note", t("evaluate.by_own_scores")))
     if len(intervals) > 1:
         said.append(precisions(intervals, t))
     return said

@@ -30,6 +30,10 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "No policy is clearly better than SFT: the 95 % interval of each win rate includes 50 % or is below it.",
         "没有策略明显优于 SFT：每个胜率的 95 % 区间都包含 50 % 或低于 50 %。",
     ),
+    "evaluate.by_own_scores": (
+        "The scores are those of the reward models that PPO was trained against.",
+        "这里的评分来自 PPO 训练时所用的奖励模型。",
+    ),
     "evaluate.differ": (
         "Between the precisions, {high} has a higher gold reward than {low}; their 95 % intervals do not overlap.",
         "在不同精度之间，{high} 的标准奖励高于 {low}，两者的 95 % 区间不重叠。",
