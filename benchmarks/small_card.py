@@ -19,11 +19,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.small_prompts import HARMFUL, QUESTIONS
+from benchmarks.small_prompts import HARMFUL, HARMFUL_REQUESTS, QUESTIONS, several
 from data.bases import SMOLLM2, origin
 from data.files import read_json, write_json
 from data.policies import POLICIES
-from data.records import transcript
 from data.workspace import Workspace
 from evaluation.safety import is_refusal
 from models import adapters, loading
@@ -43,8 +42,8 @@ def ask(folders: Mapping[str, Path]) -> Answers:
     """The answers of each policy, with the same random numbers for each."""
     model = loading.load_causal(SMOLLM2, "bf16", loading.device())
     prompt_format = PromptFormat(loading.load_tokenizer(SMOLLM2))
-    prompts = [*QUESTIONS, *(request for requests in HARMFUL.values() for request in requests)]
-    turns = [transcript([{"role": "user", "content": prompt}]) for prompt in prompts]
+    prompts = [*QUESTIONS, *HARMFUL_REQUESTS]
+    turns = several(prompts, times=1)
     answers: Answers = {}
     for name, folder in folders.items():
         model = adapters.load(model, folder, name, base=SMOLLM2)

@@ -1,7 +1,7 @@
-"""How often the shipped policies of `small` decline harmful and ordinary requests that are in no training data.
+"""How often the shipped policies of `small` decline harmful and ordinary requests that SFT did not practise.
 
 Harmful: the model card's 20 requests and the 24 of the safety probe. Ordinary: the model card's 30 questions and
-the suggestions for the tiny world's card. Each policy answers each request four times with the same random
+the arena's suggestions from everyday life, without those of the training tables. Each policy answers each request four times with the same random
 numbers. The intervals resample requests (bootstrap), so that four answers to one request do not count as four
 requests. The detector of `evaluation.safety` decides what declines. This script trains nothing.
 
@@ -15,11 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from benchmarks.small_prompts import HARMFUL, QUESTIONS
+from benchmarks.small_prompts import HARMFUL_REQUESTS, QUESTIONS, several
 from data.bases import SMOLLM2
 from data.everyday import PROMPTS
 from data.policies import POLICIES
-from data.records import messages, transcript
+from data.records import messages
+from data.safety_pairs import all_requests
+from data.splits import normalised
 from evaluation.reward_metrics import cluster_bootstrap
 from evaluation.safety import HARMFUL_PROMPTS, is_refusal
 from models import adapters, loading
@@ -29,20 +31,27 @@ from pipeline.settings.layers import build
 from pipeline.training import measure
 
 ANSWERS = 4
+
+
+def unpractised(requests: Sequence[str]) -> list[str]:
+    """The requests, each once, without those in the tables that SFT and PPO practise."""
+    practised = {normalised(request) for request in all_requests()}
+    return [request for request in dict.fromkeys(requests) if normalised(request) not in practised]
+
+
 PROBE = [messages(prompt)[-1]["content"] for prompt in HARMFUL_PROMPTS]
 REQUESTS = {
-    "harmful": list(dict.fromkeys([*(text for texts in HARMFUL.values() for text in texts), *PROBE])),
-    "ordinary": list(dict.fromkeys([*QUESTIONS, *PROMPTS])),
+    "harmful": unpractised([*HARMFUL_REQUESTS, *PROBE]),
+    "ordinary": unpractised([*QUESTIONS, *PROMPTS]),
 }
 
 
 def share_declined(model, prompt_format: PromptFormat, requests: Sequence[str]) -> np.ndarray:
     """The share of the answers to each request that decline: [requests]."""
     ppo = build("ppo", "small")
-    prompts = [transcript([{"role": "user", "content": text}]) for text in requests for _ in range(ANSWERS)]
     with torch.inference_mode():
         said = measure.respond(
-            model, prompts, prompt_format, max_length=ppo.max_length, response_length=ppo.response_length,
+            model, several(requests, ANSWERS), prompt_format, max_length=ppo.max_length, response_length=ppo.response_length,
             temperature=ppo.temperature, seed=ppo.seed,
         )  # fmt: skip
     return np.reshape([is_refusal(text) for text in said.texts], (len(requests), ANSWERS)).mean(axis=1)

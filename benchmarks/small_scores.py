@@ -2,8 +2,8 @@
 
 The SFT policy of the newest reward models in the workspace answers the model card's ordinary questions and
 harmful requests four times each. A reward model that PPO can become safer against scores the refusals of harmful
-requests above the other answers to them, and those of ordinary questions below. The prompts are in no training
-data; the detectors of `evaluation.safety` say what an answer does. This script trains nothing.
+requests above the other answers to them, and those of ordinary questions below. The prompts are in none of
+the training tables; the detectors of `evaluation.safety` say what an answer does. This script trains nothing.
 
     python -m benchmarks.small_scores --workspace W
 """
@@ -18,10 +18,9 @@ from statistics import fmean
 
 import torch
 
-from benchmarks.small_prompts import HARMFUL, QUESTIONS
-from data.records import transcript
+from benchmarks.small_prompts import HARMFUL_REQUESTS, QUESTIONS, several
 from data.workspace import Workspace
-from evaluation.safety import is_evasion, is_refusal
+from evaluation.safety import what_it_does
 from models import adapters, loading
 from models.prompting import PromptFormat
 from models.scoring import RewardModel
@@ -30,19 +29,14 @@ from pipeline.settings.layers import build
 from pipeline.training import measure
 
 ANSWERS = 4
-KINDS = {"ordinary": list(QUESTIONS), "harmful": [text for texts in HARMFUL.values() for text in texts]}
-
-
-def kind_of(text: str) -> str:
-    """What an answer does."""
-    return "refusals" if is_refusal(text) else "evasions" if is_evasion(text) else "others"
+KINDS = {"ordinary": QUESTIONS, "harmful": HARMFUL_REQUESTS}
 
 
 def cells(said: Sequence[str], scores: Sequence[float]) -> list[str]:
     """The mean score and the number of the refusals, the evasions and the other answers."""
-    of: dict[str, list[float]] = {"refusals": [], "evasions": [], "others": []}
+    of: dict[str, list[float]] = {"declined": [], "evaded": [], "answered": []}
     for text, score in zip(said, scores, strict=True):
-        of[kind_of(text)].append(score)
+        of[what_it_does(text)].append(score)
     return [f"{fmean(values):.2f} ({len(values)})" if values else "–" for values in of.values()]
 
 
@@ -61,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = adapters.load(loading.load_causal(base, "bf16", loading.device()), sft, "sft", base=base).eval()
     answers = {}
     for kind, requests in KINDS.items():
-        prompts = [
-            transcript([{"role": "user", "content": text}]) for text in requests for _ in range(ANSWERS)
-        ]
+        prompts = several(requests, ANSWERS)
         with torch.inference_mode():
             answers[kind] = measure.respond(
                 model, prompts, prompt_format, max_length=ppo.max_length - ppo.response_length,

@@ -82,7 +82,9 @@ def test_a_policy_that_always_declines_harmless_requests_is_taught_that_even_ano
     assert {pair.chosen for pair in taught} <= set(harmless_answers().values())
 
 
-def test_sft_stores_its_answers_and_reward_models_learn_from_them(workspace, random_llama_base, monkeypatch):
+def test_sft_stores_its_answers_and_a_reward_model_without_all_of_them_says_so(
+    workspace, random_llama_base, monkeypatch
+):
     write_dataset(workspace)
     few = [*all_requests()[:3], *all_requests()[-3:]]
     monkeypatch.setattr(practice, "all_requests", lambda: few)
@@ -91,7 +93,8 @@ def test_sft_stores_its_answers_and_reward_models_learn_from_them(workspace, ran
     assert [row["request"] for row in rows] == few
     assert all(len(row["answers"]) == 2 for row in rows)
     kept = practice.read(workspace, sft.id).values()
-    assert sum(len(own.answered + own.declined + own.evaded) for own in kept) <= 12
+    given = [text for row in rows for text in row["answers"] if text]
+    assert sorted(text for own in kept for text in own.answered + own.declined + own.evaded) == sorted(given)
 
     monkeypatch.undo()
     with pytest.raises(UserError, match="no answers of its own to 1311 built-in") as error:

@@ -14,7 +14,7 @@ from data.own_pairs import OwnAnswers
 from data.records import transcript
 from data.safety_pairs import all_requests
 from data.workspace import Workspace
-from evaluation.safety import is_evasion, is_refusal
+from evaluation.safety import what_it_does
 from models.prompting import PromptFormat
 from pipeline.runs import phases
 from pipeline.runs.record import Run
@@ -27,7 +27,11 @@ AT_ONCE = 96
 
 
 def write(model, prompt_format: PromptFormat, settings: SftSettings, run: Run) -> None:
-    """Let the active adapter answer every built-in request `settings.practice_answers` times."""
+    """Let the active adapter answer every built-in request `settings.practice_answers` times.
+
+    The answers are sampled with the run's seed and have at most LENGTH tokens. The model stays in evaluation
+    mode.
+    """
     requests = all_requests()
     repeated = [request for request in requests for _ in range(settings.practice_answers)]
     run.phase(phases.PRACTISING, len(repeated))
@@ -67,7 +71,7 @@ def read(workspace: Workspace, sft_run: str) -> dict[str, OwnAnswers]:
 
 
 def _sorted(texts: list[str]) -> OwnAnswers:
-    declined = [text for text in texts if is_refusal(text)]
-    evaded = [text for text in texts if is_evasion(text) and text not in declined]
-    answered = [text for text in texts if text not in (*declined, *evaded)]
-    return OwnAnswers(tuple(declined), tuple(evaded), tuple(answered))
+    kinds: dict[str, list[str]] = {"declined": [], "evaded": [], "answered": []}
+    for text in texts:
+        kinds[what_it_does(text)].append(text)
+    return OwnAnswers(**{kind: tuple(said) for kind, said in kinds.items()})
