@@ -161,14 +161,16 @@ def use_fused_gelu(model: nn.Module) -> None:
                 setattr(module, name, TanhGELU())
 
 
-def _quicken(model: nn.Module, device: torch.device, *, plain: bool) -> None:
-    """Apply the fast paths of models.fast to a model, or mark it as plain."""
+def _quicken(model: nn.Module, device: torch.device, *, plain: bool, distributed: bool) -> None:
+    """Apply the fast paths of models.fast to a model, or mark it as plain. distributed: its blocks lie on
+    several GPUs, and accelerate's hooks around their modules must stay."""
     if plain:
         switch.mark(model)
         return
     use_fused_gelu(model)
     if device.type == "cpu":
         attention.use_on_cpu(model)
+    if not distributed:
         llama.quicken(model)
 
 
@@ -209,7 +211,7 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
     _refuse_gaps(base, found)
     precisions.prepare(model, precision)
     switch_off_dropout(model)
-    _quicken(model, device, plain=switch.wanted())
+    _quicken(model, device, plain=switch.wanted(), distributed=places == "auto")
     model.requires_grad_(False)
     tokenizer = load_tokenizer(folder)
     _make_room(model, len(tokenizer))
@@ -220,7 +222,7 @@ def _load(auto_class, base, precision: str, device: torch.device, split: bool, *
         model.to(device)
     precisions.widen(model, device)
     precisions.verify(model, precision, device)
-    if device.type == "cpu" and not switch.is_plain(model):
+    if places != "auto" and not switch.is_plain(model):
         siblings.join(model)  # last, because the steps before can replace weights
     if quantization is not None and device.type == "cpu":
         heap.give_back()  # the quantisation frees as much memory as the base takes

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models import adapters
-from models.fast import decoding
+from models.fast import decoding, lora
 from models.fast.logprobs import token_logprobs
 from models.generation import generate
 from models.loading import load_causal
@@ -155,3 +155,24 @@ def test_a_llamas_layers_that_read_the_same_input_are_packed_as_one(random_llama
                     owner.few(x), plain, rtol=0.05, atol=0.02 * plain.abs().max().item()
                 )
     assert ways(model) == before
+
+
+@pytest.mark.parametrize("base", ["random_base", "random_llama_base"])
+def test_adapters_cast_once_give_the_outputs_of_their_layers(base, request):
+    model = load_causal(request.getfixturevalue(base), "bf16", CPU)
+    model = adapters.attach(model, adapters.lora_config(model, 4, 8), "policy").eval()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in adapters.adapter_parameters(model, "policy").values():
+        parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    groups = list(lora.groups(model).values())
+    joined = {layer for group in groups for layer in group}
+    groups += [[layer] for layer in model.modules() if lora.is_lean(layer) and layer not in joined]
+    assert any(len(group) == 3 for group in groups) == (base == "random_llama_base")
+    for group in groups:
+        x = torch.randn(3, 1, group[0].in_features, generator=generator).bfloat16()
+        with torch.inference_mode():
+            plain = torch.cat([layer(x) for layer in group], dim=-1)
+            torch.testing.assert_close(decoding.cast_once(group)(x), plain, rtol=0.02, atol=0.02)
+            for layer in group:  # weights that do not lie one after the other
+                layer.get_base_layer().weight.data = layer.get_base_layer().weight.data.clone()
+            torch.testing.assert_close(decoding.cast_once(group)(x), plain, rtol=0.02, atol=0.02)

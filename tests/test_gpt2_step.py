@@ -48,7 +48,7 @@ def test_the_answers_equal_those_of_the_library_bit_for_bit(random_base, precisi
     assert short == long
 
 
-def test_hooks_other_devices_kinds_of_attention_and_models_go_through_the_library(
+def test_hooks_other_kinds_of_attention_and_other_models_go_through_the_library(
     random_base, random_llama_base
 ):
     model = with_adapter(random_base, "bf16")
@@ -59,5 +59,7 @@ def test_hooks_other_devices_kinds_of_attention_and_models_go_through_the_librar
     assert gpt2_step.of(model) is None
     hook.remove()
     assert gpt2_step.of(model) is not None
-    model.set_attn_implementation("sdpa")
+    model.set_attn_implementation("sdpa")  # as on a GPU
+    assert gpt2_step.of(model) is not None
+    model.set_attn_implementation("eager")
     assert gpt2_step.of(model) is None

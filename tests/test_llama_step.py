@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from accelerate.hooks import ModelHook, add_hook_to_module
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
@@ -23,11 +24,11 @@ SIZE = {
 }  # fmt: skip
 
 
-def made(kind: str, tied: bool = True, **extra):
+def made(kind: str, tied: bool = True, attend: str = "sdpa", **extra):
     torch.manual_seed(4)
     extra = {"sliding_window": None} | extra if kind == "mistral" else extra
     config = KINDS[kind](**SIZE, tie_word_embeddings=tied, **extra)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa").eval()
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=attend).eval()
     for parameter in model.parameters():  # random biases and norms instead of the neutral initial ones
         parameter.data += 0.3 * torch.randn(parameter.shape)
     return model.requires_grad_(False)
@@ -53,9 +54,10 @@ def taken(monkeypatch) -> list:
     return steps
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["as on a CPU", "as on a GPU"])
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_greedy_answers_are_those_of_transformers_token_by_token(kind, tied, monkeypatch):
+def test_greedy_answers_are_those_of_transformers_token_by_token(kind, tied, own, monkeypatch):
     model = made(kind, tied)
     expected = [
         model.generate(
@@ -64,7 +66,8 @@ def test_greedy_answers_are_those_of_transformers_token_by_token(kind, tied, mon
         )[0, len(prompt) :].tolist()
         for prompt in UNEVEN
     ]  # fmt: skip
-    attention.use_on_cpu(model)
+    if own:  # else torch's fused attention
+        attention.use_on_cpu(model)
     steps = taken(monkeypatch)
     got = sample(model, UNEVEN, temperature=0)
     assert got.tokens == expected
@@ -93,13 +96,12 @@ def test_with_adapters_tokens_probabilities_and_values_are_those_of_the_library(
 
 def test_hooks_other_kinds_of_attention_and_other_activations_go_through_the_library():
     model = made("llama")
-    assert llama_step.of(model) is None  # torch's fused attention
-    attention.use_on_cpu(model)
     assert llama_step.of(model) is not None
     hook = model.model.layers[1].mlp.register_forward_hook(lambda *arguments: None)
     assert llama_step.of(model) is None
     hook.remove()
     assert llama_step.of(model) is not None
-    other = made("llama", hidden_act="gelu")
-    attention.use_on_cpu(other)
-    assert llama_step.of(other) is None
+    add_hook_to_module(model.model.layers[1].mlp, ModelHook())  # accelerate's, without a list of its own
+    assert llama_step.of(model) is None
+    assert llama_step.of(made("llama", attend="eager")) is None
+    assert llama_step.of(made("llama", hidden_act="gelu")) is None

@@ -55,6 +55,14 @@ def test_on_a_gpu_the_preset_small_does_whole_batches_at_once(monkeypatch, stage
     assert shown.default == on_gpu.batch_size
 
 
+def test_on_a_gpu_the_preset_small_evaluates_more_prompts_at_once(monkeypatch):
+    on_cpu = build("evaluate", "small")
+    monkeypatch.setattr(layers, "has_gpu", lambda: True)
+    on_gpu = build("evaluate", "small")
+    assert on_gpu.batch_size > on_cpu.batch_size
+    assert dataclasses.replace(on_gpu, batch_size=on_cpu.batch_size) == on_cpu
+
+
 def test_a_config_file_sets_the_preset_unless_a_flag_does(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("preset: edge\n")

@@ -1,13 +1,16 @@
-"""Weights in a memory layout for steps of a few tokens on a CPU.
+"""Weights prepared for steps of a few tokens.
 
-A product of a few rows with a bf16 matrix spends half of its time on converting the matrix to the order in
-which the CPU's bf16 instructions read it. Within `packed`, the matrices under the active adapter's LoRA
-layers and the language-model head are stored in that order, and the adapters are cast once instead of in
-every step.
+On a CPU, a product of a few rows with a bf16 matrix spends half of its time on converting the matrix to the
+order in which the CPU's bf16 instructions read it. Within `packed`, the matrices under the active adapter's
+LoRA layers and the language-model head are stored in that order, and the adapters are cast once instead of in
+every step. This needs a second copy of the matrices, so it is not done for bases larger than `MOST_BYTES`. A
+head that sampling and other passes use alternately can be kept in that order (`keep_head`), which also speeds
+up products of some hundred rows.
 
-This needs a second copy of the matrices, so it is not done for bases larger than `MOST_BYTES`, on a GPU, for
-types other than bf16, for quantised layers, or for other kinds of LoRA. A head that sampling and other passes
-use alternately can be kept in that order (`keep_head`), which also speeds up products of some hundred rows.
+On a GPU the number of operations determines the time of such a step (docs/gpu.md), so the adapters are cast
+once there as well, and the matrices stay as they are.
+
+Nothing is prepared for types other than bf16, for quantised layers, or for other kinds of LoRA.
 
     with packed(model):
         ...   # the same model with the same results up to rounding
@@ -22,7 +25,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from models.fast import lora, operators, switch
+from models.fast import lora, operators, siblings, switch
 from models.fast.peft_import import LoraLayer
 from models.precision import has_bf16_products
 
@@ -79,7 +82,10 @@ def packed(model: nn.Module) -> Iterator[None]:
     layers = [layer for layer in model.modules() if lora.is_lean(layer)]
     heads = [model.get_output_embeddings()] if layers else []
     heads = [head for head in heads if type(head) is nn.Linear]
-    if not _worth_it([layer.get_base_layer().weight for layer in layers] + [head.weight for head in heads]):
+    prepare = _packed
+    if on_gpu([layer.get_base_layer().weight for layer in layers]):
+        prepare, heads = cast_once, []
+    elif not _worth_it([layer.get_base_layer().weight for layer in layers] + [head.weight for head in heads]):
         layers, heads = [], []
     heads = heads or [m for m in model.modules() if type(m) is nn.Linear and kept_head(m) is not None]
     groups = lora.groups(model) if layers else {}
@@ -87,9 +93,9 @@ def packed(model: nn.Module) -> Iterator[None]:
     alone = [layer for layer in layers if layer not in joined]
     try:
         for owner, group in groups.items():
-            owner.few = _few(group)
+            owner.few = prepare(group)
         for layer in alone:
-            layer.few = _few([layer])
+            layer.few = prepare([layer])
         for head in heads:
             head.forward = _Head(head)
         yield
@@ -108,22 +114,44 @@ def _worth_it(matrices: list[torch.Tensor]) -> bool:
     )
 
 
-def _few(layers: Sequence[LoraLayer]):
+def on_gpu(matrices: list[torch.Tensor]) -> bool:
+    """Whether `cast_once` saves operations for these matrices."""
+    return bool(matrices) and all(m.device.type == "cuda" and m.dtype == torch.bfloat16 for m in matrices)
+
+
+def cast_once(layers: Sequence[LoraLayer]):
+    """A forward pass of LoRA layers that read the same input, with adapters that are cast now; it
+    concatenates their outputs.
+    """
+    bases = [layer.get_base_layer() for layer in layers]
+    weight = siblings.as_one([base.weight for base in bases])
+    if weight is None:  # not joined: each layer has a product of its own
+        alone = [cast_once([layer]) for layer in layers]
+        return lambda x: torch.cat([forward(x) for forward in alone], dim=-1)
+    matrix = weight if type(bases[0]) is Conv1D else weight.t()
+    bias = siblings.bias(bases)
+    down, up = lora.low_rank_matrices(layers, weight.dtype)
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        out = torch.mm(flat, matrix) if bias is None else torch.addmm(bias, flat, matrix)
+        return out.addmm_(flat @ down.t(), up.t()).view(*x.shape[:-1], -1)
+
+    return forward
+
+
+def _packed(layers: Sequence[LoraLayer]):
     """A forward pass for few rows of LoRA layers that read the same input; it concatenates their outputs.
 
     Each output is x W + bias + scaling · (x Aᵀ) Bᵀ. The sum is computed as one product of [x, x Aᵀ] with W
     stacked on B; with several layers, the matrices W are concatenated and the matrices B block-diagonal.
     """
     bases = [layer.get_base_layer() for layer in layers]
-    downs, ups = [], []
-    for layer in layers:
-        name = layer.active_adapters[0]
-        downs.append(layer.lora_A[name].weight.to(torch.bfloat16))
-        ups.append((layer.lora_B[name].weight.detach() * layer.scaling[name]).to(torch.bfloat16))
-    down = Packed(torch.cat(downs), None)
+    small_a, small_b = lora.low_rank_matrices(layers, torch.bfloat16)
+    down = Packed(small_a, None)
     weight = torch.cat([base.weight.t() if type(base) is Conv1D else base.weight for base in bases])
     bias = None if bases[0].bias is None else torch.cat([base.bias for base in bases])
-    both = Packed(torch.cat((weight, torch.block_diag(*ups)), dim=1), bias)
+    both = Packed(torch.cat((weight, small_b), dim=1), bias)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         return both(torch.cat((x, down(x)), dim=-1))

@@ -5,8 +5,8 @@ disabled dropouts between two blocks take long in comparison. This module calls 
 quantised layers, activation) directly one after the other, with one mask for all layers. The result is
 bitwise the same.
 
-It serves steps with a KV cache in `models.generation` on a CPU; other models, other devices, and models with
-hooks on their blocks use the library.
+It serves steps with a KV cache in `models.generation`; other models, models that are distributed over several
+GPUs, and models whose modules have hooks use the library.
 
     step = gpt2_step.of(model)      # None if it does not support the model
     logits = step(ids, positions, mask, cache)
@@ -19,7 +19,7 @@ from torch import nn
 from transformers.cache_utils import Cache
 from transformers.models.gpt2.modeling_gpt2 import GPT2Block, GPT2LMHeadModel
 
-from models.fast import attention
+from models.fast import attention, switch
 
 
 def of(model: nn.Module) -> Gpt2Step | None:
@@ -28,11 +28,9 @@ def of(model: nn.Module) -> Gpt2Step | None:
     config = model.config
     if (
         type(inner) is not GPT2LMHeadModel
-        or config._attn_implementation != attention.NAME
-        or model.device.type != "cpu"
         or config.add_cross_attention
         or any(type(block) is not GPT2Block for block in inner.transformer.h)
-        or any(module._forward_hooks or module._forward_pre_hooks for module in inner.transformer.modules())
+        or not switch.can_bypass(inner, (attention.NAME, "sdpa"))
     ):
         return None
     return Gpt2Step(inner)

@@ -1,8 +1,9 @@
-"""Llama-shaped blocks with faster norms, rotations and SwiGLU, on a CPU.
+"""Llama-shaped blocks with faster norms, rotations and SwiGLU.
 
-It uses `rms_norm`, `rotary` and `swiglu` where transformers makes many passes over memory, in the blocks of
-Llama (which includes SmolLM2), Mistral, Qwen2 and Qwen3. The modules keep their places, names and weights,
-and so do the LoRA layers and quantised layers inside them. Other models are not changed.
+It uses `rms_norm`, `rotary` and `swiglu` where transformers makes many passes over memory on a CPU, or starts
+many kernels on a GPU, in the blocks of Llama (which includes SmolLM2), Mistral, Qwen2 and Qwen3. The modules
+keep their places, names and weights, and so do the LoRA layers and quantised layers inside them. Other models
+are not changed.
 
     quicken(model)   # a transformers model; its results stay the same up to rounding
 """

@@ -6,8 +6,8 @@ called directly one after the other; rotation angles and mask are computed once 
 read the same input form one product if `models.fast.decoding` has packed them. The results are those of the
 library up to rounding.
 
-It serves steps with a KV cache in `models.generation` on a CPU; other models, other devices, and models whose
-modules have hooks use the library.
+It serves steps with a KV cache in `models.generation`; other models, models that are distributed over several
+GPUs, and models whose modules have hooks use the library.
 
     step = llama_step.of(model)      # None if it does not support the model
     logits = step(ids, positions, mask, cache)
@@ -20,7 +20,7 @@ from torch import nn
 from transformers import LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM
 from transformers.cache_utils import Cache
 
-from models.fast import attention, rotary
+from models.fast import attention, rotary, switch
 
 KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 
@@ -31,11 +31,9 @@ def of(model: nn.Module) -> LlamaStep | None:
     config = model.config
     if (
         type(inner) not in KNOWN
-        or config._attn_implementation != attention.NAME
-        or model.device.type != "cpu"
         or getattr(config, "sliding_window", None)
         or config.hidden_act not in ("silu", "swish")
-        or any(module._forward_hooks or module._forward_pre_hooks for module in inner.model.modules())
+        or not switch.can_bypass(inner, (attention.NAME, "sdpa"))
     ):
         return None
     return LlamaStep(inner)

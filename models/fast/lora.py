@@ -232,10 +232,22 @@ def _low_rank(flat: torch.Tensor, scalings: Sequence[float], adapters: Sequence[
     """(x Aᵀ [tokens, ranks], A, scaling · B), all in the type of x [tokens, in]; the A of several layers are
     stacked, and their B are the blocks of a block-diagonal matrix.
     """
-    downs = [a.to(flat.dtype) for a in adapters[::2]]
-    ups = [(b * scaling).to(flat.dtype) for b, scaling in zip(adapters[1::2], scalings, strict=True)]
-    small_a, small_b = (downs[0], ups[0]) if len(ups) == 1 else (torch.cat(downs), torch.block_diag(*ups))
+    small_a, small_b = _stacked(scalings, adapters, flat.dtype)
     return flat @ small_a.t(), small_a, small_b
+
+
+def low_rank_matrices(layers: Sequence[LoraLayer], dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """(A [ranks, in], scaling · B [outputs, ranks]) of the active adapter of layers that read the same input,
+    without gradients: the A are stacked, and the B are the blocks of a block-diagonal matrix.
+    """
+    scalings, adapters = _adapters(layers, layers[0].active_adapters[0])
+    return _stacked(scalings, [weight.detach() for weight in adapters], dtype)
+
+
+def _stacked(scalings: Sequence[float], adapters: Sequence[torch.Tensor], dtype: torch.dtype):
+    downs = [a.to(dtype) for a in adapters[::2]]
+    ups = [(b * scaling).to(dtype) for b, scaling in zip(adapters[1::2], scalings, strict=True)]
+    return (downs[0], ups[0]) if len(ups) == 1 else (torch.cat(downs), torch.block_diag(*ups))
 
 
 def _gradients(sizes, scalings, grad, grad_low, flat, low) -> list[torch.Tensor]:

@@ -208,5 +208,6 @@ def preset_values(stage: str, preset: str, gpu: bool = False) -> dict[str, Any]:
         ("small", "reward"): dict(micro_batch_size=8),
         ("small", "judge"): dict(micro_batch_size=8),
         ("small", "ppo"): dict(micro_batch_size=24),
+        ("small", "evaluate"): dict(batch_size=128),
     }
     return table[preset].get(stage, {}) | (on_gpu.get((preset, stage), {}) if gpu else {})

@@ -23,7 +23,7 @@ from pipeline.training import measure
 
 FILE = "practice.jsonl"
 LENGTH, TEMPERATURE = 64, 0.7  # those of PPO in the preset `small`, which is the one that practises
-AT_ONCE = 96
+AT_ONCE, AT_ONCE_ON_GPU = 96, 384  # answers; on a GPU a token takes as long for many as for few (docs/gpu.md)
 
 
 def write(model, prompt_format: PromptFormat, settings: SftSettings, run: Run) -> None:
@@ -46,7 +46,7 @@ def write(model, prompt_format: PromptFormat, settings: SftSettings, run: Run) -
             response_length=length,
             temperature=TEMPERATURE,
             seed=settings.seed,
-            batch_size=AT_ONCE,
+            batch_size=AT_ONCE_ON_GPU if model.device.type == "cuda" else AT_ONCE,
         ).texts
     answers: dict[str, list[str]] = {request: [] for request in requests}
     for request, text in zip(repeated, texts, strict=True):
