@@ -1,5 +1,8 @@
 """The last block computes only requested positions, with equal states and gradients, and is then restored."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -54,6 +57,28 @@ def test_the_mlp_sees_only_the_requested_places(model):
     states_of(model, last)
     hook.remove()
     assert seen[0].numel() // seen[0][-1] == len(PLACES)
+
+
+def test_two_threads_compute_their_own_places_at_the_same_time(model):
+    last, inner = LastBlock(backbone(model)), backbone(model)
+    before = [module.__dict__.get("forward") for module in last.modules]
+    ids, both = torch.arange(2, 18).view(2, 8), threading.Barrier(2)
+    places = [torch.tensor([1, 4, 7]), torch.tensor([0, 6, 10, 15])]
+    whole = inner(input_ids=ids)[0].flatten(0, 1)
+
+    def states(own: torch.Tensor) -> torch.Tensor:
+        with last.only(own):
+            both.wait(10)  # neither thread leaves before the other has entered
+            found = inner(input_ids=ids)[0].flatten(0, 1)
+            both.wait(10)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(states, places))
+    for own, states_of_thread in zip(places, found, strict=True):
+        torch.testing.assert_close(states_of_thread[own], whole[own], rtol=1e-5, atol=1e-6)
+    assert not torch.equal(found[0], found[1])  # each has only its own places
+    assert [module.__dict__.get("forward") for module in last.modules] == before
 
 
 def test_an_unknown_kind_of_block_computes_everything(model):

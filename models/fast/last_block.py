@@ -5,7 +5,8 @@ are used (those that predict a response, or a sequence's last one), the other po
 and values there: of a block's 12 d² weights, 9 d² are skipped, forward and backward. The used states do not
 change.
 
-The module supports blocks like those of GPT-2 and Llama; any other block computes everything.
+The module supports blocks like those of GPT-2 and Llama; any other block computes everything. Several threads
+may use one LastBlock at the same time, each with places of its own.
 
     inner = backbone(model)
     with LastBlock(inner).only(places):
@@ -14,6 +15,7 @@ The module supports blocks like those of GPT-2 and Llama; any other block comput
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,6 +40,8 @@ class LastBlock:
         known = type(mlp).__name__.endswith("MLP") and output is not None and mlp is not None
         if known and not switch.is_plain(backbone):
             self.modules = (output, mlp)
+        self._own = threading.local()  # .places: those of a thread's pass
+        self._lock, self._passes, self._before = threading.Lock(), 0, list[object]()  # of all threads' passes
 
     @contextmanager
     def only(self, places: torch.Tensor) -> Iterator[None]:
@@ -48,16 +52,37 @@ class LastBlock:
         if len(places) == 0 or self._computed_again():
             yield
             return
-        before = [module.__dict__.get("forward") for module in self.modules]
-        for module in self.modules:
-            module.forward = _at(places, module.forward)
+        self._begin()
+        self._own.places = places
         try:
             yield
         finally:
-            for module, forward in zip(self.modules, before, strict=True):
-                del module.forward
-                if forward is not None:
-                    module.forward = forward
+            del self._own.places
+            self._end()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._passes == 0:
+                self._before = [module.__dict__.get("forward") for module in self.modules]
+                for module in self.modules:
+                    module.forward = self._at_own_places(module.forward)
+            self._passes += 1
+
+    def _end(self) -> None:
+        with self._lock:
+            self._passes -= 1
+            if self._passes == 0:
+                for module, forward in zip(self.modules, self._before, strict=True):
+                    del module.forward
+                    if forward is not None:
+                        module.forward = forward
+
+    def _at_own_places(self, forward):
+        def computed(x: torch.Tensor) -> torch.Tensor:
+            places = getattr(self._own, "places", None)
+            return forward(x) if places is None else _at(places, forward, x)
+
+        return computed
 
     def _computed_again(self) -> bool:
         parts = self.backbone.modules()
@@ -70,11 +95,8 @@ def backbone(model: nn.Module) -> nn.Module:
     return getattr(inner, "base_model", inner)
 
 
-def _at(places: torch.Tensor, forward):
-    def some(x: torch.Tensor) -> torch.Tensor:
-        # One token per row: with one position in each row, a layer's state per row still fits.
-        computed = forward(x.flatten(0, 1).index_select(0, places)[:, None])[:, 0]
-        whole = computed.new_zeros(x.shape[0] * x.shape[1], computed.shape[-1])
-        return whole.index_copy(0, places, computed).unflatten(0, x.shape[:2])
-
-    return some
+def _at(places: torch.Tensor, forward, x: torch.Tensor) -> torch.Tensor:
+    # One token per row: with one position in each row, a layer's state per row still fits.
+    computed = forward(x.flatten(0, 1).index_select(0, places)[:, None])[:, 0]
+    whole = computed.new_zeros(x.shape[0] * x.shape[1], computed.shape[-1])
+    return whole.index_copy(0, places, computed).unflatten(0, x.shape[:2])
