@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -35,6 +36,7 @@ import torch
 from benchmarks import ppo_cases
 from benchmarks.ppo_cases import CASES, Case
 from benchmarks.ppo_side import END_OF_STEP
+from pipeline.runs.child import SPINS
 
 TRL = "trl==1.12.0"
 SIDE_FILE = Path(__file__).with_name("ppo_side.py")
@@ -144,8 +146,9 @@ class Side:
         self.errors = folder / f"{self.name}.txt"  # a file, because a pipe without a reader would fill up
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+                env=_alone(side),
+            )  # fmt: skip
         self.input = cast(IO[str], self.process.stdin)  # both are pipes
         self.output = cast(IO[str], self.process.stdout)
 
@@ -168,6 +171,13 @@ class Side:
     def _fail(self) -> None:
         self.process.wait()
         sys.exit(f"{self.name} failed:\n{self.errors.read_text()[-2000:]}")
+
+
+def _alone(side: str) -> dict[str, str]:
+    """The environment of a side. The sides compute in turns, so this project's threads wait as they do on an
+    idle machine, although the other side imports at the same time; TRL keeps the default."""
+    waiting = {} if side == "trl" else {"GOMP_SPINCOUNT": str(SPINS)}
+    return waiting | dict(os.environ)
 
 
 def measure(side: str, case: Case, folder: Path, options, **choice: str) -> dict:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.runs.child import for_tensors
@@ -12,9 +13,15 @@ from pipeline.runs.child import for_tensors
 ROOT = Path(__file__).parents[1]
 
 
+def uses(monkeypatch, percent: float) -> None:
+    """Let other programs use this share of four cores."""
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: percent)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
 def test_existing_environment_variables_are_kept(monkeypatch):
-    monkeypatch.setattr(os, "getloadavg", lambda: (100.0, 0.0, 0.0))
+    uses(monkeypatch, 100.0)
     tunables = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"
     assert for_tensors({"A": "1"}) == {"A": "1", "GLIBC_TUNABLES": tunables, "GOMP_SPINCOUNT": "500"}
     own = for_tensors({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"})
@@ -27,11 +34,17 @@ def test_existing_environment_variables_are_kept(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
-@pytest.mark.parametrize(("load", "spins"), [(0.0, "20000"), (3.9, "20000"), (4.0, "500"), (30.0, "500")])
-def test_threads_wait_actively_for_long_only_where_cores_are_free(load, spins, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+@pytest.mark.parametrize(("percent", "spins"), [(0, "20000"), (12, "20000"), (13, "500"), (100, "500")])
+def test_threads_wait_actively_for_long_only_where_cores_are_free(percent, spins, monkeypatch):
+    uses(monkeypatch, percent)
     assert for_tensors({})["GOMP_SPINCOUNT"] == spins
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+def test_work_that_has_ended_does_not_count(monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (100.0, 100.0, 100.0))  # of a stage before this one
+    uses(monkeypatch, 0)
+    assert for_tensors({})["GOMP_SPINCOUNT"] == "20000"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")

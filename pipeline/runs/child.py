@@ -11,7 +11,8 @@ OpenMP reads `GOMP_SPINCOUNT` at its start as well. A thread that has finished i
 waits actively for the others, by default for many milliseconds. If another program occupies one of the cores,
 the waiting thread keeps the other core busy while the one that it waits for has none. With a short active
 wait, hardly longer than the pause between two operations, the waiting thread gives its core away; on idle
-cores this costs a sixth of the speed. The load of the machine at the start therefore decides.
+cores this costs a sixth to a third of the speed. What other programs use in the moments before the start
+therefore decides. (The load of the last minute would count the stage that has just ended.)
 `python -m benchmarks.waiting` measures one operation.
 """
 
@@ -22,11 +23,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 _TUNABLES = "GLIBC_TUNABLES"
 _SETTINGS = {"glibc.malloc.tcache_count": 0, "glibc.malloc.hugetlb": 1}
 _WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
 SPINS = 20_000  # rounds of active waiting, about a millisecond
 SPINS_BESIDE_OTHERS = 500  # some tens of microseconds
+SAMPLE = 0.1  # seconds for which the use of the cores is watched
+BUSY = 0.5  # cores in use from which on a thread would have to wait for a core
 
 
 def child_environment() -> dict[str, str]:
@@ -51,8 +56,8 @@ def for_tensors(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _spins() -> int:
-    busy = os.getloadavg()[0] >= (os.cpu_count() or 1)  # the mean of the last minute
-    return SPINS_BESIDE_OTHERS if busy else SPINS
+    in_use = psutil.cpu_percent(interval=SAMPLE) / 100 * (psutil.cpu_count() or 1)  # this program is asleep
+    return SPINS_BESIDE_OTHERS if in_use >= BUSY else SPINS
 
 
 def start_again() -> None:
