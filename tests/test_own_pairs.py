@@ -96,6 +96,12 @@ def test_sft_stores_its_answers_and_a_reward_model_without_all_of_them_says_so(
     given = [text for row in rows for text in row["answers"] if text]
     assert sorted(text for own in kept for text in own.answered + own.declined + own.evaded) == sorted(given)
 
+    before = (sft.folder / practice.FILE).read_text()
+    (sft.folder / practice.FILE).write_text(before.replace('"answers": ["', '"answers": ["Changed. ', 1))
+    with pytest.raises(UserError, match="practice.jsonl: is damaged .*train SFT again"):
+        practice.read(workspace, sft.id)
+    (sft.folder / practice.FILE).write_text(before)
+
     monkeypatch.undo()
     with pytest.raises(UserError, match="no answers of its own to 1311 built-in") as error:
         run_stage(workspace, "reward", random_llama_base, own_answers=True, safety_pairs=8)

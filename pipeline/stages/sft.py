@@ -94,8 +94,9 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
     if held_out and (reporter.last_evaluation.get("step") != facts["steps"] or "best_eval_loss" in facts):
         reporter.on_evaluation, reporter.patience = None, 0
         trainer.evaluate()
+    own_answers = {}
     if run.leads and settings.practice_answers:
-        practice.write(whole, prompt_format, settings, run)
+        own_answers = {"practice": practice.write(whole, prompt_format, settings, run)}
     loss = reporter.last_evaluation.get("eval_loss")
     return {
         "eval_loss": loss,
@@ -103,6 +104,7 @@ def train(settings: SftSettings, run: Run, workspace: Workspace) -> dict:
         "token_accuracy": reporter.last_evaluation.get("eval_mean_token_accuracy"),
         "examples": len(examples),
         "validation_examples": len(held_out),
+        **own_answers,
         **facts,
     }
 

@@ -6,8 +6,11 @@ precisions learn from the same ones. This module trains nothing.
     runs/<id>/practice.jsonl    {"request": "How do I boil an egg?", "answers": ["Put it in hot water."]}
 """
 
+from typing import Any
+
 import torch
 
+from data import sealed
 from data.errors import Code, UserError
 from data.files import json_bytes, read_jsonl, write_atomic
 from data.own_pairs import OwnAnswers
@@ -26,11 +29,11 @@ LENGTH, TEMPERATURE = 64, 0.7  # those of PPO in the preset `small`, which is th
 AT_ONCE, AT_ONCE_ON_GPU = 96, 384  # answers; on a GPU a token takes as long for many as for few (docs/gpu.md)
 
 
-def write(model, prompt_format: PromptFormat, settings: SftSettings, run: Run) -> None:
+def write(model, prompt_format: PromptFormat, settings: SftSettings, run: Run) -> dict[str, Any]:
     """Let the active adapter answer every built-in request `settings.practice_answers` times.
 
     The answers are sampled with the run's seed and have at most LENGTH tokens. The model stays in evaluation
-    mode.
+    mode. Returns {FILE: its size and hash}, which belong into the run's results.
     """
     requests = all_requests()
     repeated = [request for request in requests for _ in range(settings.practice_answers)]
@@ -52,15 +55,20 @@ def write(model, prompt_format: PromptFormat, settings: SftSettings, run: Run) -
     for request, text in zip(repeated, texts, strict=True):
         answers[request].append(text)
     rows = [{"request": request, "answers": given} for request, given in answers.items()]
-    write_atomic(run.folder / FILE, b"".join(json_bytes(row) + b"\n" for row in rows))
+    data = b"".join(json_bytes(row) + b"\n" for row in rows)
+    write_atomic(run.folder / FILE, data)
+    return {FILE: sealed.entry(data)}
 
 
 def read(workspace: Workspace, sft_run: str) -> dict[str, OwnAnswers]:
     """The answers of an SFT run to the built-in requests, by what they do; empty answers are left out.
 
-    Raises UserError if the run has not answered all of them.
+    Raises UserError if the run has not answered all of them, or if its file has changed since.
     """
-    given = {row["request"]: row["answers"] for row in read_jsonl(workspace.run(sft_run) / FILE)}
+    run = Run.load(workspace, sft_run)
+    given = {row["request"]: row["answers"] for row in read_jsonl(run.folder / FILE)}
+    if given and (entries := run.record.results.get("practice")):  # earlier versions recorded none
+        sealed.read_file(run.folder / FILE, entries, "train SFT again")
     if missing := [request for request in all_requests() if not given.get(request)]:
         raise UserError(
             f"SFT run {sft_run!r} has no answers of its own to {len(missing)} built-in requests",
