@@ -1,5 +1,7 @@
-"""No axe-core violation of impact serious or worse, and nothing wider than the screen: three tabs on a phone
-in Chinese, and in the slow tests every tab in both themes, languages and widths."""
+"""No axe-core violation of impact serious or worse, and nothing wider than the screen or cut off at its edge:
+three tabs on a phone in Chinese, and in the slow tests every tab in both themes, languages and
+widths.
+"""
 
 import itertools
 from pathlib import Path
@@ -20,6 +22,17 @@ pytest_plugins = ("browsing",)
 pytestmark = needs_browser
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TOO_WIDE = "document.documentElement.scrollWidth - innerWidth"
+# What the page cuts off at the screen's edge makes it no wider; what can be scrolled sideways is not cut off.
+CUT_OFF = """() => {
+  const scrolls = (e) => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+  const shown = {visibilityProperty: true, opacityProperty: true};
+  return [...document.querySelectorAll('#tabs [role=tabpanel] *')].flatMap((e) => {
+    const {width, right} = e.getBoundingClientRect();
+    const inside = width < 2 || right < innerWidth + 1;
+    if (inside || !e.checkVisibility(shown) || scrolls(e.parentElement)) return [];
+    return [`cut off: ${e.tagName} ${e.id || e.className}, at ${Math.round(right)} px`];
+  }).slice(0, 5);
+}"""
 RUN = "axe.run(document, {resultTypes: ['violations']})"
 LOOKS = sorted(itertools.product(("en", "zh"), (390, 1366), ("dark", "light")))
 QUICK_TABS = ("start", "sft", "arena")  # text, a form with a run, and the panes of the answers
@@ -41,6 +54,11 @@ def lived_in(tmp_path_factory):
             for step in range(1, 9):
                 run.log({"step": step, "loss": 2 / step, "objective/scores": 0.1 * step, "objective/kl": 0.2})
             run.finish({"eval_loss": 0.5}) if stage == "sft" else run.fail("loss became inf", Code.UNSTABLE)
+        done = Run.create(
+            workspace, "ppo", build("ppo", overrides=["name=a-name-of-many-words-that-needs-room"])
+        )
+        done.start_attempt()
+        done.finish({"score_gain": 0.49, "kl_per_token": 0.288, "gold_mean": 0.819, "win_rate_vs_sft": 0.77})
         running = Run.create(workspace, "reward", build("reward", precision="int8"))
         running.start_attempt()
         yield address
@@ -65,6 +83,7 @@ def look_at_tabs(page, language, tabs):
         problems = serious(page)
         if (wide := page.evaluate(TOO_WIDE)) > 0:
             problems.append(f"{wide} px too wide")
+        problems += page.evaluate(CUT_OFF)
         if problems:
             found[tab] = problems
     return found
