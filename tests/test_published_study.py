@@ -45,9 +45,9 @@ def test_the_verdict_is_quoted_word_for_word(page, content):
     assert content["sha256"][:8] in (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("arm", ["2-bit", "bag-of-words"])
-def test_the_differences_that_the_readme_quotes_are_those_of_the_study(arm):
-    (row,) = (one for one in PILOT["findings"]["arms"] if one["arm"] == arm)
+@pytest.mark.parametrize(("content", "arm"), [(PILOT, "2-bit"), (PILOT, "bag-of-words"), (INT8, "int8")])
+def test_the_differences_that_the_readme_quotes_are_those_of_the_study(content, arm):
+    (row,) = (one for one in content["findings"]["arms"] if one["arm"] == arm)
     quoted = f"{row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
     assert quoted in (ROOT / "README.md").read_text(encoding="utf-8")
 
