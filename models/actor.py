@@ -90,6 +90,11 @@ class Actor:
         model = adapters.load(model, sft_model, REFERENCE, base=base)
         return cls(model, base, pad_id, eos_id)
 
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the base's layers are quantised."""
+        return getattr(self.model.get_base_model().config, "quantization_config", None) is not None
+
     def parameters(self) -> dict[str, nn.Parameter]:
         """The parameters that PPO trains: the policy adapter's tensors and the value head, in fp32."""
         return {

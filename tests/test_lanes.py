@@ -4,9 +4,10 @@ import threading
 
 import pytest
 import torch
-from little_ppo import weights
+from little_ppo import stand, trainer_of, weights
 
 from models.actor import Rows
+from models.fast import switch
 from models.fast.lanes import Lanes
 from pipeline.ppo import learner
 
@@ -94,4 +95,15 @@ def test_small_micro_batches_stay_whole_and_one_thread_has_no_lanes(make_trainer
     assert learner._lanes_for(actor) == 1
     actor.checkpointing = False
     torch.set_num_threads(1)
+    assert learner._lanes_for(actor) == 1
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_a_quantised_policy_and_a_plain_one_have_no_lanes(make_trainer, workspace, random_base, precision):
+    parents = stand(workspace, random_base, precision)
+    quantised = trainer_of(workspace, parents, "mode=shared", precision=precision, base=random_base)
+    assert quantised.actor.is_quantised and learner._lanes_for(quantised.actor) == 1
+    actor = make_trainer().actor
+    assert not actor.is_quantised
+    switch.mark(actor.model)
     assert learner._lanes_for(actor) == 1

@@ -18,6 +18,7 @@ from functools import partial
 import torch
 
 from models.actor import Actor, Rows
+from models.fast import switch
 from models.fast.lanes import Lanes
 from pipeline.ppo import core as ppo_core
 from pipeline.ppo.rollout import Rollout
@@ -212,10 +213,11 @@ class Learner:
 def _lanes_for(actor: Actor) -> int:
     """How many passes to compute at the same time: 2 on a CPU with several threads.
 
-    Several processes, passes that recompute activations (they switch the model to another mode) and compiled
-    passes compute one.
+    Several processes, passes that recompute activations (they switch the model to another mode), compiled
+    passes and plain models compute one; so do quantised bases, whose layers keep the state of one pass.
     """
     possible = distributed.process_count() == 1 and not actor.checkpointing and not actor.compiled
+    possible = possible and not switch.is_plain(actor.model) and not actor.is_quantised
     return 2 if possible and actor.device.type == "cpu" and torch.get_num_threads() > 1 else 1
 
 
